@@ -1,0 +1,55 @@
+/* cursor: reads msgpack in place, trusting no length.
+ *
+ * Allocates nothing, never reads past the end, bounds nesting by FOB_CURSOR_DEPTH. Each reader returns
+ * false and leaves the cursor `failed` where the bytes are short or of another type; a failed cursor
+ * stays failed. The format is https://github.com/msgpack/msgpack/blob/master/spec.md. */
+#ifndef FOB_CURSOR_H
+#define FOB_CURSOR_H
+
+#include "proto/slice.h"
+
+#define FOB_CURSOR_DEPTH 32
+
+typedef struct {
+    const uint8_t *at;
+    const uint8_t *end;
+    bool failed;
+} fob_cursor_t;
+
+typedef enum {
+    FOB_MP_NONE, /* at the end, failed, or the byte 0xc1 that msgpack never uses */
+    FOB_MP_NIL,
+    FOB_MP_BOOL,
+    FOB_MP_UINT, /* non-negative integer */
+    FOB_MP_INT,  /* negative integer, or a signed encoding */
+    FOB_MP_FLOAT,
+    FOB_MP_STR,
+    FOB_MP_BIN,
+    FOB_MP_ARRAY,
+    FOB_MP_MAP,
+    FOB_MP_EXT
+} fob_mp_type_t;
+
+static inline fob_cursor_t fob_cursor(fob_slice_t bytes) {
+    return (fob_cursor_t){bytes.data, bytes.data ? bytes.data + bytes.size : bytes.data, false};
+}
+static inline bool fob_cursor_end(const fob_cursor_t *self) {
+    return self->at >= self->end;
+}
+
+fob_mp_type_t fob_cursor_peek(const fob_cursor_t *self);
+bool fob_cursor_nil(fob_cursor_t *self);
+bool fob_cursor_bool(fob_cursor_t *self, bool *out);
+bool fob_cursor_uint(fob_cursor_t *self, uint64_t *out); /* any encoding of a value >= 0 */
+bool fob_cursor_int(fob_cursor_t *self, int64_t *out);   /* any encoding that fits int64 */
+bool fob_cursor_double(fob_cursor_t *self, double *out); /* float32 or float64 */
+bool fob_cursor_str(fob_cursor_t *self, fob_slice_t *out);
+bool fob_cursor_bin(fob_cursor_t *self, fob_slice_t *out);
+bool fob_cursor_array(fob_cursor_t *self, uint32_t *count); /* count <= bytes left, or it fails */
+bool fob_cursor_map(fob_cursor_t *self, uint32_t *count);   /* 2 * count <= bytes left, or it fails */
+bool fob_cursor_ext(fob_cursor_t *self, int8_t *type, fob_slice_t *out);
+/* Steps over one whole value, however nested (<= FOB_CURSOR_DEPTH); `out` may be NULL, else gets its
+ * bytes. */
+bool fob_cursor_skip(fob_cursor_t *self, fob_slice_t *out);
+
+#endif

@@ -1,0 +1,23 @@
+/* event: the inside of fob_event_t, for the clients that hand events out. */
+#ifndef FOB_EVENT_INSIDE_H
+#define FOB_EVENT_INSIDE_H
+
+#include "proto/blob.h"
+#include "proto/envelope.h"
+#include <fob/fob_event.h>
+
+/* What a delivery says beside the event's own bytes. */
+typedef struct {
+    uint32_t shard;
+    uint64_t offset;
+    int64_t time_ms;
+    uint32_t attempt;
+    uint64_t token;
+} fob_event_place_t;
+
+/* Makes an event that holds `blob` (one more reference), whose encoded bytes `bytes` lie in it and were checked.
+ * NULL: no memory. Strings are made when first asked for. */
+fob_event_t *fob_event_new(fob_blob_t *blob, fob_slice_t bytes, const fob_event_place_t *place);
+const fob_envelope_t *fob_event_envelope(const fob_event_t *self);
+
+#endif

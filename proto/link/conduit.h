@@ -1,0 +1,63 @@
+/* conduit: the thin shell around a link and a client's state machine: one thread of its own, one DEALER, one
+ * lock. All of the client's functions below run on that thread with the lock held; an application's thread takes
+ * the lock (fob_conduit_lock), changes the client's state machine, and wakes the thread.
+ *
+ * A fresh socket is opened for every try, so nothing stale is ever sent on a new connection; a monitor on it
+ * tells of a refused or lost connection at once. */
+#ifndef FOB_CONDUIT_H
+#define FOB_CONDUIT_H
+
+#include "proto/blob.h"
+#include "proto/link/link.h"
+
+typedef struct fob_conduit fob_conduit_t;
+
+/* A client, as the conduit sees it. `self` is the client's own pointer. Any may be NULL. */
+typedef struct {
+    void (*up)(void *self, fob_now_t now, const fob_wire_t *welcome);
+    /* Down, or a try failed (then `up` was not called before). */
+    void (*down)(void *self, fob_now_t now, fob_status_t why, const char *text);
+    /* A message other than WELCOME, BEAT, GOODBYE. `body` is borrowed (take a ref to keep it), NULL: none. */
+    void (*input)(void *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body);
+    /* The next message to send, while the link is up and the socket has room. True: *header (borrowed until the
+     * next call) and *body (its reference passes to the conduit; NULL: none) are to be sent. */
+    bool (*output)(void *self, fob_now_t now, fob_slice_t *header, fob_blob_t **body);
+    /* Time passed, or inputs were handled: once after each round. */
+    void (*tick)(void *self, fob_now_t now);
+    int64_t (*deadline)(void *self); /* when to run tick and output again; FOB_NEVER */
+    /* Another socket of this client is readable (fob_conduit_attach). */
+    void (*readable)(void *self, fob_now_t now, void *zmq_socket);
+} fob_client_ops_t;
+
+/* Starts the thread. NULL: no memory, or no endpoint that can be parsed. Signals are blocked on the thread. */
+fob_conduit_t *fob_conduit_new(const fob_link_options_t *options, const fob_client_ops_t *ops, void *self);
+
+void fob_conduit_lock(fob_conduit_t *self);
+void fob_conduit_unlock(fob_conduit_t *self);
+/* Makes the thread run a round; cheap when it is awake. With the lock held. */
+void fob_conduit_wake(fob_conduit_t *self);
+/* Waits (the lock is given up meanwhile) until fob_conduit_notify or mono_ns `until`; false: time is up. */
+bool fob_conduit_wait(fob_conduit_t *self, int64_t until);
+/* Wakes all that wait, and makes the public descriptor readable. With the lock held. */
+void fob_conduit_notify(fob_conduit_t *self);
+/* The level-triggered descriptor for event loops; `quiet` makes it not readable. With the lock held. */
+int fob_conduit_fd(fob_conduit_t *self);
+void fob_conduit_quiet(fob_conduit_t *self);
+
+/* On the conduit's thread only (inside up, down, ...): a further libzmq socket to poll for reading, made with
+ * fob_conduit_zmq (the context), detached before it is closed. At most two. */
+void *fob_conduit_zmq(fob_conduit_t *self);
+void fob_conduit_attach(fob_conduit_t *self, void *zmq_socket);
+void fob_conduit_detach(fob_conduit_t *self, void *zmq_socket);
+/* The endpoint of a port on the host that the link dialled (or `shard->host`), for XSUB and XPUB. */
+void fob_conduit_endpoint(fob_conduit_t *self, const fob_shard_t *shard, uint16_t port, char *out, size_t size);
+
+/* The clocks. Any thread. */
+fob_now_t fob_conduit_now(void);
+/* Fills a session's secret from the system. Any thread. */
+void fob_conduit_secret(uint8_t session[FOB_SESSION_SIZE]);
+
+/* Sends what `output` still gives, for `linger_ns` at the most, says GOODBYE, ends the thread, frees. Nulls. */
+void fob_conduit_destroy(fob_conduit_t **self_p, int64_t linger_ns);
+
+#endif

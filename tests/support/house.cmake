@@ -1,0 +1,1 @@
+# fob_test (NAME SOURCE [LABELS l...] [LIBRARIES lib...] [CASES c...])
