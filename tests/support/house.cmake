@@ -1,1 +1,25 @@
-# fob_test (NAME SOURCE [LABELS l...] [LIBRARIES lib...] [CASES c...])
+# fob_test (NAME unit_topic LABEL unit SOURCES test_topic.c LIBRARIES fob_proto [TIMEOUT seconds])
+#
+# Makes the program and one ctest for each FOB_CASE in its sources, named LABEL.NAME.CASE.
+function(fob_test)
+    cmake_parse_arguments(T "" "NAME;LABEL;TIMEOUT" "SOURCES;LIBRARIES" ${ARGN})
+    if(NOT T_TIMEOUT)
+        set(T_TIMEOUT 60)
+    endif()
+    add_executable(test_${T_NAME} ${T_SOURCES})
+    target_link_libraries(test_${T_NAME} PRIVATE fob_flags ${T_LIBRARIES} PkgConfig::CMOCKA)
+    foreach(source ${T_SOURCES})
+        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+        file(STRINGS ${source} lines REGEX "FOB_CASE(_WITH)?\\(")
+        foreach(line ${lines})
+            string(REGEX MATCHALL "FOB_CASE(_WITH)?\\([a-z0-9_]+" hits "${line}")
+            foreach(hit ${hits})
+                string(REGEX REPLACE "FOB_CASE(_WITH)?\\(" "" case "${hit}")
+                add_test(NAME ${T_LABEL}.${T_NAME}.${case} COMMAND test_${T_NAME} ${case})
+                set_tests_properties(${T_LABEL}.${T_NAME}.${case} PROPERTIES
+                    LABELS ${T_LABEL} TIMEOUT ${T_TIMEOUT}
+                    ENVIRONMENT "FOB_BINARY=${PROJECT_BINARY_DIR}/bus/fob;FOB_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+            endforeach()
+        endforeach()
+    endforeach()
+endfunction()
