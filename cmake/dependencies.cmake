@@ -1,0 +1,20 @@
+# The libraries fob stands on, by pkg-config. Used by the build and, installed beside fob-config.cmake, by those who
+# link the static library. Sets FOB_MISSING to what was not found.
+find_package(PkgConfig QUIET)
+set(FOB_MISSING "")
+if(NOT PkgConfig_FOUND)
+    set(FOB_MISSING pkg-config)
+else()
+    pkg_check_modules(ZMQ IMPORTED_TARGET libzmq>=4.3)
+    pkg_check_modules(CZMQ IMPORTED_TARGET libczmq>=4.2)
+    pkg_check_modules(XXHASH IMPORTED_TARGET libxxhash)
+    pkg_check_modules(JANSSON IMPORTED_TARGET jansson>=2.13)
+    # Debian 12 calls it msgpack, later releases msgpack-c.
+    pkg_search_module(MSGPACK IMPORTED_TARGET msgpack-c msgpack)
+    foreach(prefix ZMQ CZMQ XXHASH JANSSON MSGPACK)
+        if(NOT ${prefix}_FOUND)
+            string(TOLOWER ${prefix} name)
+            list(APPEND FOB_MISSING ${name})
+        endif()
+    endforeach()
+endif()
