@@ -51,5 +51,7 @@ bool fob_cursor_ext(fob_cursor_t *self, int8_t *type, fob_slice_t *out);
 /* Steps over one whole value, however nested (<= FOB_CURSOR_DEPTH); `out` may be NULL, else gets its
  * bytes. */
 bool fob_cursor_skip(fob_cursor_t *self, fob_slice_t *out);
+/* The same for a value that lies within others already: it may nest `levels` deep (0: a scalar). */
+bool fob_cursor_skip_within(fob_cursor_t *self, unsigned levels, fob_slice_t *out);
 
 #endif

@@ -16,6 +16,7 @@
 
 #define FOB_ATTRIBUTES_MAX 16384 /* bytes of the encoded attributes map */
 #define FOB_ID_MAX         255   /* bytes of id and of key */
+#define FOB_SPAN_MAX_MS    INT64_C(3155760000000) /* delay and ttl: a hundred years, so that sums fit */
 
 typedef struct {
     fob_slice_t topic;
@@ -36,7 +37,9 @@ typedef struct {
 /* Reads the event at the cursor and steps past it. Slices point into the cursor's bytes.
  * FOB_OK; FOB_BAD_EVENT: not an event, or an attribute of the wrong type or over its limit;
  * FOB_BAD_TOPIC; FOB_TOO_LARGE: data above `max_data` bytes or attributes above FOB_ATTRIBUTES_MAX.
- * With FOB_BAD_TOPIC and FOB_TOO_LARGE the cursor still stands behind the event. */
+ * With FOB_BAD_TOPIC and FOB_TOO_LARGE the cursor still stands behind the event, and `out` is filled. With
+ * FOB_BAD_EVENT it stands behind the value if that is whole msgpack; else it is failed, and what follows is
+ * lost too. */
 fob_status_t fob_envelope_read(fob_cursor_t *cursor, uint64_t max_data, fob_envelope_t *out)
     FOB_MUST_USE;
 

@@ -121,7 +121,7 @@ const char *fob_verb_name(unsigned verb);
 
 /* Reads a header frame; slices point into it. FOB_OK; FOB_PROTOCOL: not a header, an unknown verb (then
  * out->verb holds the number and out->shard is read), a known field of the wrong type, a duplicate field,
- * longer than FOB_WIRE_HEADER_MAX, or a field that the verb must have is missing. */
+ * a session that is not of FOB_SESSION_SIZE, longer than FOB_WIRE_HEADER_MAX, bytes behind the array, or a field that the verb must have is missing. */
 fob_status_t fob_wire_read(fob_slice_t header, fob_wire_t *out) FOB_MUST_USE;
 
 /* Appends the header of the present fields. FOB_OK, FOB_NO_MEMORY. */
@@ -187,7 +187,10 @@ typedef struct {
     int64_t time_ms;
 } fob_cast_t;
 
-fob_status_t fob_cast_read(fob_slice_t frame, fob_cast_t *out) FOB_MUST_USE; /* FOB_OK, FOB_PROTOCOL */
+/* FOB_OK; FOB_PROTOCOL: not such a frame, a kind that we do not know (out->kind then holds it), numbers that
+ * break what stands above or run over. The topic points into the frame. */
+fob_status_t fob_cast_read(fob_slice_t frame, fob_cast_t *out) FOB_MUST_USE;
+/* Appends frame 1. FOB_OK, FOB_NO_MEMORY. The caller answers for the numbers: they are not checked. */
 fob_status_t fob_cast_write(fob_buf_t *out, const fob_cast_t *cast) FOB_MUST_USE;
 
 #endif

@@ -15,7 +15,8 @@ typedef struct fob_conduit fob_conduit_t;
 /* A client, as the conduit sees it. `self` is the client's own pointer. Any may be NULL. */
 typedef struct {
     void (*up)(void *self, fob_now_t now, const fob_wire_t *welcome);
-    /* Down, or a try failed (then `up` was not called before). */
+    /* Down, or a try failed (then `up` was not called before). The last call of all is down with FOB_CLOSED, when the
+     * conduit is destroyed: also where it was not up. */
     void (*down)(void *self, fob_now_t now, fob_status_t why, const char *text);
     /* A message other than WELCOME, BEAT, GOODBYE. `body` is borrowed (take a ref to keep it), NULL: none. */
     void (*input)(void *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body);
@@ -52,6 +53,13 @@ void fob_conduit_detach(fob_conduit_t *self, void *zmq_socket);
 /* The endpoint of a port on the host that the link dialled (or `shard->host`), for XSUB and XPUB. */
 void fob_conduit_endpoint(fob_conduit_t *self, const fob_shard_t *shard, uint16_t port, char *out, size_t size);
 
+/* On the conduit's thread only: ends this connection; `down` follows with status and text, then a new try. */
+void fob_conduit_restart(fob_conduit_t *self, fob_now_t now, fob_status_t status, const char *why);
+/* With the lock held: another session's secret, from the next connection on. */
+void fob_conduit_session(fob_conduit_t *self, const uint8_t session[FOB_SESSION_SIZE]);
+
+/* The endpoints to use: `bus`, or where it is NULL or empty $FOB_BUS, else tcp://127.0.0.1:7670. */
+const char *fob_conduit_bus(const char *bus);
 /* The clocks. Any thread. */
 fob_now_t fob_conduit_now(void);
 /* Fills a session's secret from the system. Any thread. */
