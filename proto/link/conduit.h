@@ -30,8 +30,12 @@ typedef struct {
     void (*readable)(void *self, fob_now_t now, void *zmq_socket);
 } fob_client_ops_t;
 
-/* Starts the thread. NULL: no memory, or no endpoint that can be parsed. Signals are blocked on the thread. */
+/* Makes a conduit whose thread does not run yet, so that the client can keep the pointer before its functions are called.
+ * NULL: no memory or descriptors (errno ENOMEM), or no endpoint that can be parsed (errno EINVAL). */
 fob_conduit_t *fob_conduit_new(const fob_link_options_t *options, const fob_client_ops_t *ops, void *self);
+
+/* Starts the thread, with all signals blocked on it. False: it cannot be started; destroy the conduit. */
+bool fob_conduit_start(fob_conduit_t *self) FOB_MUST_USE;
 
 void fob_conduit_lock(fob_conduit_t *self);
 void fob_conduit_unlock(fob_conduit_t *self);

@@ -1,0 +1,39 @@
+/* pipe: one try's socket: a DEALER and the monitor that tells what becomes of its connection. Made
+ * for one connection and thrown away with it, so that nothing stale is ever sent on another. One
+ * thread at a time. */
+#ifndef FOB_PIPE_H
+#define FOB_PIPE_H
+
+#include "proto/link/frame.h"
+#include <zmq.h>
+
+#define FOB_PIPE_FRAME_MAX                                                                         \
+    (64 * 1024 * 1024) /* bytes of a frame from the bus; a longer one ends the connection */
+
+typedef struct {
+    void *dealer; /* NULL: closed */
+    void *monitor;
+    bool pending; /* head (and body) wait for room */
+    bool has_body;
+    zmq_msg_t head, body;
+} fob_pipe_t;
+
+typedef enum { FOB_PIPE_SENT, FOB_PIPE_FULL, FOB_PIPE_BROKEN } fob_pipe_sent_t;
+
+/* Opens a closed pipe to the endpoint. NULL: under way; else why not, in words. */
+const char *fob_pipe_open(fob_pipe_t *self, void *context, const char *endpoint);
+
+/* Closes it, dropping what waits; what libzmq has already may linger for `linger_ms`. A closed one
+ * stays so. */
+void fob_pipe_close(fob_pipe_t *self, int linger_ms);
+
+/* Sends header (copied) and body (its reference is taken in every case; may be NULL), without
+ * waiting. FULL: they wait in the pipe for fob_pipe_flush, and nothing else may be sent before.
+ * BROKEN: no memory, or the connection went. */
+fob_pipe_sent_t fob_pipe_send(fob_pipe_t *self, fob_slice_t header, fob_blob_t *body);
+fob_pipe_sent_t fob_pipe_flush(fob_pipe_t *self);
+
+/* What the monitor told: NULL, or why the connection is gone, in words. */
+const char *fob_pipe_trouble(fob_pipe_t *self);
+
+#endif
