@@ -161,6 +161,10 @@ void fob_conduit_detach(fob_conduit_t *self, void *zmq_socket) {
             self->attached[i] = NULL;
 }
 
+const char *fob_conduit_dialled(const fob_conduit_t *self) {
+    return fob_link_endpoint(self->link);
+}
+
 void fob_conduit_endpoint(fob_conduit_t *self, const fob_shard_t *shard, uint16_t port, char *out,
                           size_t size) {
     const char *host = fob_link_endpoint(self->link) + strlen("tcp://");

@@ -64,6 +64,8 @@ void fob_conduit_session(fob_conduit_t *self, const uint8_t session[FOB_SESSION_
 
 /* The endpoints to use: `bus`, or where it is NULL or empty $FOB_BUS, else tcp://127.0.0.1:7670. */
 const char *fob_conduit_bus(const char *bus);
+/* The endpoint in use or tried last. With the lock held; good until it is given up. */
+const char *fob_conduit_dialled(const fob_conduit_t *self);
 /* The clocks. Any thread. */
 fob_now_t fob_conduit_now(void);
 /* Fills a session's secret from the system. Any thread. */

@@ -11,8 +11,9 @@
 #define LINK_TEXT         512
 #define LINK_ACTS         8
 #define LINK_MISSED       3 /* beats, then the bus counts as lost */
-#define LINK_GREET_GROWTH 2 /* a try may take up to 2^2 times as long where tries ran out of time  \
-                             */
+#define LINK_GREET_GROWTH                                                                          \
+    2 /* a try may take up to 2^2 times as long where tries ran out of time                        \
+       */
 
 struct fob_link {
     fob_link_state_t state;

@@ -1,0 +1,355 @@
+/* The link, without sockets: the test is the shell, the bus and the clock. */
+#include "support/case.h"
+
+#include "proto/link/link.h"
+
+#define HB (1000 * FOB_MS)
+
+typedef struct {
+    fob_link_t *link;
+    fob_now_t now;
+    unsigned opens, hellos, beats, goodbyes, closes, ups, downs;
+    char endpoint[300];
+    char text[600];
+    fob_status_t status;
+    uint8_t session[FOB_SESSION_SIZE]; /* of the last HELLO */
+} bench_t;
+
+static void bench_start(bench_t *self, const char *endpoints) {
+    *self = (bench_t){.now = {.mono_ns = 5 * FOB_SEC}};
+    fob_link_options_t options = {.endpoints = fob_slice_str(endpoints),
+                                  .role = "worker",
+                                  .client = "test/1",
+                                  .session = "0123456789abcde"};
+    self->link = fob_link_new(&options);
+    assert_non_null(self->link);
+}
+
+static void note_send(bench_t *self, fob_slice_t header) {
+    fob_wire_t msg;
+    assert_int_equal(fob_wire_read(header, &msg), FOB_OK);
+    self->beats += msg.verb == FOB_VERB_BEAT;
+    self->goodbyes += msg.verb == FOB_VERB_GOODBYE;
+    if (msg.verb != FOB_VERB_HELLO)
+        return;
+    self->hellos++;
+    memcpy(self->session, msg.session.data, sizeof self->session);
+    assert_true(fob_slice_eq(msg.role, fob_slice_str("worker")));
+    assert_int_equal(msg.version_min, 1);
+    assert_int_equal(msg.version_max, 1);
+}
+
+static void drain(bench_t *self) {
+    fob_link_act_t act;
+    while (fob_link_poll(self->link, self->now, &act)) {
+        if (act.kind == FOB_LINK_SEND)
+            note_send(self, act.header);
+        self->opens += act.kind == FOB_LINK_OPEN;
+        self->closes += act.kind == FOB_LINK_CLOSE;
+        self->ups += act.kind == FOB_LINK_TELL_UP;
+        if (act.kind == FOB_LINK_OPEN)
+            snprintf(self->endpoint, sizeof self->endpoint, "%s", act.endpoint);
+        if (act.kind == FOB_LINK_TELL_UP)
+            assert_int_equal(act.welcome->epoch, 77);
+        if (act.kind == FOB_LINK_TELL_DOWN) {
+            self->downs++;
+            self->status = act.status;
+            snprintf(self->text, sizeof self->text, "%s", act.text);
+        }
+    }
+}
+
+static void tick(bench_t *self) {
+    fob_link_tick(self->link, self->now);
+    drain(self);
+}
+
+/* Lets time pass to the next deadline, and ticks. */
+static int64_t step(bench_t *self) {
+    int64_t before = self->now.mono_ns;
+    int64_t due = fob_link_deadline(self->link);
+    assert_true(due < FOB_NEVER);
+    if (due > self->now.mono_ns)
+        self->now.mono_ns = due;
+    tick(self);
+    return self->now.mono_ns - before;
+}
+
+static void hear(bench_t *self, const fob_wire_t *msg) {
+    fob_link_message(self->link, self->now, msg);
+    drain(self);
+}
+
+static void welcome_version(bench_t *self, uint64_t version) {
+    static const uint8_t none[] = {0x90};
+    fob_wire_t msg = {.verb = FOB_VERB_WELCOME};
+    FOB_SET(&msg, version, version);
+    FOB_SET(&msg, heartbeat, 1000);
+    FOB_SET(&msg, epoch, 77);
+    FOB_SET(&msg, head, 1);
+    FOB_SET(&msg, level, fob_slice_str("disk"));
+    FOB_SET(&msg, shards, fob_slice(none, 1));
+    FOB_SET(&msg, max_event, 1);
+    FOB_SET(&msg, max_batch, 1);
+    FOB_SET(&msg, window, 1);
+    hear(self, &msg);
+}
+
+static void come_up(bench_t *self) {
+    while (fob_link_state(self->link) != FOB_LINK_GREETING)
+        step(self);
+    welcome_version(self, 1);
+    assert_int_equal(fob_link_state(self->link), FOB_LINK_UP);
+}
+
+static void hear_error(bench_t *self, fob_status_t code, const char *text) {
+    fob_wire_t msg = {.verb = FOB_VERB_ERROR};
+    FOB_SET(&msg, code, code);
+    FOB_SET(&msg, text, fob_slice_str(text));
+    FOB_SET(&msg, version_min, 3);
+    FOB_SET(&msg, version_max, 4);
+    hear(self, &msg);
+}
+
+static void the_first_try_is_made_at_once(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    assert_true(fob_link_deadline(b.link) <= b.now.mono_ns);
+    tick(&b);
+    assert_int_equal(b.opens, 1);
+    assert_int_equal(b.hellos, 1);
+    assert_memory_equal(b.session, "0123456789abcde", 16);
+    welcome_version(&b, 1);
+    assert_int_equal(b.ups, 1);
+    assert_int_equal(fob_link_state(b.link), FOB_LINK_UP);
+    fob_link_destroy(&b.link);
+    assert_null(b.link);
+}
+
+static void a_try_without_an_answer_ends_and_another_follows(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    tick(&b);
+    assert_int_equal(step(&b), FOB_SEC);
+    assert_int_equal(b.downs, 1);
+    assert_int_equal(b.status, FOB_UNREACHABLE);
+    assert_string_equal(b.text, "tcp://a:1: no answer in time");
+    assert_true(step(&b) <= 20 * FOB_MS);
+    assert_int_equal(b.opens, 2);
+    assert_int_equal(step(&b), 2 * FOB_SEC); /* a slow bus gets longer */
+    fob_link_destroy(&b.link);
+}
+
+static void the_pause_between_tries_grows_to_a_second_with_jitter(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    int64_t longest = 0, sum = 0, limit = 20 * FOB_MS;
+    for (int i = 0; i < 200; i++) {
+        step(&b);
+        assert_int_equal(fob_link_state(b.link), FOB_LINK_GREETING);
+        fob_link_broken(b.link, b.now, "connection refused");
+        drain(&b);
+        int64_t pause = fob_link_deadline(b.link) - b.now.mono_ns;
+        assert_true(pause > 0 && pause <= limit);
+        limit = limit * 2 < FOB_SEC ? limit * 2 : FOB_SEC;
+        longest = pause > longest ? pause : longest;
+        sum += pause;
+    }
+    assert_true(longest > 900 * FOB_MS); /* full jitter: from nearly nothing to nearly all */
+    assert_true(sum / 200 > 350 * FOB_MS && sum / 200 < 650 * FOB_MS);
+    assert_string_equal(b.text, "tcp://a:1: connection refused");
+    fob_link_destroy(&b.link);
+}
+
+static void the_endpoints_are_tried_in_turn(void **state) {
+    (void)state;
+    static const char *const expected[] = {"tcp://a:1", "tcp://b:2", "tcp://[::1]:3"};
+    bench_t b;
+    bench_start(&b, "tcp://a:1, tcp://b:2,tcp://[::1]:3");
+    for (int i = 0; i < 7; i++) {
+        step(&b);
+        assert_string_equal(b.endpoint, expected[i % 3]);
+        fob_link_broken(b.link, b.now, "refused");
+        drain(&b);
+    }
+    step(&b);
+    assert_string_equal(b.endpoint, expected[1]);
+    welcome_version(&b, 1);
+    /* What was up is tried again first: most likely it restarts. */
+    fob_link_broken(b.link, b.now, "lost");
+    drain(&b);
+    step(&b);
+    assert_string_equal(b.endpoint, expected[1]);
+    fob_link_destroy(&b.link);
+}
+
+static void a_beat_is_sent_when_nothing_else_was_for_one_heartbeat(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    come_up(&b);
+    int64_t up = b.now.mono_ns;
+    b.now.mono_ns = up + HB - FOB_MS;
+    tick(&b);
+    assert_int_equal(b.beats, 0);
+    fob_link_sent(b.link, b.now); /* something else went */
+    b.now.mono_ns = up + HB + FOB_MS;
+    tick(&b);
+    assert_int_equal(b.beats, 0);
+    b.now.mono_ns = up + 2 * HB - FOB_MS;
+    tick(&b);
+    assert_int_equal(b.beats, 1);
+    fob_link_destroy(&b.link);
+}
+
+static void a_bus_that_misses_three_beats_is_lost(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    come_up(&b);
+    int64_t up = b.now.mono_ns;
+    fob_wire_t beat = {.verb = FOB_VERB_BEAT};
+    step(&b);
+    hear(&b, &beat);
+    int64_t heard = b.now.mono_ns;
+    while (fob_link_state(b.link) == FOB_LINK_UP)
+        step(&b);
+    assert_int_equal(b.now.mono_ns - heard, 3 * HB);
+    assert_true(b.now.mono_ns > up + 3 * HB);
+    assert_int_equal(b.downs, 1);
+    assert_non_null(strstr(b.text, "silent for three heartbeats"));
+    fob_link_destroy(&b.link);
+}
+
+static void a_link_that_stood_still_itself_reads_before_it_gives_up(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    come_up(&b);
+    b.now.mono_ns += 60 * FOB_SEC; /* stopped, and continued */
+    tick(&b);
+    assert_int_equal(fob_link_state(b.link), FOB_LINK_UP);
+    fob_wire_t beat = {.verb = FOB_VERB_BEAT};
+    hear(&b, &beat); /* it was there all the time */
+    b.now.mono_ns += 2 * HB;
+    tick(&b);
+    assert_int_equal(b.downs, 0);
+    /* But one that is really gone is lost one beat later. */
+    b.now.mono_ns += 60 * FOB_SEC;
+    tick(&b);
+    assert_int_equal(b.downs, 0);
+    assert_int_equal(step(&b), HB);
+    assert_int_equal(b.downs, 1);
+    fob_link_destroy(&b.link);
+}
+
+static void another_version_is_told_with_both_ranges_and_tried_slowly(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    for (int i = 0; i < 3; i++) {
+        step(&b);
+        hear_error(&b, FOB_VERSION, "no common version");
+        assert_int_equal(b.status, FOB_VERSION);
+        assert_non_null(strstr(b.text, "3 to 4"));
+        assert_non_null(strstr(b.text, "1 to 1"));
+        assert_true(fob_link_deadline(b.link) - b.now.mono_ns >= FOB_SEC);
+    }
+    step(&b);
+    welcome_version(&b, 2); /* a bus that takes what it cannot have */
+    assert_int_equal(b.downs, 4);
+    assert_int_equal(b.status, FOB_VERSION);
+    assert_int_equal(b.ups, 0);
+    fob_link_destroy(&b.link);
+}
+
+static void hello_first_makes_a_new_connection(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    come_up(&b);
+    hear_error(&b, FOB_HELLO_FIRST, "who are you");
+    assert_int_equal(b.downs, 1);
+    assert_int_equal(b.closes, 1);
+    assert_true(step(&b) <= 20 * FOB_MS);
+    assert_int_equal(b.hellos, 2);
+    fob_link_destroy(&b.link);
+}
+
+static void an_error_about_a_message_leaves_the_link_up(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    come_up(&b);
+    hear_error(&b, FOB_PROTOCOL, "that was malformed");
+    assert_int_equal(fob_link_state(b.link), FOB_LINK_UP);
+    assert_int_equal(b.downs, 0);
+    fob_link_destroy(&b.link);
+}
+
+static void a_goodbye_from_the_bus_says_when_to_come_back(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    come_up(&b);
+    fob_wire_t msg = {.verb = FOB_VERB_GOODBYE};
+    FOB_SET(&msg, text, fob_slice_str("stopping for an upgrade"));
+    FOB_SET(&msg, retry_after, 700);
+    hear(&b, &msg);
+    assert_int_equal(b.status, FOB_STOPPING);
+    assert_string_equal(b.text, "tcp://a:1: stopping for an upgrade");
+    assert_true(step(&b) >= 700 * FOB_MS);
+    assert_int_equal(b.hellos, 2);
+    fob_link_destroy(&b.link);
+}
+
+static void goodbye_is_said_once_and_the_link_stays_closed(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    come_up(&b);
+    fob_link_goodbye(b.link, b.now);
+    drain(&b);
+    assert_int_equal(b.goodbyes, 1);
+    assert_int_equal(b.closes, 1);
+    assert_int_equal(fob_link_deadline(b.link), FOB_NEVER);
+    fob_link_broken(b.link, b.now, "late news");
+    tick(&b);
+    assert_int_equal(b.downs, 0);
+    assert_int_equal(b.opens, 1);
+    fob_link_destroy(&b.link);
+}
+
+static void a_connection_that_ends_at_once_again_and_again_is_tried_ever_slower(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    for (int i = 0; i < 30; i++) {
+        come_up(&b);
+        hear_error(&b, FOB_HELLO_FIRST, "");
+    }
+    int64_t begun = b.now.mono_ns;
+    for (int i = 0; i < 20; i++) {
+        come_up(&b);
+        hear_error(&b, FOB_HELLO_FIRST, "");
+    }
+    assert_true(b.now.mono_ns - begun > 5 * FOB_SEC);
+    fob_link_destroy(&b.link);
+}
+
+FOB_MAIN(FOB_CASE(the_first_try_is_made_at_once),
+         FOB_CASE(a_try_without_an_answer_ends_and_another_follows),
+         FOB_CASE(the_pause_between_tries_grows_to_a_second_with_jitter),
+         FOB_CASE(the_endpoints_are_tried_in_turn),
+         FOB_CASE(a_beat_is_sent_when_nothing_else_was_for_one_heartbeat),
+         FOB_CASE(a_bus_that_misses_three_beats_is_lost),
+         FOB_CASE(a_link_that_stood_still_itself_reads_before_it_gives_up),
+         FOB_CASE(another_version_is_told_with_both_ranges_and_tried_slowly),
+         FOB_CASE(hello_first_makes_a_new_connection),
+         FOB_CASE(an_error_about_a_message_leaves_the_link_up),
+         FOB_CASE(a_goodbye_from_the_bus_says_when_to_come_back),
+         FOB_CASE(goodbye_is_said_once_and_the_link_stays_closed),
+         FOB_CASE(a_connection_that_ends_at_once_again_and_again_is_tried_ever_slower))
