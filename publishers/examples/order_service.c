@@ -2,7 +2,8 @@
  *
  *     order_service [SECONDS [ORDERS_A_SECOND]]
  *
- * It counts an order as placed only when the bus confirmed that it is stored: that is what a receipt is. */
+ * It counts an order as placed only when the bus confirmed that it is stored: that is what a
+ * receipt is. */
 #include <fob/fob_publisher.h>
 #include <msgpack.h>
 #include <stdio.h>
@@ -32,7 +33,8 @@ static void pack_text(msgpack_packer *to, const char *text) {
     msgpack_pack_str_with_body(to, text, strlen(text));
 }
 
-/* Data is one msgpack value unless its content type says otherwise, so every tool can show it as JSON. */
+/* Data is one msgpack value unless its content type says otherwise, so every tool can show it as
+ * JSON. */
 static fob_status_t place_order(fob_publisher_t *publisher, unsigned long number) {
     char id[32];
     snprintf(id, sizeof id, "order-%lu", number);
