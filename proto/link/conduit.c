@@ -161,6 +161,10 @@ void fob_conduit_detach(fob_conduit_t *self, void *zmq_socket) {
             self->attached[i] = NULL;
 }
 
+int64_t fob_conduit_heard(const fob_conduit_t *self) {
+    return fob_link_heard(self->link);
+}
+
 const char *fob_conduit_dialled(const fob_conduit_t *self) {
     return fob_link_endpoint(self->link);
 }

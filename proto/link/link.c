@@ -38,6 +38,7 @@ struct fob_link {
     int64_t up_at;        /* UP: since when */
     int64_t beat_at;      /* UP: when to send a beat, if nothing else goes before */
     int64_t lost_at;      /* UP: when the bus counts as lost, if it stays silent */
+    int64_t heard_at;     /* UP: when it spoke last */
 
     fob_link_act_t acts[LINK_ACTS];
     unsigned act_first, act_count;
@@ -295,8 +296,10 @@ void fob_link_message(fob_link_t *self, fob_now_t now, const fob_wire_t *msg) {
         on_goodbye(self, now, msg);
     else if (msg->verb == FOB_VERB_ERROR)
         on_error(self, now, msg);
-    if (self->state == FOB_LINK_UP)
-        self->lost_at = now.mono_ns + LINK_MISSED * self->heartbeat_ns;
+    if (self->state != FOB_LINK_UP)
+        return;
+    self->heard_at = now.mono_ns;
+    self->lost_at = now.mono_ns + LINK_MISSED * self->heartbeat_ns;
 }
 
 void fob_link_sent(fob_link_t *self, fob_now_t now) {
@@ -380,6 +383,10 @@ int64_t fob_link_deadline(const fob_link_t *self) {
         break;
     }
     return FOB_NEVER;
+}
+
+int64_t fob_link_heard(const fob_link_t *self) {
+    return self->state == FOB_LINK_UP ? self->heard_at : INT64_MIN;
 }
 
 fob_link_state_t fob_link_state(const fob_link_t *self) {

@@ -62,6 +62,8 @@ void fob_link_goodbye(fob_link_t *self, fob_now_t now);                       /*
 /* The next thing to do; false: nothing now. */
 bool fob_link_poll(fob_link_t *self, fob_now_t now, fob_link_act_t *out);
 int64_t fob_link_deadline(const fob_link_t *self);
+/* When (mono_ns) the bus was heard last on this connection; INT64_MIN: not up. */
+int64_t fob_link_heard(const fob_link_t *self);
 fob_link_state_t fob_link_state(const fob_link_t *self);
 const char *fob_link_endpoint(const fob_link_t *self);  /* the one in use or tried last */
 
