@@ -1,0 +1,212 @@
+/* rig: a bus in a process of its own, and what the benches share. */
+#include "tests/bench/rig.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct rig {
+    pid_t pid;
+    char folder[64];
+    char endpoint[64];
+    const char *program;
+};
+
+void rig_die(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("fob_bench: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    exit(1);
+}
+
+void bench_row(const char *name, double value, const char *unit) {
+    printf("  %-28s %14.*f %s\n", name, value < 100 ? 2 : 0, value, unit);
+    fflush(stdout);
+}
+
+double rig_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+void *rig_shared(size_t size) {
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        rig_die("no memory: %s", strerror(errno));
+    return memory;
+}
+
+/* --- children --- */
+
+static pid_t start(void) {
+    fflush(NULL);
+    pid_t parent = getpid(), child = fork();
+    if (child < 0)
+        rig_die("cannot fork: %s", strerror(errno));
+    if (child == 0) {
+        /* No child outlives the bench, however that ends. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+    }
+    return child;
+}
+
+pid_t rig_child(bool (*body)(void *arg), void *arg) {
+    pid_t child = start();
+    if (child == 0)
+        exit(body(arg) ? 0 : 1);
+    return child;
+}
+
+bool rig_join(pid_t child) {
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return false;
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+void rig_await(sem_t *what) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 20;
+    while (sem_timedwait(what, &until) < 0)
+        if (errno != EINTR)
+            rig_die("a child did not get ready within 20 s");
+}
+
+/* --- the bus --- */
+
+/* Reads the bus's lines until the one that says it is ready. False: it ended before. */
+static bool await_ready(int from) {
+    FILE *lines = fdopen(from, "r");
+    char line[1024];
+    bool ready = false;
+    while (lines && !ready && fgets(line, sizeof line, lines))
+        ready = strstr(line, " ready: ") != NULL;
+    /* Kept open: the bus may say more. */
+    return ready;
+}
+
+static bool serve(rig_t *self, const bench_options_t *options, int port) {
+    int lines[2];
+    char number[16];
+    snprintf(number, sizeof number, "%d", port);
+    snprintf(self->endpoint, sizeof self->endpoint, "tcp://127.0.0.1:%d", port);
+    if (pipe(lines) < 0)
+        rig_die("no pipe: %s", strerror(errno));
+    self->pid = start();
+    if (self->pid == 0) {
+        dup2(lines[1], STDOUT_FILENO);
+        if (strcmp(options->sync, "memory") == 0)
+            execl(self->program, self->program, "serve", "--memory", "--port", number, (char *)0);
+        else
+            execl(self->program, self->program, "serve", "--data", self->folder, "--port", number,
+                  "--sync", options->sync, (char *)0);
+        fprintf(stderr, "fob_bench: cannot run %s: %s\n", self->program, strerror(errno));
+        _exit(127);
+    }
+    close(lines[1]);
+    return await_ready(lines[0]);
+}
+
+rig_t *rig_new(const bench_options_t *options) {
+    rig_t *self = calloc(1, sizeof *self);
+    if (!self)
+        rig_die("no memory");
+    self->program = getenv("FOB_BINARY");
+    if (!self->program)
+        rig_die("FOB_BINARY names the program to measure");
+    strcpy(self->folder, "/tmp/fob-bench.XXXXXX");
+    const char *where = getenv("FOB_BENCH_DIR"); /* on which disk */
+    if (where)
+        snprintf(self->folder, sizeof self->folder, "%s/fob-bench.XXXXXX", where);
+    if (!mkdtemp(self->folder))
+        rig_die("no folder %s: %s", self->folder, strerror(errno));
+    for (int i = 0; i < 20; i++) {
+        int status, port = 20000 + (getpid() * 31 + i * 97) % 10000;
+        if (serve(self, options, port))
+            return self;
+        waitpid(self->pid, &status, 0);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 71) /* not: port in use */
+            break;
+    }
+    rig_die("the bus did not start");
+}
+
+const char *rig_endpoint(const rig_t *self) {
+    return self->endpoint;
+}
+
+static FILE *process_file(const rig_t *self, const char *name) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)self->pid, name);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        rig_die("the bus is gone");
+    return file;
+}
+
+uint64_t rig_rss(const rig_t *self) {
+    unsigned long total, resident = 0;
+    FILE *file = process_file(self, "statm");
+    if (fscanf(file, "%lu %lu", &total, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+double rig_cpu(const rig_t *self) {
+    unsigned long user = 0, kernel = 0;
+    FILE *file = process_file(self, "stat");
+    if (fscanf(file, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+               &kernel) != 2)
+        user = kernel = 0;
+    fclose(file);
+    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
+}
+
+bool rig_fob(const rig_t *self, const char *const *arguments) {
+    const char *words[16] = {self->program};
+    for (size_t i = 0; arguments[i] && i < 14; i++)
+        words[i + 1] = arguments[i];
+    pid_t child = start();
+    if (child == 0) {
+        setenv("FOB_BUS", self->endpoint, 1);
+        execv(self->program, (char *const *)words);
+        _exit(127);
+    }
+    return rig_join(child);
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk) {
+    (void)info, (void)kind, (void)walk;
+    return remove(path);
+}
+
+void rig_destroy(rig_t **self_p) {
+    rig_t *self = *self_p;
+    if (!self)
+        return;
+    kill(self->pid, SIGTERM);
+    bool good = rig_join(self->pid);
+    nftw(self->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    free(self);
+    *self_p = NULL;
+    if (!good)
+        rig_die("the bus did not end well");
+}
