@@ -4,6 +4,7 @@
 #define FOB_CLI_JSON_H
 
 #include "proto/buf.h"
+#include "proto/cursor.h"
 #include <fob/fob_status.h>
 
 #define FOB_JSON_DEPTH 512 /* nesting of arrays and objects, both ways */
