@@ -35,11 +35,36 @@ static size_t bytes_left(const fob_cursor_t *self) {
     return (size_t)(self->end - self->at);
 }
 
-static uint64_t big_endian(const uint8_t *at, unsigned width) {
-    uint64_t number = 0;
-    for (unsigned i = 0; i < width; i++)
-        number = number << 8 | at[i];
-    return number;
+/* A string of up to 31 bytes: nearly all names, and most values. */
+static inline bool is_fixstr(uint8_t byte) {
+    return (byte & 0xe0) == 0xa0;
+}
+
+/* Of the whole value, its first byte included. */
+static inline size_t fixstr_size(uint8_t byte) {
+    return 1 + (size_t)(byte & 0x1f);
+}
+
+/* Fixed widths, so that the compiler makes one load of each. */
+static inline uint64_t load16(const uint8_t *at) {
+    return (uint64_t)at[0] << 8 | at[1];
+}
+
+static inline uint64_t load32(const uint8_t *at) {
+    return load16(at) << 16 | load16(at + 2);
+}
+
+static inline uint64_t big_endian(const uint8_t *at, unsigned width) {
+    switch (width) {
+    case 1:
+        return at[0];
+    case 2:
+        return load16(at);
+    case 4:
+        return load32(at);
+    default:
+        return load32(at) << 32 | load32(at + 4);
+    }
 }
 
 /* The values whose one byte holds type and number. */
@@ -160,6 +185,14 @@ bool fob_cursor_double(fob_cursor_t *self, double *out) {
 }
 
 bool fob_cursor_str(fob_cursor_t *self, fob_slice_t *out) {
+    if (!self->failed && self->at < self->end && is_fixstr(*self->at)) {
+        size_t size = fixstr_size(*self->at);
+        if (size > bytes_left(self))
+            return fail(self);
+        *out = fob_slice(self->at + 1, size - 1);
+        self->at += size;
+        return true;
+    }
     return take_bytes(self, FOB_MP_STR, out);
 }
 
@@ -227,6 +260,51 @@ static inline bool step(fob_cursor_t *self, int64_t *inner) {
     return true;
 }
 
+#define ROW(n) n, n, n, n, n, n, n, n, n, n, n, n, n, n, n, n
+#define ROW_FROM(n)                                                                                \
+    n, n + 1, n + 2, n + 3, n + 4, n + 5, n + 6, n + 7, n + 8, n + 9, n + 10, n + 11, n + 12,      \
+        n + 13, n + 14, n + 15
+
+/* All bytes of a value whose first byte says so; 0: more must be read. */
+/* clang-format off */
+static const uint8_t short_sizes[256] = {
+    ROW(1), ROW(1), ROW(1), ROW(1), ROW(1), ROW(1), ROW(1), ROW(1), /* 00-7f integers */
+    ROW(0), ROW(0),                                                 /* 80-9f maps, arrays */
+    ROW_FROM(1), ROW_FROM(17),                                      /* a0-bf strings */
+    1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 5, 9, 2, 3, 5, 9,                 /* c0-cf nil, bool, float, unsigned */
+    2, 3, 5, 9, 3, 4, 6, 10, 18, 0, 0, 0, 0, 0, 0, 0,               /* d0-df signed, fixext */
+    ROW(1), ROW(1),                                                 /* e0-ff negative */
+};
+/* clang-format on */
+
+/* The size of a short value or a str 8 at the cursor, which most attributes are; 0: anything else.
+ */
+static inline size_t short_size(const fob_cursor_t *self) {
+    size_t left = bytes_left(self);
+    if (left == 0 || self->failed)
+        return 0;
+    uint8_t byte = *self->at;
+    size_t size;
+    if (is_fixstr(byte)) /* without the table: each step waits for the one before it */
+        size = fixstr_size(byte);
+    else if (byte == 0xd9 && left > 1)
+        size = 2 + (size_t)self->at[1];
+    else
+        size = short_sizes[byte];
+    return size <= left ? size : 0;
+}
+
+/* Steps over short values, as many as there are of `count`; returns how many of it are left. */
+static inline int64_t skip_short(fob_cursor_t *self, int64_t count) {
+    for (; count > 0; count--) {
+        size_t size = short_size(self);
+        if (size == 0)
+            break;
+        self->at += size;
+    }
+    return count;
+}
+
 bool fob_cursor_skip_within(fob_cursor_t *self, unsigned levels, fob_slice_t *out) {
     const uint8_t *start = self->at;
     int64_t left[FOB_CURSOR_DEPTH + 1]; /* values still to step over, per level */
@@ -235,13 +313,12 @@ bool fob_cursor_skip_within(fob_cursor_t *self, unsigned levels, fob_slice_t *ou
     if (levels > FOB_CURSOR_DEPTH)
         levels = FOB_CURSOR_DEPTH;
     for (;;) {
-        while (left[level] == 0) {
-            if (level == 0) {
-                if (out)
-                    *out = fob_slice(start, (size_t)(self->at - start));
-                return true;
-            }
+        left[level] = skip_short(self, left[level]);
+        if (left[level] == 0) {
+            if (level == 0)
+                break;
             level--;
+            continue;
         }
         left[level]--;
         int64_t inner;
@@ -253,6 +330,9 @@ bool fob_cursor_skip_within(fob_cursor_t *self, unsigned levels, fob_slice_t *ou
             return fail(self);
         left[++level] = inner;
     }
+    if (out)
+        *out = fob_slice(start, (size_t)(self->at - start));
+    return true;
 }
 
 bool fob_cursor_skip(fob_cursor_t *self, fob_slice_t *out) {
