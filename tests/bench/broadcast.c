@@ -30,7 +30,7 @@ static bool publish(void *arg) {
     publish.fire = cast->fire;
     fob_publisher_t *publisher = fob_publisher_new(&options);
     if (!data || !publisher || fob_publisher_wait_ready(publisher, 10000) != FOB_OK)
-        return false;
+        rig_die("the publisher cannot reach the bus");
     cast->send_began = rig_now();
     for (uint64_t i = 0; i < cast->options->events; i++) {
         memcpy(data, &i, sizeof i);

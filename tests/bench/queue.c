@@ -36,7 +36,7 @@ static bool publish_all(queue_t *queue) {
     options.on_receipt_arg = &failed;
     fob_publisher_t *publisher = fob_publisher_new(&options);
     if (!data || !publisher || fob_publisher_wait_ready(publisher, 10000) != FOB_OK)
-        return false;
+        rig_die("the publisher cannot reach the bus");
     queue->began = rig_now();
     for (uint64_t i = 0; i < queue->options->events; i++) {
         memcpy(data, &i, sizeof i);
