@@ -1,0 +1,587 @@
+#include "subscribers/leases.h"
+
+#include "proto/envelope.h"
+#include "subscribers/asks.h"
+#include "subscribers/claims.h"
+#include "subscribers/decode.h"
+#include "subscribers/holding.h"
+#include "subscribers/prefetch.h"
+#include "subscribers/settles.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define GATHER_NS   FOB_MS /* how long a settle waits for company while there is work */
+#define GATHER_ROWS 200    /* rows that are not made to wait */
+#define BUSY_NS     (10 * FOB_MS)
+#define ROWS_MOST   2000    /* unanswered rows; no credit is added beyond */
+#define JOIN_AGAIN  FOB_SEC /* after a JOIN that failed for now */
+#define NUMBER_MOST (1u << 20)
+
+typedef enum {
+    OFF,     /* no connection */
+    UP,      /* a connection; joins at join_at, if there is a reason */
+    JOINING, /* JOIN sent */
+    JOINED,
+    LEFT /* drained, and said so */
+} state_t;
+
+struct fob_leases {
+    fob_leases_options_t options; /* slices point into names */
+    uint8_t names[2 * (FOB_NAME_MAX + 1)];
+
+    state_t state;
+    bool ever_up, ever_joined, created;
+    bool draining, hurry;
+    const char *stale; /* why the connection must go; NULL */
+    fob_status_t fate; /* OK, or what ended it */
+    bool fate_of_link; /* VERSION, DENIED: gone with a connection that works */
+    char trouble[512];
+
+    uint64_t epoch;
+    int64_t beat_ns, heard, round; /* mono_ns */
+    int64_t join_at, unsent_since;
+    int64_t busy_until; /* settles are likely to come: rounds are run without being asked for */
+    uint64_t delivered, allowed; /* since this JOIN */
+    uint64_t taken;              /* handed out in all */
+    uint64_t refused;
+
+    fob_prefetch_t prefetch;
+    fob_holding_t holding;
+    fob_settles_t settles;
+    fob_buf_t header, runs;
+};
+
+/* --- life --- */
+
+static fob_slice_t keep(uint8_t *at, fob_slice_t name) {
+    size_t size = name.size < FOB_NAME_MAX ? name.size : FOB_NAME_MAX;
+    if (size)
+        memcpy(at, name.data, size);
+    return fob_slice(at, size);
+}
+
+fob_leases_t *fob_leases_new(const fob_leases_options_t *options) {
+    fob_leases_t *self = calloc(1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->options = *options;
+    self->options.group = keep(self->names, options->group);
+    self->options.pattern = keep(self->names + FOB_NAME_MAX + 1, options->pattern);
+    self->beat_ns = FOB_SEC;
+    /* Headers are bounded, so that sending one never fails half-way for want of memory. */
+    if (!fob_buf_room(&self->header, FOB_WIRE_HEADER_MAX) ||
+        !fob_buf_room(&self->runs, FOB_WIRE_HEADER_MAX))
+        fob_leases_destroy(&self);
+    return self;
+}
+
+void fob_leases_destroy(fob_leases_t **self_p) {
+    if (!self_p || !*self_p)
+        return;
+    fob_leases_t *self = *self_p;
+    fob_prefetch_free(&self->prefetch);
+    fob_holding_free(&self->holding);
+    fob_settles_free(&self->settles);
+    fob_buf_free(&self->header);
+    fob_buf_free(&self->runs);
+    free(self);
+    *self_p = NULL;
+}
+
+static void say(fob_leases_t *self, fob_slice_t text, fob_status_t status) {
+    if (!text.size)
+        text = fob_slice_str(fob_status_text(status));
+    int size = text.size < sizeof self->trouble ? (int)text.size : (int)sizeof self->trouble - 1;
+    snprintf(self->trouble, sizeof self->trouble, "%.*s", size, (const char *)text.data);
+}
+
+/* A lease that could not be kept is in no claim of the next JOIN: so it goes to others. */
+static const char no_memory[] = "no memory for what the bus delivered: it is left to others";
+
+/* --- sums --- */
+
+static uint64_t held(const fob_leases_t *self) {
+    return self->prefetch.count + self->holding.count - self->holding.lost;
+}
+
+/* How many deliveries to allow since this JOIN, in all. Never falls. */
+static uint64_t credit(const fob_leases_t *self) {
+    uint64_t holds = held(self), room = 0;
+    if (!self->draining && self->fate == FOB_OK && self->settles.rows < ROWS_MOST &&
+        holds < self->options.prefetch)
+        room = self->options.prefetch - holds;
+    if (self->options.count) {
+        uint64_t spoken_for = self->taken + self->prefetch.count;
+        uint64_t wanted = self->options.count > spoken_for ? self->options.count - spoken_for : 0;
+        if (room > wanted)
+            room = wanted;
+    }
+    uint64_t sum = self->delivered + room;
+    return sum > self->allowed ? sum : self->allowed;
+}
+
+static bool hold_good(const fob_leases_t *self, fob_now_t now) {
+    return self->state == JOINED && !self->stale &&
+           now.mono_ns - self->heard <= 2 * self->beat_ns &&
+           now.mono_ns - self->round <= self->beat_ns;
+}
+
+/* --- the connection --- */
+
+static void forget_all(fob_leases_t *self) {
+    fob_prefetch_clear(&self->prefetch);
+    fob_holding_lose_all(&self->holding);
+}
+
+void fob_leases_up(fob_leases_t *self, fob_now_t now, const fob_wire_t *welcome) {
+    if (self->ever_up && welcome->epoch != self->epoch) {
+        /* Offsets and tokens of another epoch name other events. */
+        forget_all(self);
+        self->refused += fob_settles_clear(&self->settles);
+    }
+    self->epoch = welcome->epoch;
+    uint64_t ms = welcome->heartbeat ? welcome->heartbeat : 1000;
+    self->beat_ns = (int64_t)(ms < 600000 ? ms : 600000) * FOB_MS;
+    self->ever_up = true;
+    self->state = UP;
+    self->join_at = now.mono_ns;
+    self->heard = self->round = now.mono_ns;
+    self->stale = NULL;
+    if (self->fate_of_link) {
+        self->fate = FOB_OK;
+        self->fate_of_link = false;
+    }
+}
+
+void fob_leases_down(fob_leases_t *self, fob_now_t now, fob_status_t why, const char *text) {
+    (void)now;
+    self->state = OFF;
+    self->stale = NULL;
+    fob_settles_requeue(&self->settles);
+    if (self->fate != FOB_OK && !self->fate_of_link)
+        return; /* its sentence is kept */
+    if (why != FOB_CLOSED)
+        say(self, fob_slice_str(text), why);
+    if (why == FOB_VERSION || why == FOB_DENIED) {
+        self->fate = why;
+        self->fate_of_link = true;
+    }
+}
+
+void fob_leases_round(fob_leases_t *self, fob_now_t now, int64_t heard) {
+    bool connected = self->state == JOINED || self->state == JOINING;
+    if (connected && now.mono_ns - self->round > self->beat_ns)
+        self->stale = "this process stood still for longer than a heartbeat";
+    self->round = now.mono_ns;
+    if (heard > self->heard)
+        self->heard = heard;
+}
+
+const char *fob_leases_restart(fob_leases_t *self) {
+    const char *why = self->state == OFF ? NULL : self->stale;
+    if (why)
+        self->state = OFF; /* down follows */
+    return why;
+}
+
+/* --- inputs --- */
+
+static void lose(fob_leases_t *self, uint64_t offset, uint64_t count, uint64_t token) {
+    uint64_t dropped = 0;
+    if (!fob_prefetch_drop(&self->prefetch, offset, count, token, &dropped))
+        self->stale = no_memory;
+    (void)fob_holding_lose(&self->holding, offset, count, token);
+}
+
+static void on_lost(fob_leases_t *self, const fob_wire_t *msg) {
+    fob_runs_t runs;
+    fob_run_t run;
+    if (!fob_runs(msg->runs, &runs))
+        return;
+    while (fob_runs_next(&runs, &run))
+        lose(self, run.at[0], run.at[1], run.at[2]);
+}
+
+/* A claim was refused: what is settled already needs no answer any more, the rest is lost. */
+static void claims_refused(fob_leases_t *self, fob_slice_t refused) {
+    fob_runs_t runs;
+    fob_run_t run;
+    if (!refused.size || !fob_runs(refused, &runs))
+        return;
+    while (fob_runs_next(&runs, &run)) {
+        uint64_t settled = fob_settles_drop(&self->settles, run.at[1], run.at[2], run.at[3]);
+        if (run.at[0] != FOB_GONE)
+            self->refused += settled;
+        lose(self, run.at[1], run.at[2], run.at[3]);
+    }
+}
+
+static void join_failed(fob_leases_t *self, fob_now_t now, fob_status_t code, fob_slice_t text) {
+    say(self, text, code);
+    self->state = UP;
+    if (code == FOB_AGAIN || code == FOB_BUSY || code == FOB_DISK_FULL || code == FOB_NO_MEMORY) {
+        self->join_at = now.mono_ns + JOIN_AGAIN;
+        return;
+    }
+    self->fate = code;
+    self->fate_of_link = false;
+    forget_all(self);
+}
+
+static void on_joined(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) {
+    if (self->state != JOINING)
+        return;
+    if (msg->code != FOB_OK) {
+        join_failed(self, now, (fob_status_t)msg->code, msg->text);
+        return;
+    }
+    self->state = JOINED;
+    self->ever_joined = true;
+    self->created = self->created || msg->created;
+    self->trouble[0] = 0;
+    claims_refused(self, msg->refused);
+}
+
+static bool settle_range(fob_leases_t *self, fob_now_t now, fob_settle_kind_t kind, uint64_t offset,
+                         uint64_t token, uint64_t count) {
+    if (!self->settles.unsent_events)
+        self->unsent_since = now.mono_ns;
+    if (fob_settles_add(&self->settles, (uint8_t)kind, offset, token, count))
+        return true;
+    self->stale = no_memory;
+    return false;
+}
+
+/* How many of the row's events are whole at the cursor, which steps over these. */
+static uint64_t skim(fob_cursor_t *cursor, uint64_t count) {
+    fob_slice_t topic, bytes;
+    uint64_t whole = 0;
+    const uint8_t *end = cursor->at;
+    while (whole < count && fob_envelope_skim(cursor, &topic, &bytes)) {
+        whole++;
+        end = cursor->at;
+    }
+    cursor->at = end;
+    return whole;
+}
+
+/* One row of a DELIVER. What the body does not hold whole is given back as tried, so that it does
+ * not come for ever. */
+static void take_row(fob_leases_t *self, fob_now_t now, const fob_run_t *run, fob_cursor_t *cursor,
+                     fob_blob_t *body) {
+    const uint8_t *at = cursor->at;
+    fob_fetched_t fetched = {
+        .offset = run->at[0],
+        .token = run->at[2],
+        .count = skim(cursor, run->at[1]),
+        .attempt = run->at[3] < UINT32_MAX ? (uint32_t)run->at[3] : UINT32_MAX,
+        .time_ms = (int64_t)run->at[4],
+        .blob = body,
+        .bytes = fob_slice(at, (size_t)(cursor->at - at)),
+    };
+    uint64_t broken = run->at[1] - fetched.count;
+    if (broken > NUMBER_MOST)
+        broken = NUMBER_MOST;
+    self->delivered += fetched.count + broken;
+    if (broken) {
+        say(self, fob_slice_str("the bus delivered events that cannot be decoded"), FOB_BAD_EVENT);
+        (void)settle_range(self, now, FOB_KIND_RETRY, fetched.offset + fetched.count,
+                           fetched.token + fetched.count, broken);
+    }
+    if (!fetched.count)
+        return;
+    if (self->draining || self->fate != FOB_OK)
+        (void)settle_range(self, now, FOB_KIND_RELEASE, fetched.offset, fetched.token,
+                           fetched.count);
+    else if (!fob_prefetch_push(&self->prefetch, &fetched))
+        self->stale = no_memory;
+}
+
+static void on_deliver(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {
+    fob_runs_t runs;
+    fob_run_t run;
+    if (self->state != JOINED && self->state != JOINING)
+        return;
+    fob_cursor_t cursor = fob_cursor(body ? fob_blob_slice(body) : fob_slice(NULL, 0));
+    if (!fob_runs(msg->runs, &runs))
+        return;
+    while (fob_runs_next(&runs, &run))
+        if (run.at[1])
+            take_row(self, now, &run, &cursor, body);
+}
+
+static void on_error(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) {
+    if (msg->of == FOB_VERB_JOIN && self->state == JOINING)
+        join_failed(self, now, (fob_status_t)msg->code, msg->text);
+    else if (self->fate == FOB_OK)
+        say(self, msg->text, (fob_status_t)msg->code);
+}
+
+void fob_leases_input(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {
+    if (msg->verb == FOB_VERB_ERROR) {
+        on_error(self, now, msg);
+        return;
+    }
+    if (!fob_slice_eq(msg->group, self->options.group))
+        return;
+    switch (msg->verb) {
+    case FOB_VERB_JOINED:
+        on_joined(self, now, msg);
+        break;
+    case FOB_VERB_DELIVER:
+        on_deliver(self, now, msg, body);
+        break;
+    case FOB_VERB_SETTLED:
+        self->refused += fob_settles_answer(&self->settles, msg->seq, msg->refused);
+        break;
+    case FOB_VERB_LOST:
+        on_lost(self, msg);
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- outputs --- */
+
+static bool finished(const fob_leases_t *self) {
+    return self->draining && !self->holding.count && fob_settles_idle(&self->settles);
+}
+
+static bool settles_due(const fob_leases_t *self, int64_t now) {
+    size_t rows = fob_settles_unsent(&self->settles);
+    if (!rows)
+        return false;
+    return self->hurry || self->draining || !self->prefetch.count || rows >= GATHER_ROWS ||
+           4 * self->settles.unsent_events >= self->options.prefetch ||
+           now >= self->unsent_since + GATHER_NS;
+}
+
+static bool say_join(fob_leases_t *self, fob_now_t now) {
+    fob_buf_clear(&self->runs);
+    if (!fob_claims_pack(&self->runs, &self->prefetch, &self->holding, &self->settles)) {
+        self->join_at = now.mono_ns + JOIN_AGAIN;
+        return false;
+    }
+    self->delivered = self->allowed = 0;
+    self->allowed = credit(self);
+    self->state = JOINING;
+    return fob_ask_join(&self->header, &self->options, self->allowed, fob_buf_slice(&self->runs));
+}
+
+static bool say_settle(fob_leases_t *self, fob_now_t now) {
+    fob_buf_clear(&self->runs);
+    uint64_t seq = fob_settles_send(&self->settles, &self->runs), more = 0;
+    if (!seq)
+        return false;
+    self->unsent_since = now.mono_ns;
+    self->busy_until = now.mono_ns + BUSY_NS;
+    self->hurry = self->hurry && fob_settles_unsent(&self->settles);
+    if (credit(self) > self->allowed)
+        more = self->allowed = credit(self);
+    return fob_ask_settle(&self->header, self->options.group, seq, fob_buf_slice(&self->runs),
+                          more);
+}
+
+static bool say_credit(fob_leases_t *self) {
+    self->allowed = credit(self);
+    return fob_ask_credit(&self->header, self->options.group, self->allowed);
+}
+
+static bool say_leave(fob_leases_t *self) {
+    self->state = LEFT;
+    return fob_ask_leave(&self->header, self->options.group);
+}
+
+/* Credit rides on settles where there are any to come. */
+static bool credit_due(const fob_leases_t *self) {
+    return !fob_settles_unsent(&self->settles) && credit(self) > self->allowed;
+}
+
+static bool join_wanted(const fob_leases_t *self) {
+    return self->state == UP && self->fate == FOB_OK && !finished(self);
+}
+
+static bool say_next(fob_leases_t *self, fob_now_t now) {
+    if (self->stale)
+        return false;
+    if (join_wanted(self))
+        return now.mono_ns >= self->join_at && say_join(self, now);
+    if (self->state != JOINED)
+        return false;
+    if (settles_due(self, now.mono_ns))
+        return say_settle(self, now);
+    if (finished(self))
+        return say_leave(self);
+    return credit_due(self) && say_credit(self);
+}
+
+bool fob_leases_output(fob_leases_t *self, fob_now_t now, fob_slice_t *header) {
+    if (!say_next(self, now))
+        return false;
+    *header = fob_buf_slice(&self->header);
+    return true;
+}
+
+int64_t fob_leases_deadline(const fob_leases_t *self) {
+    if (self->stale && self->state != OFF)
+        return INT64_MIN;
+    if (join_wanted(self))
+        return self->join_at;
+    if (self->state != JOINED)
+        return self->ever_up ? FOB_NEVER : self->options.give_up_mono;
+    if (settles_due(self, INT64_MIN) || finished(self) || credit_due(self))
+        return INT64_MIN;
+    int64_t at = self->round + self->beat_ns / 2; /* so that a halt is noticed within a beat */
+    if (self->round < self->busy_until && self->holding.count)
+        at = self->round + GATHER_NS;
+    if (fob_settles_unsent(&self->settles) && self->unsent_since + GATHER_NS < at)
+        at = self->unsent_since + GATHER_NS;
+    return at;
+}
+
+/* --- the application --- */
+
+fob_status_t fob_leases_fate(const fob_leases_t *self, fob_now_t now) {
+    if (self->fate != FOB_OK)
+        return self->fate;
+    return !self->ever_up && now.mono_ns >= self->options.give_up_mono ? FOB_UNREACHABLE : FOB_OK;
+}
+
+/* What next says without looking at the prefetch; OK: it may hand out. */
+static fob_status_t may_begin(const fob_leases_t *self, fob_now_t now) {
+    fob_status_t fate = fob_leases_fate(self, now);
+    if (fate != FOB_OK)
+        return fate;
+    if (self->draining)
+        return FOB_CLOSED;
+    if (self->options.count && self->taken >= self->options.count)
+        return self->holding.count ? FOB_AGAIN : FOB_CLOSED;
+    if (self->holding.count >= self->options.jobs || !hold_good(self, now))
+        return FOB_AGAIN;
+    return FOB_OK;
+}
+
+bool fob_leases_ready(const fob_leases_t *self, fob_now_t now) {
+    fob_status_t status = may_begin(self, now);
+    return status == FOB_OK ? self->prefetch.count > 0 : status != FOB_AGAIN;
+}
+
+/* Steps over the front run's first event without handing it out. */
+static void pass_over(fob_leases_t *self, fob_now_t now, fob_slice_t bytes, bool give_back) {
+    const fob_fetched_t *front = fob_prefetch_front(&self->prefetch);
+    if (give_back) {
+        say(self, fob_slice_str("the bus delivered an event that cannot be decoded"),
+            FOB_BAD_EVENT);
+        (void)settle_range(self, now, FOB_KIND_RETRY, front->offset, front->token, 1);
+    }
+    fob_prefetch_pop(&self->prefetch, bytes);
+}
+
+/* Hands the front run's first event out. AGAIN: it was passed over. */
+static fob_status_t begin(fob_leases_t *self, fob_now_t now, const fob_fetched_t *front,
+                          fob_event_t **event) {
+    fob_slice_t bytes = {0};
+    bool whole = fob_prefetch_peek(&self->prefetch, &bytes);
+    assert(whole); /* skimmed when it came */
+    if (fob_holding_find(&self->holding, front->token)) {
+        pass_over(self, now, bytes, false); /* the bus gave one lease twice */
+        return FOB_AGAIN;
+    }
+    if (!fob_holding_reserve(&self->holding))
+        return FOB_NO_MEMORY;
+    fob_event_place_t place = {0, front->offset, front->time_ms, front->attempt, front->token};
+    fob_status_t status = fob_decode(front->blob, bytes, &place, event);
+    if (status == FOB_BAD_EVENT) {
+        pass_over(self, now, bytes, true);
+        return FOB_AGAIN;
+    }
+    if (status != FOB_OK)
+        return status;
+    fob_holding_put(&self->holding, front->token, front->offset, *event);
+    fob_prefetch_pop(&self->prefetch, bytes);
+    self->taken++;
+    return FOB_OK;
+}
+
+fob_status_t fob_leases_next(fob_leases_t *self, fob_now_t now, fob_event_t **event) {
+    fob_status_t status = may_begin(self, now);
+    if (status != FOB_OK)
+        return status;
+    status = FOB_AGAIN;
+    const fob_fetched_t *front;
+    while (status == FOB_AGAIN && (front = fob_prefetch_front(&self->prefetch)))
+        status = begin(self, now, front, event);
+    return status;
+}
+
+static fob_held_t *held_of(const fob_leases_t *self, const fob_event_t *event) {
+    fob_held_t *one = fob_holding_find(&self->holding, fob_event_token(event));
+    return one && one->event == event ? one : NULL;
+}
+
+fob_status_t fob_leases_settle(fob_leases_t *self, fob_now_t now, const fob_event_t *event,
+                               fob_settle_kind_t kind) {
+    fob_held_t *one = held_of(self, event);
+    if (!one)
+        return FOB_STALE;
+    fob_held_t was = *one;
+    bool known = kind >= FOB_KIND_ACK && kind <= FOB_KIND_REJECT;
+    fob_holding_take(&self->holding, one);
+    if (was.lost)
+        return FOB_STALE;
+    if (!settle_range(self, now, known ? kind : FOB_KIND_RETRY, was.offset, was.token, 1))
+        return FOB_NO_MEMORY;
+    return known ? FOB_OK : FOB_INVALID;
+}
+
+bool fob_leases_holds(const fob_leases_t *self, const fob_event_t *event) {
+    const fob_held_t *one = held_of(self, event);
+    return one && !one->lost;
+}
+
+void fob_leases_drain(fob_leases_t *self, fob_now_t now) {
+    const fob_fetched_t *run;
+    if (self->draining)
+        return;
+    self->draining = true;
+    for (size_t i = 0; (run = fob_prefetch_at(&self->prefetch, i)); i++)
+        if (run->count)
+            (void)settle_range(self, now, FOB_KIND_RELEASE, run->offset, run->token, run->count);
+    fob_prefetch_clear(&self->prefetch);
+}
+
+bool fob_leases_draining(const fob_leases_t *self) {
+    return self->draining;
+}
+
+void fob_leases_hurry(fob_leases_t *self) {
+    self->hurry = fob_settles_unsent(&self->settles) > 0;
+}
+
+bool fob_leases_flushed(const fob_leases_t *self) {
+    return fob_settles_idle(&self->settles);
+}
+
+bool fob_leases_joined_once(const fob_leases_t *self, bool *created) {
+    *created = self->created;
+    return self->ever_joined;
+}
+
+uint64_t fob_leases_refused(const fob_leases_t *self) {
+    return self->refused;
+}
+
+uint64_t fob_leases_waiting(const fob_leases_t *self) {
+    return self->prefetch.count;
+}
+
+uint32_t fob_leases_out(const fob_leases_t *self) {
+    return (uint32_t)self->holding.count;
+}
+
+const char *fob_leases_trouble(const fob_leases_t *self) {
+    return self->trouble;
+}

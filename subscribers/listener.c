@@ -1,0 +1,169 @@
+#include "subscribers/listener.h"
+
+#include "proto/link/frame.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#define ASK_FIRST (250 * FOB_MS) /* doubling */
+#define ASK_TIMES 4              /* then a new socket */
+
+#define COPY_MOST 512 /* bytes that are cheaper to copy than to wrap */
+#define FRAME_MOST                                                                                 \
+    ((int64_t)64 << 20) /* bytes; a longer frame ends the connection                               \
+                         */
+#define WATCHED                                                                                    \
+    (ZMQ_EVENT_CLOSED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED |                       \
+     ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |                  \
+     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+
+static void set(void *socket, int option, int value) {
+    /* Cannot fail: the options are known and the values in range. */
+    (void)zmq_setsockopt(socket, option, &value, sizeof value);
+}
+
+static void configure(void *sub, const char *endpoint) {
+    int64_t most = FRAME_MOST;
+    (void)zmq_setsockopt(sub, ZMQ_MAXMSGSIZE, &most, sizeof most);
+    set(sub, ZMQ_LINGER, 0);
+    set(sub, ZMQ_RCVHWM, FOB_LISTENER_HWM);
+    set(sub, ZMQ_RECONNECT_IVL, -1); /* a new connection is a pause, which must not pass unseen */
+    set(sub, ZMQ_HEARTBEAT_IVL, 1000);
+    set(sub, ZMQ_HEARTBEAT_TIMEOUT, 3000);
+    set(sub, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
+}
+
+/* Watches the SUB from its first moment on. False: no descriptors. */
+static bool watch(fob_listener_t *self, void *context) {
+    static atomic_ulong counter;
+    char name[64];
+    snprintf(name, sizeof name, "inproc://fob-listener-%lu", atomic_fetch_add(&counter, 1));
+    if (zmq_socket_monitor(self->sub, name, WATCHED) != 0)
+        return false;
+    self->monitor = zmq_socket(context, ZMQ_PAIR);
+    if (!self->monitor)
+        return false;
+    set(self->monitor, ZMQ_LINGER, 0);
+    return zmq_connect(self->monitor, name) == 0;
+}
+
+/* A subscription to a topic that nobody else has. */
+static void ask(fob_listener_t *self, fob_now_t now) {
+    uint8_t random[FOB_SESSION_SIZE];
+    fob_conduit_secret(random);
+    if (self->probe[0])
+        (void)zmq_setsockopt(self->sub, ZMQ_UNSUBSCRIBE, self->probe, strlen(self->probe) + 1);
+    int at = snprintf(self->probe, sizeof self->probe, "$sys.probe.");
+    for (size_t i = 0; i < sizeof random; i++)
+        at += snprintf(self->probe + at, sizeof self->probe - (size_t)at, "%02x", random[i]);
+    (void)zmq_setsockopt(self->sub, ZMQ_SUBSCRIBE, self->probe, (size_t)at + 1);
+    self->due = now.mono_ns + (ASK_FIRST << self->asked++);
+}
+
+void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now) {
+    fob_listener_close(self, conduit);
+    void *context = fob_conduit_zmq(conduit);
+    self->sub = zmq_socket(context, ZMQ_SUB);
+    if (self->sub) {
+        configure(self->sub, self->endpoint);
+        if (watch(self, context) && zmq_connect(self->sub, self->endpoint) == 0) {
+            fob_conduit_attach(conduit, self->sub);
+            fob_conduit_attach(conduit, self->monitor);
+            (void)zmq_setsockopt(self->sub, ZMQ_SUBSCRIBE, self->prefix, self->prefix_size);
+            ask(self, now);
+            return;
+        }
+    }
+    snprintf(self->trouble, sizeof self->trouble, "%s: no subscription: %s", self->endpoint,
+             zmq_strerror(errno));
+    fob_listener_close(self, conduit);
+    self->due = now.mono_ns + FOB_SEC;
+}
+
+void fob_listener_close(fob_listener_t *self, fob_conduit_t *conduit) {
+    void *sockets[] = {self->sub, self->monitor};
+    if (self->sub)
+        (void)zmq_socket_monitor(self->sub, NULL, 0);
+    for (size_t i = 0; i < 2; i++) {
+        if (!sockets[i])
+            continue;
+        fob_conduit_detach(conduit, sockets[i]);
+        zmq_close(sockets[i]);
+    }
+    self->sub = self->monitor = NULL;
+    self->live = false;
+    self->asked = 0;
+    self->probe[0] = 0;
+    self->due = FOB_NEVER;
+}
+
+bool fob_listener_gone(fob_listener_t *self) {
+    bool gone = false;
+    zmq_msg_t msg;
+    zmq_msg_init(&msg);
+    /* Any event that is watched means the end; its frames are read so that none is left. */
+    while (zmq_msg_recv(&msg, self->monitor, ZMQ_DONTWAIT) >= 0)
+        gone = true;
+    zmq_msg_close(&msg);
+    if (gone)
+        snprintf(self->trouble, sizeof self->trouble, "%s: the subscription's connection was lost",
+                 self->endpoint);
+    return gone;
+}
+
+void fob_listener_tick(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now) {
+    if (now.mono_ns < self->due)
+        return;
+    if (self->sub && self->asked < ASK_TIMES) {
+        ask(self, now);
+        return;
+    }
+    if (self->sub)
+        snprintf(self->trouble, sizeof self->trouble, "%s: no answer to a subscription",
+                 self->endpoint);
+    fob_listener_open(self, conduit, now);
+}
+
+bool fob_listener_answered(fob_listener_t *self, fob_slice_t topic) {
+    if (!self->probe[0] || !fob_slice_eq(topic, fob_slice_str(self->probe)))
+        return false;
+    (void)zmq_setsockopt(self->sub, ZMQ_UNSUBSCRIBE, self->probe, strlen(self->probe) + 1);
+    self->probe[0] = 0;
+    self->asked = 0;
+    self->live = true;
+    self->due = FOB_NEVER;
+    self->trouble[0] = 0;
+    return true;
+}
+
+static fob_blob_t *body_of(zmq_msg_t *msg) {
+    if (zmq_msg_size(msg) > COPY_MOST)
+        return fob_frame_take(msg);
+    return fob_blob_copy(fob_slice(zmq_msg_data(msg), zmq_msg_size(msg)));
+}
+
+fob_status_t fob_listener_read(fob_listener_t *self, zmq_msg_t *head, fob_cast_t *cast,
+                               fob_blob_t **body) {
+    *body = NULL;
+    if (zmq_msg_recv(head, self->sub, ZMQ_DONTWAIT) < 0)
+        return FOB_AGAIN;
+    fob_status_t status = fob_cast_read(fob_slice(zmq_msg_data(head), zmq_msg_size(head)), cast);
+    unsigned frames = 1;
+    zmq_msg_t next;
+    zmq_msg_init(&next);
+    for (bool more = zmq_msg_more(head); more; more = zmq_msg_more(&next)) {
+        if (zmq_msg_recv(&next, self->sub, ZMQ_DONTWAIT) < 0)
+            break;
+        if (++frames == 2 && !zmq_msg_more(&next) && status == FOB_OK) {
+            *body = body_of(&next);
+            break;
+        }
+    }
+    zmq_msg_close(&next);
+    bool probe = cast->kind == FOB_CAST_PROBE;
+    if (status == FOB_OK && (probe ? frames == 1 : frames == 2 && *body))
+        return FOB_OK;
+    fob_blob_unref(body);
+    return FOB_PROTOCOL;
+}

@@ -1,0 +1,40 @@
+/* listener: a subscriber's SUB socket: opened for one connection, told live by the bus's answer to a probe, watched by
+ * a monitor, thrown away when the connection goes. On the conduit's thread only. */
+#ifndef FOB_LISTENER_H
+#define FOB_LISTENER_H
+
+#include "proto/link/conduit.h"
+
+#include <zmq.h>
+
+#define FOB_LISTENER_HWM 256 /* messages in libzmq's queue; a batch may be 64 KiB */
+#define FOB_LISTENER_PAUSE (200 * FOB_MS) /* before a new socket, when one was lost */
+
+typedef struct {
+    void *sub, *monitor; /* NULL: closed */
+    bool live;
+    int64_t due;    /* not live: when to ask again, or to open again; else FOB_NEVER */
+    unsigned asked; /* probes without an answer */
+    char probe[64]; /* the topic under way; "" none */
+    char endpoint[300];
+    uint8_t prefix[FOB_NAME_MAX + 1];
+    size_t prefix_size;
+    char trouble[400];
+} fob_listener_t;
+
+/* Opens the socket to the endpoint that is set, subscribes and sends a probe. Where that fails, `trouble` says why
+ * and `due` when to try again. */
+void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now);
+/* Closes it; what was not read is lost. A closed one stays so. */
+void fob_listener_close(fob_listener_t *self, fob_conduit_t *conduit);
+/* The monitor is readable. True: the connection is gone, `trouble` says why. */
+bool fob_listener_gone(fob_listener_t *self);
+/* At `due`: asks again, at last with a new socket. */
+void fob_listener_tick(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now);
+/* A probe's answer came. True: it is ours, and so this is live now. */
+bool fob_listener_answered(fob_listener_t *self, fob_slice_t topic);
+/* The next message, if there is one: its frame 1 as *cast (whose slices are good until the next call that is given
+ * `head`) and frame 2 as *body (the caller's; NULL for none). AGAIN: none; PROTOCOL: one was stepped over. */
+fob_status_t fob_listener_read(fob_listener_t *self, zmq_msg_t *head, fob_cast_t *cast, fob_blob_t **body);
+
+#endif

@@ -1,0 +1,232 @@
+#include "subscribers/settles.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define FIRST_CAPACITY 32
+#define NEIGHBOURS     8 /* rows looked at for one to join: jobs finish nearly in order */
+
+static fob_settle_row_t *row_at(const fob_settles_t *self, size_t index) {
+    return &self->ring[(self->head + index) & (self->capacity - 1)];
+}
+
+static fob_settle_batch_t *batch_at(const fob_settles_t *self, size_t index) {
+    return &self->batches[(self->batch_head + index) & (self->batch_capacity - 1)];
+}
+
+/* Room for one more row. */
+static bool reserve(fob_settles_t *self) {
+    if (self->rows < self->capacity)
+        return true;
+    size_t capacity = self->capacity ? 2 * self->capacity : FIRST_CAPACITY;
+    fob_settle_row_t *ring = malloc(capacity * sizeof *ring);
+    if (!ring)
+        return false;
+    for (size_t i = 0; i < self->rows; i++)
+        ring[i] = *row_at(self, i);
+    free(self->ring);
+    self->ring = ring;
+    self->capacity = capacity;
+    self->head = 0;
+    return true;
+}
+
+static bool join(fob_settle_row_t *row, uint8_t kind, uint64_t offset, uint64_t token,
+                 uint64_t count) {
+    if (row->kind != kind || row->again || !row->count)
+        return false;
+    if (row->offset + row->count == offset && row->token + row->count == token) {
+        row->count += count;
+        return true;
+    }
+    if (offset + count == row->offset && token + count == row->token) {
+        row->offset = offset;
+        row->token = token;
+        row->count += count;
+        return true;
+    }
+    return false;
+}
+
+bool fob_settles_add(fob_settles_t *self, uint8_t kind, uint64_t offset, uint64_t token,
+                     uint64_t count) {
+    assert(count > 0);
+    size_t unsent = fob_settles_unsent(self);
+    bool added = false;
+    for (size_t back = 1; back <= unsent && back <= NEIGHBOURS && !added; back++)
+        added = join(row_at(self, self->rows - back), kind, offset, token, count);
+    if (!added) {
+        if (!reserve(self))
+            return false;
+        *row_at(self, self->rows++) = (fob_settle_row_t){offset, token, count, kind, false};
+    }
+    self->unsent_events += count;
+    return true;
+}
+
+static bool reserve_batch(fob_settles_t *self) {
+    if (self->batch_count < self->batch_capacity)
+        return true;
+    size_t capacity = self->batch_capacity ? 2 * self->batch_capacity : FIRST_CAPACITY;
+    fob_settle_batch_t *batches = malloc(capacity * sizeof *batches);
+    if (!batches)
+        return false;
+    for (size_t i = 0; i < self->batch_count; i++)
+        batches[i] = *batch_at(self, i);
+    free(self->batches);
+    self->batches = batches;
+    self->batch_capacity = capacity;
+    self->batch_head = 0;
+    return true;
+}
+
+uint64_t fob_settles_send(fob_settles_t *self, fob_buf_t *runs) {
+    size_t rows = fob_settles_unsent(self), packed = 0;
+    if (rows > FOB_SETTLES_ROWS)
+        rows = FOB_SETTLES_ROWS;
+    if (!reserve_batch(self))
+        return 0;
+    fob_settle_batch_t batch = {.rows = rows};
+    for (size_t i = 0; i < rows; i++)
+        packed += row_at(self, self->sent + i)->count > 0;
+    fob_pack_array(runs, packed);
+    for (size_t i = 0; i < rows; i++) {
+        const fob_settle_row_t *row = row_at(self, self->sent + i);
+        if (!row->count)
+            continue;
+        batch.events += row->count;
+        batch.again = batch.again || row->again;
+        fob_run_write(runs, (uint64_t[]){row->kind, row->offset, row->count, row->token}, 4);
+    }
+    if (runs->failed)
+        return 0;
+    self->sent += rows;
+    self->unsent_events -= batch.events;
+    *batch_at(self, self->batch_count++) = batch;
+    return ++self->seq;
+}
+
+/* How many events of the batch the answer refuses. */
+static uint64_t refused_of(const fob_settle_batch_t *batch, fob_slice_t refused) {
+    fob_runs_t runs;
+    fob_run_t run;
+    uint64_t left = batch->events, count = 0;
+    if (!refused.size || !fob_runs(refused, &runs))
+        return 0;
+    while (left && fob_runs_next(&runs, &run)) {
+        uint64_t of_run = run.at[2] < left ? run.at[2] : left;
+        left -= of_run;
+        if (!(batch->again && run.at[0] == FOB_GONE))
+            count += of_run;
+    }
+    return count;
+}
+
+static void pop_answered(fob_settles_t *self) {
+    while (self->batch_count && batch_at(self, 0)->answered) {
+        size_t rows = (size_t)batch_at(self, 0)->rows;
+        self->batch_head = (self->batch_head + 1) & (self->batch_capacity - 1);
+        self->batch_count--;
+        self->head = (self->head + rows) & (self->capacity ? self->capacity - 1 : 0);
+        self->rows -= rows;
+        self->sent -= rows;
+    }
+}
+
+uint64_t fob_settles_answer(fob_settles_t *self, uint64_t seq, fob_slice_t refused) {
+    uint64_t first = self->seq - self->batch_count + 1; /* of those under way */
+    if (seq < first || seq > self->seq)
+        return 0;
+    fob_settle_batch_t *batch = batch_at(self, (size_t)(seq - first));
+    if (batch->answered)
+        return 0;
+    uint64_t count = refused_of(batch, refused);
+    batch->answered = true;
+    pop_answered(self);
+    return count;
+}
+
+void fob_settles_requeue(fob_settles_t *self) {
+    size_t row = 0, kept = 0;
+    for (size_t i = 0; i < self->batch_count; i++) {
+        const fob_settle_batch_t *batch = batch_at(self, i);
+        for (uint64_t n = 0; n < batch->rows; n++, row++) {
+            if (batch->answered)
+                row_at(self, row)->count = 0;
+            row_at(self, row)->again = true;
+        }
+    }
+    self->unsent_events = 0;
+    for (row = 0; row < self->rows; row++) {
+        if (!row_at(self, row)->count)
+            continue;
+        self->unsent_events += row_at(self, row)->count;
+        *row_at(self, kept++) = *row_at(self, row);
+    }
+    self->rows = kept;
+    self->sent = self->batch_count = self->batch_head = 0;
+    self->seq = 0;
+}
+
+/* Cuts [from, from + gone) out of a row; the rest behind it becomes a row of its own. */
+static bool cut(fob_settles_t *self, size_t index, uint64_t from, uint64_t gone) {
+    fob_settle_row_t rest = *row_at(self, index);
+    rest.offset += from + gone;
+    rest.token += from + gone;
+    rest.count -= from + gone;
+    if (from && rest.count) {
+        if (!reserve(self))
+            return false;
+        *row_at(self, self->rows++) = rest;
+    }
+    fob_settle_row_t *row = row_at(self, index);
+    if (from)
+        row->count = from;
+    else
+        *row = rest;
+    return true;
+}
+
+uint64_t fob_settles_drop(fob_settles_t *self, uint64_t offset, uint64_t count, uint64_t token) {
+    uint64_t dropped = 0;
+    for (size_t i = self->sent; i < self->rows; i++) {
+        const fob_settle_row_t *row = row_at(self, i);
+        if (!row->count || row->token - token != row->offset - offset)
+            continue;
+        uint64_t from = offset > row->offset ? offset - row->offset : 0;
+        uint64_t ahead = row->offset > offset ? row->offset - offset : 0;
+        if (from >= row->count || ahead >= count)
+            continue;
+        uint64_t gone = count - ahead;
+        if (gone > row->count - from)
+            gone = row->count - from;
+        if (cut(self, i, from, gone))
+            dropped += gone;
+    }
+    self->unsent_events -= dropped;
+    if (!self->unsent_events)
+        self->rows = self->sent; /* what is left is empty rows */
+    return dropped;
+}
+
+const fob_settle_row_t *fob_settles_at(const fob_settles_t *self, size_t index) {
+    return index < self->rows ? row_at(self, index) : NULL;
+}
+
+bool fob_settles_idle(const fob_settles_t *self) {
+    return !self->rows && !self->batch_count;
+}
+
+uint64_t fob_settles_clear(fob_settles_t *self) {
+    fob_settles_requeue(self);
+    uint64_t events = self->unsent_events;
+    self->rows = 0;
+    self->unsent_events = 0;
+    return events;
+}
+
+void fob_settles_free(fob_settles_t *self) {
+    free(self->ring);
+    free(self->batches);
+    *self = (fob_settles_t){0};
+}

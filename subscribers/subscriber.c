@@ -1,0 +1,302 @@
+/* subscriber: the thin shell around a sequencer, a listener and a conduit. The conduit's thread
+ * reads the SUB socket and fills the queue under the conduit's lock; a reader takes over a batch of
+ * messages at a time, and empties it under a lock of its own, so that a flood does not make the two
+ * wait for each other at every event. */
+#include "proto/topic.h"
+#include "subscribers/listener.h"
+#include "subscribers/sequencer.h"
+#include <fob/fob_subscriber.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEFAULT_QUEUE      100000
+#define DEFAULT_CONNECT_MS 3000
+#define READ_ONCE          128 /* messages in one round, then readers get the lock */
+
+struct fob_subscriber {
+    fob_conduit_t *conduit;
+
+    /* Under the conduit's lock. */
+    fob_sequencer_t *sequencer;
+    fob_listener_t listener;
+    bool connected; /* the conduit is up */
+    bool ever_live;
+    bool starting;     /* somebody waits for the first time that it is live */
+    fob_status_t fate; /* OK, or why no connection will do */
+    char trouble[512];
+
+    /* Under the readers' lock, which is taken before the conduit's. */
+    pthread_mutex_t readers;
+    fob_batch_t batch;
+
+    atomic_uint_fast64_t taken_over; /* events in the batch */
+    atomic_bool closed;
+};
+
+/* --- on the conduit's thread --- */
+
+/* What was live is not any more. */
+static void drop(fob_subscriber_t *self) {
+    if (self->listener.live)
+        fob_sequencer_pause(self->sequencer);
+    fob_listener_close(&self->listener, self->conduit);
+}
+
+static void on_up(void *arg, fob_now_t now, const fob_wire_t *welcome) {
+    fob_subscriber_t *self = arg;
+    fob_shard_t shard;
+    self->fate = FOB_OK;
+    self->trouble[0] = 0;
+    if (!fob_shards_find(welcome->shards, 0, &shard) || !shard.xpub) {
+        fob_conduit_restart(self->conduit, now, FOB_PROTOCOL,
+                            "the bus names no port to subscribe at");
+        return;
+    }
+    self->connected = true;
+    fob_conduit_endpoint(self->conduit, &shard, shard.xpub, self->listener.endpoint,
+                         sizeof self->listener.endpoint);
+    fob_listener_open(&self->listener, self->conduit, now);
+}
+
+static void on_down(void *arg, fob_now_t now, fob_status_t why, const char *text) {
+    fob_subscriber_t *self = arg;
+    (void)now;
+    self->connected = false;
+    drop(self);
+    if (why == FOB_CLOSED)
+        return;
+    snprintf(self->trouble, sizeof self->trouble, "%s", text ? text : fob_status_text(why));
+    if (why == FOB_VERSION || why == FOB_DENIED)
+        self->fate = why;
+}
+
+static void read_messages(fob_subscriber_t *self) {
+    zmq_msg_t head;
+    zmq_msg_init(&head);
+    for (unsigned n = 0; n < READ_ONCE; n++) {
+        fob_cast_t cast;
+        fob_blob_t *body;
+        fob_status_t status = fob_listener_read(&self->listener, &head, &cast, &body);
+        if (status == FOB_AGAIN)
+            break;
+        if (status != FOB_OK)
+            continue; /* the hole it leaves in the numbers is counted */
+        if (cast.kind == FOB_CAST_PROBE)
+            self->ever_live |= fob_listener_answered(&self->listener, cast.topic);
+        else
+            fob_sequencer_take(self->sequencer, &cast, body, atomic_load(&self->taken_over));
+        fob_blob_unref(&body);
+    }
+    zmq_msg_close(&head);
+}
+
+static void on_readable(void *arg, fob_now_t now, void *socket) {
+    fob_subscriber_t *self = arg;
+    if (socket == self->listener.sub) {
+        read_messages(self);
+    } else if (socket == self->listener.monitor && fob_listener_gone(&self->listener)) {
+        drop(self);
+        self->listener.due = now.mono_ns + FOB_LISTENER_PAUSE;
+    }
+}
+
+/* Whether next would not wait. */
+static bool ready(const fob_subscriber_t *self) {
+    return fob_sequencer_queued(self->sequencer) || atomic_load(&self->taken_over) ||
+           atomic_load(&self->closed);
+}
+
+static void on_tick(void *arg, fob_now_t now) {
+    fob_subscriber_t *self = arg;
+    if (self->connected)
+        fob_listener_tick(&self->listener, self->conduit, now);
+    if (ready(self) || self->starting)
+        fob_conduit_notify(self->conduit);
+}
+
+static int64_t on_deadline(void *arg) {
+    fob_subscriber_t *self = arg;
+    return self->connected ? self->listener.due : FOB_NEVER;
+}
+
+static const fob_client_ops_t ops = {
+    .up = on_up,
+    .down = on_down,
+    .tick = on_tick,
+    .deadline = on_deadline,
+    .readable = on_readable,
+};
+
+/* --- life --- */
+
+static int64_t until(int64_t timeout_ms) {
+    int64_t start = fob_conduit_now().mono_ns;
+    if (timeout_ms < 0 || timeout_ms > (FOB_NEVER - start) / FOB_MS)
+        return FOB_NEVER;
+    return start + timeout_ms * FOB_MS;
+}
+
+static fob_status_t check(const fob_subscriber_options_t *options) {
+    if (!options || options->version != 1 || !options->pattern)
+        return FOB_INVALID;
+    return fob_pattern_valid(fob_slice_str(options->pattern)) ? FOB_OK : FOB_BAD_PATTERN;
+}
+
+static fob_status_t start(fob_subscriber_t *self, const fob_subscriber_options_t *options) {
+    fob_link_options_t link = {
+        .endpoints = fob_slice_str(fob_conduit_bus(options->bus)),
+        .role = "subscriber",
+        .client = "libfob/" FOB_VERSION_STRING,
+    };
+    fob_slice_t pattern = fob_slice_str(options->pattern);
+    fob_conduit_secret(link.session);
+    self->listener.prefix_size = fob_pattern_prefix(pattern, self->listener.prefix);
+    self->listener.due = FOB_NEVER;
+    self->sequencer = fob_sequencer_new(pattern, options->queue ? options->queue : DEFAULT_QUEUE);
+    if (!self->sequencer)
+        return FOB_NO_MEMORY;
+    self->conduit = fob_conduit_new(&link, &ops, self);
+    if (!self->conduit)
+        return errno == EINVAL ? FOB_INVALID : FOB_NO_MEMORY;
+    return fob_conduit_start(self->conduit) ? FOB_OK : FOB_NO_MEMORY;
+}
+
+/* Until the subscription was live once. */
+static fob_status_t wait_live(fob_subscriber_t *self, int64_t end) {
+    fob_status_t status = FOB_OK;
+    fob_conduit_lock(self->conduit);
+    self->starting = true;
+    while (!self->ever_live && status == FOB_OK) {
+        status = self->fate;
+        if (status == FOB_OK && !fob_conduit_wait(self->conduit, end) && !self->ever_live)
+            status = FOB_UNREACHABLE;
+    }
+    self->starting = false;
+    if (!ready(self))
+        fob_conduit_quiet(self->conduit);
+    fob_conduit_unlock(self->conduit);
+    return status;
+}
+
+fob_subscriber_t *fob_subscriber_new(const fob_subscriber_options_t *options,
+                                     fob_status_t *status) {
+    fob_status_t unused;
+    status = status ? status : &unused;
+    *status = check(options);
+    if (*status != FOB_OK)
+        return NULL;
+    fob_subscriber_t *self = calloc(1, sizeof *self);
+    if (!self) {
+        *status = FOB_NO_MEMORY;
+        return NULL;
+    }
+    pthread_mutex_init(&self->readers, NULL);
+    int64_t connect_ms = options->connect_timeout_ms;
+    *status = start(self, options);
+    if (*status == FOB_OK)
+        *status = wait_live(self, until(connect_ms ? connect_ms : DEFAULT_CONNECT_MS));
+    if (*status != FOB_OK)
+        fob_subscriber_destroy(&self);
+    return self;
+}
+
+void fob_subscriber_destroy(fob_subscriber_t **self_p) {
+    if (!self_p || !*self_p)
+        return;
+    fob_subscriber_t *self = *self_p;
+    fob_conduit_destroy(&self->conduit, 0); /* tells down, which closes the sockets */
+    fob_sequencer_destroy(&self->sequencer);
+    fob_batch_clear(&self->batch);
+    pthread_mutex_destroy(&self->readers);
+    free(self);
+    *self_p = NULL;
+}
+
+/* --- the application's threads --- */
+
+/* Takes a batch over if there is one, with the readers' lock held. */
+static bool refill(fob_subscriber_t *self) {
+    fob_conduit_lock(self->conduit);
+    uint64_t moved = fob_sequencer_move(self->sequencer, &self->batch);
+    atomic_fetch_add(&self->taken_over, moved);
+    fob_conduit_unlock(self->conduit);
+    return moved > 0;
+}
+
+static fob_status_t read_one(fob_subscriber_t *self, fob_event_t **event) {
+    fob_status_t status = FOB_AGAIN;
+    pthread_mutex_lock(&self->readers);
+    while (!atomic_load(&self->closed) && (!fob_batch_empty(&self->batch) || refill(self))) {
+        status = fob_batch_next(&self->batch, event);
+        if (status == FOB_NO_MEMORY)
+            break;
+        atomic_fetch_sub(&self->taken_over, 1);
+        if (status == FOB_OK)
+            break;
+        fob_conduit_lock(self->conduit);
+        fob_sequencer_lose(self->sequencer, 1);
+        fob_conduit_unlock(self->conduit);
+        status = FOB_AGAIN;
+    }
+    pthread_mutex_unlock(&self->readers);
+    return atomic_load(&self->closed) && status == FOB_AGAIN ? FOB_CLOSED : status;
+}
+
+/* Waits until there may be something to read. False: time is up. */
+static bool wait_ready(fob_subscriber_t *self, int64_t end) {
+    bool told = true;
+    fob_conduit_lock(self->conduit);
+    while (told && !ready(self)) {
+        fob_conduit_quiet(self->conduit);
+        told = end != 0 && fob_conduit_wait(self->conduit, end);
+    }
+    fob_conduit_unlock(self->conduit);
+    return told;
+}
+
+fob_status_t fob_subscriber_next(fob_subscriber_t *self, fob_event_t **event, int64_t timeout_ms) {
+    int64_t end = -1; /* not known yet */
+    bool told = true;
+    *event = NULL;
+    for (;;) {
+        fob_status_t status = read_one(self, event);
+        if (status != FOB_AGAIN || !told)
+            return status;
+        if (end < 0)
+            end = timeout_ms ? until(timeout_ms) : 0;
+        told = wait_ready(self, end);
+    }
+}
+
+uint64_t fob_subscriber_lost(fob_subscriber_t *self, uint64_t *pauses) {
+    fob_conduit_lock(self->conduit);
+    uint64_t lost = fob_sequencer_lost(self->sequencer);
+    if (pauses)
+        *pauses = fob_sequencer_pauses(self->sequencer);
+    fob_conduit_unlock(self->conduit);
+    return lost;
+}
+
+int fob_subscriber_fd(fob_subscriber_t *self) {
+    fob_conduit_lock(self->conduit);
+    int fd = fob_conduit_fd(self->conduit);
+    fob_conduit_unlock(self->conduit);
+    return fd;
+}
+
+void fob_subscriber_trouble(fob_subscriber_t *self, char *text, size_t size) {
+    fob_conduit_lock(self->conduit);
+    snprintf(text, size, "%s", self->trouble[0] ? self->trouble : self->listener.trouble);
+    fob_conduit_unlock(self->conduit);
+}
+
+void fob_subscriber_close(fob_subscriber_t *self) {
+    fob_conduit_lock(self->conduit);
+    atomic_store(&self->closed, true);
+    fob_conduit_notify(self->conduit);
+    fob_conduit_unlock(self->conduit);
+}
