@@ -28,14 +28,14 @@ typedef struct {
 static const attribute_t attributes[] = {
     ATTRIBUTE("id", id, TEXT, 1, FOB_ID_MAX),
     ATTRIBUTE("key", key, TEXT, 1, FOB_ID_MAX),
-    ATTRIBUTE("source", source, TEXT, 0, FOB_ATTRIBUTES_MAX),
-    ATTRIBUTE("datacontenttype", datacontenttype, TEXT, 0, FOB_ATTRIBUTES_MAX),
-    ATTRIBUTE("traceparent", traceparent, TEXT, 0, FOB_ATTRIBUTES_MAX),
+    ATTRIBUTE("source", source, TEXT, 0, INT64_MAX),
+    ATTRIBUTE("datacontenttype", datacontenttype, TEXT, 0, INT64_MAX),
+    ATTRIBUTE("traceparent", traceparent, TEXT, 0, INT64_MAX),
     ATTRIBUTE("time", time_ms, NUMBER, INT64_MIN, INT64_MAX),
     ATTRIBUTE("priority", priority, DIGIT, 0, 9),
     ATTRIBUTE("delay", delay_ms, NUMBER, 0, FOB_SPAN_MAX_MS),
     ATTRIBUTE("ttl", ttl_ms, NUMBER, 0, FOB_SPAN_MAX_MS),
-    ATTRIBUTE("headers", headers, HEADERS, 0, FOB_ATTRIBUTES_MAX),
+    ATTRIBUTE("headers", headers, HEADERS, 0, INT64_MAX),
 };
 #define ATTRIBUTE_COUNT (sizeof attributes / sizeof attributes[0])
 
@@ -206,15 +206,20 @@ static bool attribute_present(const fob_envelope_t *event, const attribute_t *at
     return number_in(event, attribute) != 0;
 }
 
-/* Whether a present attribute is as it must be; its size counts with all attributes'. */
+/* Whether a present attribute is as it must be. */
 static bool attribute_valid(const fob_envelope_t *event, const attribute_t *attribute) {
     if (attribute->kind == HEADERS)
         return headers_valid(slice_in(event, attribute));
     if (attribute->kind != TEXT)
         return in_bounds(attribute, number_in(event, attribute));
     fob_slice_t text = slice_in(event, attribute);
-    bool bounded = attribute->max >= FOB_ATTRIBUTES_MAX || text.size <= (uint64_t)attribute->max;
-    return bounded && text_valid(text);
+    return text.size <= (uint64_t)attribute->max && text_valid(text);
+}
+
+/* The bytes that an attribute's value holds; a number's do not matter. */
+static size_t attribute_size(const fob_envelope_t *event, const attribute_t *attribute) {
+    bool bytes = attribute->kind == TEXT || attribute->kind == HEADERS;
+    return bytes ? slice_in(event, attribute).size : 0;
 }
 
 static void attribute_write(fob_buf_t *out, const fob_envelope_t *event,
@@ -237,6 +242,8 @@ static fob_status_t attributes_write(fob_buf_t *out, const fob_envelope_t *event
         present[i] = attribute_present(event, &attributes[i]);
         if (present[i] && !attribute_valid(event, &attributes[i]))
             return FOB_INVALID;
+        if (present[i] && attribute_size(event, &attributes[i]) > FOB_ATTRIBUTES_MAX)
+            return FOB_TOO_LARGE; /* before it is copied */
         count += present[i];
     }
     size_t start = out->size;

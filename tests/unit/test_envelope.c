@@ -282,6 +282,7 @@ static void attributes_over_the_limit_are_told(void **state) {
     static char value[FOB_ATTRIBUTES_MAX];
     memset(value, 'v', sizeof value);
     const size_t around = 1 + 3 + 3;
+    assert_int_equal(read_text("source", fob_slice(value, sizeof value)), FOB_TOO_LARGE);
     assert_int_equal(read_text("zz", fob_slice(value, FOB_ATTRIBUTES_MAX - around)), FOB_OK);
     assert_int_equal(read_text("zz", fob_slice(value, FOB_ATTRIBUTES_MAX - around + 1)),
                      FOB_TOO_LARGE);
