@@ -1,0 +1,198 @@
+#include "bus/broadcast.h"
+
+#include "bus/gate.h"
+#include "bus/handover.h"
+
+#include <zmq.h>
+
+/* What one turn takes from each input at the most, so that none starves the others. */
+#define TURN_MESSAGES      256
+#define TURN_BYTES         (4u << 20)
+#define TURN_SUBSCRIPTIONS 256
+
+static fob_slice_t bytes_of(zmq_msg_t *frame) {
+    return fob_slice(zmq_msg_data(frame), zmq_msg_size(frame));
+}
+
+/* Throws away the rest of a message. */
+static void drain(void *socket, zmq_msg_t *last) {
+    while (zmq_msg_more(last) && zmq_msg_recv(last, socket, ZMQ_DONTWAIT) >= 0)
+        ;
+}
+
+/* XPUB without NODROP never blocks: it drops for those who are full. */
+static void pass(fob_broadcast_t *self, zmq_msg_t *header, zmq_msg_t *body) {
+    if (zmq_msg_send(header, self->xpub, (body ? ZMQ_SNDMORE : 0) | ZMQ_DONTWAIT) < 0)
+        return;
+    if (!body || zmq_msg_send(body, self->xpub, ZMQ_DONTWAIT) >= 0)
+        self->passed++;
+}
+
+/* --- fire-and-forget --- */
+
+/* One message of XSUB. Returns its bytes; 0: none there. */
+static size_t fired(fob_broadcast_t *self, zmq_msg_t *header, zmq_msg_t *body) {
+    if (zmq_msg_recv(header, self->xsub, ZMQ_DONTWAIT) < 0)
+        return 0;
+    size_t size = zmq_msg_size(header) + 1;
+    if (!zmq_msg_more(header) || zmq_msg_recv(body, self->xsub, ZMQ_DONTWAIT) < 0) {
+        self->malformed++;
+        return size;
+    }
+    size += zmq_msg_size(body);
+    if (zmq_msg_more(body)) {
+        drain(self->xsub, body);
+        self->malformed++;
+    } else if (fob_gate_cast(bytes_of(header), zmq_msg_size(body), self->max_batch) != FOB_OK) {
+        self->malformed++;
+    } else {
+        pass(self, header, body);
+    }
+    return size;
+}
+
+/* --- stored events, from the broker --- */
+
+static size_t stored(fob_broadcast_t *self, zmq_msg_t *header, zmq_msg_t *body) {
+    if (zmq_msg_recv(header, self->stored, ZMQ_DONTWAIT) < 0)
+        return 0;
+    size_t size = zmq_msg_size(header) + 1;
+    if (zmq_msg_more(header) && zmq_msg_recv(body, self->stored, ZMQ_DONTWAIT) >= 0) {
+        fob_take_over(&self->token);
+        size += zmq_msg_size(body);
+        self->waiting -= zmq_msg_size(body);
+        pass(self, header, body);
+    }
+    return size;
+}
+
+typedef size_t(take_fn)(fob_broadcast_t *self, zmq_msg_t *header, zmq_msg_t *body);
+
+/* Takes from one input, up to a turn's share. */
+static void take(fob_broadcast_t *self, take_fn *one) {
+    zmq_msg_t header, body;
+    zmq_msg_init(&header);
+    zmq_msg_init(&body);
+    size_t bytes = 0;
+    for (int i = 0; i < TURN_MESSAGES && bytes < TURN_BYTES; i++) {
+        size_t size = one(self, &header, &body);
+        if (size == 0)
+            break;
+        bytes += size;
+    }
+    zmq_msg_close(&header);
+    zmq_msg_close(&body);
+}
+
+/* --- subscriptions --- */
+
+/* Tells the subscriber that all it subscribed to before is live. */
+static void answer_probe(fob_broadcast_t *self, fob_slice_t prefix) {
+    fob_cast_t cast = {.topic = fob_slice(prefix.data, prefix.size - 1), .kind = FOB_CAST_PROBE};
+    fob_buf_t frame = {0};
+    zmq_msg_t message;
+    if (fob_cast_write(&frame, &cast) == FOB_OK && zmq_msg_init_size(&message, frame.size) == 0) {
+        memcpy(zmq_msg_data(&message), frame.data, frame.size);
+        pass(self, &message, NULL);
+        zmq_msg_close(&message);
+    }
+    fob_buf_free(&frame);
+}
+
+/* The one place that lets a subscription in. `frame` is what XPUB gave us, for the peer it came
+ * from. */
+static void subscription(fob_broadcast_t *self, fob_slice_t frame) {
+    if (frame.size == 0 || frame.data[0] > 1) {
+        self->malformed++; /* a subscriber that talks: there is nothing to say here */
+        return;
+    }
+    fob_slice_t prefix = fob_slice(frame.data + 1, frame.size - 1);
+    if (frame.data[0] == 0) {
+        zmq_setsockopt(self->xpub, ZMQ_UNSUBSCRIBE, prefix.data, prefix.size);
+        return;
+    }
+    fob_gate_t gate = fob_gate_subscription(prefix);
+    if (gate == FOB_GATE_REFUSE) {
+        self->malformed++;
+        return;
+    }
+    zmq_setsockopt(self->xpub, ZMQ_SUBSCRIBE, prefix.data, prefix.size);
+    if (gate == FOB_GATE_PROBE)
+        answer_probe(self, prefix);
+}
+
+static void subscriptions(fob_broadcast_t *self) {
+    zmq_msg_t frame;
+    zmq_msg_init(&frame);
+    for (int i = 0; i < TURN_SUBSCRIPTIONS; i++) {
+        if (zmq_msg_recv(&frame, self->xpub, ZMQ_DONTWAIT) < 0)
+            break;
+        if (zmq_msg_more(&frame)) {
+            drain(self->xpub, &frame);
+            self->malformed++;
+        } else {
+            subscription(self, bytes_of(&frame));
+        }
+    }
+    zmq_msg_close(&frame);
+}
+
+/* --- the actor --- */
+
+static bool told_to_stop(zsock_t *pipe) {
+    char *command = zstr_recv(pipe);
+    bool stop = !command || strcmp(command, "$TERM") == 0;
+    zstr_free(&command);
+    return stop;
+}
+
+static void close_all(fob_broadcast_t *self) {
+    int linger = 200;
+    fob_traffic_destroy(&self->xsub_traffic);
+    fob_traffic_destroy(&self->xpub_traffic);
+    zmq_setsockopt(self->xpub, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_close(self->xpub);
+    linger = 0;
+    zmq_setsockopt(self->xsub, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_close(self->xsub);
+    zmq_close(self->stored);
+    self->xsub = self->xpub = self->stored = NULL;
+}
+
+static void run(fob_broadcast_t *self, zsock_t *pipe) {
+    zmq_pollitem_t items[] = {{zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
+                              {self->xsub, 0, ZMQ_POLLIN, 0},
+                              {self->xpub, 0, ZMQ_POLLIN, 0},
+                              {self->stored, 0, ZMQ_POLLIN, 0},
+                              {fob_traffic_socket(self->xsub_traffic), 0, ZMQ_POLLIN, 0},
+                              {fob_traffic_socket(self->xpub_traffic), 0, ZMQ_POLLIN, 0}};
+    for (;;) {
+        if (zmq_poll(items, 6, -1) < 0) {
+            if (errno == EINTR)
+                continue;
+            return;
+        }
+        if (items[0].revents && told_to_stop(pipe))
+            return;
+        if (items[2].revents)
+            subscriptions(self);
+        if (items[1].revents)
+            take(self, fired);
+        if (items[3].revents)
+            take(self, stored);
+        if (items[4].revents)
+            fob_traffic_read(self->xsub_traffic);
+        if (items[5].revents)
+            fob_traffic_read(self->xpub_traffic);
+    }
+}
+
+void fob_broadcast_actor(zsock_t *pipe, void *args) {
+    fob_broadcast_t *self = args;
+    static const uint8_t everything = 1;
+    zmq_send(self->xsub, &everything, 1, ZMQ_DONTWAIT);
+    zsock_signal(pipe, 0);
+    run(self, pipe);
+    close_all(self);
+    fob_hand_over(&self->token);
+}

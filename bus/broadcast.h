@@ -1,0 +1,31 @@
+/* broadcast: the actor between XSUB, XPUB and the broker: fire-and-forget events of publishers and
+ * committed events of the broker go out to live subscribers. A slow subscriber loses and blocks
+ * nobody.
+ *
+ * A czmq actor. Signals when it runs; ends on "$TERM"; takes no other commands. Stored events come
+ * over an inproc PAIR as [cast frame][events], through fob_broadcast_token (see handover.h). */
+#ifndef FOB_BROADCAST_H
+#define FOB_BROADCAST_H
+
+#include "bus/traffic.h"
+
+#include <czmq.h>
+#include <stdatomic.h>
+
+/* All of it belongs to whoever makes it, and stays until the actor ended. The actor closes the
+ * sockets. */
+typedef struct {
+    void *xsub, *xpub; /* bound */
+    void *stored;      /* PAIR, from the broker */
+    fob_traffic_t *xsub_traffic, *xpub_traffic;
+    size_t max_batch;           /* bytes of a fire-and-forget message's events */
+    _Atomic uint64_t malformed; /* messages and subscriptions refused */
+    _Atomic uint64_t passed;    /* messages sent on */
+    _Atomic uint64_t waiting;   /* bytes of stored events on their way from the broker */
+    char token;                 /* its address tells TSan of what crosses `stored` */
+} fob_broadcast_t;
+
+/* For zactor_new; `args` is a fob_broadcast_t. */
+void fob_broadcast_actor(zsock_t *pipe, void *args);
+
+#endif

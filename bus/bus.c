@@ -1,0 +1,260 @@
+#include "bus/broker.h"
+#include "bus/clock.h"
+#include "bus/handover.h"
+#include "bus/ports.h"
+#include "bus/settings.h"
+
+#include <fob/fob_bus.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#define IO_THREADS  2   /* of libzmq: one carries some GB/s; the second serves others meanwhile */
+#define MAX_SOCKETS 128 /* of libzmq: ours are about a dozen; connections do not count */
+#define CASTS_HWM   8192
+
+struct fob_bus {
+    fob_settings_t settings;
+    void *zmq;
+    fob_ports_t ports;
+    fob_ledger_t *ledger; /* until the broker has it */
+    void *casts_in, *casts_out;
+    fob_broadcast_t broadcast;
+    fob_broker_t *broker;
+    zactor_t *broker_actor, *broadcast_actor;
+    pthread_mutex_t lock; /* of what follows */
+    fob_status_t health;
+    char why[512];
+    int news; /* an eventfd, readable once it stopped by itself */
+};
+
+/* --- health --- */
+
+static void on_failed(void *arg, fob_status_t status, const char *text) {
+    fob_bus_t *self = arg;
+    pthread_mutex_lock(&self->lock);
+    self->health = status;
+    snprintf(self->why, sizeof self->why, "%s", text);
+    pthread_mutex_unlock(&self->lock);
+    uint64_t one = 1;
+    if (write(self->news, &one, sizeof one) < 0 && self->settings.file.log)
+        self->settings.file.log(self->settings.file.log_arg, "the failure could not be signalled");
+}
+
+fob_status_t fob_bus_health(fob_bus_t *self, char *text, size_t size) {
+    pthread_mutex_lock(&self->lock);
+    fob_status_t health = self->health;
+    if (text && size)
+        snprintf(text, size, "%s", self->why);
+    pthread_mutex_unlock(&self->lock);
+    return health;
+}
+
+int fob_bus_fd(fob_bus_t *self) {
+    return self->news;
+}
+
+const char *fob_bus_endpoint(fob_bus_t *self) {
+    return self->ports.endpoint;
+}
+
+/* --- start --- */
+
+static fob_status_t of_journal(fob_journal_code_t code) {
+    switch (code) {
+    case FOB_JOURNAL_IN_USE:
+        return FOB_FOLDER_IN_USE;
+    case FOB_JOURNAL_NEWER:
+        return FOB_FOLDER_NEWER;
+    case FOB_JOURNAL_DAMAGED:
+        return FOB_DAMAGED;
+    case FOB_JOURNAL_MEMORY:
+        return FOB_NO_MEMORY;
+    default:
+        return FOB_DISK_FAILED;
+    }
+}
+
+static fob_status_t open_ledger(fob_bus_t *self, char *text, size_t size) {
+    fob_settings_t *settings = &self->settings;
+    fob_journal_error_t error = {.code = FOB_JOURNAL_MEMORY};
+    fob_journal_t *journal =
+        settings->memory ? fob_journal_memory_new(settings->max_disk, settings->retain_bytes,
+                                                  settings->retain_ms)
+                         : fob_journal_file_open(&settings->file, &error);
+    if (!journal) {
+        if (error.text[0])
+            snprintf(text, size, "%s", error.text);
+        return of_journal(error.code);
+    }
+    fob_status_t status = FOB_OK;
+    self->ledger = fob_ledger_new(journal, &settings->core, fob_clock_now(), settings->file.log,
+                                  settings->file.log_arg, &status, text, size);
+    return status;
+}
+
+/* A pair of sockets in this context, for the broker's committed events. */
+static bool open_casts(fob_bus_t *self) {
+    int hwm = CASTS_HWM, none = 0;
+    self->casts_in = zmq_socket(self->zmq, ZMQ_PAIR);
+    self->casts_out = zmq_socket(self->zmq, ZMQ_PAIR);
+    return self->casts_in && self->casts_out &&
+           zmq_setsockopt(self->casts_in, ZMQ_SNDHWM, &hwm, sizeof hwm) == 0 &&
+           zmq_setsockopt(self->casts_out, ZMQ_RCVHWM, &hwm, sizeof hwm) == 0 &&
+           zmq_setsockopt(self->casts_in, ZMQ_LINGER, &none, sizeof none) == 0 &&
+           zmq_setsockopt(self->casts_out, ZMQ_LINGER, &none, sizeof none) == 0 &&
+           zmq_bind(self->casts_out, "inproc://casts") == 0 &&
+           zmq_connect(self->casts_in, "inproc://casts") == 0;
+}
+
+static bool open_context(fob_bus_t *self) {
+    self->zmq = zmq_ctx_new();
+    return self->zmq && zmq_ctx_set(self->zmq, ZMQ_IO_THREADS, IO_THREADS) == 0 &&
+           zmq_ctx_set(self->zmq, ZMQ_MAX_SOCKETS, MAX_SOCKETS) == 0;
+}
+
+static bool start_broadcast(fob_bus_t *self) {
+    fob_broadcast_t *broadcast = &self->broadcast;
+    broadcast->xsub = self->ports.xsub;
+    broadcast->xpub = self->ports.xpub;
+    broadcast->xsub_traffic = self->ports.xsub_traffic;
+    broadcast->xpub_traffic = self->ports.xpub_traffic;
+    broadcast->stored = self->casts_out;
+    broadcast->max_batch = self->settings.max_batch;
+    self->broadcast_actor = zactor_new(fob_broadcast_actor, broadcast);
+    if (!self->broadcast_actor)
+        return false;
+    self->ports.xsub = self->ports.xpub = self->casts_out = NULL; /* the actor's now */
+    self->ports.xsub_traffic = self->ports.xpub_traffic = NULL;
+    return true;
+}
+
+static void fill_house(const fob_bus_t *self, fob_house_t *house) {
+    const fob_settings_t *settings = &self->settings;
+    *house = (fob_house_t){.shard = 0,
+                           .level = fob_ledger_level(self->ledger),
+                           .advertise = settings->advertise,
+                           .router = self->ports.router_port,
+                           .xsub = self->ports.xsub_port,
+                           .xpub = self->ports.xpub_port,
+                           .heartbeat_ms = (uint64_t)settings->heartbeat_ms,
+                           .epoch = fob_ledger_epoch(self->ledger),
+                           .max_event = settings->core.max_event,
+                           .max_batch = settings->max_batch,
+                           .window = FOB_WINDOW_MAX};
+}
+
+static bool start_broker(fob_bus_t *self) {
+    fob_broker_options_t options = {.router = self->ports.router,
+                                    .casts = self->casts_in,
+                                    .traffic = self->ports.router_traffic,
+                                    .broadcast = &self->broadcast,
+                                    .ledger = self->ledger,
+                                    .max_connections = self->settings.max_connections,
+                                    .log = self->settings.file.log,
+                                    .log_arg = self->settings.file.log_arg,
+                                    .failed = on_failed,
+                                    .failed_arg = self};
+    fill_house(self, &options.house);
+    if (getrandom(&options.source, sizeof options.source, 0) != (ssize_t)sizeof options.source)
+        return false;
+    self->broker = fob_broker_new(&options);
+    if (!self->broker)
+        return false;
+    self->ports.router = self->casts_in = NULL; /* the broker's now */
+    self->ports.router_traffic = NULL;
+    self->ledger = NULL;
+    self->broker_actor = zactor_new(fob_broker_actor, self->broker);
+    return self->broker_actor != NULL;
+}
+
+static fob_status_t start(fob_bus_t *self, char *text, size_t size) {
+    fob_status_t status = open_ledger(self, text, size);
+    if (status != FOB_OK)
+        return status;
+    if (!open_context(self) || !open_casts(self))
+        return FOB_NO_MEMORY;
+    status = fob_ports_open(&self->ports, self->zmq, self->settings.bind, self->settings.port,
+                            self->settings.max_message, text, size);
+    if (status != FOB_OK)
+        return status;
+    return start_broadcast(self) && start_broker(self) ? FOB_OK : FOB_NO_MEMORY;
+}
+
+/* czmq would catch SIGINT and SIGTERM for the whole process at its first use; a library takes no
+ * signals. */
+static void keep_czmq_off_signals(void) {
+    zsys_handler_set(NULL);
+}
+
+/* Starts with every signal blocked, so that all threads made here inherit that. */
+static fob_status_t start_unsignalled(fob_bus_t *self, char *text, size_t size) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    sigset_t all, before;
+    pthread_once(&once, keep_czmq_off_signals);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    fob_status_t status = start(self, text, size);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return status;
+}
+
+fob_bus_t *fob_bus_new(const fob_bus_options_t *options, fob_status_t *status, char *text,
+                       size_t size) {
+    char unread[1];
+    if (!text || size == 0) {
+        text = unread;
+        size = sizeof unread;
+    }
+    text[0] = 0;
+    *status = FOB_NO_MEMORY;
+    fob_bus_t *self = calloc(1, sizeof *self);
+    if (self) {
+        pthread_mutex_init(&self->lock, NULL);
+        self->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        *status = self->news < 0 ? FOB_NO_MEMORY
+                                 : fob_settings_fill(&self->settings, options, text, size);
+        if (*status == FOB_OK)
+            *status = start_unsignalled(self, text, size);
+    }
+    if (*status != FOB_OK) {
+        if (text[0] == 0)
+            snprintf(text, size, "%s", fob_status_text(*status));
+        fob_bus_destroy(&self);
+    }
+    return self;
+}
+
+/* --- end --- */
+
+/* The broker first: it commits, and says goodbye. */
+static void stop_actors(fob_bus_t *self) {
+    zactor_destroy(&self->broker_actor);
+    zactor_destroy(&self->broadcast_actor);
+    fob_take_over(&self->broadcast);
+    fob_take_over(&self->broadcast.token);
+}
+
+void fob_bus_destroy(fob_bus_t **self_p) {
+    fob_bus_t *self = *self_p;
+    if (!self)
+        return;
+    stop_actors(self);
+    fob_broker_destroy(&self->broker);
+    fob_ports_close(&self->ports);
+    if (self->casts_in)
+        zmq_close(self->casts_in);
+    if (self->casts_out)
+        zmq_close(self->casts_out);
+    fob_ledger_destroy(&self->ledger);
+    if (self->zmq)
+        zmq_ctx_term(self->zmq);
+    if (self->news >= 0)
+        close(self->news);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+    *self_p = NULL;
+}

@@ -1,0 +1,149 @@
+#include "bus/figures.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* One name and value. */
+static void put_uint(fob_buf_t *out, const char *name, uint64_t value) {
+    fob_pack_cstr(out, name);
+    fob_pack_uint(out, value);
+}
+
+static void put_text(fob_buf_t *out, const char *name, fob_slice_t value) {
+    fob_pack_cstr(out, name);
+    fob_pack_str(out, value);
+}
+
+static void put_known(fob_buf_t *out, const char *name, int64_t value) {
+    fob_pack_cstr(out, name);
+    if (value < 0)
+        fob_pack_nil(out);
+    else
+        fob_pack_uint(out, (uint64_t)value);
+}
+
+static void put_rate(fob_buf_t *out, const char *name, double value) {
+    fob_pack_cstr(out, name);
+    if (value < 0)
+        fob_pack_nil(out);
+    else
+        fob_pack_double(out, value);
+}
+
+/* --- the bus --- */
+
+static void put_dropped(fob_buf_t *out, const fob_figures_t *bus) {
+    fob_pack_cstr(out, "dropped");
+    fob_pack_map(out, (bus->dropped_broadcast > 0) + (bus->dropped_unread > 0));
+    if (bus->dropped_broadcast)
+        put_uint(out, "broadcast", bus->dropped_broadcast);
+    if (bus->dropped_unread)
+        put_uint(out, "unread", bus->dropped_unread);
+}
+
+static void put_bus(fob_buf_t *out, const fob_figures_t *bus) {
+    fob_pack_map(out, 15);
+    put_text(out, "version", fob_slice_str(FOB_VERSION_STRING));
+    put_text(out, "level", fob_slice_str(bus->level));
+    put_uint(out, "epoch", bus->epoch);
+    put_uint(out, "shards", bus->shards);
+    put_uint(out, "uptime_ms", bus->uptime_ms);
+    put_uint(out, "journal_bytes", bus->journal_bytes);
+    put_known(out, "rss_bytes", bus->rss_bytes);
+    put_uint(out, "connections", bus->connections);
+    put_uint(out, "publishers", bus->publishers);
+    put_uint(out, "subscribers", bus->subscribers);
+    put_uint(out, "workers", bus->workers);
+    put_uint(out, "events_in", bus->events_in);
+    put_uint(out, "busy", bus->busy);
+    put_uint(out, "malformed", bus->malformed);
+    put_dropped(out, bus);
+}
+
+/* --- groups --- */
+
+static void put_books(fob_buf_t *out, const fob_group_stats_t *group) {
+    put_uint(out, "accepted", group->accepted);
+    put_uint(out, "acked", group->acked);
+    put_uint(out, "dead", group->dead);
+    put_uint(out, "expired", group->expired);
+    put_uint(out, "shed", group->shed);
+    fob_pack_cstr(out, "shed_by");
+    fob_pack_map(out, 0);
+    put_uint(out, "removed", group->removed);
+    put_uint(out, "ready", group->ready);
+    put_uint(out, "leased", group->leased);
+    put_uint(out, "delayed", group->delayed);
+}
+
+/* How long the backlog lasts at the pace of the last seconds; negative: unknown. */
+static double drain_seconds(const fob_group_stats_t *group) {
+    uint64_t depth = group->ready + group->leased + group->delayed;
+    if (depth == 0)
+        return 0;
+    if (group->in_rate < 0 || group->out_rate <= group->in_rate)
+        return -1;
+    return (double)depth / (group->out_rate - group->in_rate);
+}
+
+static void put_group(fob_buf_t *out, const fob_group_stats_t *group) {
+    fob_pack_map(out, 25);
+    put_text(out, "group", group->group);
+    put_text(out, "pattern", group->pattern);
+    put_text(out, "state", fob_slice_str(group->state));
+    put_text(out, "why", fob_slice_str(group->why));
+    put_uint(out, "generation", group->generation);
+    fob_pack_cstr(out, "since");
+    fob_pack_int(out, group->since_ms);
+    put_books(out, group);
+    put_uint(out, "redelivered", group->redelivered);
+    put_uint(out, "workers", group->workers);
+    put_uint(out, "busy", group->busy);
+    put_rate(out, "in_rate", group->in_rate);
+    put_rate(out, "out_rate", group->out_rate);
+    put_known(out, "oldest_age_ms", group->oldest_age_ms);
+    put_rate(out, "drain_seconds", drain_seconds(group));
+    put_known(out, "limit", -1);
+    put_known(out, "pinned_bytes", -1);
+}
+
+size_t fob_figures_groups(fob_buf_t *out, fob_core_t *core, fob_now_t now, fob_slice_t only) {
+    size_t all = fob_core_group_count(core);
+    fob_group_stats_t group;
+    size_t count = 0;
+    for (size_t i = 0; only.size && i < all && count == 0; i++)
+        if (fob_core_group_stats(core, now, i, &group) && fob_slice_eq(group.group, only))
+            count = 1;
+    if (only.size) {
+        fob_pack_array(out, count);
+        if (count)
+            put_group(out, &group);
+        return count;
+    }
+    fob_pack_array(out, all);
+    for (size_t i = 0; i < all; i++) {
+        if (fob_core_group_stats(core, now, i, &group))
+            put_group(out, &group);
+        else
+            fob_pack_nil(out);
+    }
+    return all;
+}
+
+void fob_figures_stats(fob_buf_t *out, const fob_figures_t *bus, fob_core_t *core, fob_now_t now) {
+    fob_pack_map(out, 2);
+    fob_pack_cstr(out, "bus");
+    put_bus(out, bus);
+    fob_pack_cstr(out, "groups");
+    fob_figures_groups(out, core, now, fob_slice(NULL, 0));
+}
+
+int64_t fob_figures_rss(void) {
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file)
+        return -1;
+    long long total, resident;
+    int got = fscanf(file, "%lld %lld", &total, &resident);
+    fclose(file);
+    return got == 2 ? resident * sysconf(_SC_PAGESIZE) : -1;
+}

@@ -1,0 +1,28 @@
+/* figures: what `fob stats` shows, as msgpack maps with the names of its JSON. Pure. */
+#ifndef FOB_FIGURES_H
+#define FOB_FIGURES_H
+
+#include "bus/core/core.h"
+
+/* The bus's own; what is unknown is negative. */
+typedef struct {
+    const char *level;
+    uint64_t epoch, shards, uptime_ms, journal_bytes;
+    int64_t rss_bytes;
+    uint64_t connections, publishers, subscribers, workers;
+    uint64_t events_in, busy, malformed;
+    uint64_t dropped_broadcast; /* events that the broadcast did not get, as it was behind */
+    uint64_t dropped_unread; /* messages to clients that did not read, and were given up for it */
+} fob_figures_t;
+
+/* Appends the map {"bus": ..., "groups": [...]} that answers STATS. Check out->failed. */
+void fob_figures_stats(fob_buf_t *out, const fob_figures_t *bus, fob_core_t *core, fob_now_t now);
+
+/* Appends the array of groups that answers GROUP_LIST; with a name only that group. Returns how
+ * many. */
+size_t fob_figures_groups(fob_buf_t *out, fob_core_t *core, fob_now_t now, fob_slice_t only);
+
+/* Memory in use by this process; negative: unknown. */
+int64_t fob_figures_rss(void);
+
+#endif

@@ -1,0 +1,42 @@
+/* handover: tells ThreadSanitizer of what crosses an inproc pipe.
+ *
+ * libzmq hands a message from one thread to another by atomics of its own, which a TSan build
+ * cannot see, as libzmq itself is not instrumented. So the sender calls fob_hand_over before it
+ * sends and the receiver fob_take_over after it received, both with the same token (any address
+ * that belongs to that pipe alone). Without the sanitizer both are nothing. What does not go
+ * through this pair is still checked. */
+#ifndef FOB_HANDOVER_H
+#define FOB_HANDOVER_H
+
+#if defined(__SANITIZE_THREAD__)
+#define FOB_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define FOB_TSAN 1
+#endif
+#endif
+
+#ifdef FOB_TSAN
+void __tsan_acquire(void *token);
+void __tsan_release(void *token);
+#endif
+
+/* The sender: all it did before is now visible to whoever takes over. */
+static inline void fob_hand_over(void *token) {
+#ifdef FOB_TSAN
+    __tsan_release(token);
+#else
+    (void)token;
+#endif
+}
+
+/* The receiver: sees all that was done before the handing over. */
+static inline void fob_take_over(void *token) {
+#ifdef FOB_TSAN
+    __tsan_acquire(token);
+#else
+    (void)token;
+#endif
+}
+
+#endif

@@ -1,0 +1,488 @@
+#include "bus/ledger.h"
+
+#include "bus/outbox.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BUSY_ABOVE                                                                                 \
+    (128u << 20)         /* bytes under way to the journal: then publishers are told BUSY          \
+                          */
+#define RECORD_ROOM  512 /* bytes of a record beside its batch, generously */
+#define ENTRIES_KEPT 256 /* entries that need no allocation of their own */
+#define TRIM_EVERY   FOB_SEC
+#define AGAIN_AFTER  (100 * FOB_MS) /* a failed read, a refused checkpoint */
+
+/* A page that the core asked for and the journal could not yet be asked for. */
+typedef struct {
+    uint64_t offset;
+    uint32_t bytes;
+    int64_t at_ns;
+} need_t;
+
+typedef enum { CHECKPOINT_NONE, CHECKPOINT_SLICES, CHECKPOINT_WAITS } checkpoint_t;
+
+struct fob_ledger {
+    fob_journal_t *journal;
+    fob_core_t *core;
+    fob_outbox_t *outbox;
+    fob_log_fn *log;
+    void *log_arg;
+    fob_turn_t *orphan; /* a turn that could not be held, as memory ran out */
+    bool stepped;       /* since the last turn */
+    size_t promised;    /* bytes of publishes in this turn, as reserved */
+    fob_entry_t *entries;
+    size_t entry_room;
+    need_t *needs;
+    size_t need_count, need_room;
+    checkpoint_t checkpoint;
+    uint64_t checkpoint_needs; /* the position that its last slice rests on */
+    int64_t checkpoint_ns;     /* not before */
+    fob_buf_t slice;
+    uint64_t trim_floor,
+        trim_needs; /* may be trimmed below the floor once that position is durable */
+    int64_t trim_ns;
+};
+
+static const fob_journal_ops_t *ops(const fob_ledger_t *self) {
+    return self->journal->ops;
+}
+
+static void say(fob_ledger_t *self, const char *line) {
+    if (self->log)
+        self->log(self->log_arg, line);
+}
+
+/* --- start and end --- */
+
+typedef struct {
+    fob_core_t *core;
+    fob_status_t status;
+} replay_t;
+
+static bool on_slice(void *arg, const uint8_t *data, size_t size) {
+    replay_t *replay = arg;
+    replay->status = fob_core_load(replay->core, fob_slice(data, size));
+    return replay->status == FOB_OK;
+}
+
+static bool on_record(void *arg, const fob_stored_t *record) {
+    replay_t *replay = arg;
+    replay->status =
+        fob_core_replay(replay->core, record->position, fob_slice(record->data, record->size));
+    return replay->status == FOB_OK;
+}
+
+static fob_status_t status_of(fob_journal_code_t code) {
+    switch (code) {
+    case FOB_JOURNAL_OK:
+        return FOB_OK;
+    case FOB_JOURNAL_FULL:
+        return FOB_DISK_FULL;
+    case FOB_JOURNAL_IN_USE:
+        return FOB_FOLDER_IN_USE;
+    case FOB_JOURNAL_NEWER:
+        return FOB_FOLDER_NEWER;
+    case FOB_JOURNAL_DAMAGED:
+        return FOB_DAMAGED;
+    case FOB_JOURNAL_MEMORY:
+        return FOB_NO_MEMORY;
+    default:
+        return FOB_DISK_FAILED;
+    }
+}
+
+static fob_status_t recover(fob_ledger_t *self, char *text, size_t size) {
+    replay_t replay = {self->core, FOB_OK};
+    fob_journal_error_t error = {0};
+    fob_replay_t to = {on_slice, on_record, &replay};
+    fob_journal_code_t code = ops(self)->replay(self->journal, &to, &error);
+    if (replay.status != FOB_OK) {
+        snprintf(text, size, "the journal cannot be replayed: %s", fob_core_error(self->core));
+        return replay.status;
+    }
+    if (code != FOB_JOURNAL_OK)
+        snprintf(text, size, "%s", error.text);
+    return status_of(code);
+}
+
+static fob_status_t start(fob_ledger_t *self, const fob_core_config_t *config, fob_now_t now,
+                          char *text, size_t size) {
+    self->entry_room = ENTRIES_KEPT;
+    self->entries = malloc(self->entry_room * sizeof *self->entries);
+    self->core = fob_core_new(config);
+    fob_status_t status = self->core && self->entries ? recover(self, text, size) : FOB_NO_MEMORY;
+    if (status != FOB_OK)
+        return status;
+    fob_journal_stats_t stats;
+    ops(self)->stats(self->journal, &stats);
+    fob_core_start(self->core, now, stats.last_position);
+    self->outbox = fob_outbox_new(stats.last_position, fob_core_head(self->core));
+    self->trim_ns = now.mono_ns;
+    return self->outbox ? FOB_OK : FOB_NO_MEMORY;
+}
+
+fob_ledger_t *fob_ledger_new(fob_journal_t *journal, const fob_core_config_t *config, fob_now_t now,
+                             fob_log_fn *log, void *log_arg, fob_status_t *status, char *text,
+                             size_t size) {
+    fob_ledger_t *self = calloc(1, sizeof *self);
+    if (!self) {
+        journal->ops->close(&journal);
+        *status = FOB_NO_MEMORY;
+        return NULL;
+    }
+    self->journal = journal;
+    self->log = log;
+    self->log_arg = log_arg;
+    *status = start(self, config, now, text, size);
+    if (*status != FOB_OK)
+        fob_ledger_destroy(&self);
+    return self;
+}
+
+void fob_ledger_destroy(fob_ledger_t **self_p) {
+    fob_ledger_t *self = *self_p;
+    if (!self)
+        return;
+    ops(self)->close(&self->journal); /* first: it reads the turns' bytes until then */
+    fob_turn_t *turn;
+    while (self->outbox && (turn = fob_outbox_drain(self->outbox)))
+        fob_core_release(self->core, &turn);
+    if (self->orphan)
+        fob_core_release(self->core, &self->orphan);
+    fob_outbox_destroy(&self->outbox);
+    if (self->core)
+        fob_core_destroy(&self->core);
+    fob_buf_free(&self->slice);
+    free(self->entries);
+    free(self->needs);
+    free(self);
+    *self_p = NULL;
+}
+
+/* --- turns --- */
+
+/* Holds room in the journal for a publish, or says how it must be refused. */
+static fob_status_t make_room(fob_ledger_t *self, size_t bytes) {
+    if (fob_outbox_bytes(self->outbox) + self->promised > BUSY_ABOVE)
+        return FOB_BUSY;
+    size_t wanted = self->promised + bytes + RECORD_ROOM;
+    if (!ops(self)->reserve(self->journal, wanted + fob_core_settle_reserve(self->core)))
+        return FOB_DISK_FULL;
+    self->promised = wanted;
+    return FOB_OK;
+}
+
+fob_status_t fob_ledger_step(fob_ledger_t *self, fob_now_t now, const fob_command_t *command) {
+    self->stepped = true;
+    if (command->kind != FOB_CMD_PUBLISH)
+        return fob_core_step(self->core, now, command);
+    fob_command_t publish = *command;
+    publish.publish.refuse = make_room(self, fob_blob_slice(publish.publish.body).size);
+    return fob_core_step(self->core, now, &publish);
+}
+
+static bool entry_room(fob_ledger_t *self, size_t count) {
+    if (count <= self->entry_room)
+        return true;
+    fob_entry_t *entries = realloc(self->entries, count * sizeof *entries);
+    if (!entries)
+        return false;
+    self->entries = entries;
+    self->entry_room = count;
+    return true;
+}
+
+static struct iovec part_of(fob_slice_t bytes) {
+    return (struct iovec){(void *)(uintptr_t)bytes.data, bytes.size};
+}
+
+static fob_status_t append(fob_ledger_t *self, const fob_turn_t *turn) {
+    if (!entry_room(self, turn->record_count))
+        return FOB_NO_MEMORY;
+    for (size_t i = 0; i < turn->record_count; i++) {
+        const fob_record_t *record = &turn->records[i];
+        fob_entry_t *entry = &self->entries[i];
+        *entry = (fob_entry_t){record->first_offset, record->count, 1, {part_of(record->head)}};
+        if (record->body)
+            entry->parts[entry->part_count++] = part_of(fob_blob_slice(record->body));
+    }
+    uint64_t position =
+        ops(self)->append(self->journal, self->entries, turn->record_count, turn->sync);
+    assert(position == turn->position);
+    (void)position;
+    return FOB_OK;
+}
+
+fob_status_t fob_ledger_turn(fob_ledger_t *self, fob_now_t now) {
+    fob_turn_t *turn = fob_core_take(self->core, now);
+    self->stepped = false;
+    self->promised = 0;
+    if (!turn)
+        return FOB_OK;
+    fob_status_t status = turn->record_count ? append(self, turn) : FOB_OK;
+    if (status == FOB_OK && !fob_outbox_put(self->outbox, turn))
+        status = FOB_NO_MEMORY;
+    if (status != FOB_OK) {
+        self->orphan = turn; /* the journal may be reading it: it goes with the ledger */
+        return status;
+    }
+    fob_outbox_durable(self->outbox, ops(self)->durable(self->journal));
+    return FOB_OK;
+}
+
+/* --- pages --- */
+
+static bool need_later(fob_ledger_t *self, uint64_t offset, uint32_t bytes, int64_t at_ns) {
+    if (self->need_count == self->need_room) {
+        size_t room = self->need_room ? 2 * self->need_room : 16;
+        need_t *needs = realloc(self->needs, room * sizeof *needs);
+        if (!needs)
+            return false;
+        self->needs = needs;
+        self->need_room = room;
+    }
+    self->needs[self->need_count++] = (need_t){offset, bytes, at_ns};
+    return true;
+}
+
+/* Asks the journal for a page, now or, where it is busy, later. */
+static void ask(fob_ledger_t *self, fob_now_t now, uint64_t offset, uint32_t bytes) {
+    fob_journal_code_t code = ops(self)->read(self->journal, offset, bytes, offset);
+    if (code == FOB_JOURNAL_OK)
+        return;
+    int64_t at = now.mono_ns + (code == FOB_JOURNAL_AGAIN ? FOB_MS : AGAIN_AFTER);
+    if (!need_later(self, offset, bytes, at))
+        say(self, "out of memory: a page of the journal was not read");
+}
+
+static void ask_again(fob_ledger_t *self, fob_now_t now) {
+    size_t count = self->need_count;
+    need_t *needs = self->needs;
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool due = needs[i].at_ns <= now.mono_ns;
+        if (due && ops(self)->read(self->journal, needs[i].offset, needs[i].bytes,
+                                   needs[i].offset) == FOB_JOURNAL_OK)
+            continue;
+        needs[kept] = needs[i];
+        if (due)
+            needs[kept].at_ns = now.mono_ns + 5 * FOB_MS;
+        kept++;
+    }
+    self->need_count = kept;
+}
+
+const fob_effect_t *fob_ledger_next(fob_ledger_t *self, fob_now_t now) {
+    const fob_effect_t *effect;
+    while ((effect = fob_outbox_next(self->outbox)) && effect->kind == FOB_EFF_NEED)
+        ask(self, now, effect->need_offset, effect->need_bytes);
+    return effect;
+}
+
+static void free_page(void *data, void *hint) {
+    (void)hint;
+    free(data);
+}
+
+static fob_status_t give(fob_ledger_t *self, fob_now_t now, const fob_page_t *page,
+                         fob_blob_t *blob) {
+    fob_status_t status = FOB_OK;
+    for (size_t i = 0; i < page->entry_count && status == FOB_OK; i++) {
+        const fob_stored_t *entry = &page->entries[i];
+        fob_command_t command = {.kind = FOB_CMD_PAGE};
+        command.page.blob = blob;
+        command.page.record = fob_slice(entry->data, entry->size);
+        command.page.first_offset = entry->first_offset;
+        command.page.count = entry->count;
+        command.page.asked = page->tag;
+        command.page.last = i + 1 == page->entry_count;
+        status = fob_core_step(self->core, now, &command);
+    }
+    return status;
+}
+
+static fob_status_t absent(fob_ledger_t *self, fob_now_t now, const fob_page_t *page) {
+    fob_journal_stats_t stats;
+    ops(self)->stats(self->journal, &stats);
+    fob_command_t command = {.kind = FOB_CMD_PAGE_ABSENT};
+    command.absent.asked = command.absent.offset = page->tag;
+    command.absent.count = 1;
+    if (page->code == FOB_JOURNAL_ABSENT && stats.first_offset > page->tag)
+        command.absent.count = stats.first_offset - page->tag;
+    if (page->code == FOB_JOURNAL_DAMAGED)
+        say(self, page->text);
+    return fob_core_step(self->core, now, &command);
+}
+
+static fob_status_t take_page(fob_ledger_t *self, fob_now_t now, fob_page_t *page) {
+    if (page->code == FOB_JOURNAL_ABSENT || page->code == FOB_JOURNAL_DAMAGED) {
+        free(page->memory);
+        return absent(self, now, page);
+    }
+    fob_blob_t *blob = NULL;
+    if (page->code == FOB_JOURNAL_OK)
+        blob = fob_blob_wrap(page->memory, page->memory_size, free_page, NULL);
+    if (!blob) { /* the system refused: that is no damage, it may do better later */
+        free(page->memory);
+        if (page->code == FOB_JOURNAL_SYSTEM)
+            say(self, page->text);
+        return need_later(self, page->tag, 1, now.mono_ns + AGAIN_AFTER) ? FOB_OK : FOB_NO_MEMORY;
+    }
+    fob_status_t status = give(self, now, page, blob);
+    fob_blob_unref(&blob);
+    return status;
+}
+
+fob_status_t fob_ledger_news(fob_ledger_t *self, fob_now_t now, char *text, size_t size) {
+    ops(self)->clear(self->journal);
+    fob_journal_error_t error = {0};
+    if (ops(self)->health(self->journal, &error) != FOB_JOURNAL_OK) {
+        snprintf(text, size, "%s", error.text);
+        return FOB_DISK_FAILED;
+    }
+    fob_outbox_durable(self->outbox, ops(self)->durable(self->journal));
+    fob_page_t page;
+    fob_status_t status = FOB_OK;
+    while (status == FOB_OK && ops(self)->page(self->journal, &page) == FOB_JOURNAL_OK)
+        status = take_page(self, now, &page);
+    if (status != FOB_OK)
+        snprintf(text, size, "a page of the journal could not be used: %s",
+                 fob_status_text(status));
+    return status;
+}
+
+/* --- between turns --- */
+
+static bool all_durable(const fob_ledger_t *self, uint64_t position) {
+    return ops(self)->durable(self->journal) >= position;
+}
+
+static void checkpoint_later(fob_ledger_t *self, fob_now_t now) {
+    self->checkpoint = CHECKPOINT_NONE;
+    self->checkpoint_ns = now.mono_ns + 10 * AGAIN_AFTER;
+}
+
+static bool checkpoint_begin(fob_ledger_t *self) {
+    if (ops(self)->checkpoint_begin(self->journal, fob_outbox_last(self->outbox)) != FOB_JOURNAL_OK)
+        return false;
+    fob_core_checkpoint_begin(self->core);
+    self->checkpoint = CHECKPOINT_SLICES;
+    return true;
+}
+
+/* Writes one slice. False: it failed, or no memory. */
+static bool checkpoint_slice(fob_ledger_t *self) {
+    fob_buf_clear(&self->slice);
+    bool more = fob_core_checkpoint_next(self->core, &self->slice);
+    if (self->slice.failed)
+        return false;
+    if (self->slice.size && ops(self)->checkpoint_slice(self->journal, self->slice.data,
+                                                        self->slice.size) != FOB_JOURNAL_OK)
+        return false;
+    if (!more) {
+        self->checkpoint = CHECKPOINT_WAITS;
+        self->checkpoint_needs = fob_outbox_last(self->outbox);
+    }
+    return true;
+}
+
+/* A checkpoint may hold what is decided but not durable yet; it is finished when that is. */
+static void checkpoint_step(fob_ledger_t *self, fob_now_t now) {
+    bool good = true;
+    switch (self->checkpoint) {
+    case CHECKPOINT_NONE:
+        if (now.mono_ns >= self->checkpoint_ns && ops(self)->checkpoint_due(self->journal))
+            good = checkpoint_begin(self);
+        break;
+    case CHECKPOINT_SLICES:
+        good = checkpoint_slice(self);
+        break;
+    case CHECKPOINT_WAITS:
+        if (!all_durable(self, self->checkpoint_needs))
+            break;
+        self->checkpoint = CHECKPOINT_NONE;
+        good = ops(self)->checkpoint_finish(self->journal) == FOB_JOURNAL_OK;
+        break;
+    }
+    if (!good)
+        checkpoint_later(self, now);
+}
+
+/* What no group needs any more may go once the settles that say so are durable. */
+static void trim(fob_ledger_t *self, fob_now_t now) {
+    if (now.mono_ns < self->trim_ns)
+        return;
+    self->trim_ns = now.mono_ns + TRIM_EVERY;
+    if (self->trim_floor && all_durable(self, self->trim_needs))
+        ops(self)->trim(self->journal, self->trim_floor, now.wall_ms);
+    self->trim_floor = fob_core_floor(self->core);
+    self->trim_needs = fob_outbox_last(self->outbox);
+}
+
+fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) {
+    fob_turn_t *turn;
+    while ((turn = fob_outbox_done(self->outbox)))
+        fob_core_release(self->core, &turn);
+    if (self->need_count)
+        ask_again(self, now);
+    checkpoint_step(self, now);
+    trim(self, now);
+    if (fob_core_deadline(self->core) > now.mono_ns)
+        return FOB_OK;
+    return fob_core_step(self->core, now, &(fob_command_t){.kind = FOB_CMD_TICK});
+}
+
+int64_t fob_ledger_deadline(const fob_ledger_t *self) {
+    int64_t at = fob_core_deadline(self->core);
+    for (size_t i = 0; i < self->need_count; i++)
+        if (self->needs[i].at_ns < at)
+            at = self->needs[i].at_ns;
+    if (self->checkpoint == CHECKPOINT_SLICES || self->stepped)
+        return 0;
+    return self->trim_ns < at ? self->trim_ns : at;
+}
+
+bool fob_ledger_at_rest(const fob_ledger_t *self) {
+    return all_durable(self, fob_outbox_last(self->outbox));
+}
+
+bool fob_ledger_checkpoint(fob_ledger_t *self) {
+    bool good = self->checkpoint == CHECKPOINT_SLICES || checkpoint_begin(self);
+    while (good && self->checkpoint == CHECKPOINT_SLICES)
+        good = checkpoint_slice(self);
+    self->checkpoint = CHECKPOINT_NONE;
+    return good && ops(self)->checkpoint_finish(self->journal) == FOB_JOURNAL_OK;
+}
+
+/* --- questions --- */
+
+int fob_ledger_fd(const fob_ledger_t *self) {
+    return ops(self)->fd(self->journal);
+}
+
+fob_core_t *fob_ledger_core(fob_ledger_t *self) {
+    return self->core;
+}
+
+uint64_t fob_ledger_head(const fob_ledger_t *self) {
+    return fob_outbox_head(self->outbox);
+}
+
+uint64_t fob_ledger_last(fob_ledger_t *self, const uint8_t *session) {
+    bool known;
+    return session ? fob_core_session_last(self->core, session, &known) : 0;
+}
+
+uint64_t fob_ledger_epoch(const fob_ledger_t *self) {
+    return ops(self)->epoch(self->journal);
+}
+
+const char *fob_ledger_level(const fob_ledger_t *self) {
+    return ops(self)->level(self->journal);
+}
+
+void fob_ledger_journal(const fob_ledger_t *self, fob_journal_stats_t *out) {
+    ops(self)->stats(self->journal, out);
+}

@@ -1,0 +1,127 @@
+#include "bus/ports.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#define CLIENT_HWM   256   /* messages in a client's pipe, each way: at 64 KiB a batch 16 MiB */
+#define BACKLOG      1024  /* connections waiting to be accepted */
+#define HANDSHAKE_MS 10000 /* then a stranger who greets too slowly is disconnected */
+#define KEEPALIVE_IDLE                                                                             \
+    60 /* seconds: a machine that went is noticed on idle broadcast connections */
+
+static bool set_int(void *socket, int option, int value) {
+    return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
+}
+
+/* Options that all three have in common. */
+static bool set_common(void *socket, const char *bind, size_t max_message) {
+    int64_t max = (int64_t)max_message;
+    /* With a ZAP domain (and no handler in this context, so nobody is asked) libzmq refuses peers
+     * of before ZMTP 3: else it takes random bytes for a client of ZMTP 1.0, and its messages and
+     * subscriptions. */
+    return zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "fob", 3) == 0 &&
+           zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max, sizeof max) == 0 &&
+           set_int(socket, ZMQ_SNDHWM, CLIENT_HWM) && set_int(socket, ZMQ_RCVHWM, CLIENT_HWM) &&
+           set_int(socket, ZMQ_BACKLOG, BACKLOG) && set_int(socket, ZMQ_LINGER, 0) &&
+           set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) &&
+           set_int(socket, ZMQ_TCP_KEEPALIVE, 1) &&
+           set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE) &&
+           set_int(socket, ZMQ_IPV6, strchr(bind, ':') != NULL);
+}
+
+/* 0: any free port. Brackets around an IPv6 address. */
+static void endpoint_of(char *out, size_t size, const char *bind, int port) {
+    const char *open = strchr(bind, ':') ? "[" : "";
+    const char *close = strchr(bind, ':') ? "]" : "";
+    if (port > 0)
+        snprintf(out, size, "tcp://%s%s%s:%d", open, bind, close, port);
+    else
+        snprintf(out, size, "tcp://%s%s%s:*", open, bind, close);
+}
+
+static uint16_t bound_port(void *socket) {
+    char endpoint[128] = "";
+    size_t size = sizeof endpoint;
+    if (zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &size) != 0)
+        return 0;
+    const char *colon = strrchr(endpoint, ':');
+    return colon ? (uint16_t)strtoul(colon + 1, NULL, 10) : 0;
+}
+
+static fob_status_t why_not(const char *endpoint, int port, char *text, size_t size) {
+    int problem = errno;
+    if (problem == EADDRINUSE) {
+        snprintf(text, size,
+                 "port %d is in use: stop what listens there, or choose another with --port", port);
+        return FOB_PORT_IN_USE;
+    }
+    snprintf(text, size, "cannot listen on %s: %s", endpoint, zmq_strerror(problem));
+    return problem == ENOMEM || problem == EMFILE ? FOB_NO_MEMORY : FOB_INVALID;
+}
+
+typedef struct {
+    void *zmq;
+    const char *bind;
+    size_t max_message;
+    char *text;
+    size_t size;
+} listen_t;
+
+/* Opens one socket, watches and binds it. */
+static fob_status_t listen_on(const listen_t *how, int type, int port, const char *name,
+                              void **socket, fob_traffic_t **traffic, uint16_t *bound) {
+    char endpoint[128];
+    endpoint_of(endpoint, sizeof endpoint, how->bind, port);
+    *socket = zmq_socket(how->zmq, type);
+    if (!*socket || !set_common(*socket, how->bind, how->max_message))
+        return why_not(endpoint, port, how->text, how->size);
+    if (type == ZMQ_ROUTER && !set_int(*socket, ZMQ_ROUTER_MANDATORY, 1))
+        return why_not(endpoint, port, how->text, how->size);
+    if (type == ZMQ_XPUB && !set_int(*socket, ZMQ_XPUB_MANUAL, 1))
+        return why_not(endpoint, port, how->text, how->size);
+    *traffic = fob_traffic_new(how->zmq, *socket, name);
+    if (!*traffic || zmq_bind(*socket, endpoint) != 0)
+        return why_not(endpoint, port, how->text, how->size);
+    *bound = bound_port(*socket);
+    return FOB_OK;
+}
+
+fob_status_t fob_ports_open(fob_ports_t *self, void *zmq, const char *bind, int port,
+                            size_t max_message, char *text, size_t size) {
+    *self = (fob_ports_t){0};
+    listen_t how = {zmq, bind, max_message, text, size};
+    int next = port > 0 ? 1 : 0;
+    if (port > 65533) {
+        snprintf(text, size, "port %d is too high: the bus needs it and the next two", port);
+        return FOB_INVALID;
+    }
+    fob_status_t status = listen_on(&how, ZMQ_ROUTER, port, "router", &self->router,
+                                    &self->router_traffic, &self->router_port);
+    if (status == FOB_OK)
+        status = listen_on(&how, ZMQ_XSUB, port + next, "xsub", &self->xsub, &self->xsub_traffic,
+                           &self->xsub_port);
+    if (status == FOB_OK)
+        status = listen_on(&how, ZMQ_XPUB, port + 2 * next, "xpub", &self->xpub,
+                           &self->xpub_traffic, &self->xpub_port);
+    if (status != FOB_OK)
+        fob_ports_close(self);
+    else
+        endpoint_of(self->endpoint, sizeof self->endpoint, bind, self->router_port);
+    return status;
+}
+
+static void close_one(void **socket, fob_traffic_t **traffic) {
+    fob_traffic_destroy(traffic);
+    if (*socket)
+        zmq_close(*socket);
+    *socket = NULL;
+}
+
+void fob_ports_close(fob_ports_t *self) {
+    close_one(&self->router, &self->router_traffic);
+    close_one(&self->xsub, &self->xsub_traffic);
+    close_one(&self->xpub, &self->xpub_traffic);
+}

@@ -1,0 +1,56 @@
+/* router: the ROUTER socket and what waits for clients that do not read. A thin shell over libzmq.
+ *
+ * Nothing here blocks. What the socket does not take for a client (its pipe is full) waits in a
+ * bounded queue of that client's own; one whose queue runs over is given up, so nothing is lost
+ * without somebody being told. One thread at a time. */
+#ifndef FOB_ROUTER_H
+#define FOB_ROUTER_H
+
+#include "bus/letters.h"
+
+typedef struct fob_router fob_router_t;
+
+typedef enum {
+    FOB_SEND_DONE,   /* sent, or waits in the client's queue */
+    FOB_SEND_GONE,   /* there is no such connection any more */
+    FOB_SEND_UNREAD, /* the client does not read and its queue is full */
+    FOB_SEND_MEMORY  /* out of memory */
+} fob_send_t;
+
+/* A message that came in. Slices are good until the next receive. */
+typedef struct {
+    fob_slice_t route, header;
+    fob_blob_t *body; /* the receiver's own hold; NULL: none */
+    size_t frames;    /* behind the routing id; those beyond two were thrown away */
+    bool failed;      /* out of memory: the body could not be kept */
+    size_t bytes;
+} fob_mail_t;
+
+/* Takes a bound ROUTER on success; on failure (NULL: no memory) it is still the caller's. */
+fob_router_t *fob_router_new(void *socket);
+/* Closes the socket, sending what it took for `linger_ms` at the most; drops what still waits.
+ * Nulls. */
+void fob_router_destroy(fob_router_t **self_p, int linger_ms);
+
+void *fob_router_socket(fob_router_t *self);
+
+/* Takes no new connections any more; those there are stay. */
+void fob_router_refuse(fob_router_t *self);
+
+/* The next message; false: none now. */
+bool fob_router_receive(fob_router_t *self, fob_mail_t *out);
+
+/* Sends header and body (whose hold passes, whatever comes of it) to the connection `conn` at
+ * `route`. With conn 0 nothing is queued: what the socket does not take is dropped (answers to
+ * strangers). */
+fob_send_t fob_router_send(fob_router_t *self, uint64_t conn, fob_slice_t route, fob_slice_t header,
+                           fob_body_t body);
+
+/* Tries again to send what waits. Calls `gone` for connections that ended meanwhile. */
+void fob_router_retry(fob_router_t *self, void (*gone)(void *arg, uint64_t conn), void *arg);
+/* Whether anything waits. */
+bool fob_router_waits(const fob_router_t *self);
+/* Drops what waits for a connection. */
+void fob_router_forget(fob_router_t *self, uint64_t conn);
+
+#endif

@@ -1,0 +1,124 @@
+#include "bus/settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MIB ((uint64_t)1 << 20)
+#define GIB ((uint64_t)1 << 30)
+
+#define MAX_EVENT 1000000
+#define MAX_EVENT_LIMIT                                                                            \
+    ((uint64_t)512 << 20) /* a frame of libzmq could be larger; memory could not */
+#define ATTRIBUTES_ROOM                                                                            \
+    (64 * 1024)              /* attributes, topic and framing of the largest event, generously */
+#define MEMORY_MAX       GIB /* of a journal in memory, by default */
+#define MEMORY_RETAIN    (64 * MIB)
+#define RETAIN_BYTES     (4 * GIB)
+#define RETAIN_MS        ((int64_t)24 * 3600 * 1000)
+#define SESSIONS         10000
+#define SESSION_KEEP_MS  ((int64_t)3600 * 1000)
+#define CACHE_BYTES      (64 * MIB)
+#define PAGE_BYTES       (256 * 1024)
+#define MARK_BLOCK       16384
+#define RELEASE_FIRST_MS 100
+
+static fob_status_t invalid(char *text, size_t size, const char *sentence) {
+    snprintf(text, size, "%s", sentence);
+    return FOB_INVALID;
+}
+
+/* "100ms" "5s" "10m"; negative: not a duration. */
+static int64_t duration_ms(const char *text) {
+    char *end;
+    if (text[0] < '0' || text[0] > '9')
+        return -1;
+    unsigned long long value = strtoull(text, &end, 10);
+    int64_t unit = strcmp(end, "ms") == 0  ? 1
+                   : strcmp(end, "s") == 0 ? 1000
+                   : strcmp(end, "m") == 0 ? 60000
+                                           : -1;
+    return unit < 0 || value > 1000000 ? -1 : (int64_t)value * unit;
+}
+
+static bool read_sync(fob_file_options_t *file, const char *text) {
+    file->sync = FOB_SYNC_ALWAYS;
+    if (!text || strcmp(text, "always") == 0)
+        return true;
+    if (strcmp(text, "os") == 0) {
+        file->sync = FOB_SYNC_OS;
+        return true;
+    }
+    if (strncmp(text, "interval=", 9) != 0)
+        return false;
+    file->sync = FOB_SYNC_INTERVAL;
+    file->interval_ms = duration_ms(text + 9);
+    return file->interval_ms > 0;
+}
+
+static bool copy(char *to, size_t size, const char *from) {
+    return (size_t)snprintf(to, size, "%s", from) < size;
+}
+
+static void fill_core(fob_core_config_t *core, const fob_bus_options_t *options,
+                      int64_t heartbeat_ms) {
+    *core = (fob_core_config_t){.max_event = options->max_event ? options->max_event : MAX_EVENT,
+                                .max_groups = options->max_groups ? options->max_groups : 1000,
+                                .max_sessions = SESSIONS,
+                                .session_keep_ms = SESSION_KEEP_MS,
+                                .resume_ms = 3 * heartbeat_ms,
+                                .cache_bytes = CACHE_BYTES,
+                                .page_bytes = PAGE_BYTES,
+                                .mark_block = MARK_BLOCK,
+                                .max_attempts = 5,
+                                .backoff_first_ms = 1000,
+                                .backoff_max_ms = 300000,
+                                .backoff_factor = 2,
+                                .release_first_ms = RELEASE_FIRST_MS};
+}
+
+static void fill_journal(fob_settings_t *self, const fob_bus_options_t *options) {
+    self->memory = !options->data;
+    self->max_disk = options->max_disk ? options->max_disk : self->memory ? MEMORY_MAX : 0;
+    self->retain_ms = options->retain_ms ? options->retain_ms : RETAIN_MS;
+    self->retain_bytes = options->retain_bytes ? options->retain_bytes
+                         : self->memory        ? MEMORY_RETAIN
+                                               : RETAIN_BYTES;
+    self->file.folder = self->data;
+    self->file.segment_bytes = options->segment_bytes;
+    self->file.max_bytes = self->max_disk;
+    self->file.retain_bytes = self->retain_bytes;
+    self->file.retain_ms = self->retain_ms;
+    self->file.log = options->log;
+    self->file.log_arg = options->log_arg;
+}
+
+fob_status_t fob_settings_fill(fob_settings_t *self, const fob_bus_options_t *options, char *text,
+                               size_t size) {
+    *self = (fob_settings_t){.port = options->port ? options->port : 7670};
+    if (options->version != 1)
+        return invalid(text, size, "options.version is not 1: begin with FOB_BUS_OPTIONS");
+    if (!copy(self->bind, sizeof self->bind, options->bind ? options->bind : "127.0.0.1"))
+        return invalid(text, size, "bind is too long for an address");
+    if (!copy(self->advertise, sizeof self->advertise,
+              options->advertise ? options->advertise : ""))
+        return invalid(text, size, "advertise is too long for a host");
+    if (!copy(self->data, sizeof self->data, options->data ? options->data : ""))
+        return invalid(text, size, "data is too long for a folder");
+    if (self->port < -1 || self->port > 65533)
+        return invalid(text, size, "port must be 1 to 65533: the bus needs it and the next two");
+    if (options->heartbeat_ms < 0 || options->heartbeat_ms > 60000)
+        return invalid(text, size, "heartbeat must be 1ms to 60s");
+    if (options->max_event > MAX_EVENT_LIMIT)
+        return invalid(text, size, "max_event must be 512 MiB at the most");
+    if (!read_sync(&self->file, options->sync))
+        return invalid(text, size, "sync must be always, os, or interval=D (interval=100ms)");
+    self->heartbeat_ms = options->heartbeat_ms ? options->heartbeat_ms : 1000;
+    self->max_connections = options->max_connections ? options->max_connections : 10000;
+    fill_core(&self->core, options, self->heartbeat_ms);
+    fill_journal(self, options);
+    self->max_batch = self->core.max_event + ATTRIBUTES_ROOM;
+    if (self->max_batch < MIB)
+        self->max_batch = MIB;
+    self->max_message = 2 * self->max_batch; /* what is too large by less is refused by name */
+    return FOB_OK;
+}

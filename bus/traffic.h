@@ -1,0 +1,34 @@
+/* traffic: the connections of one bound socket, as libzmq's monitor tells of them: how many are
+ * open, and how many strangers came that did not speak ZMTP (random bytes on a port).
+ *
+ * The owner of the socket reads the monitor; any thread may ask for the figures. */
+#ifndef FOB_TRAFFIC_H
+#define FOB_TRAFFIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct fob_traffic fob_traffic_t;
+
+/* Watches a socket. `name` is unique in the context. NULL: no memory, or libzmq's errno. */
+fob_traffic_t *fob_traffic_new(void *zmq, void *socket, const char *name);
+/* Before the watched socket is closed. Nulls; null-safe. */
+void fob_traffic_destroy(fob_traffic_t **self_p);
+
+/* The socket to poll for reading; then fob_traffic_read takes all that waits. The owner's thread.
+ */
+void *fob_traffic_socket(fob_traffic_t *self);
+void fob_traffic_read(fob_traffic_t *self);
+
+/* One event, as ZMQ_EVENT_ and its value: the pure part of fob_traffic_read, for tests too. */
+void fob_traffic_event(fob_traffic_t *self, uint16_t event, uint32_t value);
+
+typedef struct {
+    uint64_t open;     /* connections now */
+    uint64_t accepted; /* ever */
+    uint64_t failed;   /* of these, ended without having spoken ZMTP */
+} fob_traffic_stats_t;
+/* Any thread. */
+void fob_traffic_stats(fob_traffic_t *self, fob_traffic_stats_t *out);
+
+#endif
