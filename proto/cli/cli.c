@@ -2,6 +2,7 @@
 
 #include "proto/topic.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +121,12 @@ int fob_fail_status(const fob_cli_t *cli, fob_status_t status, const char *troub
         return fob_fail(cli, code, "a bug in fob%s%s: please report it", *trouble ? ": " : "",
                         trouble);
     return fob_fail(cli, code, "%s", *trouble ? trouble : fob_status_text(status));
+}
+
+int fob_print_end(const fob_cli_t *cli) {
+    if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)
+        return FOB_EXIT_OK;
+    return fob_fail(cli, FOB_EXIT_IO, "cannot write to standard output: %s", strerror(errno));
 }
 
 const char *fob_cli_bus(const fob_cli_t *cli) {

@@ -51,6 +51,10 @@ void fob_note(const fob_cli_t *cli, const char *format, ...) __attribute__((form
  * `trouble` is the library's last trouble in words, or NULL or "". */
 int fob_fail_status(const fob_cli_t *cli, fob_status_t status, const char *trouble);
 
+/* Flushes standard output. FOB_EXIT_OK, also where the reader has gone; FOB_EXIT_IO, and it was
+ * said why. */
+int fob_print_end(const fob_cli_t *cli);
+
 /* The bus to talk to: --bus, else FOB_BUS (an empty one counts as unset), else the default. */
 const char *fob_cli_bus(const fob_cli_t *cli);
 

@@ -1,0 +1,167 @@
+/* fob journal: looks into a data folder without changing it, also while a bus uses it. */
+#include "bus/commands/commands.h"
+#include "bus/commands/folder.h"
+#include "bus/journal/file.h"
+#include "proto/cli/options.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char help[] =
+    "usage: fob journal verify [DIR]     read all of it and check every checksum\n"
+    "       fob journal ls [DIR]         its segments\n\n"
+    "      --data DIR             the data folder, if not DIR, else FOB_DATA, else "
+    "~/.local/share/fob\n"
+    "  -j, --json                 ls: one array on one line\n"
+    "  -q, --quiet                verify: print nothing if all is well\n";
+
+#define NAME_SIZE 64
+
+typedef struct {
+    char name[NAME_SIZE];
+    uint64_t epoch, first_position, first_offset, bytes_used, bytes, commits, events;
+} segment_t;
+
+typedef struct {
+    const fob_cli_t *cli;
+    bool list;
+    segment_t last; /* told when the next begins, as its commits come after it */
+    json_t *rows;   /* with --json */
+    uint64_t segments, commits, events, bytes, first, highest;
+} look_t;
+
+static void tell_json(look_t *self, const segment_t *s) {
+    json_array_append_new(
+        self->rows, json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "segment", s->name, "epoch",
+                              (json_int_t)s->epoch, "first_position", (json_int_t)s->first_position,
+                              "first_offset", (json_int_t)s->first_offset, "commits",
+                              (json_int_t)s->commits, "events", (json_int_t)s->events, "bytes_used",
+                              (json_int_t)s->bytes_used, "bytes", (json_int_t)s->bytes));
+}
+
+static void tell(look_t *self) {
+    const segment_t *s = &self->last;
+    if (!self->list || !s->name[0])
+        return;
+    if (self->rows) {
+        tell_json(self, s);
+        return;
+    }
+    if (self->segments == 1)
+        printf("%-28s %12s %12s %10s %10s %12s %12s\n", "SEGMENT", "POSITION", "OFFSET", "COMMITS",
+               "EVENTS", "USED", "BYTES");
+    printf("%-28s %12" PRIu64 " %12" PRIu64 " %10" PRIu64 " %10" PRIu64 " %12" PRIu64 " %12" PRIu64
+           "\n",
+           s->name, s->first_position, s->first_offset, s->commits, s->events, s->bytes_used,
+           s->bytes);
+}
+
+static void on_segment(void *arg, const char *name, uint64_t epoch, uint64_t first_position,
+                       uint64_t first_offset, uint64_t bytes_used, uint64_t bytes) {
+    look_t *self = arg;
+    if (self->segments > 0)
+        tell(self);
+    self->segments++;
+    self->bytes += bytes;
+    self->last = (segment_t){.epoch = epoch,
+                             .first_position = first_position,
+                             .first_offset = first_offset,
+                             .bytes_used = bytes_used,
+                             .bytes = bytes};
+    snprintf(self->last.name, sizeof self->last.name, "%s", name);
+}
+
+static void on_commit(void *arg, const char *name, uint64_t at, uint64_t position,
+                      uint64_t first_offset, uint32_t count, uint64_t bytes) {
+    look_t *self = arg;
+    (void)name;
+    (void)at;
+    (void)first_offset;
+    (void)bytes;
+    self->commits++;
+    self->events += count;
+    self->last.commits++;
+    self->last.events += count;
+    if (self->first == 0)
+        self->first = position;
+    if (position > self->highest)
+        self->highest = position;
+}
+
+static void on_torn(void *arg, const char *name, uint64_t at, const char *text) {
+    look_t *self = arg;
+    fob_note(self->cli,
+             "segment %s ends in a torn tail at byte %" PRIu64 " (%s): the next start cuts it",
+             name, at, text);
+}
+
+static int fail(const look_t *self, const char *folder, const fob_journal_error_t *error) {
+    switch (error->code) {
+    case FOB_JOURNAL_DAMAGED:
+        return fob_fail(self->cli, FOB_EXIT_FOLDER, "%s is damaged: %s", folder, error->text);
+    case FOB_JOURNAL_NEWER:
+        return fob_fail(self->cli, FOB_EXIT_FOLDER, "%s was written by a newer version: %s", folder,
+                        error->text);
+    case FOB_JOURNAL_MEMORY:
+        return fob_fail_status(self->cli, FOB_NO_MEMORY, NULL);
+    default:
+        return fob_fail(self->cli, FOB_EXIT_FOLDER, "cannot read the journal in %s: %s", folder,
+                        error->text);
+    }
+}
+
+static int look(look_t *self, const char *folder) {
+    fob_journal_error_t error = {0};
+    const fob_inspect_t to = {on_segment, on_commit, on_torn, self};
+    fob_journal_code_t code = fob_journal_inspect(folder, &to, &error);
+    if (self->segments > 0)
+        tell(self);
+    if (self->rows) {
+        json_dumpf(self->rows, stdout, JSON_COMPACT);
+        putchar('\n');
+    }
+    if (code != FOB_JOURNAL_OK) {
+        fflush(stdout);
+        error.code = code;
+        return fail(self, folder, &error);
+    }
+    if (!self->list && !self->cli->quiet)
+        printf("%s: whole: %" PRIu64 " segments, %" PRIu64 " bytes, %" PRIu64 " commits (%" PRIu64
+               " to %" PRIu64 "), %" PRIu64 " events\n",
+               folder, self->segments, self->bytes, self->commits, self->first, self->highest,
+               self->events);
+    return fob_print_end(self->cli);
+}
+
+int fob_command_journal(int argc, char **argv) {
+    fob_cli_t cli = {.command = "journal"};
+    fob_args_t args = {0};
+    const char *data = NULL;
+    char folder[4096];
+    const fob_option_t options[] = {{"data", 0, FOB_OPT_TEXT, &data, 0, 0},
+                                    {"quiet", 'q', FOB_OPT_FLAG, &cli.quiet, 0, 0},
+                                    FOB_OPTION_JSON(&cli)};
+    int code =
+        fob_options(&cli, options, sizeof options / sizeof options[0], help, argc, argv, &args);
+    if (code >= 0)
+        return code;
+    code = fob_args_check(&cli, &args, 1, 2, "fob journal verify | ls [DIR]");
+    if (code != FOB_EXIT_OK)
+        return code;
+    bool list = strcmp(args.args[0], "ls") == 0;
+    if (!list && strcmp(args.args[0], "verify") != 0)
+        return fob_fail(&cli, FOB_EXIT_USAGE,
+                        "\"%.40s\" is not one of: fob journal verify | ls [DIR]", args.args[0]);
+    if (args.arg_count == 2 && data)
+        return fob_fail(&cli, FOB_EXIT_USAGE, "the folder is given twice: as DIR and by --data");
+    cli.command = list ? "journal ls" : "journal verify";
+    if (!fob_data_folder(args.arg_count == 2 ? args.args[1] : data, folder, sizeof folder))
+        return fob_fail(&cli, FOB_EXIT_USAGE,
+                        "which folder? give --data DIR, or set FOB_DATA (HOME is not set, either)");
+    look_t self = {.cli = &cli, .list = list, .rows = list && cli.json ? json_array() : NULL};
+    code = look(&self, folder);
+    json_decref(self.rows);
+    return code;
+}

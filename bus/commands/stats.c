@@ -1,0 +1,83 @@
+#include "bus/commands/ask.h"
+#include "bus/commands/commands.h"
+#include "bus/commands/table.h"
+#include "proto/cli/options.h"
+
+#include <stdio.h>
+
+static const char help[] = "usage: fob stats [--json] [-b ENDPOINT]\n\n"
+                           "Prints the bus's figures, once.\n\n"
+                           "  -j, --json             one object on one line\n"
+                           "  -b, --bus ENDPOINT     the bus to talk to\n"
+                           "  --connect-timeout D    how long to try: 250ms, 5s, 1m\n";
+
+static void print_bus(const json_t *bus) {
+    static const struct {
+        const char *field, *words;
+    } lines[] = {{"events_in", "events stored"},     {"publishers", "publishers"},
+                 {"subscribers", "subscribers"},     {"workers", "workers"},
+                 {"connections", "connections"},     {"journal_bytes", "bytes of journal"},
+                 {"rss_bytes", "bytes of memory"},   {"busy", "answered BUSY"},
+                 {"malformed", "malformed messages"}};
+    char version[64], level[64], uptime[64];
+    fob_table_value(json_object_get(bus, "version"), version, sizeof version);
+    fob_table_value(json_object_get(bus, "level"), level, sizeof level);
+    json_int_t seconds = json_integer_value(json_object_get(bus, "uptime_ms")) / 1000;
+    snprintf(uptime, sizeof uptime, "%lldd %02lld:%02lld:%02lld", (long long)seconds / 86400,
+             (long long)seconds / 3600 % 24, (long long)seconds / 60 % 60, (long long)seconds % 60);
+    printf("fob %s, level %s, up %s\n", version, level, uptime);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        char value[64];
+        fob_table_value(json_object_get(bus, lines[i].field), value, sizeof value);
+        printf("%14s %s\n", value, lines[i].words);
+    }
+    const char *reason;
+    json_t *count;
+    json_object_foreach(json_object_get(bus, "dropped"), reason, count) {
+        char value[64];
+        fob_table_value(count, value, sizeof value);
+        printf("%14s dropped: %s\n", value, reason);
+    }
+}
+
+static const fob_column_t columns[] = {
+    {"GROUP", "group", 0},     {"STATE", "state", 0},  {"ACCEPTED", "accepted", 1},
+    {"ACKED", "acked", 1},     {"READY", "ready", 1},  {"LEASED", "leased", 1},
+    {"DELAYED", "delayed", 1}, {"DEAD", "dead", 1},    {"GONE", "expired,shed,removed", 1},
+    {"WORKERS", "workers", 1}, {"IN/S", "in_rate", 1}, {"OUT/S", "out_rate", 1},
+    {"WHY", "why", 0},
+};
+
+static int print_figures(const fob_cli_t *cli, const fob_answer_t *answer) {
+    json_t *root = fob_ask_json(cli, answer);
+    if (!root)
+        return FOB_EXIT_PROTOCOL;
+    const json_t *groups = json_object_get(root, "groups");
+    print_bus(json_object_get(root, "bus"));
+    if (json_array_size(groups) > 0) {
+        putchar('\n');
+        fob_table_print(groups, columns, sizeof columns / sizeof columns[0]);
+    }
+    json_decref(root);
+    return fob_print_end(cli);
+}
+
+int fob_command_stats(int argc, char **argv) {
+    fob_cli_t cli = {.command = "stats"};
+    fob_args_t args = {0};
+    const fob_option_t options[] = {FOB_OPTIONS_CLIENT(&cli), FOB_OPTION_JSON(&cli)};
+    int code =
+        fob_options(&cli, options, sizeof options / sizeof options[0], help, argc, argv, &args);
+    if (code >= 0)
+        return code;
+    code = fob_args_check(&cli, &args, 0, 0, "fob stats [--json]");
+    if (code != FOB_EXIT_OK)
+        return code;
+    fob_wire_t question = {.verb = FOB_VERB_STATS};
+    fob_answer_t answer;
+    code = fob_ask(&cli, &question, &answer);
+    if (code == FOB_EXIT_OK)
+        code = cli.json ? fob_ask_print(&cli, &answer) : print_figures(&cli, &answer);
+    fob_answer_clear(&answer);
+    return code;
+}

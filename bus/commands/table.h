@@ -1,0 +1,21 @@
+/* table: figures in columns, for eyes. Main thread. */
+#ifndef FOB_TABLE_H
+#define FOB_TABLE_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+typedef struct {
+    const char *title;
+    const char *field; /* of each row's object; several, comma between, are added */
+    int right;         /* figures stand right */
+} fob_column_t;
+
+/* Prints an array of objects as a table, each column as wide as it must be, the last as it is. What
+ * is absent or null is "-". Characters that a terminal could obey become "?". */
+void fob_table_print(const json_t *rows, const fob_column_t *columns, size_t count);
+
+/* A value in words into `out`: "-", 12345, 1.5, yes, text. */
+void fob_table_value(const json_t *value, char *out, size_t size);
+
+#endif

@@ -1,0 +1,76 @@
+/* fob work: a worker of a group: events to standard output, or each to a command. */
+#include "proto/cli/options.h"
+#include "proto/cli/output.h"
+#include "proto/cli/show.h"
+#include "subscribers/commands/commands.h"
+#include "subscribers/commands/work_run.h"
+
+#include <stdio.h>
+
+static const char help[] =
+    "usage: fob work GROUP PATTERN [OPTION]... [-- COMMAND [ARG]...]\n\n"
+    "Takes a share of a group's events; the group is made if it is missing. Without a COMMAND each "
+    "event is printed as one\n"
+    "JSON object a line, then acked. With one it runs once an event, with the data on its standard "
+    "input and FOB_TOPIC\n"
+    "FOB_OFFSET FOB_ID FOB_KEY FOB_ATTEMPT FOB_GROUP FOB_TOKEN in its environment: exit 0 acks, 65 "
+    "rejects (a dead letter\n"
+    "now), 75 releases (comes again, no attempt counted), anything else retries.\n\n"
+    "      --jobs N            commands that run at once (default 1)\n"
+    "      --prefetch N        events held at once (default 100; 2 x jobs with a COMMAND)\n"
+    "  -n, --count N           take N events, exit once all are settled\n"
+    "      --temporary         a group that this makes goes with its last worker\n"
+    "  -j, --json              the whole event as JSON (the default; with a COMMAND: on its "
+    "standard input)\n"
+    "      --raw               the data's bytes as they were published\n"
+    "  -v, --verbose           say what becomes of each event\n"
+    "  -q, --quiet             no news on standard error\n"
+    "  -b, --bus ENDPOINT      the bus to talk to, else FOB_BUS, else tcp://127.0.0.1:7670\n"
+    "      --connect-timeout D how long to try to reach the bus first (default 3s)\n\n"
+    "SIGTERM and SIGINT: takes no more, finishes running commands, gives the rest back, exits 0; a "
+    "second one: at once.\n";
+
+static int take_options(fob_work_t *self, fob_args_t *args, int argc, char **argv) {
+    const fob_option_t options[] = {
+        FOB_OPTIONS_CLIENT(&self->cli),
+        FOB_OPTION_JSON(&self->cli),
+        {"jobs", 0, FOB_OPT_COUNT, &self->jobs, 1, 1024},
+        {"prefetch", 0, FOB_OPT_COUNT, &self->prefetch, 1, 100000},
+        {"count", 'n', FOB_OPT_COUNT, &self->count, 1, 0},
+        {"temporary", 0, FOB_OPT_FLAG, &self->temporary, 0, 0},
+        {"raw", 0, FOB_OPT_FLAG, &self->raw, 0, 0},
+    };
+    return fob_options(&self->cli, options, sizeof options / sizeof options[0], help, argc, argv,
+                       args);
+}
+
+static int check(fob_work_t *self, const fob_args_t *args) {
+    int code =
+        fob_args_check(&self->cli, args, 2, 2, "fob work GROUP PATTERN [-- COMMAND [ARG]...]");
+    if (code != FOB_EXIT_OK)
+        return code;
+    self->group = args->args[0];
+    self->pattern = args->args[1];
+    self->command = args->rest;
+    if (self->command && !self->command[0])
+        return fob_fail(&self->cli, FOB_EXIT_USAGE, "there is no COMMAND behind --");
+    if (self->raw && self->cli.json)
+        return fob_fail(&self->cli, FOB_EXIT_USAGE, "--json and --raw exclude each other");
+    if (self->prefetch && self->prefetch < self->jobs)
+        return fob_fail(&self->cli, FOB_EXIT_USAGE,
+                        "--prefetch is less than --jobs: some jobs would never have work");
+    code = fob_cli_check_group(&self->cli, self->group);
+    if (code == FOB_EXIT_OK)
+        code = fob_cli_check_pattern(&self->cli, self->pattern);
+    return code == FOB_EXIT_OK ? fob_cli_check_bus(&self->cli) : code;
+}
+
+int fob_command_work(int argc, char **argv) {
+    fob_work_t self = {.cli = {.command = "work"}, .jobs = 1};
+    fob_args_t args = {.command = true};
+    int code = take_options(&self, &args, argc, argv);
+    if (code >= 0)
+        return code;
+    code = check(&self, &args);
+    return code == FOB_EXIT_OK ? fob_work_run(&self) : code;
+}
