@@ -49,22 +49,3 @@ function(fob_test)
         message(FATAL_ERROR "test_${T_NAME} has no FOB_CASE: a test that cannot fail")
     endif()
 endfunction()
-
-# fob_fuzz (NAME envelope SOURCES fuzz_envelope.c LIBRARIES fob_proto)
-#
-# A file with LLVMFuzzerTestOneInput. With FOB_FUZZ it becomes the fuzzer fuzz_NAME; otherwise a test that replays
-# corpus/NAME beside it.
-function(fob_fuzz)
-    cmake_parse_arguments(T "" "NAME" "SOURCES;LIBRARIES" ${ARGN})
-    if(FOB_FUZZ)
-        add_executable(fuzz_${T_NAME} ${T_SOURCES})
-        target_link_options(fuzz_${T_NAME} PRIVATE -fsanitize=fuzzer)
-    else()
-        add_executable(fuzz_${T_NAME} ${T_SOURCES} ${PROJECT_SOURCE_DIR}/tests/support/replay.c)
-        fob_case(NAME fuzz.${T_NAME}.the_corpus_is_harmless LABEL fuzz
-            COMMAND fuzz_${T_NAME} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${T_NAME})
-    endif()
-    target_link_libraries(fuzz_${T_NAME} PRIVATE fob_flags ${T_LIBRARIES})
-    # The one function that is called from a file of others' making.
-    target_compile_options(fuzz_${T_NAME} PRIVATE -Wno-missing-prototypes)
-endfunction()
