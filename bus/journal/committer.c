@@ -1,0 +1,433 @@
+#include "bus/journal/committer.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One sync carries at most this much, so that receipts keep coming in a flood. */
+#define BATCH_BYTES     (UINT64_C(16) << 20)
+#define PARTS_PER_ENTRY 4 /* head, two parts, padding */
+
+struct fob_committer {
+    fob_store_t *store;
+    pthread_t thread;
+    /* The queue has a lock of its own: the owner must not wait for those who look at segments. */
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    fob_pending_t *head, **tail; /* handed over */
+    fob_pending_t *spare;        /* the pool */
+    bool urgent, sync_asked, stopping, idle;
+    int64_t lazy_at; /* mono ms: when the oldest lazy one must go; 0: none waits */
+    /* The thread's own. */
+    int64_t sync_at;        /* interval: when the next sync is due; 0: nothing to sync */
+    struct iovec *parts;    /* IOV_MAX of them */
+    bool dirty;             /* written, not synced */
+    bool broken;            /* something was not written: nothing after it may be */
+    fob_segment_t *segment; /* written to last */
+};
+
+static const uint8_t padding[8];
+
+size_t fob_commit_size(const fob_entry_t *entries, size_t count) {
+    size_t total = sizeof(fob_disk_commit_t);
+    for (size_t i = 0; i < count; i++) {
+        size_t length = 0;
+        for (uint32_t p = 0; p < entries[i].part_count; p++)
+            length += entries[i].parts[p].iov_len;
+        total += sizeof(fob_disk_entry_t) + fob_pad8(length);
+    }
+    return total;
+}
+
+static void pending_free(fob_pending_t *self) {
+    if (self == NULL)
+        return;
+    free(self->parts);
+    free(self->entries);
+    free(self);
+}
+
+static bool pending_room(fob_pending_t *self, size_t count) {
+    if (count <= self->capacity && self->parts != NULL)
+        return true;
+    size_t capacity = count < 8 ? 8 : count;
+    struct iovec *parts = realloc(self->parts, (1 + capacity * PARTS_PER_ENTRY) * sizeof *parts);
+    if (parts == NULL)
+        return false;
+    self->parts = parts;
+    fob_disk_entry_t *entries = realloc(self->entries, capacity * sizeof *entries);
+    if (entries == NULL)
+        return false;
+    self->entries = entries;
+    self->capacity = capacity;
+    return true;
+}
+
+/* Lays an entry's head, bytes and padding out behind what is there. */
+static void pending_add(fob_pending_t *self, const fob_entry_t *entry) {
+    size_t length = 0;
+    fob_disk_entry_t *head = &self->entries[self->entry_count++];
+    self->parts[self->part_count++] = (struct iovec){head, sizeof *head};
+    for (uint32_t p = 0; p < entry->part_count; p++) {
+        if (entry->parts[p].iov_len > 0)
+            self->parts[self->part_count++] = entry->parts[p];
+        length += entry->parts[p].iov_len;
+    }
+    if (fob_pad8(length) > length)
+        self->parts[self->part_count++] =
+            (struct iovec){(void *)(uintptr_t)padding, fob_pad8(length) - length};
+    *head = (fob_disk_entry_t){htole32((uint32_t)length), htole32(entry->count),
+                               htole64(entry->count > 0 ? entry->first_offset : 0)};
+    self->total += sizeof *head + fob_pad8(length);
+}
+
+fob_pending_t *fob_committer_take(fob_committer_t *self, const fob_entry_t *entries, size_t count) {
+    pthread_mutex_lock(&self->lock);
+    fob_pending_t *pending = self->spare;
+    if (pending != NULL)
+        self->spare = pending->next;
+    pthread_mutex_unlock(&self->lock);
+    if (pending == NULL)
+        pending = calloc(1, sizeof *pending);
+    if (pending == NULL || !pending_room(pending, count)) {
+        pending_free(pending);
+        return NULL;
+    }
+    pending->next = NULL;
+    pending->entry_count = 0;
+    pending->total = sizeof pending->head;
+    pending->parts[0] = (struct iovec){&pending->head, sizeof pending->head};
+    pending->part_count = 1;
+    for (size_t i = 0; i < count; i++)
+        pending_add(pending, &entries[i]);
+    return pending;
+}
+
+void fob_committer_put(fob_committer_t *self, fob_pending_t *pending, bool sync) {
+    pthread_mutex_lock(&self->lock);
+    *self->tail = pending;
+    self->tail = &pending->next;
+    bool news = sync && !self->urgent;
+    if (sync) {
+        self->urgent = true;
+    } else if (self->lazy_at == 0) {
+        self->lazy_at = fob_mono_ms() + self->store->lazy_ms;
+        news = true;
+    }
+    if (news && self->idle)
+        pthread_cond_signal(&self->work);
+    pthread_mutex_unlock(&self->lock);
+}
+
+void fob_committer_sync(fob_committer_t *self) {
+    pthread_mutex_lock(&self->lock);
+    self->sync_asked = true;
+    pthread_cond_signal(&self->work);
+    pthread_mutex_unlock(&self->lock);
+}
+
+/* --- the thread --- */
+
+/* Milliseconds until there is something to do: 0: now; negative: nothing is due. */
+static int64_t due_in(const fob_committer_t *self) {
+    if (self->urgent || self->sync_asked || self->stopping)
+        return 0;
+    int64_t at = self->lazy_at;
+    if (self->sync_at != 0 && (at == 0 || self->sync_at < at))
+        at = self->sync_at;
+    if (at == 0)
+        return -1;
+    int64_t left = at - fob_mono_ms();
+    return left > 0 ? left : 0;
+}
+
+static void idle_for(fob_committer_t *self, int64_t ms) {
+    self->idle = true;
+    if (ms < 0) {
+        pthread_cond_wait(&self->work, &self->lock);
+    } else {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        int64_t ns = until.tv_nsec + ms % 1000 * 1000000;
+        until.tv_sec += ms / 1000 + ns / 1000000000;
+        until.tv_nsec = ns % 1000000000;
+        pthread_cond_timedwait(&self->work, &self->lock, &until);
+    }
+    self->idle = false;
+}
+
+/* The first commits of the queue, as many as one sync carries. *force: a sync was asked for. */
+static fob_pending_t *next_batch(fob_committer_t *self, bool *force, bool *stop) {
+    pthread_mutex_lock(&self->lock);
+    int64_t ms;
+    while ((ms = due_in(self)) != 0)
+        idle_for(self, ms);
+    fob_pending_t *first = self->head, *last = NULL;
+    uint64_t bytes = 0;
+    while (self->head != NULL && bytes < BATCH_BYTES) {
+        last = self->head;
+        bytes += last->total;
+        self->head = last->next;
+    }
+    if (last != NULL)
+        last->next = NULL;
+    /* With a rest, what was urgent or asked for still is. */
+    bool all = self->head == NULL;
+    *force = self->sync_asked && all;
+    *stop = self->stopping && all;
+    if (all) {
+        self->tail = &self->head;
+        self->urgent = self->sync_asked = false;
+        self->lazy_at = 0;
+    }
+    pthread_mutex_unlock(&self->lock);
+    return first;
+}
+
+static void give_back(fob_committer_t *self, fob_pending_t *batch) {
+    if (batch == NULL)
+        return;
+    fob_pending_t *last = batch;
+    while (last->next != NULL)
+        last = last->next;
+    pthread_mutex_lock(&self->lock);
+    last->next = self->spare;
+    self->spare = batch;
+    pthread_mutex_unlock(&self->lock);
+}
+
+static bool sync_segment(fob_committer_t *self) {
+    fob_store_t *store = self->store;
+    if (!self->dirty)
+        return true;
+    if (store->disk->fdatasync(store->disk->arg, self->segment->fd) != 0) {
+        /* After this nobody can say what is on disk: what the system could not write it may have
+         * dropped. */
+        char name[FOB_SEGMENT_NAME_SIZE];
+        int error = errno;
+        fob_segment_name(self->segment->sequence, name);
+        fob_store_fail(store, "Syncing", name, error);
+        return false;
+    }
+    self->dirty = false;
+    self->sync_at = 0;
+    atomic_fetch_add(&store->syncs, 1);
+    pthread_mutex_lock(&store->lock);
+    atomic_store(&store->synced, atomic_load(&store->written));
+    pthread_cond_broadcast(&store->changed);
+    pthread_mutex_unlock(&store->lock);
+    return true;
+}
+
+/* Waits until the segment is made, large enough for `need` bytes, and the keeper has its hands off
+ * it. */
+static fob_segment_t *wait_for_segment(fob_committer_t *self, uint64_t sequence, uint64_t need) {
+    fob_store_t *store = self->store;
+    pthread_mutex_lock(&store->lock);
+    fob_segment_t *segment = NULL;
+    bool gave_up = false;
+    for (;;) {
+        segment = fob_segments_find(&store->segments, sequence);
+        if (segment != NULL)
+            segment->taken = true;
+        if (segment != NULL && segment->bytes >= need && !segment->zeroing)
+            break;
+        segment = NULL;
+        gave_up = store->stopping && store->no_room;
+        if (atomic_load(&store->failed) || gave_up)
+            break;
+        fob_store_wait(store, &store->changed, -1);
+    }
+    pthread_mutex_unlock(&store->lock);
+    if (gave_up)
+        fob_store_fail(store, "Writing the last commits to", "", ENOSPC);
+    return segment;
+}
+
+/* Moves on to the segment of a commit. One that is left is synced first, so that no commit of a
+ * later segment can be on disk while one of an earlier is not, and closed. */
+static bool enter_segment(fob_committer_t *self, const fob_pending_t *pending) {
+    fob_store_t *store = self->store;
+    if (self->segment != NULL && self->segment->sequence == pending->sequence &&
+        self->segment->bytes >= pending->at + pending->total)
+        return true;
+    if (self->segment != NULL && self->segment->sequence != pending->sequence) {
+        if (!sync_segment(self))
+            return false;
+        pthread_mutex_lock(&store->lock);
+        store->disk->close(store->disk->arg, self->segment->fd); /* synced: nothing can be lost */
+        self->segment->fd = -1;
+        pthread_mutex_unlock(&store->lock);
+    }
+    self->segment = wait_for_segment(self, pending->sequence, pending->at + pending->total);
+    return self->segment != NULL;
+}
+
+static void seal(fob_committer_t *self, fob_pending_t *pending, int64_t now_ms) {
+    pending->head.durable = htole64(atomic_load(&self->store->synced));
+    pending->head.sequence = htole64(pending->sequence);
+    pending->head.wall_ms = (int64_t)htole64((uint64_t)now_ms);
+    fob_format_commit_seal(&pending->head, self->segment->seed, pending->parts + 1,
+                           pending->part_count - 1);
+}
+
+static bool write_parts(fob_committer_t *self, size_t count, uint64_t at) {
+    if (count == 0 ||
+        fob_disk_write(self->store->disk, self->segment->fd, self->parts, count, at) == 0)
+        return true;
+    char name[FOB_SEGMENT_NAME_SIZE];
+    int error = errno;
+    fob_segment_name(self->segment->sequence, name);
+    fob_store_fail(self->store, "Writing", name, error);
+    return false;
+}
+
+/* Writes commits from `first` on that lie in one segment behind each other; *rest is the first of
+ * the next. */
+static bool write_run(fob_committer_t *self, fob_pending_t *first, int64_t now_ms,
+                      fob_pending_t **rest) {
+    size_t count = 0;
+    uint64_t from = first->at, end = first->at;
+    fob_pending_t *pending = first;
+    for (; pending != NULL && pending->sequence == first->sequence &&
+           pending->at + pending->total <= self->segment->bytes;
+         pending = pending->next) {
+        seal(self, pending, now_ms);
+        for (size_t i = 0; i < pending->part_count; i++) {
+            if (count == IOV_MAX) {
+                if (!write_parts(self, count, from))
+                    return false;
+                from = end;
+                count = 0;
+            }
+            self->parts[count++] = pending->parts[i];
+            end += pending->parts[i].iov_len;
+        }
+    }
+    *rest = pending;
+    self->dirty = true;
+    return write_parts(self, count, from);
+}
+
+static bool write_batch(fob_committer_t *self, fob_pending_t *batch) {
+    int64_t now_ms = fob_wall_ms();
+    while (batch != NULL) {
+        fob_pending_t *rest;
+        if (!enter_segment(self, batch) || !write_run(self, batch, now_ms, &rest))
+            return false;
+        for (; batch != rest; batch = batch->next)
+            atomic_store(&self->store->written, batch->position);
+    }
+    return true;
+}
+
+/* Now the batch may be read and receipts may go out. */
+static void publish(fob_committer_t *self, const fob_pending_t *batch) {
+    fob_store_t *store = self->store;
+    if (batch == NULL)
+        return;
+    pthread_mutex_lock(&store->lock);
+    fob_segment_t *segment = NULL;
+    for (; batch != NULL; batch = batch->next) {
+        if (segment == NULL || segment->sequence != batch->sequence)
+            segment = fob_segments_find(&store->segments, batch->sequence);
+        assert(segment != NULL); /* only what is durable is trimmed */
+        fob_segment_note(segment, batch->position, le64toh(batch->head.first_offset),
+                         batch->next_offset, (int64_t)le64toh((uint64_t)batch->head.wall_ms),
+                         batch->at, batch->total);
+        atomic_store(&store->next_offset, batch->next_offset);
+        atomic_store(&store->durable, batch->position);
+    }
+    pthread_mutex_unlock(&store->lock);
+    fob_bell_ring(&store->bell);
+}
+
+static bool commit_batch(fob_committer_t *self, fob_pending_t *batch, bool force) {
+    fob_store_t *store = self->store;
+    if (!write_batch(self, batch))
+        return false;
+    if (store->sync == FOB_SYNC_ALWAYS) {
+        if (!sync_segment(self))
+            return false;
+        publish(self, batch);
+        return true;
+    }
+    publish(self, batch);
+    if (self->dirty && store->sync == FOB_SYNC_INTERVAL && self->sync_at == 0)
+        self->sync_at = fob_mono_ms() + store->interval_ms;
+    bool due = self->sync_at != 0 && self->sync_at <= fob_mono_ms();
+    return !(force || due) || sync_segment(self);
+}
+
+static void *run(void *arg) {
+    fob_committer_t *self = arg;
+    bool force = false, stop = false;
+    while (!stop) {
+        fob_pending_t *batch = next_batch(self, &force, &stop);
+        /* After a failure nothing is tried again: what comes is only taken off the owner's hands.
+         */
+        if (atomic_load(&self->store->failed))
+            self->broken = true;
+        if (!self->broken && !commit_batch(self, batch, force || stop))
+            self->broken = true;
+        if (self->broken)
+            self->sync_at = 0;
+        give_back(self, batch);
+    }
+    return NULL;
+}
+
+fob_committer_t *fob_committer_new(fob_store_t *store, fob_journal_error_t *error) {
+    fob_committer_t *self = calloc(1, sizeof *self);
+    struct iovec *parts = malloc(IOV_MAX * sizeof *parts);
+    if (self == NULL || parts == NULL) {
+        free(self);
+        free(parts);
+        fob_error_set(error, FOB_JOURNAL_MEMORY, "No memory to open the journal.");
+        return NULL;
+    }
+    self->store = store;
+    self->parts = parts;
+    self->tail = &self->head;
+    int rc = pthread_mutex_init(&self->lock, NULL);
+    if (rc == 0)
+        rc = fob_cond_init(&self->work);
+    if (rc == 0)
+        rc = fob_thread_start(&self->thread, run, self);
+    if (rc != 0) {
+        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot start a thread of the journal: %s.",
+                      strerror(rc));
+        free(parts);
+        free(self);
+        return NULL;
+    }
+    return self;
+}
+
+static void free_list(fob_pending_t *pending) {
+    while (pending != NULL) {
+        fob_pending_t *next = pending->next;
+        pending_free(pending);
+        pending = next;
+    }
+}
+
+void fob_committer_destroy(fob_committer_t **self_p) {
+    if (self_p == NULL || *self_p == NULL)
+        return;
+    fob_committer_t *self = *self_p;
+    pthread_mutex_lock(&self->lock);
+    self->stopping = true;
+    pthread_cond_signal(&self->work);
+    pthread_mutex_unlock(&self->lock);
+    pthread_join(self->thread, NULL);
+    free_list(self->head);
+    free_list(self->spare);
+    pthread_cond_destroy(&self->work);
+    pthread_mutex_destroy(&self->lock);
+    free(self->parts);
+    free(self);
+    *self_p = NULL;
+}

@@ -1,0 +1,147 @@
+#include "bus/journal/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define ZERO_BLOCK 65536
+#define ZERO_PARTS 16
+
+static int real_open(void *arg, const char *path, int flags, mode_t mode) {
+    (void)arg;
+    return open(path, flags | O_CLOEXEC, mode);
+}
+
+static int real_close(void *arg, int fd) {
+    (void)arg;
+    return close(fd);
+}
+
+static ssize_t real_pread(void *arg, int fd, void *data, size_t size, off_t at) {
+    (void)arg;
+    return pread(fd, data, size, at);
+}
+
+static ssize_t real_pwritev(void *arg, int fd, const struct iovec *parts, int count, off_t at) {
+    (void)arg;
+    return pwritev(fd, parts, count, at);
+}
+
+static int real_fdatasync(void *arg, int fd) {
+    (void)arg;
+    return fdatasync(fd);
+}
+
+static int real_fsync(void *arg, int fd) {
+    (void)arg;
+    return fsync(fd);
+}
+
+static int real_fallocate(void *arg, int fd, off_t at, off_t size) {
+    (void)arg;
+    return fallocate(fd, 0, at, size);
+}
+
+static int real_rename(void *arg, const char *from, const char *to) {
+    (void)arg;
+    return rename(from, to);
+}
+
+static int real_unlink(void *arg, const char *path) {
+    (void)arg;
+    return unlink(path);
+}
+
+static int real_space(void *arg, const char *path, uint64_t *total, uint64_t *available) {
+    (void)arg;
+    struct statvfs fs;
+    if (statvfs(path, &fs) != 0)
+        return -1;
+    *total = (uint64_t)fs.f_blocks * fs.f_frsize;
+    *available = (uint64_t)fs.f_bavail * fs.f_frsize;
+    return 0;
+}
+
+const fob_disk_t *fob_disk_real(void) {
+    static const fob_disk_t real = {
+        .open = real_open,
+        .close = real_close,
+        .pread = real_pread,
+        .pwritev = real_pwritev,
+        .fdatasync = real_fdatasync,
+        .fsync = real_fsync,
+        .fallocate = real_fallocate,
+        .rename = real_rename,
+        .unlink = real_unlink,
+        .space = real_space,
+    };
+    return &real;
+}
+
+int fob_disk_read(const fob_disk_t *self, int fd, void *data, size_t size, uint64_t at,
+                  size_t *got) {
+    *got = 0;
+    while (*got < size) {
+        ssize_t n =
+            self->pread(self->arg, fd, (uint8_t *)data + *got, size - *got, (off_t)(at + *got));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            return 0;
+        *got += (size_t)n;
+    }
+    return 0;
+}
+
+int fob_disk_write(const fob_disk_t *self, int fd, struct iovec *parts, size_t count, uint64_t at) {
+    while (count > 0) {
+        if (parts->iov_len == 0) {
+            parts++, count--;
+            continue;
+        }
+        int now = count < IOV_MAX ? (int)count : IOV_MAX;
+        ssize_t n = self->pwritev(self->arg, fd, parts, now, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0)
+            errno = ENOSPC;
+        if (n <= 0)
+            return -1;
+        at += (uint64_t)n;
+        size_t left = (size_t)n;
+        while (count > 0 && left >= parts->iov_len) {
+            left -= parts->iov_len;
+            parts++, count--;
+        }
+        if (left > 0) {
+            parts->iov_base = (uint8_t *)parts->iov_base + left;
+            parts->iov_len -= left;
+        }
+    }
+    return 0;
+}
+
+int fob_disk_zero(const fob_disk_t *self, int fd, uint64_t at, uint64_t size) {
+    static const uint8_t zeros[ZERO_BLOCK];
+    while (size > 0) {
+        struct iovec parts[ZERO_PARTS];
+        size_t count = 0;
+        uint64_t sum = 0;
+        while (count < ZERO_PARTS && sum < size) {
+            uint64_t left = size - sum;
+            parts[count].iov_base = (void *)(uintptr_t)zeros;
+            parts[count].iov_len = left < ZERO_BLOCK ? (size_t)left : ZERO_BLOCK;
+            sum += parts[count++].iov_len;
+        }
+        if (fob_disk_write(self, fd, parts, count, at) != 0)
+            return -1;
+        at += sum;
+        size -= sum;
+    }
+    return 0;
+}

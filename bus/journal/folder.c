@@ -1,0 +1,144 @@
+#include "bus/journal/folder.h"
+
+#include "bus/journal/segment.h"
+#include "bus/journal/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int ascending(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static bool push(uint64_t **list, size_t *count, uint64_t value) {
+    /* Grows at powers of two. */
+    if ((*count & (*count - 1)) == 0) {
+        uint64_t *grown = realloc(*list, (*count == 0 ? 1 : *count * 2) * sizeof **list);
+        if (grown == NULL)
+            return false;
+        *list = grown;
+    }
+    (*list)[(*count)++] = value;
+    return true;
+}
+
+fob_journal_code_t fob_folder_list(const char *folder, fob_folder_t *out,
+                                   fob_journal_error_t *error) {
+    *out = (fob_folder_t){0};
+    DIR *dir = opendir(folder);
+    if (dir == NULL) {
+        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot list %s: %s.", folder, strerror(errno));
+        return FOB_JOURNAL_SYSTEM;
+    }
+    bool kept = true;
+    const struct dirent *entry;
+    while (kept && (entry = readdir(dir)) != NULL) {
+        uint64_t number;
+        if (fob_segment_parse(entry->d_name, ".seg", &number))
+            kept = push(&out->segments, &out->segment_count, number);
+        else if (fob_segment_parse(entry->d_name, ".ckp", &number))
+            kept = push(&out->checkpoints, &out->checkpoint_count, number);
+    }
+    closedir(dir);
+    if (!kept) {
+        fob_folder_free(out);
+        fob_error_set(error, FOB_JOURNAL_MEMORY, "No memory to list %s.", folder);
+        return FOB_JOURNAL_MEMORY;
+    }
+    if (out->segment_count > 0)
+        qsort(out->segments, out->segment_count, sizeof(uint64_t), ascending);
+    if (out->checkpoint_count > 0)
+        qsort(out->checkpoints, out->checkpoint_count, sizeof(uint64_t), ascending);
+    return FOB_JOURNAL_OK;
+}
+
+void fob_folder_free(fob_folder_t *self) {
+    free(self->segments);
+    free(self->checkpoints);
+    *self = (fob_folder_t){0};
+}
+
+void fob_folder_sweep(const fob_disk_t *disk, const char *folder) {
+    DIR *dir = opendir(folder);
+    if (dir == NULL)
+        return; /* the listing that follows says why */
+    const struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL) {
+        size_t length = strlen(entry->d_name);
+        if (length < 4 || strcmp(entry->d_name + length - 4, ".tmp") != 0)
+            continue;
+        char path[FOB_PATH_SIZE + 256];
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        disk->unlink(disk->arg, path); /* in the way of nobody if it stays */
+    }
+    closedir(dir);
+}
+
+int fob_folder_make(const char *folder) {
+    char path[FOB_PATH_SIZE];
+    size_t length = strlen(folder);
+    if (length == 0 || length >= sizeof path - 64) {
+        errno = length == 0 ? ENOENT : ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(path, folder, length + 1);
+    for (char *c = path + 1;; c++) {
+        if (*c != '/' && *c != '\0')
+            continue;
+        char kept = *c;
+        *c = '\0';
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+            return -1;
+        if (kept == '\0')
+            return 0;
+        *c = kept;
+    }
+}
+
+/* The pid that the holder wrote; 0: it cannot be read. */
+static long holder(int fd) {
+    char text[32] = {0};
+    if (pread(fd, text, sizeof text - 1, 0) <= 0)
+        return 0;
+    return strtol(text, NULL, 10);
+}
+
+fob_journal_code_t fob_folder_lock(const char *folder, int *out, fob_journal_error_t *error) {
+    char path[FOB_PATH_SIZE], pid[32];
+    snprintf(path, sizeof path, "%s/lock", folder);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot open %s: %s.", path, strerror(errno));
+        return FOB_JOURNAL_SYSTEM;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int saved = errno;
+        fob_journal_code_t code = FOB_JOURNAL_SYSTEM;
+        if (saved == EWOULDBLOCK) {
+            code = FOB_JOURNAL_IN_USE;
+            fob_error_set(error, code,
+                          "%s is in use by process %ld; stop that one or use another folder.",
+                          folder, holder(fd));
+        } else {
+            fob_error_set(error, code, "Cannot lock %s: %s.", path, strerror(saved));
+        }
+        close(fd);
+        return code;
+    }
+    int length = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)length, 0) != length) {
+        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot write %s: %s.", path, strerror(errno));
+        close(fd);
+        return FOB_JOURNAL_SYSTEM;
+    }
+    *out = fd;
+    return FOB_JOURNAL_OK;
+}

@@ -1,0 +1,26 @@
+/* folder: what files a journal's folder holds. */
+#ifndef FOB_JOURNAL_FOLDER_H
+#define FOB_JOURNAL_FOLDER_H
+
+#include "bus/journal/disk.h"
+#include "bus/journal/journal.h"
+
+typedef struct {
+    uint64_t *segments; /* sequences, ascending */
+    size_t segment_count;
+    uint64_t *checkpoints; /* positions, ascending */
+    size_t checkpoint_count;
+} fob_folder_t;
+
+/* Lists it. OK, SYSTEM, MEMORY with *error. */
+fob_journal_code_t fob_folder_list(const char *folder, fob_folder_t *out,
+                                   fob_journal_error_t *error);
+void fob_folder_free(fob_folder_t *self);
+/* Deletes what was being made when the last run ended. */
+void fob_folder_sweep(const fob_disk_t *disk, const char *folder);
+/* Makes it and those above it, 0700. 0, or -1 with errno. */
+int fob_folder_make(const char *folder);
+/* Takes the lock: *fd holds it until closed. OK, IN_USE naming the holder, SYSTEM. */
+fob_journal_code_t fob_folder_lock(const char *folder, int *fd, fob_journal_error_t *error);
+
+#endif

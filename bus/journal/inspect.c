@@ -1,0 +1,209 @@
+#include "bus/journal/checkpoint.h"
+#include "bus/journal/epoch.h"
+#include "bus/journal/file.h"
+#include "bus/journal/folder.h"
+#include "bus/journal/scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct {
+    const char *folder;
+    const fob_inspect_t *to;
+    fob_journal_error_t *error;
+    const fob_disk_t *disk;
+    uint64_t expected; /* position of the next commit; 0: not known yet */
+    uint64_t proof;    /* positions up to here were durable once */
+    /* The first place where the commits break off, */
+    bool broken;
+    char name[FOB_SEGMENT_NAME_SIZE];
+    uint64_t at, missing; /* and the position that is missing there */
+} inspect_t;
+
+/* One segment, open. */
+typedef struct {
+    char name[FOB_SEGMENT_NAME_SIZE];
+    int fd;
+    uint64_t bytes, used, first_position, first_offset;
+    fob_segment_head_t head;
+} opened_t;
+
+static fob_journal_code_t cannot_read(inspect_t *self, const char *name, int error) {
+    fob_journal_code_t code = error == ENOMEM ? FOB_JOURNAL_MEMORY : FOB_JOURNAL_SYSTEM;
+    fob_error_set(self->error, code, "Cannot read %s/%s: %s.", self->folder, name, strerror(error));
+    return code;
+}
+
+/* OK, ABSENT (trimmed meanwhile), or what is wrong. */
+static fob_journal_code_t open_segment(inspect_t *self, uint64_t sequence, opened_t *out) {
+    char path[FOB_PATH_SIZE];
+    uint8_t head[FOB_SEGMENT_HEADER_BYTES];
+    struct stat stat;
+    size_t got = 0;
+    fob_segment_name(sequence, out->name);
+    snprintf(path, sizeof path, "%s/%s", self->folder, out->name);
+    out->fd = self->disk->open(self->disk->arg, path, O_RDONLY, 0);
+    if (out->fd < 0)
+        return errno == ENOENT ? FOB_JOURNAL_ABSENT : cannot_read(self, out->name, errno);
+    if (fstat(out->fd, &stat) != 0 ||
+        fob_disk_read(self->disk, out->fd, head, sizeof head, 0, &got) != 0)
+        return cannot_read(self, out->name, errno);
+    out->bytes = (uint64_t)stat.st_size;
+    fob_found_t found =
+        got == sizeof head ? fob_format_segment_decode(head, &out->head) : FOB_FOUND_BAD;
+    if (found == FOB_FOUND_WHOLE && out->head.sequence == sequence)
+        return FOB_JOURNAL_OK;
+    fob_journal_code_t code = found == FOB_FOUND_NEWER ? FOB_JOURNAL_NEWER : FOB_JOURNAL_DAMAGED;
+    fob_error_set(self->error, code, "Segment %s in %s, byte 0: %s.", out->name, self->folder,
+                  found == FOB_FOUND_NEWER ? "written by a newer version of fob; use that one"
+                                           : "the head is damaged");
+    return code;
+}
+
+static void note_break(inspect_t *self, const char *name, uint64_t at) {
+    if (self->broken)
+        return;
+    self->broken = true;
+    memcpy(self->name, name, sizeof self->name);
+    self->at = at;
+    self->missing = self->expected;
+}
+
+/* Looks for commits behind a break: each says what was durable. */
+static fob_journal_code_t look_behind(inspect_t *self, opened_t *segment, fob_scan_t *scan) {
+    fob_rest_t rest;
+    if (fob_scan_rest(scan, &rest) == FOB_FOUND_UNREAD)
+        return cannot_read(self, segment->name, scan->error);
+    if (rest.dirty_end > scan->at)
+        note_break(self, segment->name, scan->at);
+    if (rest.durable > self->proof)
+        self->proof = rest.durable;
+    return FOB_JOURNAL_OK;
+}
+
+/* Walks a segment; `expected` is the position it begins with, 0 for any. */
+static fob_journal_code_t walk(inspect_t *self, opened_t *segment, bool tell) {
+    fob_scan_t scan;
+    fob_commit_t commit;
+    uint64_t at, expected = tell ? segment->first_position : self->expected;
+    fob_found_t found;
+    fob_scan_begin(&scan, self->disk, segment->fd, segment->head.sequence, segment->head.seed,
+                   FOB_SEGMENT_HEADER_BYTES, tell ? segment->used : segment->bytes);
+    segment->used = tell ? segment->used : FOB_SEGMENT_HEADER_BYTES;
+    while ((found = fob_scan_next(&scan, &commit, &at)) == FOB_FOUND_WHOLE) {
+        if (expected != 0 && commit.position != expected) {
+            scan.at = at;
+            break;
+        }
+        expected = commit.position + 1;
+        if (tell) {
+            self->to->commit(self->to->arg, segment->name, at, commit.position, commit.first_offset,
+                             commit.event_count, commit.total);
+            continue;
+        }
+        if (segment->first_position == 0) {
+            segment->first_position = commit.position;
+            segment->first_offset = commit.first_offset;
+        }
+        segment->used = scan.at;
+        if (commit.durable > self->proof)
+            self->proof = commit.durable;
+    }
+    fob_journal_code_t code = FOB_JOURNAL_OK;
+    if (found == FOB_FOUND_UNREAD) {
+        code = cannot_read(self, segment->name, scan.error);
+    } else if (found == FOB_FOUND_NEWER) {
+        code = FOB_JOURNAL_NEWER;
+        fob_error_set(self->error, code,
+                      "Segment %s in %s, byte %" PRIu64
+                      ": written by a newer version of fob; use that one.",
+                      segment->name, self->folder, scan.at);
+    } else if (!tell) {
+        self->expected = expected;
+        code = look_behind(self, segment, &scan);
+    }
+    fob_scan_end(&scan);
+    return code;
+}
+
+static fob_journal_code_t inspect_segment(inspect_t *self, uint64_t sequence) {
+    opened_t segment = {.fd = -1};
+    fob_journal_code_t code = open_segment(self, sequence, &segment);
+    if (code == FOB_JOURNAL_OK)
+        code = walk(self, &segment, false);
+    if (code == FOB_JOURNAL_OK && self->to->segment != NULL)
+        self->to->segment(self->to->arg, segment.name, segment.head.epoch, segment.first_position,
+                          segment.first_offset, segment.used, segment.bytes);
+    if (code == FOB_JOURNAL_OK && self->to->commit != NULL && segment.first_position != 0)
+        code = walk(self, &segment, true);
+    if (segment.fd >= 0)
+        self->disk->close(self->disk->arg, segment.fd);
+    return code == FOB_JOURNAL_ABSENT ? FOB_JOURNAL_OK : code;
+}
+
+/* What the newest good checkpoint and a clean end prove. */
+static fob_journal_code_t gather_proof(inspect_t *self, const fob_folder_t *folder) {
+    fob_epoch_mark_t mark = {0};
+    fob_journal_code_t code = fob_epoch_read(self->disk, self->folder, &mark, self->error);
+    if (code != FOB_JOURNAL_OK && code != FOB_JOURNAL_ABSENT)
+        return code;
+    if (mark.clean)
+        self->proof = mark.position;
+    for (size_t i = folder->checkpoint_count; i > 0; i--) {
+        uint64_t upto = 0;
+        fob_journal_error_t error;
+        code = fob_checkpoint_read(self->disk, self->folder, folder->checkpoints[i - 1], NULL, NULL,
+                                   &upto, &error);
+        if (code == FOB_JOURNAL_OK && upto > self->proof)
+            self->proof = upto;
+        if (code == FOB_JOURNAL_NEWER || code == FOB_JOURNAL_DAMAGED) {
+            *self->error = error;
+            return code;
+        }
+    }
+    return FOB_JOURNAL_OK;
+}
+
+static fob_journal_code_t conclude(inspect_t *self) {
+    char text[256];
+    bool damaged = self->expected != 0 && self->proof >= self->expected;
+    if (self->broken)
+        damaged = self->proof >= self->missing && self->missing != 0;
+    if (damaged) {
+        fob_error_set(self->error, FOB_JOURNAL_DAMAGED,
+                      "Segment %s in %s, byte %" PRIu64 ": a commit that was durable is damaged.",
+                      self->broken ? self->name : "(the last)", self->folder, self->at);
+        return FOB_JOURNAL_DAMAGED;
+    }
+    if (self->broken && self->to->torn != NULL) {
+        snprintf(text, sizeof text,
+                 "What follows commit %" PRIu64 " is no whole commit; nothing says it was durable.",
+                 self->missing > 0 ? self->missing - 1 : 0);
+        self->to->torn(self->to->arg, self->name, self->at, text);
+    }
+    return FOB_JOURNAL_OK;
+}
+
+fob_journal_code_t fob_journal_inspect(const char *folder, const fob_inspect_t *to,
+                                       fob_journal_error_t *error) {
+    fob_journal_error_t ignored;
+    inspect_t self = {.folder = folder,
+                      .to = to,
+                      .error = error != NULL ? error : &ignored,
+                      .disk = fob_disk_real()};
+    fob_folder_t list;
+    *self.error = (fob_journal_error_t){0};
+    fob_journal_code_t code = fob_folder_list(folder, &list, self.error);
+    if (code != FOB_JOURNAL_OK)
+        return code;
+    code = gather_proof(&self, &list);
+    for (size_t i = 0; i < list.segment_count && code == FOB_JOURNAL_OK; i++)
+        code = inspect_segment(&self, list.segments[i]);
+    fob_folder_free(&list);
+    return code == FOB_JOURNAL_OK ? conclude(&self) : code;
+}

@@ -1,0 +1,247 @@
+#include "bus/journal/keeper.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ZERO_STEP  (UINT64_C(1) << 20)
+#define SYNC_EVERY (UINT64_C(4) << 20)
+/* With no room: looks again after this long; others may have made some. */
+#define RETRY_MS 200
+
+struct fob_keeper {
+    fob_store_t *store;
+    pthread_t thread;
+    pthread_cond_t work; /* with the store's lock */
+    bool quit;
+    bool told; /* that there is no room: once */
+};
+
+/* --- all of these: lock held --- */
+
+static uint64_t round_up(uint64_t bytes) {
+    return (bytes + FOB_SEGMENT_HEADER_BYTES - 1) & ~(uint64_t)(FOB_SEGMENT_HEADER_BYTES - 1);
+}
+
+/* Segments behind the tail; bytes there and in the rest of the tail. */
+static size_t ahead(const fob_store_t *store, uint64_t *room) {
+    size_t count = 0;
+    *room = 0;
+    for (size_t i = store->segments.count; i > 0; i--) {
+        const fob_segment_t *segment = store->segments.all[i - 1];
+        if (segment->sequence < store->tail_sequence)
+            break;
+        if (segment->sequence == store->tail_sequence) {
+            uint64_t at = atomic_load(&store->tail_at);
+            *room += segment->bytes > at ? segment->bytes - at : 0;
+            break;
+        }
+        *room += segment->bytes - FOB_SEGMENT_HEADER_BYTES;
+        count++;
+    }
+    return count;
+}
+
+static uint64_t last_sequence(const fob_store_t *store) {
+    size_t count = store->segments.count;
+    return count == 0 ? 0 : store->segments.all[count - 1]->sequence;
+}
+
+/* Whether `bytes` more may be taken. One segment's room is left to those who settle; they get it
+ * once `low`. */
+static bool may_take(fob_keeper_t *self, uint64_t bytes, bool low) {
+    fob_store_t *store = self->store;
+    uint64_t spared = low ? 0 : store->segment_bytes;
+    if (fob_segments_bytes(&store->segments) + bytes + spared > store->max_bytes)
+        return false;
+    uint64_t total, available;
+    if (store->disk->space(store->disk->arg, store->folder, &total, &available) != 0)
+        return false;
+    atomic_store(&store->available, available);
+    return available >= bytes + spared;
+}
+
+static void set_no_room(fob_keeper_t *self, bool no_room, const char *why) {
+    fob_store_t *store = self->store;
+    store->no_room = no_room;
+    if (no_room && !self->told)
+        fob_store_log(store, "The journal in %s has no room for another segment of %llu bytes: %s.",
+                      store->folder, (unsigned long long)store->segment_bytes, why);
+    self->told = no_room;
+    if (no_room)
+        pthread_cond_broadcast(&store->changed);
+}
+
+/* Makes the next segment. True: something was done. */
+static bool make_next(fob_keeper_t *self) {
+    fob_store_t *store = self->store;
+    uint64_t room;
+    size_t ready = ahead(store, &room);
+    uint64_t sequence = last_sequence(store) + 1;
+    bool needed = sequence <= store->tail_sequence;
+    if (!needed && ready >= store->ahead)
+        return false;
+    uint64_t bytes = store->segment_bytes;
+    if (sequence == store->tail_sequence && store->tail_want > bytes)
+        bytes = round_up(store->tail_want);
+    if (!may_take(self, bytes, needed || room < store->margin / 2)) {
+        set_no_room(self, true, "it is at its limit or the file system is nearly full");
+        return false;
+    }
+    pthread_mutex_unlock(&store->lock);
+    fob_segment_t *made = fob_store_make_segment(store, sequence, bytes);
+    int error = errno;
+    pthread_mutex_lock(&store->lock);
+    if (made != NULL && fob_segments_add(&store->segments, made)) {
+        set_no_room(self, false, NULL);
+        pthread_cond_broadcast(&store->changed);
+        return true;
+    }
+    if (made != NULL) {
+        store->disk->close(store->disk->arg, made->fd); /* made again later, over this one */
+        fob_segment_destroy(&made);
+        error = ENOMEM;
+    }
+    set_no_room(self, true, strerror(error));
+    return false;
+}
+
+/* A made segment that must take a commit larger than it is. */
+static bool grow(fob_keeper_t *self) {
+    fob_store_t *store = self->store;
+    fob_segment_t *segment = fob_segments_find(&store->segments, store->tail_sequence);
+    if (segment == NULL || store->tail_want <= segment->bytes)
+        return false;
+    uint64_t bytes = round_up(store->tail_want), before = segment->bytes;
+    if (!may_take(self, bytes - before, true)) {
+        set_no_room(self, true, "it is at its limit or the file system is nearly full");
+        return false;
+    }
+    segment->taken = true; /* no zeros are written meanwhile */
+    pthread_mutex_unlock(&store->lock);
+    int rc = store->disk->fallocate(store->disk->arg, segment->fd, (off_t)before,
+                                    (off_t)(bytes - before));
+    if (rc != 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
+        rc = fob_disk_zero(store->disk, segment->fd, before, bytes - before);
+    if (rc == 0)
+        rc = store->disk->fsync(store->disk->arg, segment->fd);
+    int error = errno;
+    pthread_mutex_lock(&store->lock);
+    if (rc != 0) {
+        set_no_room(self, true, strerror(error));
+        return false;
+    }
+    segment->bytes = bytes;
+    set_no_room(self, false, NULL);
+    pthread_cond_broadcast(&store->changed);
+    return true;
+}
+
+/* The segment behind a tail that is half full is written with zeros, a step at a time. */
+static bool zero(fob_keeper_t *self) {
+    fob_store_t *store = self->store;
+    fob_segment_t *tail = fob_segments_find(&store->segments, store->tail_sequence);
+    if (tail == NULL || atomic_load(&store->tail_at) < tail->bytes / 2)
+        return false;
+    fob_segment_t *next = fob_segments_find(&store->segments, store->tail_sequence + 1);
+    if (next == NULL || next->taken || next->zeroed >= next->bytes)
+        return false;
+    uint64_t at = next->zeroed;
+    uint64_t size = next->bytes - at < ZERO_STEP ? next->bytes - at : ZERO_STEP;
+    bool sync = (at + size) % SYNC_EVERY < ZERO_STEP || at + size == next->bytes;
+    next->zeroing = true;
+    pthread_mutex_unlock(&store->lock);
+    int rc = fob_disk_zero(store->disk, next->fd, at, size);
+    if (rc == 0 && sync)
+        rc = store->disk->fdatasync(store->disk->arg, next->fd);
+    int error = errno;
+    pthread_mutex_lock(&store->lock);
+    next->zeroing = false;
+    next->zeroed = at + size;
+    pthread_cond_broadcast(&store->changed);
+    if (rc == 0)
+        return true;
+    next->taken = true;
+    pthread_mutex_unlock(&store->lock);
+    /* The committer would never hear of it: the system reports such a thing once. */
+    char name[FOB_SEGMENT_NAME_SIZE];
+    fob_segment_name(next->sequence, name);
+    fob_store_fail(store, "Preparing", name, error);
+    pthread_mutex_lock(&store->lock);
+    return true;
+}
+
+static bool delete_one(fob_keeper_t *self) {
+    fob_store_t *store = self->store;
+    fob_segment_t *segment = store->doomed;
+    if (segment == NULL)
+        return false;
+    store->doomed = segment->next;
+    pthread_mutex_unlock(&store->lock);
+    char name[FOB_SEGMENT_NAME_SIZE], path[FOB_PATH_SIZE];
+    fob_segment_name(segment->sequence, name);
+    fob_store_path(store, name, path);
+    if (store->disk->unlink(store->disk->arg, path) != 0 && errno != ENOENT)
+        fob_store_log(store, "Cannot delete %s, which nobody needs any more: %s.", path,
+                      strerror(errno));
+    fob_segment_destroy(&segment);
+    pthread_mutex_lock(&store->lock);
+    self->told = false;
+    return true;
+}
+
+static void *run(void *arg) {
+    fob_keeper_t *self = arg;
+    fob_store_t *store = self->store;
+    pthread_mutex_lock(&store->lock);
+    while (!self->quit || store->doomed != NULL) {
+        if (delete_one(self))
+            continue;
+        bool failed = atomic_load(&store->failed);
+        if (!failed && (make_next(self) || grow(self) || zero(self)))
+            continue;
+        if (!self->quit)
+            fob_store_wait(store, &self->work, store->no_room ? RETRY_MS : -1);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return NULL;
+}
+
+fob_keeper_t *fob_keeper_new(fob_store_t *store, fob_journal_error_t *error) {
+    fob_keeper_t *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        fob_error_set(error, FOB_JOURNAL_MEMORY, "No memory to open the journal.");
+        return NULL;
+    }
+    self->store = store;
+    int rc = fob_cond_init(&self->work);
+    if (rc == 0)
+        rc = fob_thread_start(&self->thread, run, self);
+    if (rc != 0) {
+        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot start a thread of the journal: %s.",
+                      strerror(rc));
+        free(self);
+        return NULL;
+    }
+    return self;
+}
+
+void fob_keeper_wake(fob_keeper_t *self) {
+    pthread_mutex_lock(&self->store->lock);
+    pthread_cond_signal(&self->work);
+    pthread_mutex_unlock(&self->store->lock);
+}
+
+void fob_keeper_destroy(fob_keeper_t **self_p) {
+    if (self_p == NULL || *self_p == NULL)
+        return;
+    fob_keeper_t *self = *self_p;
+    pthread_mutex_lock(&self->store->lock);
+    self->quit = true;
+    pthread_cond_signal(&self->work);
+    pthread_mutex_unlock(&self->store->lock);
+    pthread_join(self->thread, NULL);
+    pthread_cond_destroy(&self->work);
+    free(self);
+    *self_p = NULL;
+}

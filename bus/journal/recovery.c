@@ -1,0 +1,481 @@
+#include "bus/journal/recovery.h"
+
+#include "bus/journal/epoch.h"
+#include "bus/journal/folder.h"
+#include "bus/journal/scan.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define CHUNK (1u << 20)
+
+typedef struct {
+    fob_store_t *store;
+    fob_recovered_t *out;
+    fob_journal_error_t *error;
+    uint64_t expected; /* position of the commit that comes next */
+    uint64_t proof;    /* positions up to here were durable once */
+    size_t last;       /* index of the segment with the last commit, */
+    uint64_t end;      /* and the byte behind it */
+    size_t start;      /* index of the segment where walking began */
+} recovery_t;
+
+static fob_journal_code_t say(recovery_t *self, fob_journal_code_t code, uint64_t sequence,
+                              uint64_t at, const char *what) {
+    char name[FOB_SEGMENT_NAME_SIZE];
+    fob_segment_name(sequence, name);
+    fob_error_set(self->error, code, "Segment %s in %s, byte %" PRIu64 ": %s.", name,
+                  self->store->folder, at, what);
+    return code;
+}
+
+static fob_journal_code_t say_errno(recovery_t *self, uint64_t sequence, const char *what) {
+    int saved = errno;
+    char name[FOB_SEGMENT_NAME_SIZE];
+    fob_segment_name(sequence, name);
+    fob_journal_code_t code = saved == ENOMEM ? FOB_JOURNAL_MEMORY : FOB_JOURNAL_SYSTEM;
+    fob_error_set(self->error, code, "Cannot %s segment %s in %s: %s.", what, name,
+                  self->store->folder, strerror(saved));
+    return code;
+}
+
+/* --- what is there --- */
+
+/* What the first commit's head says, if it looks like one; it is checked when it is walked. */
+static void peek(const fob_store_t *store, fob_segment_t *segment) {
+    fob_disk_commit_t head;
+    size_t got;
+    if (fob_disk_read(store->disk, segment->fd, &head, sizeof head, FOB_SEGMENT_HEADER_BYTES,
+                      &got) != 0 ||
+        got != sizeof head || le32toh(head.magic) != FOB_COMMIT_MAGIC ||
+        le64toh(head.sequence) != segment->sequence)
+        return;
+    segment->first_position = le64toh(head.position);
+    segment->first_offset = le64toh(head.first_offset);
+    segment->first_ms = (int64_t)le64toh((uint64_t)head.wall_ms);
+}
+
+static fob_journal_code_t read_head(recovery_t *self, fob_segment_t *segment) {
+    fob_store_t *store = self->store;
+    uint8_t *data = malloc(FOB_SEGMENT_HEADER_BYTES);
+    struct stat stat;
+    size_t got = 0;
+    if (data == NULL || fstat(segment->fd, &stat) != 0 ||
+        fob_disk_read(store->disk, segment->fd, data, FOB_SEGMENT_HEADER_BYTES, 0, &got) != 0) {
+        free(data);
+        return say_errno(self, segment->sequence, "read");
+    }
+    fob_segment_head_t head;
+    fob_found_t found =
+        got == FOB_SEGMENT_HEADER_BYTES ? fob_format_segment_decode(data, &head) : FOB_FOUND_BAD;
+    free(data);
+    if (found == FOB_FOUND_NEWER)
+        return say(self, FOB_JOURNAL_NEWER, segment->sequence, 0,
+                   "written by a newer version of fob; use that one");
+    if (found != FOB_FOUND_WHOLE || head.sequence != segment->sequence)
+        return say(self, FOB_JOURNAL_DAMAGED, segment->sequence, 0, "the head is damaged");
+    segment->seed = head.seed;
+    segment->bytes = (uint64_t)stat.st_size;
+    return FOB_JOURNAL_OK;
+}
+
+static fob_journal_code_t load_segment(recovery_t *self, uint64_t sequence) {
+    fob_store_t *store = self->store;
+    fob_segment_t *segment = fob_segment_new(sequence, 0, 0);
+    if (segment == NULL || !fob_segments_add(&store->segments, segment)) {
+        fob_segment_destroy(&segment);
+        errno = ENOMEM;
+        return say_errno(self, sequence, "open");
+    }
+    char name[FOB_SEGMENT_NAME_SIZE], path[FOB_PATH_SIZE];
+    fob_segment_name(sequence, name);
+    fob_store_path(store, name, path);
+    segment->fd = store->disk->open(store->disk->arg, path, O_RDWR, 0);
+    if (segment->fd < 0)
+        return say_errno(self, sequence, "open");
+    fob_journal_code_t code = read_head(self, segment);
+    if (code == FOB_JOURNAL_OK)
+        peek(store, segment);
+    return code;
+}
+
+static void close_segment(fob_store_t *store, fob_segment_t *segment) {
+    if (segment->fd >= 0)
+        store->disk->close(store->disk->arg, segment->fd);
+    segment->fd = -1;
+}
+
+/* The newest checkpoint that is whole, and the one before it. */
+static fob_journal_code_t choose_checkpoint(recovery_t *self, const fob_folder_t *folder) {
+    fob_recovered_t *out = self->out;
+    for (size_t i = folder->checkpoint_count; i > 0; i--) {
+        fob_journal_error_t error;
+        fob_journal_code_t code =
+            fob_checkpoint_read(self->store->disk, self->store->folder, folder->checkpoints[i - 1],
+                                NULL, NULL, &out->upto, &error);
+        if (code == FOB_JOURNAL_OK) {
+            out->kept.newest = folder->checkpoints[i - 1];
+            out->kept.older = i > 1 ? folder->checkpoints[i - 2] : 0;
+            return code;
+        }
+        if (code != FOB_JOURNAL_DAMAGED) {
+            if (self->error != NULL)
+                *self->error = error;
+            return code;
+        }
+        fob_store_log(self->store, "%s The one before it is used.", error.text);
+        out->upto = 0;
+    }
+    return FOB_JOURNAL_OK;
+}
+
+static fob_journal_code_t load_folder(recovery_t *self) {
+    fob_folder_t folder;
+    fob_folder_sweep(self->store->disk, self->store->folder);
+    fob_journal_code_t code = fob_folder_list(self->store->folder, &folder, self->error);
+    if (code != FOB_JOURNAL_OK)
+        return code;
+    for (size_t i = 0; i < folder.segment_count && code == FOB_JOURNAL_OK; i++)
+        code = load_segment(self, folder.segments[i]);
+    if (code == FOB_JOURNAL_OK)
+        code = choose_checkpoint(self, &folder);
+    fob_folder_free(&folder);
+    return code;
+}
+
+/* --- walking --- */
+
+/* Whether a segment's first commit is whole, and the one that was peeked at. */
+static bool first_is_whole(recovery_t *self, const fob_segment_t *segment) {
+    fob_scan_t scan;
+    fob_commit_t commit;
+    uint64_t at;
+    fob_scan_begin(&scan, self->store->disk, segment->fd, segment->sequence, segment->seed,
+                   FOB_SEGMENT_HEADER_BYTES, segment->bytes);
+    fob_found_t found = fob_scan_next(&scan, &commit, &at);
+    fob_scan_end(&scan);
+    return found == FOB_FOUND_WHOLE && commit.position == segment->first_position;
+}
+
+/* Segments before the one where walking begins: each one's end is known from the next one's
+ * beginning. */
+static fob_journal_code_t pass_over(recovery_t *self) {
+    fob_segments_t *table = &self->store->segments;
+    for (size_t i = 0; i < self->start; i++) {
+        fob_segment_t *segment = table->all[i], *next = table->all[i + 1];
+        if (segment->first_position == 0 || segment->first_position >= next->first_position ||
+            segment->first_offset > next->first_offset)
+            return say(self, FOB_JOURNAL_DAMAGED, segment->sequence, FOB_SEGMENT_HEADER_BYTES,
+                       "the first commit is damaged");
+        segment->last_position = next->first_position - 1;
+        segment->next_offset = next->first_offset;
+        segment->last_ms = next->first_ms;
+        segment->end = segment->bytes;
+        segment->walked = false;
+        close_segment(self->store, segment);
+    }
+    return FOB_JOURNAL_OK;
+}
+
+/* The segment that holds the first commit behind the checkpoint, or one before it. */
+static fob_journal_code_t find_start(recovery_t *self) {
+    fob_segments_t *table = &self->store->segments;
+    uint64_t need = self->out->kept.newest + 1, before = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        uint64_t first = table->all[i]->first_position;
+        if (first <= before || first > need)
+            break;
+        self->start = i;
+        before = first;
+    }
+    while (self->start > 0 && !first_is_whole(self, table->all[self->start]))
+        self->start--;
+    bool whole = first_is_whole(self, table->all[self->start]);
+    uint64_t first = table->all[self->start]->first_position;
+    /* Without a single commit the journal is new: only then may it begin at 1 with nothing there.
+     */
+    if (whole ? first > need : self->proof > 0)
+        return say(self, FOB_JOURNAL_DAMAGED, table->all[self->start]->sequence,
+                   FOB_SEGMENT_HEADER_BYTES,
+                   whole ? "the commits between the last good checkpoint and this one are missing"
+                         : "the first commit is damaged");
+    self->expected = whole ? first : 1;
+    return pass_over(self);
+}
+
+static uint64_t offset_behind(const fob_commit_t *commit) {
+    uint64_t next = commit->first_offset;
+    fob_stored_t stored;
+    size_t at = 0;
+    while (fob_format_entry_next(commit, &at, &stored))
+        if (stored.count > 0)
+            next = stored.first_offset + stored.count;
+    return next;
+}
+
+/* Walks one segment from its beginning to the first that is not the commit expected. */
+static fob_journal_code_t walk_segment(recovery_t *self, size_t index) {
+    fob_store_t *store = self->store;
+    fob_segment_t *segment = store->segments.all[index];
+    fob_scan_t scan;
+    fob_commit_t commit;
+    uint64_t at;
+    fob_found_t found;
+    fob_scan_begin(&scan, store->disk, segment->fd, segment->sequence, segment->seed,
+                   FOB_SEGMENT_HEADER_BYTES, segment->bytes);
+    segment->first_position = 0; /* what was peeked is replaced by what is checked */
+    while ((found = fob_scan_next(&scan, &commit, &at)) == FOB_FOUND_WHOLE) {
+        if (commit.position != self->expected)
+            break;
+        uint64_t next = offset_behind(&commit);
+        fob_segment_note(segment, commit.position, commit.first_offset, next, commit.wall_ms, at,
+                         commit.total);
+        if (commit.durable > self->proof)
+            self->proof = commit.durable;
+        self->out->next_offset = next;
+        self->expected++;
+        self->last = index;
+        self->end = scan.at;
+    }
+    fob_journal_code_t code = FOB_JOURNAL_OK;
+    errno = scan.error;
+    if (found == FOB_FOUND_UNREAD)
+        code = say_errno(self, segment->sequence, "read");
+    else if (found == FOB_FOUND_NEWER)
+        code = say(self, FOB_JOURNAL_NEWER, segment->sequence, scan.at,
+                   "written by a newer version of fob; use that one");
+    fob_scan_end(&scan);
+    return code;
+}
+
+static fob_journal_code_t walk(recovery_t *self) {
+    fob_segments_t *table = &self->store->segments;
+    fob_journal_code_t code = FOB_JOURNAL_OK;
+    self->last = self->start;
+    self->end = FOB_SEGMENT_HEADER_BYTES;
+    for (size_t i = self->start; i < table->count && code == FOB_JOURNAL_OK; i++) {
+        uint64_t before = self->expected;
+        code = walk_segment(self, i);
+        if (self->expected == before)
+            break;
+    }
+    return code;
+}
+
+/* --- the end --- */
+
+/* What lies behind the last commit in one segment. */
+static fob_journal_code_t look_behind(recovery_t *self, size_t index, fob_rest_t *rest) {
+    fob_store_t *store = self->store;
+    fob_segment_t *segment = store->segments.all[index];
+    fob_scan_t scan;
+    uint64_t from = index == self->last ? self->end : FOB_SEGMENT_HEADER_BYTES;
+    fob_scan_begin(&scan, store->disk, segment->fd, segment->sequence, segment->seed, from,
+                   segment->bytes);
+    fob_found_t found = fob_scan_rest(&scan, rest);
+    errno = scan.error;
+    fob_scan_end(&scan);
+    return found == FOB_FOUND_UNREAD ? say_errno(self, segment->sequence, "read") : FOB_JOURNAL_OK;
+}
+
+static fob_journal_code_t cut(recovery_t *self, size_t index, const fob_rest_t *rest) {
+    fob_store_t *store = self->store;
+    fob_segment_t *segment = store->segments.all[index];
+    uint64_t from = index == self->last ? self->end : FOB_SEGMENT_HEADER_BYTES;
+    /* Zeros, so that nothing of it can be found behind a commit that will be written here. */
+    if (fob_disk_zero(store->disk, segment->fd, from, rest->dirty_end - from) != 0 ||
+        store->disk->fdatasync(store->disk->arg, segment->fd) != 0)
+        return say_errno(self, segment->sequence, "cut the torn tail of");
+    self->out->torn_bytes += rest->dirty_end - from;
+    segment->first_position = index == self->last ? segment->first_position : 0;
+    char name[FOB_SEGMENT_NAME_SIZE];
+    fob_segment_name(segment->sequence, name);
+    fob_store_log(store,
+                  "A torn tail was cut: segment %s in %s, byte %" PRIu64 ", %" PRIu64
+                  " bytes that had not been confirmed as durable.",
+                  name, store->folder, from, rest->dirty_end - from);
+    return FOB_JOURNAL_OK;
+}
+
+/* Behind the last commit there is nothing, a torn tail, or the proof of damage. */
+static fob_journal_code_t settle_end(recovery_t *self) {
+    fob_segments_t *table = &self->store->segments;
+    fob_journal_code_t code = FOB_JOURNAL_OK;
+    size_t count = table->count - self->last;
+    fob_rest_t *rests = calloc(count, sizeof *rests);
+    if (rests == NULL) {
+        fob_error_set(self->error, FOB_JOURNAL_MEMORY, "No memory to open the journal.");
+        return FOB_JOURNAL_MEMORY;
+    }
+    for (size_t i = 0; i < count && code == FOB_JOURNAL_OK; i++) {
+        code = look_behind(self, self->last + i, &rests[i]);
+        if (rests[i].durable > self->proof)
+            self->proof = rests[i].durable;
+    }
+    if (code == FOB_JOURNAL_OK && self->proof >= self->expected)
+        code = say(self, FOB_JOURNAL_DAMAGED, table->all[self->last]->sequence, self->end,
+                   "a commit that was durable is damaged");
+    /* From the end on, so that a crash meanwhile leaves a tail that is cut again. */
+    for (size_t i = count; i > 0 && code == FOB_JOURNAL_OK; i--) {
+        uint64_t from = i == 1 ? self->end : FOB_SEGMENT_HEADER_BYTES;
+        if (rests[i - 1].dirty_end > from)
+            code = cut(self, self->last + i - 1, &rests[i - 1]);
+    }
+    free(rests);
+    return code;
+}
+
+/* Writes [from, end) of a segment as it is read, and syncs it: a sync that failed before the last
+ * end may have left pages that look written and are not. */
+static fob_journal_code_t rewrite(recovery_t *self, fob_segment_t *segment, uint64_t from) {
+    const fob_disk_t *disk = self->store->disk;
+    uint8_t *data = malloc(CHUNK);
+    bool done = data != NULL;
+    while (done && from < segment->end) {
+        size_t size = segment->end - from < CHUNK ? (size_t)(segment->end - from) : CHUNK, got;
+        done = fob_disk_read(disk, segment->fd, data, size, from, &got) == 0 && got == size &&
+               fob_disk_write(disk, segment->fd, &(struct iovec){data, size}, 1, from) == 0;
+        from += size;
+    }
+    free(data);
+    if (done && disk->fdatasync(disk->arg, segment->fd) == 0)
+        return FOB_JOURNAL_OK;
+    return say_errno(self, segment->sequence, "rewrite the tail of");
+}
+
+/* Everything above what was proved durable. */
+static fob_journal_code_t rewrite_tail(recovery_t *self) {
+    fob_segments_t *table = &self->store->segments;
+    fob_journal_code_t code = FOB_JOURNAL_OK;
+    for (size_t i = self->start; i <= self->last && code == FOB_JOURNAL_OK; i++) {
+        fob_segment_t *segment = table->all[i];
+        if (segment->first_position == 0 || segment->last_position <= self->proof)
+            continue;
+        uint64_t from = FOB_SEGMENT_HEADER_BYTES;
+        fob_scan_t scan;
+        fob_commit_t commit;
+        fob_scan_begin(&scan, self->store->disk, segment->fd, segment->sequence, segment->seed,
+                       from, segment->end);
+        while (fob_scan_next(&scan, &commit, &from) == FOB_FOUND_WHOLE)
+            if (commit.position > self->proof)
+                break;
+        fob_scan_end(&scan);
+        code = rewrite(self, segment, from);
+    }
+    return code;
+}
+
+static fob_journal_code_t recover_commits(recovery_t *self) {
+    fob_segments_t *table = &self->store->segments;
+    fob_recovered_t *out = self->out;
+    fob_journal_code_t code = find_start(self);
+    if (code == FOB_JOURNAL_OK)
+        code = walk(self);
+    if (code == FOB_JOURNAL_OK)
+        code = settle_end(self);
+    if (code == FOB_JOURNAL_OK && !out->mark.clean)
+        code = rewrite_tail(self);
+    if (code != FOB_JOURNAL_OK)
+        return code;
+    for (size_t i = 0; i < self->last; i++)
+        close_segment(self->store, table->all[i]);
+    out->last_position = self->expected - 1;
+    out->tail_sequence = table->all[self->last]->sequence;
+    out->tail_at = self->end;
+    return FOB_JOURNAL_OK;
+}
+
+fob_journal_code_t fob_recover(fob_store_t *store, fob_recovered_t *out,
+                               fob_journal_error_t *error) {
+    recovery_t self = {.store = store, .out = out, .error = error};
+    *out = (fob_recovered_t){.next_offset = 1};
+    fob_journal_code_t code = fob_epoch_read(store->disk, store->folder, &out->mark, error);
+    if (code != FOB_JOURNAL_OK && code != FOB_JOURNAL_ABSENT)
+        return code;
+    code = load_folder(&self);
+    if (code != FOB_JOURNAL_OK)
+        return code;
+    self.proof = out->mark.clean && out->mark.position > out->upto ? out->mark.position : out->upto;
+    if (store->segments.count > 0)
+        return recover_commits(&self);
+    if (self.proof == 0)
+        return FOB_JOURNAL_OK;
+    fob_error_set(error, FOB_JOURNAL_DAMAGED,
+                  "The segments of the journal in %s are missing; commits up to %" PRIu64
+                  " were durable.",
+                  store->folder, self.proof);
+    return FOB_JOURNAL_DAMAGED;
+}
+
+/* --- replay --- */
+
+static bool show(const fob_commit_t *commit, const fob_replay_t *to) {
+    fob_stored_t stored;
+    size_t at = 0;
+    while (fob_format_entry_next(commit, &at, &stored))
+        if (to->record != NULL && !to->record(to->arg, &stored))
+            return false;
+    return true;
+}
+
+/* 1: to the end; 0: refused by the owner or not as it was; -1: errno. */
+static int show_segment(const fob_store_t *store, const fob_segment_t *segment, uint64_t above,
+                        uint64_t last, const fob_replay_t *to, uint64_t *at) {
+    char name[FOB_SEGMENT_NAME_SIZE], path[FOB_PATH_SIZE];
+    fob_segment_name(segment->sequence, name);
+    fob_store_path(store, name, path);
+    int fd = store->disk->open(store->disk->arg, path, O_RDONLY, 0);
+    if (fd < 0)
+        return -1;
+    fob_scan_t scan;
+    fob_commit_t commit;
+    fob_found_t found = FOB_FOUND_WHOLE;
+    int rc = 1;
+    fob_scan_begin(&scan, store->disk, fd, segment->sequence, segment->seed,
+                   FOB_SEGMENT_HEADER_BYTES, segment->end);
+    while (rc == 1 && scan.at < segment->end) {
+        found = fob_scan_next(&scan, &commit, at);
+        if (found != FOB_FOUND_WHOLE)
+            rc = found == FOB_FOUND_UNREAD ? -1 : 0;
+        else if (commit.position > above && commit.position <= last && !show(&commit, to))
+            rc = 0;
+    }
+    if (found != FOB_FOUND_WHOLE)
+        *at = scan.at;
+    int saved = scan.error;
+    fob_scan_end(&scan);
+    store->disk->close(store->disk->arg, fd);
+    errno = saved;
+    return rc;
+}
+
+fob_journal_code_t fob_recovery_replay(const fob_store_t *store, uint64_t checkpoint, uint64_t last,
+                                       const fob_replay_t *to, fob_journal_error_t *error) {
+    uint64_t upto;
+    fob_journal_code_t code = FOB_JOURNAL_OK;
+    if (checkpoint != 0)
+        code = fob_checkpoint_read(store->disk, store->folder, checkpoint, to->slice, to->arg,
+                                   &upto, error);
+    for (size_t i = 0; i < store->segments.count && code == FOB_JOURNAL_OK; i++) {
+        const fob_segment_t *segment = store->segments.all[i];
+        if (segment->first_position == 0 || segment->last_position <= checkpoint)
+            continue;
+        uint64_t at = 0;
+        int rc = show_segment(store, segment, checkpoint, last, to, &at);
+        if (rc == 1)
+            continue;
+        code = rc == 0           ? FOB_JOURNAL_DAMAGED
+               : errno == ENOMEM ? FOB_JOURNAL_MEMORY
+                                 : FOB_JOURNAL_SYSTEM;
+        char name[FOB_SEGMENT_NAME_SIZE];
+        fob_segment_name(segment->sequence, name);
+        fob_error_set(error, code, "Segment %s in %s, byte %" PRIu64 ": %s.", name, store->folder,
+                      at, rc == 0 ? "a record cannot be replayed" : strerror(errno));
+    }
+    return code;
+}

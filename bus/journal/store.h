@@ -1,0 +1,84 @@
+/* store: what the threads of a file journal share: the folder, the segments, how far it is durable,
+ * and whether it failed. One lock guards the segments and all fields that say so; the rest is
+ * atomic or set once. */
+#ifndef FOB_JOURNAL_STORE_H
+#define FOB_JOURNAL_STORE_H
+
+#include "bus/journal/bell.h"
+#include "bus/journal/file.h"
+#include "bus/journal/segment.h"
+
+#include <pthread.h>
+
+typedef struct {
+    /* Set once at the opening. */
+    const fob_disk_t *disk;
+    char *folder;
+    fob_sync_t sync;
+    int64_t interval_ms, lazy_ms, retain_ms;
+    uint64_t segment_bytes, max_bytes, retain_bytes;
+    uint64_t margin; /* room that publishes leave to settles */
+    size_t ahead;    /* segments to have ready before they are needed */
+    uint64_t epoch;
+    void (*log)(void *arg, const char *text);
+    void *log_arg;
+    fob_bell_t bell;
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* under lock: segments, `synced`, failure or `stopping` changed */
+    fob_segments_t segments;
+    fob_segment_t *doomed;  /* to delete, oldest first */
+    uint64_t tail_sequence; /* where the owner places commits; may not be made yet */
+    uint64_t tail_want;     /* bytes the tail must have if it is not made yet */
+    bool stopping;
+    bool no_room; /* a segment is needed and cannot be made now */
+    fob_journal_error_t failure;
+
+    _Atomic uint64_t tail_at;     /* of the tail: bytes placed */
+    _Atomic uint64_t written;     /* positions: handed to the system, */
+    _Atomic uint64_t synced;      /* on disk, */
+    _Atomic uint64_t durable;     /* and the one of the two that the level promises */
+    _Atomic uint64_t next_offset; /* all durable events are below */
+    _Atomic uint64_t syncs;
+    _Atomic uint64_t available; /* of the file system, when last looked at */
+    atomic_bool failed;
+} fob_store_t;
+
+/* Copies options, fills defaults, opens nothing. False: no memory, no descriptor (error). */
+bool fob_store_init(fob_store_t *self, const fob_file_options_t *options,
+                    fob_journal_error_t *error);
+/* All threads are gone. */
+void fob_store_close(fob_store_t *self);
+
+/* "FOLDER/name" into `out`; names are ours and short, folders are checked at the opening. */
+#define FOB_PATH_SIZE 4096
+void fob_store_path(const fob_store_t *self, const char *name, char *out);
+
+/* The first failure stays: health is FAILED for good, and the owner is told. Any thread, lock not
+ * held. */
+void fob_store_fail(fob_store_t *self, const char *what, const char *name, int error);
+void fob_store_log(const fob_store_t *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Waits for `changed`, at most `ms` (negative: without end). Lock held. */
+void fob_store_wait(fob_store_t *self, pthread_cond_t *cond, int64_t ms);
+int fob_store_sync_folder(const fob_store_t *self);
+/* Writes a small file whole: tmp, fsync, rename, fsync of the folder. 0, or -1 with errno. */
+int fob_store_put(const fob_store_t *self, const char *name, const void *data, size_t size);
+
+/* Makes a segment file of `bytes`, allocated, with a durable head and name, open for writing. NULL
+ * with errno. */
+fob_segment_t *fob_store_make_segment(const fob_store_t *self, uint64_t sequence, uint64_t bytes);
+
+/* error: code and a sentence. */
+void fob_error_set(fob_journal_error_t *error, fob_journal_code_t code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+int64_t fob_wall_ms(void);
+int64_t fob_mono_ms(void);
+uint64_t fob_random64(void);
+/* A thread that takes no signals. 0 or an errno. */
+int fob_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
+/* A condition that waits by the monotonic clock. 0 or an errno. */
+int fob_cond_init(pthread_cond_t *cond);
+
+#endif
