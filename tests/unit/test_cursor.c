@@ -182,6 +182,35 @@ static void skip_gives_the_bytes_of_one_whole_value(void **state) {
     assert_false(fob_cursor_skip(&c, &got));
 }
 
+/* The bytes of the value that `first` begins, in a block of zeros: from the specification's table.
+ */
+static size_t size_by_the_book(unsigned first) {
+    static const uint8_t sizes[32] = {1, 0, 1, 1, 2, 3, 5, 3,  4,  6, 5, 9, 2, 3, 5, 9,
+                                      2, 3, 5, 9, 3, 4, 6, 10, 18, 2, 3, 5, 3, 5, 3, 5};
+    if (first < 0x80 || first >= 0xe0)
+        return 1;
+    if (first < 0x90)
+        return 1 + 2 * (first & 0x0f);
+    if (first < 0xa0)
+        return 1 + (first & 0x0f);
+    return first < 0xc0 ? 1 + (first & 0x1f) : sizes[first - 0xc0];
+}
+
+static void every_first_byte_is_skipped_by_its_size(void **state) {
+    (void)state;
+    for (unsigned first = 0; first < 256; first++) {
+        uint8_t bytes[40] = {(uint8_t)first};
+        size_t size = size_by_the_book(first);
+        fob_cursor_t c = fob_cursor(fob_slice(bytes, sizeof bytes));
+        assert_int_equal(fob_cursor_skip(&c, NULL), size > 0);
+        if (size == 0)
+            continue;
+        assert_int_equal(c.at - bytes, size);
+        fob_cursor_t cut = fob_cursor(fob_slice(bytes, size - 1));
+        assert_false(fob_cursor_skip(&cut, NULL));
+    }
+}
+
 /* Each cut is a heap block of its own, so that reading one byte too many is seen by the sanitizer.
  */
 static void bytes_cut_anywhere_fail_and_are_not_read_past(void **state) {
@@ -219,5 +248,6 @@ FOB_MAIN(FOB_CASE(every_encoding_of_an_unsigned_integer_is_read),
          FOB_CASE(extensions_of_every_length_code_are_read), FOB_CASE(peek_names_each_type),
          FOB_CASE(a_failed_cursor_stays_failed), FOB_CASE(nesting_is_bounded),
          FOB_CASE(skip_gives_the_bytes_of_one_whole_value),
+         FOB_CASE(every_first_byte_is_skipped_by_its_size),
          FOB_CASE(bytes_cut_anywhere_fail_and_are_not_read_past),
          FOB_CASE(the_byte_that_msgpack_never_uses_is_refused))

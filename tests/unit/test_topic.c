@@ -58,6 +58,10 @@ static void the_bus_s_own_topics_are_known(void **state) {
     assert_false(fob_topic_is_sys(fob_slice_str("$sys.")));
     assert_false(fob_topic_is_sys(fob_slice_str("$system.x")));
     assert_false(fob_topic_is_sys(fob_slice_str("a.$sys.x")));
+    char text[256] = "$sys.";
+    memset(text + 5, 'a', sizeof text - 5);
+    assert_true(fob_topic_is_sys(fob_slice(text, 255)));
+    assert_false(fob_topic_is_sys(fob_slice(text, 256)));
 }
 
 static void wildcards_stand_for_whole_tokens(void **state) {
