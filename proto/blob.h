@@ -1,8 +1,9 @@
 /* blob: immutable bytes with a count of holders.
  *
  * A publish arrives as one message, and its bytes then serve the core's page, the journal's write,
- * every delivery and the broadcast; the last holder frees it. The count is atomic, because libzmq drops
- * its reference on its own I/O thread. The bytes are never written once a second holder exists. */
+ * every delivery and the broadcast; the last holder frees it. The count is atomic, because libzmq
+ * drops its reference on its own I/O thread. The bytes are never written once a second holder
+ * exists. */
 #ifndef FOB_BLOB_H
 #define FOB_BLOB_H
 
@@ -13,7 +14,8 @@ typedef struct fob_blob fob_blob_t;
 /* Frees what a blob wraps; runs once, on the thread that dropped the last reference. */
 typedef void(fob_blob_free_fn)(void *data, void *hint);
 
-/* A blob of `size` uninitialised bytes of its own (one allocation), holder count 1; NULL: no memory. */
+/* A blob of `size` uninitialised bytes of its own (one allocation), holder count 1; NULL: no
+ * memory. */
 fob_blob_t *fob_blob_new(size_t size);
 
 /* A blob with a copy of the bytes, holder count 1; NULL: no memory. */

@@ -1,7 +1,7 @@
 /* buf: a byte buffer that grows, and the msgpack writer upon it (msgpack-c does the packing).
  *
- * A failed allocation makes the buffer `failed`: later writes are no-ops, so that callers check once,
- * at the end. */
+ * A failed allocation makes the buffer `failed`: later writes are no-ops, so that callers check
+ * once, at the end. */
 #ifndef FOB_BUF_H
 #define FOB_BUF_H
 
@@ -15,9 +15,9 @@ typedef struct {
 } fob_buf_t;
 
 /* An empty buffer is all zeros: fob_buf_t b = {0}. */
-void fob_buf_clear(fob_buf_t *self);                  /* keeps the memory, clears `failed` */
-void fob_buf_free(fob_buf_t *self);                   /* gives the memory back; usable again */
-bool fob_buf_room(fob_buf_t *self, size_t more);      /* false (and failed): no memory */
+void fob_buf_clear(fob_buf_t *self);             /* keeps the memory, clears `failed` */
+void fob_buf_free(fob_buf_t *self);              /* gives the memory back; usable again */
+bool fob_buf_room(fob_buf_t *self, size_t more); /* false (and failed): no memory */
 void fob_buf_put(fob_buf_t *self, const void *data, size_t size);
 fob_slice_t fob_buf_slice(const fob_buf_t *self);
 

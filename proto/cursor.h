@@ -1,8 +1,8 @@
 /* cursor: reads msgpack in place, trusting no length.
  *
- * Allocates nothing, never reads past the end, bounds nesting by FOB_CURSOR_DEPTH. Each reader returns
- * false and leaves the cursor `failed` where the bytes are short or of another type; a failed cursor
- * stays failed. The format is https://github.com/msgpack/msgpack/blob/master/spec.md. */
+ * Allocates nothing, never reads past the end, bounds nesting by FOB_CURSOR_DEPTH. Each reader
+ * returns false and leaves the cursor `failed` where the bytes are short or of another type; a
+ * failed cursor stays failed. Format: https://github.com/msgpack/msgpack/blob/master/spec.md */
 #ifndef FOB_CURSOR_H
 #define FOB_CURSOR_H
 
@@ -46,10 +46,10 @@ bool fob_cursor_double(fob_cursor_t *self, double *out); /* float32 or float64 *
 bool fob_cursor_str(fob_cursor_t *self, fob_slice_t *out);
 bool fob_cursor_bin(fob_cursor_t *self, fob_slice_t *out);
 bool fob_cursor_array(fob_cursor_t *self, uint32_t *count); /* count <= bytes left, or it fails */
-bool fob_cursor_map(fob_cursor_t *self, uint32_t *count);   /* 2 * count <= bytes left, or it fails */
+bool fob_cursor_map(fob_cursor_t *self, uint32_t *count); /* 2 * count <= bytes left, or it fails */
 bool fob_cursor_ext(fob_cursor_t *self, int8_t *type, fob_slice_t *out);
-/* Steps over one whole value, however nested (<= FOB_CURSOR_DEPTH); `out` may be NULL, else gets its
- * bytes. */
+/* Steps over one whole value, however nested (<= FOB_CURSOR_DEPTH); `out` may be NULL, else gets
+ * its bytes. */
 bool fob_cursor_skip(fob_cursor_t *self, fob_slice_t *out);
 /* The same for a value that lies within others already: it may nest `levels` deep (0: a scalar). */
 bool fob_cursor_skip_within(fob_cursor_t *self, unsigned levels, fob_slice_t *out);

@@ -15,8 +15,9 @@ typedef struct {
     uint64_t token;
 } fob_event_place_t;
 
-/* Makes an event that holds `blob` (one more reference), whose encoded bytes `bytes` lie in it and were checked.
- * NULL: no memory (or the bytes are no event; nothing is held then). Strings are made when first asked for. */
+/* Makes an event that holds `blob` (one more reference), whose encoded bytes `bytes` lie in it and
+ * were checked. NULL: no memory (or the bytes are no event; nothing is held then). Strings are made
+ * when first asked for. */
 fob_event_t *fob_event_new(fob_blob_t *blob, fob_slice_t bytes, const fob_event_place_t *place);
 const fob_envelope_t *fob_event_envelope(const fob_event_t *self);
 

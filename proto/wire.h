@@ -1,13 +1,13 @@
-/* wire: the messages between a client and the bus's ROUTER. The page for people is PROTOCOL.md; this file
- * and that page say the same, and the golden vectors hold both to it.
+/* wire: the messages between a client and the bus's ROUTER. The page for people is PROTOCOL.md;
+ * this file and that page say the same, and the golden vectors hold both to it.
  *
  * A message is one header frame, and for the verbs that carry events or a value one body frame:
  *
  *   header = [verb, shard, {field: value, ...}]      msgpack
  *
- * Fields are named by short strings; unknown fields and extra array elements are skipped; unknown verbs are
- * answered with ERROR (FOB_PROTOCOL). All of it is one flat struct and one table: a field that is absent is
- * zero or empty and not in `present`. */
+ * Fields are named by short strings; unknown fields and extra array elements are skipped; unknown
+ * verbs are answered with ERROR (FOB_PROTOCOL). All of it is one flat struct and one table: a field
+ * that is absent is zero or empty and not in `present`. */
 #ifndef FOB_WIRE_H
 #define FOB_WIRE_H
 
@@ -51,8 +51,8 @@ typedef enum {
 #undef FOB_VERB_X
 } fob_verb_t;
 
-/* X (name on the wire, type, member). Types: UINT uint64_t, BOOL bool, STR and BIN fob_slice_t, RAW one
- * encoded msgpack value as fob_slice_t (checked to be one whole value within the depth). */
+/* X (name on the wire, type, member). Types: UINT uint64_t, BOOL bool, STR and BIN fob_slice_t, RAW
+ * one encoded msgpack value as fob_slice_t (checked to be one whole value within the depth). */
 #define FOB_FIELD_MAP(X)                                                                           \
     X(version, UINT)     /* WELCOME, ERROR: the version spoken, or the bus's highest */            \
     X(version_min, UINT) /* HELLO, ERROR */                                                        \
@@ -112,32 +112,36 @@ typedef struct {
 #undef FOB_FIELD_X
 } fob_wire_t;
 
-#define FOB_HAS(msg, field)    (((msg)->present >> FOB_FIELD_##field) & 1u)
+#define FOB_HAS(msg, field) (((msg)->present >> FOB_FIELD_##field) & 1u)
 /* Sets a field and marks it present. */
-#define FOB_SET(msg, field, v) ((msg)->field = (v), (msg)->present |= (uint64_t)1 << FOB_FIELD_##field)
+#define FOB_SET(msg, field, v)                                                                     \
+    ((msg)->field = (v), (msg)->present |= (uint64_t)1 << FOB_FIELD_##field)
 
 /* Name of a verb, "PUBLISH"; NULL for a number that is none. */
 const char *fob_verb_name(unsigned verb);
 
-/* Reads a header frame; slices point into it. FOB_OK; FOB_PROTOCOL: not a header, an unknown verb (then
- * out->verb holds the number and out->shard is read), a known field of the wrong type, a duplicate field,
- * a session that is not of FOB_SESSION_SIZE, longer than FOB_WIRE_HEADER_MAX, bytes behind the array, or a field that the verb must have is missing. */
+/* Reads a header frame; slices point into it. FOB_OK; FOB_PROTOCOL: not a header, an unknown verb
+ * (then out->verb holds the number and out->shard is read), a known field of the wrong type, a
+ * duplicate field, a session that is not of FOB_SESSION_SIZE, longer than FOB_WIRE_HEADER_MAX,
+ * bytes behind the array, or a field that the verb must have is missing. */
 fob_status_t fob_wire_read(fob_slice_t header, fob_wire_t *out) FOB_MUST_USE;
 
 /* Appends the header of the present fields. FOB_OK, FOB_NO_MEMORY. */
 fob_status_t fob_wire_write(fob_buf_t *out, const fob_wire_t *msg) FOB_MUST_USE;
 
-/* --- runs: arrays of arrays of unsigned integers (extra elements skipped), several events a row --- */
+/* --- runs: rows of unsigned integers, several events a row (further elements are skipped) --- */
 
-/* RECEIPT  [status, number, count, offset, groups]   status OK: offsets offset.. for numbers number..;
- *                                                     other: offset 0; an optional 6th element is a map
- *                                                     of details (BUSY: group, depth, limit, retry_after, text)
- * JOIN     [offset, count, token]                     what the worker still holds (tokens ascend by one)
- * DELIVER  [offset, count, token, attempt, time]      consecutive offsets; tokens ascend by one; time: stored
- * SETTLE   [kind, offset, count, token]               kind: fob_settle_kind_t; tokens ascend by one
- * LOST     [offset, count, token]                     leases that were taken away
- * refused  [status, offset, count, token]             of a JOIN or a SETTLE: STALE, GONE, NOT_HELD
- * One row is one run: fields by position. */
+/* RECEIPT  [status, number, count, offset, groups]  OK: numbers number.. are at offsets offset..;
+ *                                                   else offset is 0, and a sixth element may be a
+ *                                                   map: group, text, retry_after, depth, limit
+ * JOIN     [offset, count, token]                   what the worker still holds
+ * DELIVER  [offset, count, token, attempt, time]    time: when stored, Unix ms
+ * SETTLE   [kind, offset, count, token]             kind: fob_settle_kind_t
+ * LOST     [offset, count, token]                   leases that were taken away
+ * refused  [status, offset, count, token]           of a JOIN or a SETTLE: STALE, GONE, NOT_HELD
+ *
+ * Within a row offsets, numbers and tokens ascend by one. A row comes from outside: that offset and
+ * count do not run over is for the caller to check. */
 #define FOB_RUN_WIDTH 5
 
 typedef struct {
@@ -145,10 +149,16 @@ typedef struct {
     fob_slice_t detail;         /* the encoded 6th element, or empty */
 } fob_run_t;
 
-typedef enum { FOB_KIND_ACK = 1, FOB_KIND_RETRY = 2, FOB_KIND_RELEASE = 3, FOB_KIND_REJECT = 4 } fob_settle_kind_t;
+typedef enum {
+    FOB_KIND_ACK = 1,
+    FOB_KIND_RETRY = 2,
+    FOB_KIND_RELEASE = 3,
+    FOB_KIND_REJECT = 4
+} fob_settle_kind_t;
 
-/* Steps through encoded runs. `fob_runs` reads the outer array's head: false if it is not an array or
- * longer than FOB_RUNS_MAX. `next` is false at the end or on a malformed row (then cursor->failed). */
+/* Steps through encoded runs. `fob_runs` reads the outer array's head: false if it is not an array
+ * or longer than FOB_RUNS_MAX. `next` is false at the end or on a malformed row (then
+ * cursor->failed). */
 typedef struct {
     fob_cursor_t cursor;
     uint32_t left;
@@ -156,28 +166,31 @@ typedef struct {
 bool fob_runs(fob_slice_t raw, fob_runs_t *self);
 bool fob_runs_next(fob_runs_t *self, fob_run_t *out);
 
-/* Appends one row of the first `width` elements. The caller has packed the outer array's head before. */
+/* Appends one row of the first `width` elements. The caller packed the outer array's head. */
 void fob_run_write(fob_buf_t *out, const uint64_t *at, unsigned width);
 
 /* --- the map of shards in WELCOME --- */
 typedef struct {
     uint32_t shard;
-    fob_slice_t host;               /* empty: the host that the client dialled */
-    uint16_t router, xsub, xpub;    /* ports */
+    fob_slice_t host;            /* empty: the host that the client dialled */
+    uint16_t router, xsub, xpub; /* ports */
 } fob_shard_t;
 bool fob_shards_find(fob_slice_t raw, uint32_t shard, fob_shard_t *out);
 void fob_shard_write(fob_buf_t *out, const fob_shard_t *shard);
 
 /* --- broadcast frames: XPUB to SUB, and PUB to XSUB ---
  *
- *   frame 1 = topic, a zero byte, then [kind, shard, epoch, offset, count, prev, time, source, seq]
+ *   frame 1 = topic, a zero byte, then
+ *             [kind, shard, epoch, offset, count, prev, time, source, seq]
  *   frame 2 = `count` events of that topic, one after the other
  *
- * kind 1 stored: offsets offset..offset+count-1; prev: no event of this topic lies between prev and offset.
- * kind 2 fire-and-forget: epoch, offset, prev are 0.
- * kind 3 probe: the bus's answer to a subscription to `$sys.probe.X`: no frame 2.
- * source, seq: events of one source and topic are numbered from 1 without holes; seq is the first's. For
- * stored events the source is the bus's own for this run and topic, so that losses can be counted. */
+ * kind 1, stored: offsets offset..offset+count-1; no event of this topic lies between prev and
+ *                 offset.
+ * kind 2, fire-and-forget: epoch, offset, prev are 0.
+ * kind 3, probe: the bus's answer to a subscription to `$sys.probe.X`; no frame 2.
+ *
+ * Events of one source and topic are numbered from 1 without holes; seq is the first's. For stored
+ * events the source is the bus's own for this run and topic, so that losses can be counted. */
 typedef enum { FOB_CAST_STORED = 1, FOB_CAST_FIRE = 2, FOB_CAST_PROBE = 3 } fob_cast_kind_t;
 
 typedef struct {
@@ -187,10 +200,10 @@ typedef struct {
     int64_t time_ms;
 } fob_cast_t;
 
-/* FOB_OK; FOB_PROTOCOL: not such a frame, a kind that we do not know (out->kind then holds it), numbers that
- * break what stands above or run over. The topic points into the frame. */
+/* FOB_OK; FOB_PROTOCOL: not such a frame, a kind that we do not know (out->kind then holds it),
+ * numbers that break what stands above or run over. The topic points into the frame. */
 fob_status_t fob_cast_read(fob_slice_t frame, fob_cast_t *out) FOB_MUST_USE;
-/* Appends frame 1. FOB_OK, FOB_NO_MEMORY. The caller answers for the numbers: they are not checked. */
+/* Appends frame 1, its numbers unchecked. FOB_OK, FOB_NO_MEMORY. */
 fob_status_t fob_cast_write(fob_buf_t *out, const fob_cast_t *cast) FOB_MUST_USE;
 
 #endif
