@@ -271,8 +271,8 @@ static const uint8_t short_sizes[256] = {
     ROW(1), ROW(1), ROW(1), ROW(1), ROW(1), ROW(1), ROW(1), ROW(1), /* 00-7f integers */
     ROW(0), ROW(0),                                                 /* 80-9f maps, arrays */
     ROW_FROM(1), ROW_FROM(17),                                      /* a0-bf strings */
-    1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 5, 9, 2, 3, 5, 9,                 /* c0-cf nil, bool, float, unsigned */
-    2, 3, 5, 9, 3, 4, 6, 10, 18, 0, 0, 0, 0, 0, 0, 0,               /* d0-df signed, fixext */
+    1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 5, 9, 2, 3, 5, 9,                 /* c0-cf nil, bool, float, uint */
+    2, 3, 5, 9, 3, 4, 6, 10, 18, 0, 0, 0, 0, 0, 0, 0,               /* d0-df int, fixext */
     ROW(1), ROW(1),                                                 /* e0-ff negative */
 };
 /* clang-format on */
