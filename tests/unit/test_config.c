@@ -1,0 +1,133 @@
+#include "tests/support/case.h"
+
+#include "bus/commands/config.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static char path[64];
+static char text[512];
+static fob_bus_options_t options;
+
+/* Loads a file with this content. */
+static fob_config_t *load(const char *content) {
+    strcpy(path, "/tmp/fob-config-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+    close(fd);
+    options = (fob_bus_options_t)FOB_BUS_OPTIONS;
+    text[0] = 0;
+    fob_config_t *config = fob_config_load(path, &options, text, sizeof text);
+    unlink(path);
+    return config;
+}
+
+/* The file is refused, naming that line, and with these words. */
+static void refused(const char *content, unsigned line, const char *words) {
+    char where[128];
+    assert_null(load(content));
+    snprintf(where, sizeof where, "%s:%u: ", path, line);
+    if (strncmp(text, where, strlen(where)) != 0 || !strstr(text, words))
+        fail_msg("\"%s\" begins not with \"%s\", or lacks \"%s\"", text, where, words);
+}
+
+static void every_setting_is_taken(void **state) {
+    (void)state;
+    fob_config_t *config = load("# the bus of the shop\n"
+                                "bind = 10.0.0.1   # the inner side\n"
+                                "port = 7000\n"
+                                "advertise = bus.shop\n"
+                                "data = \"/var/lib/fob\"\n"
+                                "sync = interval=50ms\n"
+                                "\n"
+                                "max_event = 4MiB\n"
+                                "max_disk = 20GiB\n"
+                                "max_connections = 500\n"
+                                "max_groups = 20\n"
+                                "heartbeat = 250ms\n"
+                                "retain = 7d\n"
+                                "retain_bytes = 1GiB\n");
+    if (!config)
+        fail_msg("%s", text);
+    assert_string_equal(options.bind, "10.0.0.1");
+    assert_int_equal(options.port, 7000);
+    assert_string_equal(options.advertise, "bus.shop");
+    assert_string_equal(options.data, "/var/lib/fob");
+    assert_string_equal(options.sync, "interval=50ms");
+    assert_int_equal(options.max_event, 4 << 20);
+    assert_true(options.max_disk == 20ull << 30);
+    assert_int_equal(options.max_connections, 500);
+    assert_int_equal(options.max_groups, 20);
+    assert_int_equal(options.heartbeat_ms, 250);
+    assert_true(options.retain_ms == 7 * 86400 * 1000ll);
+    assert_true(options.retain_bytes == 1ull << 30);
+    assert_int_equal(fob_config_disk_share(config), 0);
+    fob_config_destroy(&config);
+    assert_null(config);
+}
+
+static void what_is_not_named_keeps_its_default(void **state) {
+    (void)state;
+    fob_config_t *config = load("# nothing\n\n");
+    assert_non_null(config);
+    assert_null(options.bind);
+    assert_int_equal(options.port, 0);
+    fob_config_destroy(&config);
+}
+
+static void a_share_of_the_disk_is_told_apart(void **state) {
+    (void)state;
+    fob_config_t *config = load("max_disk = 75%\n");
+    assert_non_null(config);
+    assert_int_equal(fob_config_disk_share(config), 75);
+    assert_int_equal(options.max_disk, 0);
+    fob_config_destroy(&config);
+}
+
+static void an_unknown_setting_is_named_with_its_line(void **state) {
+    (void)state;
+    refused("bind = 127.0.0.1\n\n# more\nprot = 7670\n", 4, "\"prot\"");
+}
+
+static void a_bad_value_says_what_would_be_a_good_one(void **state) {
+    (void)state;
+    refused("port = 70000\n", 1, "1 to 65533");
+    refused("port = many\n", 1, "\"many\"");
+    refused("bind = ::1\nheartbeat = 5\n", 2, "250ms");
+    refused("max_event = 4MB\n", 1, "4MiB");
+    refused("max_event = 99999999999999999999\n", 1, "4MiB");
+    refused("max_disk = 101%\n", 1, "80%");
+    refused("max_disk = 0\n", 1, "80%");
+    refused("sync = sometimes\n", 1, "always");
+    refused("sync = interval=sometimes\n", 1, "interval=D");
+    refused("max_groups = 0\n", 1, "max_groups");
+}
+
+static void what_is_no_setting_is_named_with_its_line(void **state) {
+    (void)state;
+    refused("port = 7670\nhello world\n", 2, "KEY = VALUE");
+    refused("port\n", 1, "KEY = VALUE");
+    refused("port =\n", 1, "missing");
+    refused("data = \"abc\n", 1, "quote");
+    refused("port = 7670\n    data = x\n", 2, "indented");
+}
+
+static void a_setting_given_twice_is_an_error(void **state) {
+    (void)state;
+    refused("port = 7670\n\nport = 7671\n", 3, "twice");
+}
+
+static void a_file_that_is_not_there_is_named(void **state) {
+    (void)state;
+    assert_null(fob_config_load("/nonexistent/fob.cfg", &options, text, sizeof text));
+    assert_non_null(strstr(text, "/nonexistent/fob.cfg"));
+    assert_non_null(strstr(text, "No such file"));
+}
+
+FOB_MAIN(FOB_CASE(every_setting_is_taken), FOB_CASE(what_is_not_named_keeps_its_default),
+         FOB_CASE(a_share_of_the_disk_is_told_apart),
+         FOB_CASE(an_unknown_setting_is_named_with_its_line),
+         FOB_CASE(a_bad_value_says_what_would_be_a_good_one),
+         FOB_CASE(what_is_no_setting_is_named_with_its_line),
+         FOB_CASE(a_setting_given_twice_is_an_error), FOB_CASE(a_file_that_is_not_there_is_named))

@@ -1,0 +1,76 @@
+#include "tests/support/case.h"
+
+#include "bus/joins.h"
+
+static size_t take(fob_joins_t *joins, uint64_t conn, char *out) {
+    size_t size = fob_joins_take(joins, conn, (uint8_t *)out);
+    out[size] = 0;
+    return size;
+}
+
+static void every_group_joined_is_left_once(void **state) {
+    (void)state;
+    char name[256];
+    fob_joins_t *joins = fob_joins_new();
+    assert_true(fob_joins_add(joins, 5, fob_slice_str("emails")));
+    assert_true(fob_joins_add(joins, 5, fob_slice_str("billing")));
+    assert_true(fob_joins_add(joins, 5, fob_slice_str("emails")));
+    assert_true(fob_joins_add(joins, 6, fob_slice_str("other")));
+    assert_int_equal(take(joins, 5, name), 6);
+    assert_string_equal(name, "emails");
+    assert_int_equal(take(joins, 5, name), 7);
+    assert_string_equal(name, "billing");
+    assert_int_equal(take(joins, 5, name), 0);
+    assert_int_equal(take(joins, 6, name), 5);
+    fob_joins_destroy(&joins);
+}
+
+static void a_group_that_was_left_is_not_there(void **state) {
+    (void)state;
+    char name[256];
+    fob_joins_t *joins = fob_joins_new();
+    assert_true(fob_joins_add(joins, 5, fob_slice_str("a")));
+    assert_true(fob_joins_add(joins, 5, fob_slice_str("b")));
+    assert_true(fob_joins_add(joins, 5, fob_slice_str("c")));
+    fob_joins_remove(joins, 5, fob_slice_str("b"));
+    fob_joins_remove(joins, 5, fob_slice_str("never"));
+    fob_joins_remove(joins, 99, fob_slice_str("a"));
+    assert_int_equal(take(joins, 5, name), 1);
+    assert_string_equal(name, "a");
+    assert_int_equal(take(joins, 5, name), 1);
+    assert_string_equal(name, "c");
+    assert_int_equal(take(joins, 5, name), 0);
+    fob_joins_destroy(&joins);
+}
+
+static void a_slot_taken_again_begins_empty(void **state) {
+    (void)state;
+    char name[256];
+    fob_joins_t *joins = fob_joins_new();
+    assert_true(fob_joins_add(joins, 1ull << 32 | 5, fob_slice_str("a")));
+    assert_int_equal(take(joins, 2ull << 32 | 5, name), 0);
+    assert_true(fob_joins_add(joins, 2ull << 32 | 5, fob_slice_str("b")));
+    assert_int_equal(take(joins, 1ull << 32 | 5, name), 0);
+    assert_int_equal(take(joins, 2ull << 32 | 5, name), 1);
+    assert_string_equal(name, "b");
+    fob_joins_destroy(&joins);
+}
+
+static void a_connection_joins_so_many_and_no_more(void **state) {
+    (void)state;
+    fob_joins_t *joins = fob_joins_new();
+    char name[256];
+    bool taken = true;
+    int count = 0;
+    for (; taken && count < 10000; count++) {
+        snprintf(name, sizeof name, "%0*d", 200, count);
+        taken = fob_joins_add(joins, 1, fob_slice_str(name));
+    }
+    assert_in_range(count, 300, 400);
+    assert_false(fob_joins_add(joins, 1, fob_slice(NULL, 0)));
+    fob_joins_destroy(&joins);
+}
+
+FOB_MAIN(FOB_CASE(every_group_joined_is_left_once), FOB_CASE(a_group_that_was_left_is_not_there),
+         FOB_CASE(a_slot_taken_again_begins_empty),
+         FOB_CASE(a_connection_joins_so_many_and_no_more))

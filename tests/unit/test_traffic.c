@@ -1,0 +1,84 @@
+#include "tests/support/case.h"
+
+#include "bus/traffic.h"
+
+#include <zmq.h>
+
+static fob_traffic_t *make(void) {
+    fob_traffic_t *traffic = fob_traffic_new(NULL, NULL, "test");
+    assert_non_null(traffic);
+    return traffic;
+}
+
+static fob_traffic_stats_t figures(fob_traffic_t *traffic) {
+    fob_traffic_stats_t stats;
+    fob_traffic_stats(traffic, &stats);
+    return stats;
+}
+
+static void accepted(fob_traffic_t *traffic, uint32_t fd) {
+    fob_traffic_event(traffic, ZMQ_EVENT_ACCEPTED, fd);
+}
+static void greeted(fob_traffic_t *traffic) {
+    fob_traffic_event(traffic, ZMQ_EVENT_HANDSHAKE_SUCCEEDED, 0);
+}
+static void closed(fob_traffic_t *traffic, uint32_t fd) {
+    fob_traffic_event(traffic, ZMQ_EVENT_DISCONNECTED, fd);
+}
+
+static void a_client_that_comes_and_goes_is_no_failure(void **state) {
+    (void)state;
+    fob_traffic_t *traffic = make();
+    accepted(traffic, 14);
+    assert_int_equal(figures(traffic).open, 1);
+    greeted(traffic);
+    closed(traffic, 14);
+    assert_int_equal(figures(traffic).open, 0);
+    assert_int_equal(figures(traffic).accepted, 1);
+    assert_int_equal(figures(traffic).failed, 0);
+    fob_traffic_destroy(&traffic);
+}
+
+static void one_that_goes_without_a_greeting_failed(void **state) {
+    (void)state;
+    fob_traffic_t *traffic = make();
+    accepted(traffic, 14);
+    closed(traffic, 14);
+    accepted(traffic, 14);
+    fob_traffic_event(traffic, ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, 104);
+    closed(traffic, 14);
+    assert_int_equal(figures(traffic).failed, 2);
+    assert_int_equal(figures(traffic).open, 0);
+    fob_traffic_destroy(&traffic);
+}
+
+static void an_old_client_that_goes_while_others_come_is_no_failure(void **state) {
+    (void)state;
+    fob_traffic_t *traffic = make();
+    accepted(traffic, 14);
+    greeted(traffic);
+    accepted(traffic, 15);
+    closed(traffic, 14);
+    assert_int_equal(figures(traffic).failed, 0);
+    closed(traffic, 15);
+    assert_int_equal(figures(traffic).failed, 1);
+    fob_traffic_destroy(&traffic);
+}
+
+static void a_wrong_guess_is_put_right(void **state) {
+    (void)state;
+    fob_traffic_t *traffic = make();
+    accepted(traffic, 14);
+    accepted(traffic, 15);
+    greeted(traffic); /* 14's, which nobody says */
+    closed(traffic, 14);
+    assert_int_equal(figures(traffic).failed, 1);
+    greeted(traffic);
+    assert_int_equal(figures(traffic).failed, 0);
+    fob_traffic_destroy(&traffic);
+}
+
+FOB_MAIN(FOB_CASE(a_client_that_comes_and_goes_is_no_failure),
+         FOB_CASE(one_that_goes_without_a_greeting_failed),
+         FOB_CASE(an_old_client_that_goes_while_others_come_is_no_failure),
+         FOB_CASE(a_wrong_guess_is_put_right))
