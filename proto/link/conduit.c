@@ -116,8 +116,12 @@ bool fob_conduit_wait(fob_conduit_t *self, int64_t until) {
     return pthread_cond_timedwait(&self->changed, &self->lock, &at) != ETIMEDOUT;
 }
 
-void fob_conduit_notify(fob_conduit_t *self) {
+void fob_conduit_signal(fob_conduit_t *self) {
     pthread_cond_broadcast(&self->changed);
+}
+
+void fob_conduit_notify(fob_conduit_t *self) {
+    fob_conduit_signal(self);
     if (self->readable)
         return;
     self->readable = true;

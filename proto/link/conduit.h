@@ -45,6 +45,8 @@ void fob_conduit_wake(fob_conduit_t *self);
 bool fob_conduit_wait(fob_conduit_t *self, int64_t until);
 /* Wakes all that wait, and makes the public descriptor readable. With the lock held. */
 void fob_conduit_notify(fob_conduit_t *self);
+/* Only wakes all that wait. With the lock held. */
+void fob_conduit_signal(fob_conduit_t *self);
 /* The level-triggered descriptor for event loops; `quiet` makes it not readable. With the lock held. */
 int fob_conduit_fd(fob_conduit_t *self);
 void fob_conduit_quiet(fob_conduit_t *self);

@@ -1,0 +1,86 @@
+/* batch: see batch.h. */
+#include "publishers/batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define BATCH_OVERHEAD 512 /* more than all names, heads and integers of an event's encoding */
+
+void fob_batches_free(fob_batches_t *self) {
+    while (self->spare) {
+        fob_batch_t *next = self->spare->next;
+        free(self->spare);
+        self->spare = next;
+    }
+}
+
+size_t fob_batch_bound(const fob_envelope_t *event) {
+    return BATCH_OVERHEAD + event->topic.size + event->id.size + event->key.size +
+           event->source.size + event->datacontenttype.size + event->traceparent.size +
+           event->headers.size + event->data.size;
+}
+
+fob_batch_t *fob_batch_new(fob_batches_t *pool, size_t need) {
+    size_t size = pool->want ? pool->want : FOB_BATCH_FIRST;
+    size = size < need ? need : size;
+    fob_batch_t *self = pool->spare;
+    if (self)
+        pool->spare = self->next;
+    else
+        self = malloc(sizeof *self);
+    if (!self)
+        return NULL;
+    *self = (fob_batch_t){.blob = fob_blob_new(size), .capacity = size};
+    if (self->blob)
+        return self;
+    self->next = pool->spare;
+    pool->spare = self;
+    return NULL;
+}
+
+fob_status_t fob_batch_add(fob_batch_t *self, uint64_t max_data, const fob_envelope_t *event,
+                           size_t *size) {
+    assert(!self->sealed && self->capacity - self->used >= fob_batch_bound(event));
+    fob_buf_t buf = {.data = fob_blob_writable(self->blob) + self->used,
+                     .capacity = self->capacity - self->used};
+    fob_status_t status = fob_envelope_write(&buf, max_data, event);
+    if (status != FOB_OK)
+        return status;
+    self->used += buf.size;
+    self->live++;
+    *size = buf.size;
+    return FOB_OK;
+}
+
+void fob_batch_seal(fob_batches_t *pool, fob_batch_t *self) {
+    size_t want = FOB_BATCH_FIRST;
+    while (want < 2 * self->used && want < FOB_BATCH_FULL)
+        want *= 2;
+    pool->want = want;
+    fob_blob_trim(self->blob, self->used);
+    self->sealed = true;
+}
+
+static void part_free(void *data, void *hint) {
+    (void)data;
+    fob_blob_t *whole = hint;
+    fob_blob_unref(&whole);
+}
+
+fob_blob_t *fob_batch_body(const fob_batch_t *self, size_t at, size_t size) {
+    assert(self->sealed && at + size <= self->used);
+    if (size == self->used)
+        return fob_blob_ref(self->blob);
+    /* The bytes are only read: the blob's own rule. */
+    uint8_t *data = (uint8_t *)(uintptr_t)fob_blob_slice(self->blob).data + at;
+    fob_blob_t *part = fob_blob_wrap(data, size, part_free, self->blob);
+    if (part)
+        fob_blob_ref(self->blob);
+    return part;
+}
+
+void fob_batch_recycle(fob_batches_t *pool, fob_batch_t *self) {
+    fob_blob_unref(&self->blob);
+    self->next = pool->spare;
+    pool->spare = self;
+}

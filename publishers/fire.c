@@ -1,0 +1,266 @@
+/* fire: see fire.h. A load is a batch of one topic, and the next message. */
+#include "publishers/fire.h"
+
+#include "proto/wire.h"
+#include "publishers/batch.h"
+#include "publishers/numbers.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define FIRE_MAX_EVENT ((uint64_t)1 << 30)
+#define FIRE_LOOK      8   /* open loads looked at for a topic, from the last one back */
+#define FIRE_EVENTS    512 /* in one load */
+
+typedef struct {
+    int64_t deadline;
+    void *tag;
+    uint32_t at, size;
+    bool has_id;
+} shot_t;
+
+typedef struct load load_t;
+struct load {
+    load_t *next, *before;
+    fob_batch_t *batch;
+    uint64_t mark;
+    uint32_t first, count; /* shots that are still to go */
+    uint8_t topic_size;
+    uint8_t topic[FOB_TOPIC_MAX];
+    shot_t shots[FIRE_EVENTS];
+};
+
+struct fob_fire {
+    uint32_t window;
+    uint32_t queued; /* events */
+    fob_receipts_t *receipts;
+    load_t *first, *last, *spare;
+    uint64_t next_mark;
+    int64_t next_deadline; /* no event's is earlier */
+    fob_batches_t batches;
+    fob_buf_t head;
+    fob_numbers_t numbers;
+};
+
+fob_fire_t *fob_fire_new(uint32_t window, uint64_t source, fob_receipts_t *receipts) {
+    fob_fire_t *self = calloc(1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->window = window;
+    self->receipts = receipts;
+    self->next_mark = 1;
+    self->next_deadline = FOB_NEVER;
+    fob_numbers_init(&self->numbers, source);
+    return self;
+}
+
+/* --- loads --- */
+
+static fob_slice_t load_topic(const load_t *load) {
+    return fob_slice(load->topic, load->topic_size);
+}
+
+static void load_drop(fob_fire_t *self, load_t *load) {
+    if (load->before)
+        load->before->next = load->next;
+    else
+        self->first = load->next;
+    if (load->next)
+        load->next->before = load->before;
+    else
+        self->last = load->before;
+    fob_batch_recycle(&self->batches, load->batch);
+    load->next = self->spare;
+    self->spare = load;
+}
+
+static load_t *load_new(fob_fire_t *self, fob_slice_t topic, size_t need) {
+    load_t *load = self->spare;
+    if (load)
+        self->spare = load->next;
+    else
+        load = malloc(sizeof *load);
+    if (!load)
+        return NULL;
+    fob_batch_t *batch = fob_batch_new(&self->batches, need);
+    if (!batch) {
+        load->next = self->spare;
+        self->spare = load;
+        return NULL;
+    }
+    load->batch = batch;
+    load->mark = self->next_mark++;
+    load->first = load->count = 0;
+    load->topic_size = (uint8_t)topic.size;
+    memcpy(load->topic, topic.data, topic.size);
+    load->next = NULL;
+    load->before = self->last;
+    *(self->last ? &self->last->next : &self->first) = load;
+    self->last = load;
+    return load;
+}
+
+/* Whether the event may follow on the load's last one: there is room, and the deadlines ascend, so
+ * that what expires is always at the front. */
+static bool load_takes(const load_t *load, size_t bound, int64_t deadline) {
+    const fob_batch_t *batch = load->batch;
+    uint32_t end = load->first + load->count;
+    return !batch->sealed && batch->capacity - batch->used >= bound && end < FIRE_EVENTS &&
+           (!load->count || load->shots[end - 1].deadline <= deadline);
+}
+
+static load_t *load_for(fob_fire_t *self, const fob_envelope_t *event, int64_t deadline) {
+    size_t bound = fob_batch_bound(event);
+    load_t *load = self->last;
+    for (unsigned i = 0; load && i < FIRE_LOOK; i++, load = load->before) {
+        if (!fob_slice_eq(load_topic(load), event->topic))
+            continue;
+        if (load_takes(load, bound, deadline))
+            return load;
+        break; /* the last one of this topic: an earlier one would break the order */
+    }
+    return load_new(self, event->topic, bound);
+}
+
+void fob_fire_destroy(fob_fire_t **self_p) {
+    if (!self_p || !*self_p)
+        return;
+    fob_fire_t *self = *self_p;
+    while (self->first)
+        load_drop(self, self->first);
+    while (self->spare) {
+        load_t *next = self->spare->next;
+        free(self->spare);
+        self->spare = next;
+    }
+    fob_batches_free(&self->batches);
+    fob_buf_free(&self->head);
+    free(self);
+    *self_p = NULL;
+}
+
+/* --- events in --- */
+
+fob_status_t fob_fire_offer(fob_fire_t *self, const fob_envelope_t *event, int64_t deadline,
+                            void *tag) {
+    if (self->queued >= self->window)
+        return FOB_AGAIN;
+    if (!fob_topic_valid(event->topic))
+        return FOB_BAD_TOPIC;
+    load_t *load = load_for(self, event, deadline);
+    if (!load)
+        return FOB_NO_MEMORY;
+    fob_batch_t *batch = load->batch;
+    size_t size, at = batch->used;
+    fob_status_t status = fob_batch_add(batch, FIRE_MAX_EVENT, event, &size);
+    bool added = status == FOB_OK;
+    if (added && !fob_receipts_promise(self->receipts, event->topic.size, event->id.size))
+        status = FOB_NO_MEMORY;
+    if (status != FOB_OK) {
+        batch->used = at;
+        batch->live -= added;
+        if (!load->count)
+            load_drop(self, load);
+        return status;
+    }
+    load->shots[load->first + load->count++] = (shot_t){.deadline = deadline,
+                                                        .tag = tag,
+                                                        .at = (uint32_t)at,
+                                                        .size = (uint32_t)size,
+                                                        .has_id = event->id.size > 0};
+    self->queued++;
+    if (deadline < self->next_deadline)
+        self->next_deadline = deadline;
+    return FOB_OK;
+}
+
+/* --- events out --- */
+
+bool fob_fire_next(fob_fire_t *self, fob_now_t now, fob_slice_t *head, fob_blob_t **body) {
+    load_t *load = self->first;
+    if (!load)
+        return false;
+    const fob_number_t *number = fob_numbers_of(&self->numbers, load_topic(load));
+    fob_cast_t cast = {.topic = load_topic(load),
+                       .kind = FOB_CAST_FIRE,
+                       .count = load->count,
+                       .source = self->numbers.source,
+                       .seq = number->next,
+                       .time_ms = now.wall_ms};
+    fob_buf_clear(&self->head);
+    if (fob_cast_write(&self->head, &cast) != FOB_OK)
+        return false;
+    if (!load->batch->sealed)
+        fob_batch_seal(&self->batches, load->batch);
+    size_t at = load->shots[load->first].at;
+    *body = fob_batch_body(load->batch, at, load->batch->used - at);
+    *head = fob_buf_slice(&self->head);
+    return *body != NULL;
+}
+
+/* Ends the first event of a load; its bytes stay in the batch. */
+static void shot_end(fob_fire_t *self, load_t *load, fob_status_t status, fob_slice_t text) {
+    const shot_t *shot = &load->shots[load->first];
+    fob_receipt_event_t event = {.topic = load_topic(load), .tag = shot->tag};
+    if (shot->has_id && self->receipts->wanted) {
+        fob_slice_t bytes =
+            fob_slice(fob_blob_slice(load->batch->blob).data + shot->at, shot->size);
+        fob_cursor_t cursor = fob_cursor(bytes);
+        fob_envelope_t envelope;
+        if (fob_envelope_read(&cursor, UINT64_MAX, &envelope) == FOB_OK)
+            event.id = envelope.id;
+    }
+    fob_receipts_keep(self->receipts, &event, status, text, FOB_LEVEL_NONE, 0, 0);
+    load->first++;
+    load->count--;
+    self->queued--;
+}
+
+static void load_end(fob_fire_t *self, load_t *load, fob_status_t status, fob_slice_t text) {
+    while (load->count)
+        shot_end(self, load, status, text);
+    load_drop(self, load);
+}
+
+void fob_fire_sent(fob_fire_t *self) {
+    load_t *load = self->first;
+    assert(load);
+    fob_numbers_of(&self->numbers, load_topic(load))->next += load->count;
+    load_end(self, load, FOB_OK, (fob_slice_t){0});
+}
+
+void fob_fire_expire(fob_fire_t *self, fob_now_t now, fob_status_t status, fob_slice_t text) {
+    if (now.mono_ns < self->next_deadline)
+        return;
+    self->next_deadline = FOB_NEVER;
+    for (load_t *load = self->first, *next; load; load = next) {
+        next = load->next;
+        while (load->count && load->shots[load->first].deadline <= now.mono_ns)
+            shot_end(self, load, status, text);
+        if (!load->count)
+            load_drop(self, load);
+        else if (load->shots[load->first].deadline < self->next_deadline)
+            self->next_deadline = load->shots[load->first].deadline;
+    }
+}
+
+void fob_fire_fail(fob_fire_t *self, fob_status_t status, fob_slice_t text) {
+    while (self->first)
+        load_end(self, self->first, status, text);
+}
+
+bool fob_fire_empty(const fob_fire_t *self) {
+    return !self->first;
+}
+
+int64_t fob_fire_deadline(const fob_fire_t *self) {
+    return self->first ? self->next_deadline : FOB_NEVER;
+}
+
+uint64_t fob_fire_mark(const fob_fire_t *self) {
+    return self->next_mark;
+}
+
+bool fob_fire_done_below(const fob_fire_t *self, uint64_t mark) {
+    return !self->first || self->first->mark >= mark;
+}
