@@ -19,6 +19,11 @@
 #define JOIN_AGAIN  FOB_SEC /* after a JOIN that failed for now */
 #define NUMBER_MOST (1u << 20)
 
+/* Three beats after it heard from us the bus gives our leases away; we may have heard from it up to
+ * a beat later than it from us. So the right to begin ends before two beats have passed, with a
+ * quarter for beats that are late. */
+#define HOLD_BEATS(beat) ((beat)*7 / 4)
+
 typedef enum {
     OFF,     /* no connection */
     UP,      /* a connection; joins at join_at, if there is a reason */
@@ -124,7 +129,7 @@ static uint64_t credit(const fob_leases_t *self) {
 
 static bool hold_good(const fob_leases_t *self, fob_now_t now) {
     return self->state == JOINED && !self->stale &&
-           now.mono_ns - self->heard <= 2 * self->beat_ns &&
+           now.mono_ns - self->heard <= HOLD_BEATS(self->beat_ns) &&
            now.mono_ns - self->round <= self->beat_ns;
 }
 
@@ -174,6 +179,8 @@ void fob_leases_round(fob_leases_t *self, fob_now_t now, int64_t heard) {
     bool connected = self->state == JOINED || self->state == JOINING;
     if (connected && now.mono_ns - self->round > self->beat_ns)
         self->stale = "this process stood still for longer than a heartbeat";
+    else if (connected && heard > self->heard && heard - self->heard > HOLD_BEATS(self->beat_ns))
+        self->stale = "the bus was silent for so long that it may have given our leases away";
     self->round = now.mono_ns;
     if (heard > self->heard)
         self->heard = heard;
@@ -211,9 +218,8 @@ static void claims_refused(fob_leases_t *self, fob_slice_t refused) {
     if (!refused.size || !fob_runs(refused, &runs))
         return;
     while (fob_runs_next(&runs, &run)) {
-        uint64_t settled = fob_settles_drop(&self->settles, run.at[1], run.at[2], run.at[3]);
-        if (run.at[0] != FOB_GONE)
-            self->refused += settled;
+        self->refused += fob_settles_drop(&self->settles, (fob_status_t)run.at[0], run.at[1],
+                                          run.at[2], run.at[3]);
         lose(self, run.at[1], run.at[2], run.at[3]);
     }
 }
@@ -242,6 +248,7 @@ static void on_joined(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) 
     self->created = self->created || msg->created;
     self->trouble[0] = 0;
     claims_refused(self, msg->refused);
+    fob_leases_hurry(self); /* what had no answer has waited long enough */
 }
 
 static bool settle_range(fob_leases_t *self, fob_now_t now, fob_settle_kind_t kind, uint64_t offset,

@@ -2,10 +2,11 @@
  * gathers settles into ranges and sends them until they are answered. Told the time and what comes; says what to send.
  * No socket, clock or thread of its own: the simulator runs this very one. One thread at a time.
  *
- * A worker begins a handler only while its hold is good: something was heard from the bus within two heartbeats and
- * a round was run within one, so that its right ends a beat before the bus gives the event to another. Where the
- * process stood still longer than a beat it cannot know, and asks for a fresh connection: what it holds is claimed
- * there, and handed out only once the bus has said that it is still ours. */
+ * A worker begins a handler only while its hold is good: something was heard from the bus within two heartbeats (less
+ * a quarter, as beats may be late) and a round was run within one, so that its right ends before the bus gives the
+ * event to another. Where the process stood still for longer, or the bus was silent for longer, nobody here can know
+ * what is still ours: it asks for a fresh connection, claims what it holds there, and hands out again only once the bus
+ * has answered. */
 #ifndef FOB_LEASES_H
 #define FOB_LEASES_H
 

@@ -95,7 +95,6 @@ uint64_t fob_settles_send(fob_settles_t *self, fob_buf_t *runs) {
         if (!row->count)
             continue;
         batch.events += row->count;
-        batch.again = batch.again || row->again;
         fob_run_write(runs, (uint64_t[]){row->kind, row->offset, row->count, row->token}, 4);
     }
     if (runs->failed)
@@ -116,8 +115,7 @@ static uint64_t refused_of(const fob_settle_batch_t *batch, fob_slice_t refused)
     while (left && fob_runs_next(&runs, &run)) {
         uint64_t of_run = run.at[2] < left ? run.at[2] : left;
         left -= of_run;
-        if (!(batch->again && run.at[0] == FOB_GONE))
-            count += of_run;
+        count += of_run;
     }
     return count;
 }
@@ -187,8 +185,16 @@ static bool cut(fob_settles_t *self, size_t index, uint64_t from, uint64_t gone)
     return true;
 }
 
-uint64_t fob_settles_drop(fob_settles_t *self, uint64_t offset, uint64_t count, uint64_t token) {
-    uint64_t dropped = 0;
+/* Whether the settle itself may have made the bus say so: it took effect, and its answer was lost.
+ */
+static bool may_be_done(const fob_settle_row_t *row, fob_status_t code) {
+    bool back = row->kind == FOB_KIND_RETRY || row->kind == FOB_KIND_RELEASE;
+    return row->again && (back || code == FOB_GONE);
+}
+
+uint64_t fob_settles_drop(fob_settles_t *self, fob_status_t code, uint64_t offset, uint64_t count,
+                          uint64_t token) {
+    uint64_t dropped = 0, refused = 0;
     for (size_t i = self->sent; i < self->rows; i++) {
         const fob_settle_row_t *row = row_at(self, i);
         if (!row->count || row->token - token != row->offset - offset)
@@ -200,13 +206,16 @@ uint64_t fob_settles_drop(fob_settles_t *self, uint64_t offset, uint64_t count, 
         uint64_t gone = count - ahead;
         if (gone > row->count - from)
             gone = row->count - from;
-        if (cut(self, i, from, gone))
-            dropped += gone;
+        bool done = may_be_done(row, code);
+        if (!cut(self, i, from, gone))
+            continue;
+        dropped += gone;
+        refused += done ? 0 : gone;
     }
     self->unsent_events -= dropped;
     if (!self->unsent_events)
         self->rows = self->sent; /* what is left is empty rows */
-    return dropped;
+    return refused;
 }
 
 const fob_settle_row_t *fob_settles_at(const fob_settles_t *self, size_t index) {

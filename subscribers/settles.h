@@ -17,7 +17,7 @@ typedef struct {
 
 typedef struct {
     uint64_t rows, events;
-    bool again, answered;
+    bool answered;
 } fob_settle_batch_t;
 
 /* All zeros is empty. */
@@ -37,13 +37,14 @@ bool fob_settles_add(fob_settles_t *self, uint8_t kind, uint64_t offset, uint64_
 /* Numbers the next SETTLE, which takes what is unsent (FOB_SETTLES_ROWS at the most; it may be empty), and packs its
  * runs. Returns its seq; 0: no memory, nothing changed but `runs`. */
 uint64_t fob_settles_send(fob_settles_t *self, fob_buf_t *runs);
-/* SETTLED came for `seq`. Returns how many events it refused; what a re-sent one finds GONE was confirmed. */
+/* SETTLED came for `seq`. Returns how many events it refused. */
 uint64_t fob_settles_answer(fob_settles_t *self, uint64_t seq, fob_slice_t refused);
 /* The connection is gone: everything is unsent again, numbers start at 1. */
 void fob_settles_requeue(fob_settles_t *self);
-/* Takes unsent leases of a range out, as they need no answer any more. Returns how many. What cannot be taken out for
- * want of memory stays, and is refused by the bus when it is sent. */
-uint64_t fob_settles_drop(fob_settles_t *self, uint64_t offset, uint64_t count, uint64_t token);
+/* The bus refused, with `code`, to let these leases be claimed: settles of them (all unsent now) need no answer any more
+ * and are taken out. Returns how many of them count as refused: not those that were under way before and may be the
+ * very reason. What cannot be taken out for want of memory stays, and is refused when it is sent. */
+uint64_t fob_settles_drop(fob_settles_t *self, fob_status_t code, uint64_t offset, uint64_t count, uint64_t token);
 /* The index-th row (it may be empty); NULL: no more. */
 const fob_settle_row_t *fob_settles_at(const fob_settles_t *self, size_t index);
 /* True where nothing is without an answer. */

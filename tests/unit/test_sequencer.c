@@ -1,0 +1,202 @@
+/* The subscriber's state machine: what it takes, loses, counts and hands out. */
+#include "support/case.h"
+
+#include "proto/envelope.h"
+#include "subscribers/gaps.h"
+#include "subscribers/sequencer.h"
+
+#include <stdlib.h>
+
+static fob_blob_t *body_of(const char *topic, uint64_t count) {
+    fob_buf_t body = {0};
+    for (uint64_t i = 0; i < count; i++) {
+        fob_envelope_t event = {.topic = fob_slice_str(topic), .data = fob_slice_str("d")};
+        assert_int_equal(fob_envelope_write(&body, 100, &event), FOB_OK);
+    }
+    fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
+    fob_buf_free(&body);
+    return blob;
+}
+
+static fob_cast_t cast_of(const char *topic, uint64_t seq, uint64_t count) {
+    return (fob_cast_t){.topic = fob_slice_str(topic),
+                        .kind = FOB_CAST_STORED,
+                        .offset = 1000 + seq,
+                        .count = count,
+                        .source = 5,
+                        .seq = seq,
+                        .time_ms = 9};
+}
+
+static void take(fob_sequencer_t *s, const char *topic, uint64_t seq, uint64_t count) {
+    fob_cast_t cast = cast_of(topic, seq, count);
+    fob_blob_t *body = body_of(topic, count);
+    fob_sequencer_take(s, &cast, body, 0);
+    fob_blob_unref(&body);
+}
+
+static void hands_out(fob_batch_t *batch, const char *topic, uint64_t offset) {
+    fob_event_t *event;
+    assert_int_equal(fob_batch_next(batch, &event), FOB_OK);
+    assert_string_equal(fob_event_topic(event), topic);
+    assert_int_equal(fob_event_offset(event), offset);
+    assert_int_equal(fob_event_time(event), 9);
+    assert_int_equal(fob_event_attempt(event), 0);
+    assert_int_equal(fob_event_token(event), 0);
+    fob_event_destroy(&event);
+}
+
+static void is_empty(fob_batch_t *batch) {
+    fob_event_t *event;
+    assert_int_equal(fob_batch_next(batch, &event), FOB_AGAIN);
+    assert_null(event);
+}
+
+static void events_come_out_one_by_one_in_the_order_taken(void **state) {
+    (void)state;
+    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a.*"), 100);
+    fob_batch_t batch = {0};
+    take(s, "a.b", 1, 2);
+    take(s, "a.c", 1, 1);
+    assert_int_equal(fob_sequencer_queued(s), 3);
+    assert_int_equal(fob_sequencer_move(s, &batch), 3);
+    assert_int_equal(fob_sequencer_queued(s), 0);
+    hands_out(&batch, "a.b", 1001);
+    hands_out(&batch, "a.b", 1002);
+    hands_out(&batch, "a.c", 1001);
+    is_empty(&batch);
+    assert_int_equal(fob_sequencer_move(s, &batch), 0);
+    fob_sequencer_destroy(&s);
+}
+
+static void other_topics_and_kinds_are_not_taken(void **state) {
+    (void)state;
+    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("orders"), 100);
+    fob_cast_t probe = {.topic = fob_slice_str("$sys.probe.x"), .kind = FOB_CAST_PROBE};
+    fob_blob_t *body = body_of("orders", 1);
+    take(s, "orders.x", 1, 1);
+    take(s, "orders_old", 1, 1);
+    fob_sequencer_take(s, &probe, body, 0);
+    assert_int_equal(fob_sequencer_queued(s), 0);
+    assert_int_equal(fob_sequencer_lost(s), 0);
+    fob_blob_unref(&body);
+    fob_sequencer_destroy(&s);
+}
+
+static void a_hole_counts_per_source_and_topic(void **state) {
+    (void)state;
+    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str(">"), 100);
+    take(s, "a", 7, 1); /* what was before is not ours to count */
+    take(s, "b", 1, 2);
+    assert_int_equal(fob_sequencer_lost(s), 0);
+    take(s, "a", 10, 1);
+    assert_int_equal(fob_sequencer_lost(s), 2);
+    take(s, "b", 4, 1);
+    assert_int_equal(fob_sequencer_lost(s), 3);
+    take(s, "b", 1, 1); /* numbered anew: nothing is hidden, nothing invented */
+    take(s, "b", 2, 1);
+    assert_int_equal(fob_sequencer_lost(s), 3);
+    assert_int_equal(fob_sequencer_queued(s), 7);
+    fob_sequencer_destroy(&s);
+}
+
+static void a_full_queue_loses_the_newest_event_by_event(void **state) {
+    (void)state;
+    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a"), 5);
+    fob_batch_t batch = {0};
+    take(s, "a", 1, 3);
+    take(s, "a", 4, 4);
+    take(s, "a", 8, 1);
+    assert_int_equal(fob_sequencer_queued(s), 5);
+    assert_int_equal(fob_sequencer_lost(s), 3);
+    assert_int_equal(fob_sequencer_move(s, &batch), 5);
+    for (uint64_t n = 1; n <= 5; n++)
+        hands_out(&batch, "a", 1000 + n);
+    is_empty(&batch);
+    fob_sequencer_destroy(&s);
+}
+
+static void what_a_reader_took_over_counts_as_held(void **state) {
+    (void)state;
+    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a"), 5);
+    fob_cast_t cast = cast_of("a", 1, 3);
+    fob_blob_t *body = body_of("a", 3);
+    fob_sequencer_take(s, &cast, body, 4);
+    assert_int_equal(fob_sequencer_queued(s), 1);
+    assert_int_equal(fob_sequencer_lost(s), 2);
+    fob_blob_unref(&body);
+    fob_sequencer_destroy(&s);
+}
+
+static void a_body_that_is_not_what_it_says_is_lost_whole(void **state) {
+    (void)state;
+    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str(">"), 100);
+    fob_cast_t more = cast_of("a", 1, 3), other = cast_of("b", 1, 2), huge = cast_of("c", 1, 1);
+    fob_blob_t *two = body_of("a", 2);
+    huge.count = UINT64_MAX;
+    fob_sequencer_take(s, &more, two, 0); /* too short */
+    assert_int_equal(fob_sequencer_lost(s), 3);
+    fob_sequencer_take(s, &other, two, 0); /* of another topic */
+    assert_int_equal(fob_sequencer_lost(s), 5);
+    fob_sequencer_take(s, &huge, two, 0); /* no more than can have been in it */
+    assert_true(fob_sequencer_lost(s) < 20);
+    assert_int_equal(fob_sequencer_queued(s), 0);
+    fob_blob_unref(&two);
+    fob_sequencer_destroy(&s);
+}
+
+static void fire_and_forget_has_no_offsets(void **state) {
+    (void)state;
+    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a"), 100);
+    fob_batch_t batch = {0};
+    fob_cast_t cast = cast_of("a", 1, 2);
+    fob_blob_t *body = body_of("a", 2);
+    cast.kind = FOB_CAST_FIRE;
+    cast.offset = 0;
+    fob_sequencer_take(s, &cast, body, 0);
+    fob_blob_unref(&body);
+    assert_int_equal(fob_sequencer_move(s, &batch), 2);
+    hands_out(&batch, "a", 0);
+    hands_out(&batch, "a", 0);
+    fob_sequencer_destroy(&s);
+}
+
+static void what_is_left_in_a_batch_is_freed_with_it(void **state) {
+    (void)state;
+    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a"), 100000);
+    fob_batch_t batch = {0};
+    for (uint64_t n = 0; n < 1000; n++)
+        take(s, "a", 1 + n * 2, 2);
+    assert_int_equal(fob_sequencer_move(s, &batch), 2 * FOB_BATCH_MESSAGES);
+    hands_out(&batch, "a", 1001);
+    fob_batch_clear(&batch);
+    is_empty(&batch);
+    assert_int_equal(fob_sequencer_queued(s), 2000 - 2 * FOB_BATCH_MESSAGES);
+    fob_sequencer_destroy(&s);
+}
+
+static void the_table_is_bounded_and_never_invents_a_loss(void **state) {
+    (void)state;
+    enum { PAIRS = 4 * FOB_GAPS_SETS * FOB_GAPS_WAYS };
+    fob_gaps_t *gaps = fob_gaps_new();
+    uint64_t missing = 0;
+    for (uint64_t round = 0; round < 2; round++)
+        for (uint64_t i = 0; i < PAIRS; i++)
+            missing += fob_gaps_see(gaps, i, fob_slice_str("topic"), 1 + round, 1);
+    assert_int_equal(missing, 0);
+    /* Those seen last are remembered. */
+    for (uint64_t i = PAIRS - 100; i < PAIRS; i++)
+        missing += fob_gaps_see(gaps, i, fob_slice_str("topic"), 5, 1);
+    assert_int_equal(missing, 200);
+    fob_gaps_destroy(&gaps);
+}
+
+FOB_MAIN(FOB_CASE(events_come_out_one_by_one_in_the_order_taken),
+         FOB_CASE(other_topics_and_kinds_are_not_taken),
+         FOB_CASE(a_hole_counts_per_source_and_topic),
+         FOB_CASE(a_full_queue_loses_the_newest_event_by_event),
+         FOB_CASE(what_a_reader_took_over_counts_as_held),
+         FOB_CASE(a_body_that_is_not_what_it_says_is_lost_whole),
+         FOB_CASE(fire_and_forget_has_no_offsets),
+         FOB_CASE(what_is_left_in_a_batch_is_freed_with_it),
+         FOB_CASE(the_table_is_bounded_and_never_invents_a_loss))
