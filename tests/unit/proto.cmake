@@ -3,5 +3,9 @@ foreach(noun blob buf cursor topic envelope event wire runs cast status)
     fob_test(NAME ${noun} LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${noun}.c
         LIBRARIES fob_proto Threads::Threads)
 endforeach()
-fob_test(NAME vectors LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_vectors.c
-    LIBRARIES fob_proto PkgConfig::JANSSON)
+
+# These read proto/vectors.json and proto/PROTOCOL.md.
+foreach(noun vectors page)
+    fob_test(NAME ${noun} LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${noun}.c
+        LIBRARIES fob_proto PkgConfig::JANSSON)
+endforeach()
