@@ -2,10 +2,10 @@
  *
  *     (now, command) -> records to append + effects to perform once these are durable
  *
- * No socket, file, clock, thread or random source; one thread at a time. The durable state (groups, books,
- * sessions, what came back) changes only by applying records, and replay applies the same records by the same
- * code: that is why the state hash after a replay is the same. Volatile state (workers, credit, running leases,
- * pages) starts empty and is not in the hash.
+ * No socket, file, clock, thread or random source; one thread at a time. The durable state (groups,
+ * books, sessions, what came back) changes only by applying records, and replay applies the same
+ * records by the same code: that is why the state hash after a replay is the same. Volatile state
+ * (workers, credit, running leases, pages) starts empty and is not in the hash.
  *
  * A turn: any number of `fob_core_step`, then one `fob_core_take`, whose records are one commit. */
 #ifndef FOB_CORE_H
@@ -21,15 +21,16 @@ typedef struct fob_core fob_core_t;
 
 typedef struct {
     uint32_t shard;
-    uint64_t max_event;       /* bytes of data of one event */
+    uint64_t max_event; /* bytes of data of one event */
     uint32_t max_groups;
-    uint32_t max_sessions;    /* publisher sessions kept; the longest unseen is forgotten first */
-    int64_t session_keep_ms;  /* and after this long unseen */
-    int64_t resume_ms;        /* after a start: how long leases out before it may be claimed (three beats) */
-    uint64_t cache_bytes;     /* pages of events kept in memory */
-    uint32_t page_bytes;      /* how much one NEED asks for */
-    uint32_t mark_block;      /* events a group may hand out beyond what its last mark covers */
-    uint32_t max_attempts;    /* then: dead */
+    uint32_t max_sessions;   /* publisher sessions kept; the longest unseen is forgotten first */
+    int64_t session_keep_ms; /* and after this long unseen */
+    int64_t
+        resume_ms; /* after a start: how long leases out before it may be claimed (three beats) */
+    uint64_t cache_bytes;  /* pages of events kept in memory */
+    uint32_t page_bytes;   /* how much one NEED asks for */
+    uint32_t mark_block;   /* events a group may hand out beyond what its last mark covers */
+    uint32_t max_attempts; /* then: dead */
     int64_t backoff_first_ms, backoff_max_ms;
     uint32_t backoff_factor;
     int64_t release_first_ms; /* the pause after a release, doubling up to backoff_max_ms */
@@ -43,15 +44,17 @@ typedef enum {
     FOB_CMD_LEAVE,
     FOB_CMD_CREDIT,
     FOB_CMD_SETTLE,
-    FOB_CMD_LOST,         /* a connection is gone: all its workers with it */
+    FOB_CMD_LOST, /* a connection is gone: all its workers with it */
     FOB_CMD_GROUP_ADD,
     FOB_CMD_GROUP_REMOVE,
-    FOB_CMD_PAGE,         /* the answer to a NEED; makes no record */
-    FOB_CMD_PAGE_ABSENT,  /* ... which cannot be had: `offset` up to `offset + count - 1` is damaged or trimmed */
-    FOB_CMD_TICK          /* time has passed: see fob_core_deadline */
+    FOB_CMD_PAGE,        /* the answer to a NEED; makes no record */
+    FOB_CMD_PAGE_ABSENT, /* ... which cannot be had: `offset` up to `offset + count - 1` is damaged
+                            or trimmed */
+    FOB_CMD_TICK         /* time has passed: see fob_core_deadline */
 } fob_command_kind_t;
 
-/* Slices and blobs are borrowed for the length of the step; the core takes its own holds and copies. */
+/* Slices and blobs are borrowed for the length of the step; the core takes its own holds and
+ * copies. */
 typedef struct {
     fob_command_kind_t kind;
     uint64_t conn; /* whose; 0 for PAGE and TICK */
@@ -61,14 +64,15 @@ typedef struct {
             uint64_t first;         /* number of the first event in the body, from 1 */
             uint64_t low;           /* every number below has its receipt */
             fob_blob_t *body;       /* the batch; all of the blob */
-            fob_status_t refuse;    /* not FOB_OK: answer every number so (FOB_DISK_FULL: no room reserved) */
+            fob_status_t
+                refuse; /* not FOB_OK: answer every number so (FOB_DISK_FULL: no room reserved) */
         } publish;
         struct {
             const uint8_t *session; /* the same session joining the same group again takes over */
             fob_slice_t group, pattern;
             bool create, temporary;
             uint64_t credit, jobs;
-            fob_slice_t claims;     /* runs [offset, count, token], or empty */
+            fob_slice_t claims; /* runs [offset, count, token], or empty */
         } join;
         struct {
             fob_slice_t group;
@@ -80,8 +84,8 @@ typedef struct {
         struct {
             fob_slice_t group;
             uint64_t seq;
-            uint64_t credit;        /* 0: unchanged */
-            fob_slice_t runs;       /* [kind, offset, count, token] */
+            uint64_t credit;  /* 0: unchanged */
+            fob_slice_t runs; /* [kind, offset, count, token] */
         } settle;
         struct {
             uint64_t req;
@@ -93,11 +97,11 @@ typedef struct {
             fob_slice_t record;
             uint64_t first_offset;
             uint32_t count;
-            uint64_t asked;         /* the `offset` of the NEED it answers */
-            bool last;              /* the last record of that answer */
+            uint64_t asked; /* the `offset` of the NEED it answers */
+            bool last;      /* the last record of that answer */
         } page;
         struct {
-            uint64_t offset;        /* as asked */
+            uint64_t offset; /* as asked */
             uint64_t count;
             uint64_t asked;
         } absent;
@@ -107,39 +111,39 @@ typedef struct {
 /* --- records and effects: a turn --- */
 
 typedef struct {
-    fob_slice_t head;        /* the core's bytes */
-    fob_blob_t *body;        /* and the batch behind it, held; NULL for most */
-    uint64_t first_offset;   /* of its events, 0 where count is 0 */
+    fob_slice_t head;      /* the core's bytes */
+    fob_blob_t *body;      /* and the batch behind it, held; NULL for most */
+    uint64_t first_offset; /* of its events, 0 where count is 0 */
     uint32_t count;
 } fob_record_t;
 
 typedef enum {
-    FOB_EFF_RECEIPT,  /* to a publisher */
+    FOB_EFF_RECEIPT, /* to a publisher */
     FOB_EFF_JOINED,
     FOB_EFF_DELIVER,
     FOB_EFF_SETTLED,
-    FOB_EFF_LOST,     /* leases taken away, told to the worker */
-    FOB_EFF_REPLY,    /* to an admin request */
-    FOB_EFF_NEED,     /* ask the journal for a page; never waits */
-    FOB_EFF_STORED    /* a run of one topic to broadcast */
+    FOB_EFF_LOST,  /* leases taken away, told to the worker */
+    FOB_EFF_REPLY, /* to an admin request */
+    FOB_EFF_NEED,  /* ask the journal for a page; never waits */
+    FOB_EFF_STORED /* a run of one topic to broadcast */
 } fob_effect_kind_t;
 
 /* Consecutive events of one batch. */
 typedef struct {
     uint64_t offset;
     uint32_t count;
-    uint32_t attempt;   /* from 1 */
-    uint64_t token;     /* of the first; they ascend by one */
-    int64_t time_ms;    /* when stored */
-    fob_blob_t *blob;   /* held by the turn */
-    size_t at, size;    /* the events' bytes in it */
+    uint32_t attempt; /* from 1 */
+    uint64_t token;   /* of the first; they ascend by one */
+    int64_t time_ms;  /* when stored */
+    fob_blob_t *blob; /* held by the turn */
+    size_t at, size;  /* the events' bytes in it */
 } fob_span_t;
 
 typedef struct {
     fob_effect_kind_t kind;
-    uint64_t after;      /* the position that must be durable first; 0: none */
+    uint64_t after; /* the position that must be durable first; 0: none */
     uint64_t conn;
-    fob_slice_t group;   /* JOINED, DELIVER, SETTLED, LOST; pattern beside it for JOINED */
+    fob_slice_t group; /* JOINED, DELIVER, SETTLED, LOST; pattern beside it for JOINED */
     fob_slice_t pattern;
     fob_status_t status; /* JOINED, REPLY */
     fob_slice_t text;    /* JOINED, REPLY: a sentence, or empty */
@@ -150,19 +154,21 @@ typedef struct {
     fob_slice_t refused; /* JOINED, SETTLED: the same */
     fob_span_t *spans;   /* DELIVER: one or more; STORED: exactly one */
     size_t span_count;
-    fob_slice_t topic;   /* STORED: points into the span's blob */
-    uint64_t prev, nth;  /* STORED: the gap chain; the topic's running number in this run */
-    uint64_t need_offset;/* NEED */
+    fob_slice_t topic;  /* STORED: points into the span's blob */
+    uint64_t prev, nth; /* STORED: the gap chain; the topic's running number in this run */
+    uint64_t
+        born; /* STORED: offset of the event numbered 1: differs when the numbering began anew */
+    uint64_t need_offset; /* NEED */
     uint32_t need_bytes;
 } fob_effect_t;
 
 /* Owned by the core, lent until fob_core_release. */
 typedef struct {
-    uint64_t position;   /* of its commit; 0: no records */
-    bool sync;           /* somebody waits: sync at once */
+    uint64_t position; /* of its commit; 0: no records */
+    bool sync;         /* somebody waits: sync at once */
     const fob_record_t *records;
     size_t record_count;
-    size_t bytes;        /* of all records */
+    size_t bytes; /* of all records */
     const fob_effect_t *effects;
     size_t effect_count;
 } fob_turn_t;
@@ -171,22 +177,25 @@ typedef struct {
 fob_core_t *fob_core_new(const fob_core_config_t *config);
 void fob_core_destroy(fob_core_t **self_p);
 
-/* Recovery: slices of a checkpoint, then records, then start. FOB_OK, FOB_DAMAGED (not what we wrote; text in
- * fob_core_error), FOB_NO_MEMORY. A record that a slice already holds is skipped. */
+/* Recovery: slices of a checkpoint, then records, then start. FOB_OK, FOB_DAMAGED (not what we
+ * wrote; text in fob_core_error), FOB_NO_MEMORY. A record that a slice already holds is skipped. */
 fob_status_t fob_core_load(fob_core_t *self, fob_slice_t slice) FOB_MUST_USE;
 fob_status_t fob_core_replay(fob_core_t *self, uint64_t position, fob_slice_t record) FOB_MUST_USE;
 const char *fob_core_error(const fob_core_t *self);
 
-/* Ends the replay; `position` is the journal's last. What was out before may be claimed for resume_ms. */
+/* Ends the replay; `position` is the journal's last. What was out before may be claimed for
+ * resume_ms. */
 void fob_core_start(fob_core_t *self, fob_now_t now, uint64_t position);
 
-/* Tells one command. FOB_OK, also where the answer is a refusal (that is an effect); FOB_NO_MEMORY: the core is
- * as before and nothing was answered; FOB_PROTOCOL: the command's bytes are malformed, nothing was done: the
- * shell counts it and ends the connection. */
-fob_status_t fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t *command) FOB_MUST_USE;
+/* Tells one command. FOB_OK, also where the answer is a refusal (that is an effect); FOB_NO_MEMORY:
+ * the core is as before and nothing was answered; FOB_PROTOCOL: the command's bytes are malformed,
+ * nothing was done: the shell counts it and ends the connection. */
+fob_status_t fob_core_step(fob_core_t *self, fob_now_t now,
+                           const fob_command_t *command) FOB_MUST_USE;
 
-/* Ends the turn: hands out what ready events and credit allow, then lends the records and effects. NULL:
- * nothing at all happened. Turns are released in any order, once their effects are performed. */
+/* Ends the turn: hands out what ready events and credit allow, then lends the records and effects.
+ * NULL: nothing at all happened. Turns are released in any order, once their effects are performed.
+ */
 fob_turn_t *fob_core_take(fob_core_t *self, fob_now_t now);
 void fob_core_release(fob_core_t *self, fob_turn_t **turn_p);
 
@@ -203,8 +212,9 @@ uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, b
 /* Hash of the durable state. */
 uint64_t fob_core_hash(const fob_core_t *self);
 
-/* Checkpoint in slices: begin, then next until it says false. Between slices turns go on: each slice says up to
- * which position it is true, and replay heeds that. False with slice->failed: no memory. */
+/* Checkpoint in slices: begin, then next until it says false. Between slices turns go on: each
+ * slice says up to which position it is true, and replay heeds that. False with slice->failed: no
+ * memory. */
 void fob_core_checkpoint_begin(fob_core_t *self);
 bool fob_core_checkpoint_next(fob_core_t *self, fob_buf_t *slice);
 
@@ -212,16 +222,17 @@ bool fob_core_checkpoint_next(fob_core_t *self, fob_buf_t *slice);
 typedef struct {
     fob_slice_t group, pattern;
     bool temporary;
-    const char *state;      /* flowing idle no_worker waiting (later: paused full breaker_open) */
+    const char *state; /* flowing idle no_worker waiting (later: paused full breaker_open) */
     char why[256];
     uint64_t generation;
     int64_t since_ms;
     uint64_t accepted, acked, dead, expired, shed, removed, ready, leased, delayed;
-    uint64_t redelivered;   /* hand-outs after the first */
-    uint32_t workers, busy; /* busy: workers that hold something */
+    uint64_t redelivered;     /* hand-outs after the first */
+    uint32_t workers, busy;   /* busy: workers that hold something */
     double in_rate, out_rate; /* events/s over the last 10 s; negative: unknown */
-    int64_t oldest_age_ms;  /* of the oldest unsettled event whose time is known; negative: unknown */
-    uint64_t floor;         /* lowest offset it needs */
+    int64_t
+        oldest_age_ms; /* of the oldest unsettled event whose time is known; negative: unknown */
+    uint64_t floor;    /* lowest offset it needs */
 } fob_group_stats_t;
 
 size_t fob_core_group_count(const fob_core_t *self);
@@ -229,9 +240,9 @@ size_t fob_core_group_count(const fob_core_t *self);
 bool fob_core_group_stats(fob_core_t *self, fob_now_t now, size_t index, fob_group_stats_t *out);
 
 typedef struct {
-    uint64_t events_in;     /* stored since the start of this process */
-    uint64_t busy;          /* numbers answered BUSY or DISK_FULL */
-    uint64_t cache_bytes;   /* pages held */
+    uint64_t events_in;   /* stored since the start of this process */
+    uint64_t busy;        /* numbers answered BUSY or DISK_FULL */
+    uint64_t cache_bytes; /* pages held */
     uint64_t sessions;
 } fob_core_stats_t;
 void fob_core_stats(const fob_core_t *self, fob_core_stats_t *out);

@@ -1,0 +1,369 @@
+/* core: commands in, turns out. */
+#include "bus/core/digest.h"
+#include "bus/core/state.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define TURNS_KEPT 64
+
+fob_core_t *fob_core_new(const fob_core_config_t *config) {
+    fob_core_t *self = calloc(1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->config = *config;
+    self->next_group = 1;
+    self->next_due = self->resume_until = FOB_NEVER;
+    fob_cache_init(&self->cache, &self->sheets, config->cache_bytes, config->page_bytes);
+    if (!fob_topics_init(&self->topics, FOB_TOPICS_MAX) ||
+        !fob_writers_init(&self->writers, config->max_sessions, config->session_keep_ms))
+        fob_core_destroy(&self);
+    return self;
+}
+
+static void turns_free(fob_core_t *self) {
+    fob_turn_free(self->open);
+    while (self->pool) {
+        fob_open_turn_t *next = self->pool->next;
+        fob_turn_free(self->pool);
+        self->pool = next;
+    }
+}
+
+void fob_core_destroy(fob_core_t **self_p) {
+    fob_core_t *self = *self_p;
+    if (!self)
+        return;
+    *self_p = NULL;
+    if (self->open) {
+        for (size_t i = 0; i < self->open->sheet_count; i++)
+            fob_sheet_unref(&self->sheets, self->open->sheets[i]);
+    }
+    turns_free(self);
+    fob_cache_free(&self->cache);
+    fob_sheet_pool_free(&self->sheets);
+    fob_topics_free(&self->topics);
+    fob_writers_free(&self->writers);
+    fob_members_free(&self->members);
+    fob_groups_free(&self->groups);
+    free(self->dirty);
+    free(self->refusals);
+    free(self->match);
+    fob_buf_free(&self->rows);
+    fob_buf_free(&self->row_heads);
+    fob_buf_free(&self->snapshot);
+    free(self);
+}
+
+const char *fob_core_error(const fob_core_t *self) {
+    return self->error;
+}
+
+/* --- recovery --- */
+
+fob_status_t fob_core_replay(fob_core_t *self, uint64_t position, fob_slice_t record) {
+    assert(!self->live);
+    if (position <= self->loaded)
+        return FOB_OK;
+    self->position = position;
+    return fob_apply(self, position, record);
+}
+
+/* What was out before the start lies in floor..mark: it waits for its worker. Above goes at once.
+ */
+static void start_group(fob_core_t *self, fob_group_t *group) {
+    group->resume_at = group->resume_gap = group->cover.floor;
+    group->resume_to = group->mark_offset < self->head ? group->mark_offset : self->head;
+    group->resume_token = group->mark_token;
+    group->resuming = group->resume_at <= group->resume_to;
+    group->cursor = group->resuming ? group->resume_to + 1 : group->cover.floor;
+    group->gap_from = group->cursor;
+    group->caught_up = group->cursor > self->head;
+    group->next_token = group->mark_token + 1;
+    group->marks[0] = group->marks[1] = (fob_mark_t){group->mark_offset, group->mark_token, 0};
+    group->born = 0;
+    group->no_member_ns = self->now.mono_ns;
+    fob_meter_begin(&group->in, self->now.mono_ns);
+    fob_meter_begin(&group->out, self->now.mono_ns);
+    uint32_t at = 0;
+    for (fob_back_entry_t *e; (e = fob_back_next(&group->back, &at)) != NULL;) {
+        if (!e->out)
+            fob_core_schedule(self, group, e);
+    }
+    self->unsettled += fob_group_pristine(group) + group->back.count;
+}
+
+void fob_core_start(fob_core_t *self, fob_now_t now, uint64_t position) {
+    assert(!self->live);
+    self->now = now;
+    self->live = true;
+    self->position = position;
+    self->resume_until = now.mono_ns + self->config.resume_ms * FOB_MS;
+    self->unsettled = 0;
+    fob_topics_start(&self->topics, self->head);
+    for (fob_writer_t *w = self->writers.newest; w; w = w->older)
+        w->position = 0;
+    for (size_t i = 0; i < self->groups.count; i++)
+        start_group(self, self->groups.by_id[i]);
+    self->swept = self->head;
+}
+
+/* --- steps --- */
+
+fob_status_t fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t *command) {
+    assert(self->live);
+    self->now = now;
+    switch (command->kind) {
+    case FOB_CMD_PUBLISH:
+        return fob_publish(self, command);
+    case FOB_CMD_JOIN:
+        return fob_join(self, command);
+    case FOB_CMD_LEAVE:
+        return fob_leave(self, command);
+    case FOB_CMD_CREDIT:
+        return fob_credit(self, command);
+    case FOB_CMD_SETTLE:
+        return fob_settle(self, command);
+    case FOB_CMD_LOST:
+        return fob_lost(self, command);
+    case FOB_CMD_GROUP_ADD:
+    case FOB_CMD_GROUP_REMOVE:
+        return fob_admin(self, command);
+    case FOB_CMD_PAGE:
+        return fob_page(self, command);
+    case FOB_CMD_PAGE_ABSENT:
+        return fob_page_absent(self, command);
+    case FOB_CMD_TICK:
+        return FOB_OK; /* what time brings about happens in the take */
+    }
+    return FOB_PROTOCOL;
+}
+
+void fob_core_wake(fob_core_t *self, fob_group_t *group) {
+    if (group->dirty)
+        return;
+    group->dirty = true;
+    assert(self->dirty_count < self->dirty_capacity);
+    self->dirty[self->dirty_count++] = group;
+}
+
+fob_open_turn_t *fob_core_open(fob_core_t *self) {
+    if (!self->open && self->pool) {
+        self->open = self->pool;
+        self->pool = self->open->next;
+        self->open->next = NULL;
+        self->pool_count--;
+    }
+    if (!self->open)
+        self->open = fob_turn_new();
+    return self->open;
+}
+
+void fob_core_wait(fob_core_t *self, uint64_t position) {
+    if (position == fob_core_next_position(self) && self->open)
+        self->open->lent.sync = true;
+}
+
+/* --- pages --- */
+
+static void wake_blocked(fob_core_t *self) {
+    for (size_t i = 0; i < self->groups.count; i++) {
+        fob_group_t *group = self->groups.by_id[i];
+        if (group->blocked) {
+            group->blocked = false;
+            fob_core_wake(self, group);
+        }
+    }
+}
+
+/* The record as a sheet, or NULL where it is not what we wrote; then *status tells if memory
+ * lacked. */
+static fob_sheet_t *read_page(fob_core_t *self, const fob_command_t *command,
+                              fob_status_t *status) {
+    fob_slice_t record = command->page.record;
+    fob_record_events_t head;
+    *status = FOB_BAD_EVENT;
+    if (!fob_record_read_events(record, &head) || head.count == 0 ||
+        head.first_offset != command->page.first_offset || head.count != command->page.count)
+        return NULL;
+    fob_sheet_t *sheet = fob_sheet_new(&self->sheets);
+    *status = FOB_NO_MEMORY;
+    if (!sheet)
+        return NULL;
+    fob_slice_t body =
+        fob_slice(record.data + FOB_RECORD_EVENTS_SIZE, record.size - FOB_RECORD_EVENTS_SIZE);
+    size_t at = (size_t)(body.data - fob_blob_slice(command->page.blob).data);
+    *status = fob_sheet_index(sheet, command->page.blob, at, body, false, 0);
+    if (*status == FOB_OK && sheet->count != head.count)
+        *status = FOB_BAD_EVENT;
+    if (*status != FOB_OK) {
+        fob_sheet_unref(&self->sheets, sheet);
+        return NULL;
+    }
+    sheet->first_offset = head.first_offset;
+    sheet->time_ms = head.time_ms;
+    return sheet;
+}
+
+fob_status_t fob_page(fob_core_t *self, const fob_command_t *command) {
+    fob_status_t status;
+    fob_sheet_t *sheet = read_page(self, command, &status);
+    if (status == FOB_NO_MEMORY)
+        return status;
+    fob_cache_page(&self->cache, command->page.asked, sheet, command->page.first_offset,
+                   command->page.count, command->page.last);
+    if (command->page.last)
+        wake_blocked(self);
+    return FOB_OK;
+}
+
+fob_status_t fob_page_absent(fob_core_t *self, const fob_command_t *command) {
+    uint64_t count = command->absent.count ? command->absent.count : 1;
+    fob_cache_page(&self->cache, command->absent.asked, NULL, command->absent.offset, count, true);
+    wake_blocked(self);
+    return FOB_OK;
+}
+
+/* --- turns --- */
+
+static void fall_due(fob_core_t *self) {
+    self->next_due = FOB_NEVER;
+    for (size_t i = 0; i < self->groups.count; i++) {
+        fob_group_t *group = self->groups.by_id[i];
+        fob_back_entry_t *entry;
+        while ((entry = fob_back_delayed(&group->back)) != NULL) {
+            if (entry->due_ns > self->now.mono_ns) {
+                if (entry->due_ns < self->next_due)
+                    self->next_due = entry->due_ns;
+                break;
+            }
+            fob_back_set(&group->back, entry, FOB_BACK_READY, 0);
+            fob_core_wake(self, group);
+        }
+    }
+}
+
+/* Whatever was out before the start and was not claimed goes out again. */
+static void end_resume(fob_core_t *self) {
+    self->resume_until = FOB_NEVER;
+    for (size_t i = 0; i < self->groups.count; i++) {
+        fob_group_t *group = self->groups.by_id[i];
+        uint32_t at = 0;
+        for (fob_back_entry_t *e; (e = fob_back_next(&group->back, &at)) != NULL;) {
+            if (e->state == FOB_BACK_IDLE)
+                fob_back_set(&group->back, e, FOB_BACK_READY, 0);
+        }
+        fob_core_wake(self, group);
+    }
+    for (size_t i = self->groups.count; i-- > 0;) {
+        fob_group_t *group = self->groups.by_id[i];
+        if (group->temporary && group->member_count == 0 &&
+            fob_group_drop(self, group) == FOB_NO_MEMORY)
+            self->resume_until = self->now.mono_ns; /* at the next take */
+    }
+}
+
+static void hand_out(fob_core_t *self) {
+    size_t count = self->dirty_count;
+    self->again = false;
+    for (size_t i = 0; i < count; i++) {
+        fob_group_t *group = self->dirty[i];
+        group->dirty = false;
+        if (fob_handout(self, group)) {
+            fob_core_wake(self, group);
+            self->again = true;
+        }
+    }
+    self->dirty_count -= count;
+    memmove(self->dirty, self->dirty + count, self->dirty_count * sizeof(fob_group_t *));
+}
+
+fob_turn_t *fob_core_take(fob_core_t *self, fob_now_t now) {
+    assert(self->live);
+    self->now = now;
+    if (now.mono_ns >= self->resume_until)
+        end_resume(self);
+    if (now.mono_ns >= self->next_due)
+        fall_due(self);
+    if (self->dirty_count)
+        hand_out(self);
+    self->cache.takes++;
+    fob_open_turn_t *turn = self->open;
+    if (!turn || (turn->record_count == 0 && turn->effect_count == 0))
+        return NULL;
+    if (turn->record_count)
+        fob_handout_sweep(self);
+    self->open = NULL;
+    if (turn->record_count)
+        turn->lent.position = ++self->position;
+    turn->lent.records = turn->records;
+    turn->lent.record_count = turn->record_count;
+    turn->lent.bytes = turn->bytes;
+    turn->lent.effects = turn->effects;
+    turn->lent.effect_count = turn->effect_count;
+    return &turn->lent;
+}
+
+void fob_core_release(fob_core_t *self, fob_turn_t **turn_p) {
+    if (!*turn_p)
+        return;
+    fob_open_turn_t *turn = (fob_open_turn_t *)(void *)*turn_p;
+    *turn_p = NULL;
+    for (size_t i = 0; i < turn->sheet_count; i++) {
+        turn->sheets[i]->pinned = false;
+        fob_sheet_unref(&self->sheets, turn->sheets[i]);
+    }
+    fob_turn_clear(turn);
+    fob_cache_trim(&self->cache);
+    if (self->pool_count >= TURNS_KEPT) {
+        fob_turn_free(turn);
+        return;
+    }
+    turn->next = self->pool;
+    self->pool = turn;
+    self->pool_count++;
+}
+
+int64_t fob_core_deadline(const fob_core_t *self) {
+    if (self->again)
+        return self->now.mono_ns;
+    return self->next_due < self->resume_until ? self->next_due : self->resume_until;
+}
+
+/* --- questions --- */
+
+uint64_t fob_core_floor(const fob_core_t *self) {
+    uint64_t floor = self->head + 1;
+    for (size_t i = 0; i < self->groups.count; i++) {
+        uint64_t needs = fob_group_floor(self->groups.by_id[i]);
+        floor = needs < floor ? needs : floor;
+    }
+    return floor;
+}
+
+/* The worst: each event is settled by a record of its own. */
+uint64_t fob_core_settle_reserve(const fob_core_t *self) {
+    return self->unsettled * (FOB_RECORD_RUNS_SIZE + FOB_RUN_SIZE);
+}
+
+uint64_t fob_core_head(const fob_core_t *self) {
+    return self->head;
+}
+
+uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, bool *known) {
+    const fob_writer_t *writer = fob_writers_find(&self->writers, session);
+    *known = writer != NULL;
+    if (!writer || writer->next == 0)
+        return 0;
+    return writer->next - 1;
+}
+
+uint64_t fob_core_hash(const fob_core_t *self) {
+    uint64_t groups = 0;
+    for (size_t i = 0; i < self->groups.count; i++)
+        groups += fob_group_hash(self->groups.by_id[i]);
+    uint64_t fields[] = {self->head,       (uint64_t)self->time_ms,
+                         self->next_group, self->groups.count,
+                         groups,           fob_writers_hash(&self->writers)};
+    return fob_digest(fields, sizeof fields);
+}

@@ -1,0 +1,397 @@
+/* join: workers come, come back with what they hold, and go. */
+#include "bus/core/runs.h"
+
+#include <assert.h>
+
+#define CLAIMS_MAX   262144 /* events that one JOIN may claim */
+#define REFUSED_SIZE 64     /* bytes of an encoded row of `refused`, with something over */
+
+/* One JOIN on its way. */
+typedef struct {
+    fob_core_t *core;
+    fob_group_t *group;
+    uint32_t member; /* the new one */
+    uint32_t old;    /* whose leases it takes over, or FOB_MEMBER_NONE */
+    uint32_t rows;   /* of `refused`, encoded in core->rows */
+    uint64_t row[4]; /* the last, not encoded yet; row[2] 0: none */
+} join_t;
+
+/* --- giving back --- */
+
+static fob_run_record_t return_run(const fob_core_t *core, const fob_group_t *group,
+                                   const fob_grant_t *grant, bool counted, uint8_t reason) {
+    const fob_back_entry_t *entry = grant->back ? fob_back_find(&group->back, grant->offset) : NULL;
+    uint32_t attempts = (entry ? entry->attempts : 0) + 1;
+    fob_run_record_t run = {.verb = FOB_RUN_RETURN,
+                            .flags = grant->back ? 0 : FOB_RUN_FRESH,
+                            .reason = reason,
+                            .count = 1,
+                            .from = grant->back ? grant->offset : grant->gap_from,
+                            .to = grant->offset,
+                            .token = grant->token};
+    if (counted && attempts >= core->config.max_attempts) {
+        run.verb = FOB_RUN_DEAD;
+        run.token = attempts;
+    } else if (counted) {
+        run.flags |= FOB_RUN_COUNTED;
+    }
+    return run;
+}
+
+fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, uint8_t reason) {
+    fob_member_t *member = &self->members.slab[index];
+    fob_group_t *group = member->group;
+    fob_runs_writer_t runs;
+    if (member->held.count == 0)
+        return FOB_OK;
+    if (!fob_runs_begin(&runs, self, group, member->held.count, member->held.count))
+        return FOB_NO_MEMORY;
+    for (uint64_t i = 0; member->held.count > 0; i++) {
+        fob_grant_t *grant = &group->grants.slab[member->held.first];
+        fob_run_record_t run = return_run(self, group, grant, i < counted, reason);
+        fob_runs_put(&runs, &run);
+        fob_grants_remove(&group->grants, &member->held, grant);
+    }
+    fob_runs_end(&runs);
+    fob_core_wake(self, group);
+    return FOB_OK;
+}
+
+/* The member gives back what it holds and is gone; so is a temporary group without workers. */
+static fob_status_t part(fob_core_t *self, uint32_t index, bool lost) {
+    fob_member_t *member = &self->members.slab[index];
+    fob_group_t *group = member->group;
+    uint64_t counted = !lost ? 0 : member->jobs ? member->jobs : 1;
+    fob_status_t status =
+        fob_give_back(self, index, counted, lost ? FOB_REASON_LOST : FOB_REASON_LEAVE);
+    if (status != FOB_OK)
+        return status;
+    if (group->temporary && group->member_count == 1 && !fob_core_open(self))
+        return FOB_NO_MEMORY;
+    fob_members_remove(&self->members, index);
+    if (group->member_count > 0)
+        return FOB_OK;
+    group->no_member_ns = self->now.mono_ns;
+    return group->temporary ? fob_group_drop(self, group) : FOB_OK;
+}
+
+fob_status_t fob_leave(fob_core_t *self, const fob_command_t *command) {
+    fob_group_t *group = fob_groups_find(&self->groups, command->leave.group);
+    uint32_t index =
+        group ? fob_members_find(&self->members, command->conn, group) : FOB_MEMBER_NONE;
+    return index == FOB_MEMBER_NONE ? FOB_OK : part(self, index, false);
+}
+
+fob_status_t fob_lost(fob_core_t *self, const fob_command_t *command) {
+    uint32_t index;
+    while ((index = fob_members_of(&self->members, command->conn)) != FOB_MEMBER_NONE) {
+        fob_status_t status = part(self, index, true);
+        if (status != FOB_OK)
+            return status;
+    }
+    return FOB_OK;
+}
+
+fob_status_t fob_credit(fob_core_t *self, const fob_command_t *command) {
+    fob_group_t *group = fob_groups_find(&self->groups, command->credit.group);
+    uint32_t index =
+        group ? fob_members_find(&self->members, command->conn, group) : FOB_MEMBER_NONE;
+    if (index == FOB_MEMBER_NONE)
+        return FOB_OK; /* it left, or was given up: credit means nothing then */
+    fob_member_t *member = &self->members.slab[index];
+    if (command->credit.credit > member->credit)
+        member->credit = command->credit.credit;
+    fob_members_ring(&self->members, index);
+    fob_core_wake(self, group);
+    return FOB_OK;
+}
+
+/* --- claims --- */
+
+static void refuse_flush(join_t *self) {
+    if (self->row[2] == 0)
+        return;
+    fob_run_write(&self->core->rows, self->row, 4);
+    self->rows++;
+    self->row[2] = 0;
+}
+
+static void refuse(join_t *self, fob_status_t status, uint64_t offset, uint64_t token) {
+    uint64_t *last = self->row;
+    if (last[2] && last[0] == (uint64_t)status && last[1] + last[2] == offset &&
+        last[3] + last[2] == token) {
+        last[2]++;
+        return;
+    }
+    refuse_flush(self);
+    uint64_t row[4] = {(uint64_t)status, offset, 1, token};
+    memcpy(self->row, row, sizeof row);
+}
+
+static void hold(join_t *self, uint64_t offset, uint64_t token) {
+    fob_member_t *member = &self->core->members.slab[self->member];
+    fob_grants_add(&self->group->grants, &member->held,
+                   &(fob_grant_t){.token = token,
+                                  .offset = offset,
+                                  .gap_from = offset,
+                                  .member = self->member,
+                                  .back = true});
+}
+
+/* A lease that runs: the worker's own, or another's. */
+static fob_status_t claim_running(join_t *self, fob_grant_t *grant, uint64_t offset) {
+    fob_member_t *members = self->core->members.slab;
+    if (grant->offset != offset)
+        return FOB_NOT_HELD;
+    if (grant->member == self->member)
+        return FOB_OK;
+    if (grant->member != self->old)
+        return FOB_STALE;
+    fob_grants_move(&self->group->grants, &members[self->old].held, &members[self->member].held,
+                    grant, self->member);
+    return FOB_OK;
+}
+
+/* One that came back, or was out before the start: the last to have had it may keep it. */
+static fob_status_t claim_back(join_t *self, fob_runs_writer_t *runs, fob_back_entry_t *entry,
+                               uint64_t token) {
+    if (entry->state == FOB_BACK_LEASED)
+        return FOB_STALE;
+    if (entry->token != token)
+        return FOB_NOT_HELD;
+    fob_back_set(&self->group->back, entry, FOB_BACK_LEASED, 0);
+    if (!entry->out) {
+        fob_run_record_t run = {.verb = FOB_RUN_HANDOUT,
+                                .count = 1,
+                                .from = entry->offset,
+                                .to = entry->offset,
+                                .token = token};
+        fob_runs_put(runs, &run);
+    }
+    hold(self, entry->offset, token);
+    return FOB_OK;
+}
+
+/* A first hand-out from before the start. */
+static fob_status_t claim_fresh(join_t *self, fob_runs_writer_t *runs, uint64_t offset,
+                                uint64_t token) {
+    const fob_group_t *group = self->group;
+    if (!group->resuming || offset < group->resume_at || offset > group->resume_to || token == 0 ||
+        token > group->resume_token)
+        return FOB_NOT_HELD;
+    fob_run_record_t run = {.verb = FOB_RUN_HANDOUT,
+                            .flags = FOB_RUN_FRESH,
+                            .count = 1,
+                            .from = offset,
+                            .to = offset,
+                            .token = token};
+    fob_runs_put(runs, &run);
+    hold(self, offset, token);
+    return FOB_OK;
+}
+
+static fob_status_t claim_one(join_t *self, fob_runs_writer_t *runs, uint64_t offset,
+                              uint64_t token) {
+    fob_group_t *group = self->group;
+    fob_grant_t *grant = fob_grants_find(&group->grants, token);
+    if (grant)
+        return claim_running(self, grant, offset);
+    fob_back_entry_t *entry = fob_back_find(&group->back, offset);
+    if (entry)
+        return claim_back(self, runs, entry, token);
+    if (offset < group->start)
+        return FOB_NOT_HELD;
+    if (fob_cover_has(&group->cover, offset))
+        return FOB_GONE;
+    return claim_fresh(self, runs, offset, token);
+}
+
+/* Room for what one row can change, and for its refusals. */
+static bool reserve_row(join_t *self, fob_runs_writer_t *runs, uint64_t count) {
+    return fob_buf_room(&self->core->rows, count * REFUSED_SIZE) &&
+           fob_grants_reserve(&self->group->grants, count) &&
+           fob_runs_begin(runs, self->core, self->group, count, count);
+}
+
+static fob_status_t claim(join_t *self, fob_slice_t claims) {
+    fob_runs_t rows;
+    fob_run_t row;
+    if (claims.size == 0 || !fob_runs(claims, &rows))
+        return FOB_OK;
+    while (fob_runs_next(&rows, &row)) {
+        uint64_t offset = row.at[0], count = row.at[1], token = row.at[2];
+        fob_runs_writer_t runs;
+        /* A record each: an event claimed twice is then seen as held the second time. */
+        if (!reserve_row(self, &runs, count))
+            return FOB_NO_MEMORY;
+        for (uint64_t i = 0; i < count; i++) {
+            fob_status_t status = claim_one(self, &runs, offset + i, token + i);
+            if (status != FOB_OK)
+                refuse(self, status, offset + i, token + i);
+        }
+        fob_runs_end(&runs);
+    }
+    refuse_flush(self);
+    return FOB_OK;
+}
+
+/* Whether the claims are well formed, and not too many. */
+static bool claims_valid(fob_slice_t claims) {
+    fob_runs_t rows;
+    fob_run_t row;
+    uint64_t total = 0;
+    if (claims.size == 0)
+        return true;
+    if (!fob_runs(claims, &rows))
+        return false;
+    while (fob_runs_next(&rows, &row)) {
+        if (row.at[1] > CLAIMS_MAX || row.at[0] > INT64_MAX || row.at[2] > INT64_MAX)
+            return false;
+        total += row.at[1];
+    }
+    return !rows.cursor.failed && total <= CLAIMS_MAX;
+}
+
+/* --- joining --- */
+
+static uint32_t find_old(const fob_core_t *core, const fob_group_t *group,
+                         const fob_command_t *command) {
+    uint32_t same = fob_members_find(&core->members, command->conn, group);
+    for (uint32_t i = 0;
+         command->join.session && same == FOB_MEMBER_NONE && i < group->member_count; i++) {
+        uint32_t index = group->members[i];
+        if (memcmp(core->members.slab[index].session, command->join.session, FOB_SESSION_SIZE) == 0)
+            same = index;
+    }
+    return same;
+}
+
+/* Tells the old connection, should it still be there, what it has lost. */
+static fob_status_t tell_lost(join_t *self) {
+    fob_core_t *core = self->core;
+    const fob_member_t *old = &core->members.slab[self->old];
+    fob_open_turn_t *turn = fob_core_open(core);
+    fob_buf_t *heads = &core->row_heads;
+    if (old->held.count == 0 || old->conn == core->members.slab[self->member].conn)
+        return FOB_OK;
+    if (!turn || !fob_turn_reserve(turn, 0, 1, 0, 0))
+        return FOB_NO_MEMORY;
+    uint32_t count = old->held.count < FOB_RUNS_MAX ? old->held.count : FOB_RUNS_MAX;
+    fob_buf_clear(heads);
+    fob_pack_array(heads, count);
+    uint32_t at = old->held.first;
+    for (uint32_t i = 0; i < count; i++) {
+        const fob_grant_t *grant = &self->group->grants.slab[at];
+        fob_run_write(heads, (uint64_t[]){grant->offset, 1, grant->token}, 3);
+        at = grant->next;
+    }
+    fob_slice_t runs = heads->failed ? (fob_slice_t){0} : fob_turn_copy(turn, fob_buf_slice(heads));
+    fob_slice_t name = fob_turn_copy(turn, self->group->name);
+    if (!runs.data || !name.data)
+        return FOB_NO_MEMORY;
+    fob_effect_t *effect = fob_turn_effect(turn, FOB_EFF_LOST);
+    effect->conn = old->conn;
+    effect->group = name;
+    effect->runs = runs;
+    return FOB_OK;
+}
+
+/* What the new one did not claim goes back at no cost, and the old one is no more. */
+static fob_status_t replace_old(join_t *self) {
+    if (self->old == FOB_MEMBER_NONE)
+        return FOB_OK;
+    fob_status_t status = tell_lost(self);
+    if (status == FOB_OK)
+        status = fob_give_back(self->core, self->old, 0, FOB_REASON_LEAVE);
+    if (status == FOB_OK)
+        fob_members_remove(&self->core->members, self->old);
+    return status;
+}
+
+static fob_status_t encode_refused(join_t *self, fob_slice_t *out) {
+    fob_core_t *core = self->core;
+    fob_buf_t *heads = &core->row_heads;
+    *out = (fob_slice_t){0};
+    if (self->rows == 0)
+        return FOB_OK;
+    fob_buf_clear(heads);
+    fob_pack_array(heads, self->rows);
+    fob_buf_put(heads, core->rows.data, core->rows.size);
+    if (heads->failed || core->rows.failed)
+        return FOB_NO_MEMORY;
+    *out = fob_turn_copy(core->open, fob_buf_slice(heads));
+    return out->data ? FOB_OK : FOB_NO_MEMORY;
+}
+
+static fob_status_t enter(fob_core_t *core, fob_group_t *group, const fob_command_t *command,
+                          fob_slice_t *refused) {
+    join_t join = {.core = core, .group = group, .old = find_old(core, group, command)};
+    fob_buf_clear(&core->rows);
+    join.member = fob_members_add(&core->members, command->conn, group);
+    if (join.member == FOB_MEMBER_NONE)
+        return FOB_NO_MEMORY;
+    fob_member_t *member = &core->members.slab[join.member];
+    if (command->join.session)
+        memcpy(member->session, command->join.session, FOB_SESSION_SIZE);
+    member->credit = command->join.credit;
+    member->jobs = command->join.jobs;
+    member->joined = group->born;
+    fob_status_t status = claim(&join, command->join.claims);
+    if (status == FOB_OK)
+        status = replace_old(&join);
+    if (status == FOB_OK)
+        status = encode_refused(&join, refused);
+    fob_members_ring(&core->members, join.member);
+    fob_core_wake(core, group);
+    return status;
+}
+
+static fob_status_t find_or_create(fob_core_t *self, const fob_command_t *command,
+                                   fob_group_t **group, bool *created) {
+    fob_slice_t name = command->join.group, pattern = command->join.pattern;
+    *created = false;
+    *group = fob_groups_find(&self->groups, name);
+    fob_status_t status =
+        fob_group_check(name, *group && pattern.size == 0 ? (*group)->pattern : pattern);
+    if (!*group && !command->join.create && status != FOB_INVALID)
+        return FOB_NO_GROUP;
+    if (status != FOB_OK)
+        return status;
+    if (*group) {
+        bool same = pattern.size == 0 || fob_slice_eq((*group)->pattern, pattern);
+        return same ? FOB_OK : FOB_PATTERN_DIFFERS;
+    }
+    *created = true;
+    return fob_group_create(self, name, pattern, command->join.temporary, group);
+}
+
+fob_status_t fob_join(fob_core_t *self, const fob_command_t *command) {
+    fob_open_turn_t *turn = fob_core_open(self);
+    fob_group_t *group;
+    fob_slice_t refused = {0};
+    bool created;
+    if (!claims_valid(command->join.claims))
+        return FOB_PROTOCOL;
+    if (!turn || !fob_turn_reserve(turn, 0, 1, 0, 0))
+        return FOB_NO_MEMORY;
+    fob_slice_t name = fob_turn_copy(turn, command->join.group);
+    fob_status_t status = find_or_create(self, command, &group, &created);
+    if (status == FOB_OK)
+        status = enter(self, group, command, &refused);
+    fob_slice_t pattern =
+        group && status != FOB_NO_MEMORY ? fob_turn_copy(turn, group->pattern) : (fob_slice_t){0};
+    if (status == FOB_NO_MEMORY || (name.size && !name.data) || !fob_turn_reserve(turn, 0, 1, 0, 0))
+        return FOB_NO_MEMORY;
+    fob_effect_t *effect = fob_turn_effect(turn, FOB_EFF_JOINED);
+    effect->conn = command->conn;
+    effect->group = name;
+    effect->pattern = pattern.data ? pattern : (fob_slice_t){0};
+    effect->status = status;
+    effect->created = created && status == FOB_OK;
+    effect->text =
+        fob_group_refusal(self, status, command->join.group, command->join.pattern, group);
+    effect->refused = refused;
+    effect->after = status == FOB_OK ? group->born : 0;
+    fob_core_wait(self, effect->after);
+    return FOB_OK;
+}

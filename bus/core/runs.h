@@ -1,0 +1,23 @@
+/* runs: builds one record of runs for a group, joining neighbours, and applies it. */
+#ifndef FOB_CORE_RUNS_H
+#define FOB_CORE_RUNS_H
+
+#include "bus/core/state.h"
+
+typedef struct {
+    fob_core_t *core;
+    fob_group_t *group;
+    uint8_t *bytes;
+    size_t room, size;
+    fob_run_record_t last; /* not written yet; verb 0: none */
+} fob_runs_writer_t;
+
+/* Reserves all that a record of up to `runs` runs over up to `events` events can need. False: no
+ * memory. */
+bool fob_runs_begin(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group, size_t runs,
+                    size_t events);
+void fob_runs_put(fob_runs_writer_t *self, const fob_run_record_t *run);
+/* Adds the record to the turn and applies it; false: there were no runs, and there is no record. */
+bool fob_runs_end(fob_runs_writer_t *self);
+
+#endif

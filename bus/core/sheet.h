@@ -1,0 +1,70 @@
+/* sheet: a batch of consecutive events as they were published, with an index: where each begins and
+ * which topic it has.
+ *
+ * Built once, when the bytes are checked; kept in the cache; read by every group's hand-outs.
+ * Counted holders, one thread. Index arrays are kept with the struct in a pool: no allocation once
+ * warm. */
+#ifndef FOB_CORE_SHEET_H
+#define FOB_CORE_SHEET_H
+
+#include "bus/core/topics.h"
+#include "proto/blob.h"
+#include "proto/envelope.h"
+
+typedef struct {
+    uint32_t at; /* of the topic's bytes, from the batch's first byte */
+    uint8_t size;
+    uint32_t first, count;           /* index of its first event; how many */
+    uint32_t groups_at, group_count; /* in `groups`, once routed */
+} fob_sheet_topic_t;
+
+typedef struct fob_sheet fob_sheet_t;
+struct fob_sheet {
+    fob_sheet_t *next; /* in the pool */
+    uint32_t holders;
+    bool pinned;      /* its commit may not be durable yet: nowhere else to be read from */
+    fob_blob_t *blob; /* NULL: only looked at (replay) */
+    const uint8_t *bytes;
+    size_t at, size; /* of `bytes` in the blob */
+    uint64_t first_offset;
+    uint64_t position; /* of its commit; 0: durable since long */
+    int64_t time_ms;
+    uint32_t count;
+    uint32_t *begin;   /* count + 1 places from `bytes` */
+    uint32_t *topic;   /* count indexes into `topics`; the same topic may be listed twice */
+    uint32_t capacity; /* of both */
+    fob_sheet_topic_t *topics;
+    uint32_t topic_count, topic_capacity;
+    fob_group_t **groups; /* good only while the publish is applied */
+    uint32_t group_count, group_capacity;
+};
+
+typedef struct {
+    fob_sheet_t *free;
+    uint32_t free_count;
+} fob_sheet_pool_t;
+
+void fob_sheet_pool_free(fob_sheet_pool_t *self);
+/* An empty batch with one holder; NULL: no memory. */
+fob_sheet_t *fob_sheet_new(fob_sheet_pool_t *pool);
+fob_sheet_t *fob_sheet_ref(fob_sheet_t *self);
+void fob_sheet_unref(fob_sheet_pool_t *pool, fob_sheet_t *self);
+
+/* Indexes all of `bytes`, which lie at `at` in `blob` (one more holder) or, with NULL, are only
+ * borrowed. With `check`, every event is read whole (data up to max_data); otherwise they were
+ * checked before. FOB_OK; FOB_BAD_EVENT: an event is not good (the batch is then unusable);
+ * FOB_NO_MEMORY. */
+fob_status_t fob_sheet_index(fob_sheet_t *self, fob_blob_t *blob, size_t at, fob_slice_t bytes,
+                             bool check, uint64_t max_data) FOB_MUST_USE;
+
+/* Finds the groups of each topic; false: no memory. */
+bool fob_sheet_route(fob_sheet_t *self, fob_topics_t *topics, const fob_groups_t *groups);
+
+static inline fob_slice_t fob_sheet_topic(const fob_sheet_t *self, uint32_t topic) {
+    return fob_slice(self->bytes + self->topics[topic].at, self->topics[topic].size);
+}
+
+/* Bytes of memory that it takes in the cache. */
+size_t fob_sheet_weight(const fob_sheet_t *self);
+
+#endif

@@ -1,0 +1,125 @@
+/* state: the inside of a core, shared by its files and nobody else. */
+#ifndef FOB_CORE_STATE_H
+#define FOB_CORE_STATE_H
+
+#include "bus/core/cache.h"
+#include "bus/core/core.h"
+#include "bus/core/member.h"
+#include "bus/core/record.h"
+#include "bus/core/turn.h"
+#include "bus/core/writer.h"
+
+/* A publisher that was refused: what comes behind that number is refused too, until it is offered
+ * again. */
+typedef struct {
+    uint8_t session[FOB_SESSION_SIZE];
+    uint64_t from;
+    fob_status_t status;
+} fob_refusal_t;
+
+struct fob_core {
+    fob_core_config_t config;
+    char error[256];
+
+    /* --- durable: changed by fob_apply only --- */
+    uint64_t head;   /* the last offset given */
+    int64_t time_ms; /* of the last record */
+    uint32_t next_group;
+    fob_groups_t groups;
+    fob_writers_t writers;
+
+    /* --- volatile --- */
+    bool live;          /* started: applying wakes workers and counts rates */
+    uint64_t position;  /* of the last commit taken (or replayed) */
+    uint64_t loaded;    /* replay skips up to here: the checkpoint holds it */
+    uint64_t unsettled; /* of all groups */
+    fob_now_t now;
+    fob_topics_t topics;
+    fob_sheet_pool_t sheets;
+    fob_cache_t cache;
+    fob_members_t members;
+    fob_open_turn_t *open; /* the turn being built, or NULL */
+    fob_open_turn_t *pool; /* released ones */
+    uint32_t pool_count;
+    fob_group_t **dirty; /* groups to look at in the next take; room for each twice */
+    size_t dirty_count, dirty_capacity;
+    bool again;           /* more could be handed out: take again at once */
+    int64_t next_due;     /* mono_ns: when a delayed event may fall due, at the earliest */
+    int64_t resume_until; /* mono_ns; FOB_NEVER: over */
+    uint64_t swept;       /* head when long gaps were last covered */
+    fob_refusal_t *refusals;
+    size_t refusal_count, refusal_capacity;
+    fob_buf_t rows, row_heads; /* scratch: encoded runs */
+    uint32_t *match;           /* scratch: by topic of a sheet: match_id for no, + 1 for yes */
+    size_t match_capacity;
+    uint32_t match_id;
+    fob_buf_t snapshot; /* of a checkpoint, while it is handed out */
+    size_t snapshot_at;
+    uint64_t snapshot_position;
+    bool snapshot_open;
+    uint64_t events_in, busy;
+};
+
+/* The turn being built; NULL: no memory. */
+fob_open_turn_t *fob_core_open(fob_core_t *self);
+/* The position that the turn being built will have. */
+static inline uint64_t fob_core_next_position(const fob_core_t *self) {
+    return self->position + 1;
+}
+/* The time of a record made now: never goes back. */
+static inline int64_t fob_core_time(const fob_core_t *self) {
+    return self->now.wall_ms > self->time_ms ? self->now.wall_ms : self->time_ms;
+}
+/* The group is looked at in the next take. Cannot fail. */
+void fob_core_wake(fob_core_t *self, fob_group_t *group);
+/* An event that came back waits for its time, or may go out at once. */
+void fob_core_schedule(fob_core_t *self, fob_group_t *group, fob_back_entry_t *entry);
+/* Says that somebody waits for a record of the open turn. */
+void fob_core_wait(fob_core_t *self, uint64_t position);
+
+/* --- apply.c: the one place where durable state changes --- */
+
+/* What a record needs that may fail: memory. `sheet` is routed. */
+bool fob_apply_reserve_events(fob_core_t *self, const fob_record_events_t *record,
+                              const fob_sheet_t *sheet);
+void fob_apply_events(fob_core_t *self, uint64_t position, const fob_record_events_t *record,
+                      const fob_sheet_t *sheet);
+/* FOB_OK, FOB_NO_MEMORY (nothing changed), FOB_DAMAGED (it does not fit; text in error). */
+fob_status_t fob_apply(fob_core_t *self, uint64_t position, fob_slice_t record) FOB_MUST_USE;
+
+/* Room for one more group in all lists; false: no memory. */
+bool fob_core_reserve_group(fob_core_t *self);
+
+/* --- the commands --- */
+fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+fob_status_t fob_join(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+fob_status_t fob_leave(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+fob_status_t fob_lost(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+fob_status_t fob_credit(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+fob_status_t fob_settle(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+fob_status_t fob_admin(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+fob_status_t fob_page(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+fob_status_t fob_page_absent(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+
+/* FOB_OK, FOB_INVALID (the name), FOB_BAD_PATTERN. */
+fob_status_t fob_group_check(fob_slice_t name, fob_slice_t pattern);
+/* The sentence for a refusal, in the open turn's memory; empty for a status that needs none. */
+fob_slice_t fob_group_refusal(fob_core_t *self, fob_status_t status, fob_slice_t name,
+                              fob_slice_t pattern, const fob_group_t *group);
+/* Makes a group by a record of the open turn. FOB_OK, FOB_LIMIT, FOB_NO_MEMORY. */
+fob_status_t fob_group_create(fob_core_t *self, fob_slice_t name, fob_slice_t pattern,
+                              bool temporary, fob_group_t **out) FOB_MUST_USE;
+/* FOB_OK, FOB_NO_MEMORY. Nobody works for it. */
+fob_status_t fob_group_drop(fob_core_t *self, fob_group_t *group) FOB_MUST_USE;
+
+/* Takes all that a member holds away from it: the first `counted` of it at the cost of an attempt.
+ */
+fob_status_t fob_give_back(fob_core_t *self, uint32_t member, uint64_t counted,
+                           uint8_t reason) FOB_MUST_USE;
+
+/* Hands out to the workers of one group what may go; true: there may be more, at once. */
+bool fob_handout(fob_core_t *self, fob_group_t *group);
+/* Covers long stretches in which nothing matched, where that rides on a commit anyway. */
+void fob_handout_sweep(fob_core_t *self);
+
+#endif

@@ -1,0 +1,210 @@
+#include "bus/core/writer.h"
+
+#include "bus/core/digest.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define BUCKETS_MAX 131072u
+
+bool fob_writers_init(fob_writers_t *self, uint32_t max, int64_t keep_ms) {
+    *self = (fob_writers_t){.max = max ? max : 1, .keep_ms = keep_ms};
+    uint32_t buckets = 64;
+    while (buckets < self->max && buckets < BUCKETS_MAX)
+        buckets *= 2;
+    self->buckets = calloc(buckets, sizeof(fob_writer_t *));
+    self->bucket_mask = buckets - 1;
+    return self->buckets != NULL;
+}
+
+static void writer_free(fob_writer_t *self) {
+    if (!self)
+        return;
+    free(self->answers);
+    free(self);
+}
+
+void fob_writers_free(fob_writers_t *self) {
+    while (self->newest) {
+        fob_writer_t *writer = self->newest;
+        self->newest = writer->older;
+        writer_free(writer);
+    }
+    writer_free(self->spare);
+    free(self->buckets);
+    *self = (fob_writers_t){0};
+}
+
+static fob_writer_t **bucket(const fob_writers_t *self, const uint8_t *session) {
+    return &self->buckets[fob_digest(session, FOB_SESSION_SIZE) & self->bucket_mask];
+}
+
+fob_writer_t *fob_writers_find(const fob_writers_t *self, const uint8_t *session) {
+    fob_writer_t *writer = *bucket(self, session);
+    while (writer && memcmp(writer->session, session, FOB_SESSION_SIZE) != 0)
+        writer = writer->chain;
+    return writer;
+}
+
+/* --- by when last seen --- */
+
+static void unlink_seen(fob_writers_t *self, fob_writer_t *writer) {
+    if (writer->newer)
+        writer->newer->older = writer->older;
+    else
+        self->newest = writer->older;
+    if (writer->older)
+        writer->older->newer = writer->newer;
+    else
+        self->oldest = writer->newer;
+}
+
+static void link_newest(fob_writers_t *self, fob_writer_t *writer) {
+    writer->newer = NULL;
+    writer->older = self->newest;
+    if (self->newest)
+        self->newest->newer = writer;
+    else
+        self->oldest = writer;
+    self->newest = writer;
+}
+
+static void forget(fob_writers_t *self, fob_writer_t *writer) {
+    unlink_seen(self, writer);
+    fob_writer_t **link = bucket(self, writer->session);
+    while (*link != writer)
+        link = &(*link)->chain;
+    *link = writer->chain;
+    self->count--;
+    if (self->spare)
+        writer_free(writer);
+    else
+        self->spare = writer;
+}
+
+static bool answers_reserve(fob_writer_t *self, uint32_t more) {
+    uint32_t want = self->count + more;
+    if (want > FOB_WINDOW_MAX)
+        want = FOB_WINDOW_MAX;
+    if (want <= self->capacity)
+        return true;
+    uint32_t capacity = self->capacity ? self->capacity : 8;
+    while (capacity < want)
+        capacity *= 2;
+    fob_answer_t *answers = malloc(capacity * sizeof *answers);
+    if (!answers)
+        return false;
+    for (uint32_t i = 0; i < self->count; i++)
+        answers[i] = *fob_writer_at(self, i);
+    free(self->answers);
+    self->answers = answers;
+    self->capacity = capacity;
+    self->begin = 0;
+    return true;
+}
+
+bool fob_writers_reserve(fob_writers_t *self, const uint8_t *session, uint32_t answers) {
+    fob_writer_t *writer = fob_writers_find(self, session);
+    if (!writer) {
+        if (!self->spare)
+            self->spare = calloc(1, sizeof *self->spare);
+        if (!self->spare)
+            return false;
+        writer = self->spare;
+        writer->begin = writer->count = 0;
+    }
+    return answers_reserve(writer, answers);
+}
+
+static fob_writer_t *add(fob_writers_t *self, const uint8_t *session) {
+    fob_writer_t *writer = self->spare;
+    assert(writer);
+    self->spare = NULL;
+    writer->begin = writer->count = 0;
+    writer->next = 1;
+    writer->low = writer->position = 0;
+    memcpy(writer->session, session, FOB_SESSION_SIZE);
+    fob_writer_t **link = bucket(self, session);
+    writer->chain = *link;
+    *link = writer;
+    self->count++;
+    return writer;
+}
+
+fob_writer_t *fob_writers_see(fob_writers_t *self, const uint8_t *session, int64_t time_ms) {
+    fob_writer_t *writer = fob_writers_find(self, session);
+    if (writer)
+        unlink_seen(self, writer);
+    else
+        writer = add(self, session);
+    writer->seen_ms = time_ms;
+    link_newest(self, writer);
+    while (self->oldest != writer &&
+           (self->count > self->max || self->oldest->seen_ms < time_ms - self->keep_ms))
+        forget(self, self->oldest);
+    return writer;
+}
+
+/* --- answers --- */
+
+void fob_writer_answer(fob_writer_t *self, fob_answer_t answer) {
+    if (self->count) {
+        fob_answer_t *last = fob_writer_at(self, self->count - 1);
+        if (last->number + last->count == answer.number &&
+            last->offset + last->count == answer.offset && last->groups == answer.groups &&
+            UINT32_MAX - last->count >= answer.count) {
+            last->count += answer.count;
+            return;
+        }
+    }
+    if (self->count == FOB_WINDOW_MAX) { /* no more than that may be under way */
+        self->begin++;
+        self->count--;
+    }
+    assert(self->count < self->capacity);
+    self->count++;
+    *fob_writer_at(self, self->count - 1) = answer;
+}
+
+void fob_writer_confirm(fob_writer_t *self, uint64_t low) {
+    if (low <= self->low)
+        return;
+    self->low = low;
+    while (self->count) {
+        const fob_answer_t *first = fob_writer_at(self, 0);
+        if (first->number + first->count > low)
+            break;
+        self->begin = (self->begin + 1) & (self->capacity - 1);
+        self->count--;
+    }
+}
+
+uint32_t fob_writer_search(const fob_writer_t *self, uint64_t number) {
+    uint32_t low = 0, high = self->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const fob_answer_t *answer = fob_writer_at(self, middle);
+        if (answer->number + answer->count <= number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The order of use is part of it: it decides who is forgotten first. */
+uint64_t fob_writers_hash(const fob_writers_t *self) {
+    uint64_t hash = self->count;
+    for (const fob_writer_t *w = self->newest; w; w = w->older) {
+        uint64_t fields[] = {hash,     w->next,
+                             w->low,   (uint64_t)w->seen_ms,
+                             w->count, fob_digest(w->session, FOB_SESSION_SIZE)};
+        hash = fob_digest(fields, sizeof fields);
+        for (uint32_t i = 0; i < w->count; i++) {
+            const fob_answer_t *a = fob_writer_at(w, i);
+            uint64_t answer[] = {hash, a->number, a->offset, a->count, a->groups};
+            hash = fob_digest(answer, sizeof answer);
+        }
+    }
+    return hash;
+}

@@ -1,0 +1,61 @@
+/* writer: a publisher's session as the bus remembers it: which of its numbers are used, and what
+ * was answered.
+ *
+ * Durable: changed only by records (and forgotten only when one arrives), so that replay comes to
+ * the same table. Answers are kept from the publisher's `low` on, so that a resend gets its first
+ * receipt again. */
+#ifndef FOB_CORE_WRITER_H
+#define FOB_CORE_WRITER_H
+
+#include "proto/slice.h"
+#include "proto/wire.h"
+
+/* Consecutive numbers that were stored at consecutive offsets. */
+typedef struct {
+    uint64_t number, offset;
+    uint32_t count, groups; /* groups: how many each of them entered */
+} fob_answer_t;
+
+typedef struct fob_writer fob_writer_t;
+struct fob_writer {
+    fob_writer_t *chain;
+    fob_writer_t *newer, *older; /* by when last seen */
+    uint8_t session[FOB_SESSION_SIZE];
+    uint64_t next; /* the number that may come next */
+    uint64_t low;
+    int64_t seen_ms;
+    fob_answer_t *answers; /* a ring, ascending */
+    uint32_t begin, count, capacity;
+    uint64_t position; /* volatile: of the last commit that concerns it */
+};
+
+typedef struct {
+    fob_writer_t **buckets;
+    uint32_t bucket_mask;
+    fob_writer_t *newest, *oldest;
+    fob_writer_t *spare; /* for the next one, so that a record cannot fail */
+    uint32_t count, max;
+    int64_t keep_ms;
+} fob_writers_t;
+
+bool fob_writers_init(fob_writers_t *self, uint32_t max, int64_t keep_ms);
+void fob_writers_free(fob_writers_t *self);
+fob_writer_t *fob_writers_find(const fob_writers_t *self, const uint8_t *session);
+/* Makes sure that a record of this session with `answers` answers can be applied; false: no memory.
+ */
+bool fob_writers_reserve(fob_writers_t *self, const uint8_t *session, uint32_t answers);
+/* The session, new if need be (its next number is then 1), seen at `time_ms`; forgets those unseen
+ * for too long and those too many. There must be room. */
+fob_writer_t *fob_writers_see(fob_writers_t *self, const uint8_t *session, int64_t time_ms);
+/* Adds an answer, joined to the last where it continues it. There must be room. */
+void fob_writer_answer(fob_writer_t *self, fob_answer_t answer);
+/* Moves the publisher's low, dropping answers wholly below it. */
+void fob_writer_confirm(fob_writer_t *self, uint64_t low);
+static inline fob_answer_t *fob_writer_at(const fob_writer_t *self, uint32_t index) {
+    return &self->answers[(self->begin + index) & (self->capacity - 1)];
+}
+/* Index of the first answer that ends behind `number`; count where there is none. */
+uint32_t fob_writer_search(const fob_writer_t *self, uint64_t number);
+uint64_t fob_writers_hash(const fob_writers_t *self);
+
+#endif
