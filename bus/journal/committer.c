@@ -246,22 +246,24 @@ static fob_segment_t *wait_for_segment(fob_committer_t *self, uint64_t sequence,
     return segment;
 }
 
-/* Moves on to the segment of a commit. One that is left is synced first, so that no commit of a
- * later segment can be on disk while one of an earlier is not, and closed. */
-static bool enter_segment(fob_committer_t *self, const fob_pending_t *pending) {
+/* A segment that is left is synced first, so that no commit of a later segment can be on disk while
+ * one of an earlier is not, and closed. */
+static bool leave_segment(fob_committer_t *self) {
     fob_store_t *store = self->store;
-    if (self->segment != NULL && self->segment->sequence == pending->sequence &&
-        self->segment->bytes >= pending->at + pending->total)
-        return true;
-    if (self->segment != NULL && self->segment->sequence != pending->sequence) {
-        if (!sync_segment(self))
-            return false;
-        pthread_mutex_lock(&store->lock);
-        store->disk->close(store->disk->arg, self->segment->fd); /* synced: nothing can be lost */
-        self->segment->fd = -1;
-        pthread_mutex_unlock(&store->lock);
-    }
-    self->segment = wait_for_segment(self, pending->sequence, pending->at + pending->total);
+    if (!sync_segment(self))
+        return false;
+    pthread_mutex_lock(&store->lock);
+    store->disk->close(store->disk->arg, self->segment->fd); /* synced: nothing can be lost */
+    self->segment->fd = -1;
+    self->segment = NULL;
+    pthread_mutex_unlock(&store->lock);
+    return true;
+}
+
+static bool enter_segment(fob_committer_t *self, const fob_pending_t *pending) {
+    uint64_t need = pending->at + pending->total;
+    if (self->segment == NULL || self->segment->bytes < need)
+        self->segment = wait_for_segment(self, pending->sequence, need);
     return self->segment != NULL;
 }
 
@@ -311,50 +313,60 @@ static bool write_run(fob_committer_t *self, fob_pending_t *first, int64_t now_m
     return write_parts(self, count, from);
 }
 
-static bool write_batch(fob_committer_t *self, fob_pending_t *batch) {
-    int64_t now_ms = fob_wall_ms();
-    while (batch != NULL) {
-        fob_pending_t *rest;
-        if (!enter_segment(self, batch) || !write_run(self, batch, now_ms, &rest))
-            return false;
-        for (; batch != rest; batch = batch->next)
-            atomic_store(&self->store->written, batch->position);
-    }
-    return true;
-}
-
-/* Now the batch may be read and receipts may go out. */
-static void publish(fob_committer_t *self, const fob_pending_t *batch) {
+/* Now commits from `first` to before `end` may be read and receipts may go out. */
+static void publish(fob_committer_t *self, const fob_pending_t *first, const fob_pending_t *end) {
     fob_store_t *store = self->store;
-    if (batch == NULL)
+    if (first == end)
         return;
     pthread_mutex_lock(&store->lock);
     fob_segment_t *segment = NULL;
-    for (; batch != NULL; batch = batch->next) {
-        if (segment == NULL || segment->sequence != batch->sequence)
-            segment = fob_segments_find(&store->segments, batch->sequence);
+    for (const fob_pending_t *p = first; p != end; p = p->next) {
+        if (segment == NULL || segment->sequence != p->sequence)
+            segment = fob_segments_find(&store->segments, p->sequence);
         assert(segment != NULL); /* only what is durable is trimmed */
-        fob_segment_note(segment, batch->position, le64toh(batch->head.first_offset),
-                         batch->next_offset, (int64_t)le64toh((uint64_t)batch->head.wall_ms),
-                         batch->at, batch->total);
-        atomic_store(&store->next_offset, batch->next_offset);
-        atomic_store(&store->durable, batch->position);
+        fob_segment_note(segment, p->position, le64toh(p->head.first_offset), p->next_offset,
+                         (int64_t)le64toh((uint64_t)p->head.wall_ms), p->at, p->total);
+        atomic_store(&store->next_offset, p->next_offset);
+        atomic_store(&store->durable, p->position);
     }
     pthread_mutex_unlock(&store->lock);
     fob_bell_ring(&store->bell);
 }
 
+/* Writes a batch; what was written and synced on the way, because it lies in a segment that is
+ * left, is published: the next segment may be long in coming. *rest: what is written and not
+ * published. */
+static bool write_batch(fob_committer_t *self, fob_pending_t *batch, fob_pending_t **rest) {
+    int64_t now_ms = fob_wall_ms();
+    *rest = batch;
+    while (batch != NULL) {
+        if (self->segment != NULL && self->segment->sequence != batch->sequence) {
+            if (!leave_segment(self))
+                return false;
+            publish(self, *rest, batch);
+            *rest = batch;
+        }
+        fob_pending_t *end;
+        if (!enter_segment(self, batch) || !write_run(self, batch, now_ms, &end))
+            return false;
+        for (; batch != end; batch = batch->next)
+            atomic_store(&self->store->written, batch->position);
+    }
+    return true;
+}
+
 static bool commit_batch(fob_committer_t *self, fob_pending_t *batch, bool force) {
     fob_store_t *store = self->store;
-    if (!write_batch(self, batch))
+    fob_pending_t *rest;
+    if (!write_batch(self, batch, &rest))
         return false;
     if (store->sync == FOB_SYNC_ALWAYS) {
         if (!sync_segment(self))
             return false;
-        publish(self, batch);
+        publish(self, rest, NULL);
         return true;
     }
-    publish(self, batch);
+    publish(self, rest, NULL);
     if (self->dirty && store->sync == FOB_SYNC_INTERVAL && self->sync_at == 0)
         self->sync_at = fob_mono_ms() + store->interval_ms;
     bool due = self->sync_at != 0 && self->sync_at <= fob_mono_ms();

@@ -394,6 +394,22 @@ static fob_journal_code_t first_segment(file_t *self, fob_journal_error_t *error
     return FOB_JOURNAL_SYSTEM;
 }
 
+/* With a tail that is partly used, publishes need the next segment from the first moment on. Where
+ * it cannot be made the keeper goes on trying. */
+static void second_segment(file_t *self) {
+    fob_store_t *store = &self->store;
+    uint64_t sequence = self->tail_sequence + 1;
+    if (fob_segments_find(&store->segments, sequence) != NULL ||
+        self->tail_at < self->tail_bytes / 4 ||
+        fob_segments_bytes(&store->segments) + 2 * store->segment_bytes > store->max_bytes)
+        return;
+    fob_segment_t *segment = fob_store_make_segment(store, sequence, store->segment_bytes);
+    if (segment != NULL && !fob_segments_add(&store->segments, segment)) {
+        store->disk->close(store->disk->arg, segment->fd);
+        fob_segment_destroy(&segment);
+    }
+}
+
 static fob_journal_code_t recover(file_t *self, fob_kept_t *kept, fob_journal_error_t *error) {
     fob_store_t *store = &self->store;
     fob_recovered_t found;
@@ -418,6 +434,7 @@ static fob_journal_code_t recover(file_t *self, fob_kept_t *kept, fob_journal_er
     fob_segment_t *tail = fob_segments_find(&store->segments, self->tail_sequence);
     tail->taken = true;
     self->tail_bytes = tail->bytes;
+    second_segment(self);
     store->tail_sequence = self->tail_sequence;
     store->tail_want = tail->bytes;
     atomic_store(&store->tail_at, self->tail_at);

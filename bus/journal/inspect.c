@@ -172,8 +172,10 @@ static fob_journal_code_t gather_proof(inspect_t *self, const fob_folder_t *fold
 static fob_journal_code_t conclude(inspect_t *self) {
     char text[256];
     bool damaged = self->expected != 0 && self->proof >= self->expected;
+    /* Broken at the very first commit, what is missing there is not known: it was some position at
+     * least. */
     if (self->broken)
-        damaged = self->proof >= self->missing && self->missing != 0;
+        damaged = self->proof >= (self->missing != 0 ? self->missing : 1);
     if (damaged) {
         fob_error_set(self->error, FOB_JOURNAL_DAMAGED,
                       "Segment %s in %s, byte %" PRIu64 ": a commit that was durable is damaged.",

@@ -1,7 +1,8 @@
-add_library(fob_journal_test_support STATIC ${CMAKE_CURRENT_LIST_DIR}/journal_support.c)
+add_library(fob_journal_test_support STATIC ${CMAKE_CURRENT_LIST_DIR}/journal_support.c
+    ${CMAKE_CURRENT_LIST_DIR}/journal_disk.c)
 target_link_libraries(fob_journal_test_support PUBLIC fob_journal PkgConfig::CMOCKA)
 
-foreach(noun file)
+foreach(noun file contract faults tail)
     fob_test(NAME journal_${noun} LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_journal_${noun}.c
         LIBRARIES fob_journal_test_support)

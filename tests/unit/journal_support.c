@@ -3,7 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -100,7 +100,8 @@ char *folder_copy(const char *folder) {
     DIR *dir = opendir(folder);
     const struct dirent *entry;
     while ((entry = readdir(dir)) != NULL) {
-        if (entry->d_name[0] == '.')
+        /* What is just being made is no part of what a kill leaves that matters. */
+        if (entry->d_name[0] == '.' || strstr(entry->d_name, ".tmp") != NULL)
             continue;
         char *from = folder_file(folder, entry->d_name), *to = folder_file(copy, entry->d_name);
         copy_file(from, to);
@@ -111,10 +112,27 @@ char *folder_copy(const char *folder) {
     return copy;
 }
 
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static void keep_log(void *arg, const char *text) {
     (void)arg;
+    pthread_mutex_lock(&log_lock);
     size_t length = strlen(journal_log);
     snprintf(journal_log + length, sizeof journal_log - length, "%s\n", text);
+    pthread_mutex_unlock(&log_lock);
+}
+
+const char *journal_log_now(void) {
+    static char copy[sizeof journal_log];
+    pthread_mutex_lock(&log_lock);
+    memcpy(copy, journal_log, sizeof copy);
+    pthread_mutex_unlock(&log_lock);
+    return copy;
+}
+
+void wait_turn(void) {
+    struct pollfd none = {.fd = -1};
+    poll(&none, 1, 1);
 }
 
 fob_file_options_t small_options(const char *folder) {
@@ -194,9 +212,25 @@ uint64_t put_reserved(fob_journal_t *journal, uint64_t offset, uint32_t count, s
     int64_t until = mono_ms() + WAIT_MS;
     while (!journal->ops->reserve(journal, size)) {
         assert_true(mono_ms() < until);
-        sched_yield(); /* the next segment is being made */
+        wait_turn(); /* the next segment is being made */
     }
     return put_events(journal, offset, count, size, true);
+}
+
+void take_checkpoint(fob_journal_t *journal, uint64_t position, const char *text) {
+    fob_journal_stats_t stats;
+    assert_true(wait_durable(journal, position));
+    assert_int_equal(journal->ops->checkpoint_begin(journal, position), FOB_JOURNAL_OK);
+    assert_int_equal(journal->ops->checkpoint_slice(journal, (const uint8_t *)text, strlen(text)),
+                     FOB_JOURNAL_OK);
+    assert_int_equal(journal->ops->checkpoint_finish(journal), FOB_JOURNAL_OK);
+    for (;;) {
+        journal->ops->clear(journal);
+        journal->ops->stats(journal, &stats);
+        if (stats.checkpoint_position == position)
+            return;
+        assert_true(wait_news(journal));
+    }
 }
 
 fob_page_t read_page(fob_journal_t *journal, uint64_t offset, size_t max_bytes) {

@@ -28,7 +28,9 @@ uint64_t file_size(const char *path);
 
 /* Small segments, the journal's texts kept in `journal_log`. */
 fob_file_options_t small_options(const char *folder);
+/* What the journal logged since folder_new. */
 extern char journal_log[8192];
+const char *journal_log_now(void); /* a copy, while its threads may still log */
 
 fob_journal_t *open_ok(const fob_file_options_t *options);
 /* A record of `count` events and `size` bytes that can be told from every other: filled from its
@@ -41,6 +43,10 @@ uint64_t put_reserved(fob_journal_t *journal, uint64_t offset, uint32_t count, s
 bool wait_durable(fob_journal_t *journal, uint64_t position);
 /* Waits for news: the descriptor, at most WAIT_MS. */
 bool wait_news(fob_journal_t *journal);
+/* One turn of a loop that waits for a condition which rings no bell. */
+void wait_turn(void);
+/* A whole checkpoint of one slice; waits until it counts. */
+void take_checkpoint(fob_journal_t *journal, uint64_t position, const char *text);
 /* Gives back every buffer that put_events made. */
 void forget_events(void);
 

@@ -1,0 +1,144 @@
+#include "journal_disk.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+static test_disk_t *disk_of(void *arg) {
+    return arg;
+}
+
+static const fob_disk_t *real(void) {
+    return fob_disk_real();
+}
+
+static int test_open(void *arg, const char *path, int flags, mode_t mode) {
+    (void)arg;
+    return real()->open(NULL, path, flags, mode);
+}
+
+static int test_close(void *arg, int fd) {
+    (void)arg;
+    return real()->close(NULL, fd);
+}
+
+static ssize_t test_pread(void *arg, int fd, void *data, size_t size, off_t at) {
+    (void)arg;
+    return real()->pread(NULL, fd, data, size, at);
+}
+
+static ssize_t test_pwritev(void *arg, int fd, const struct iovec *parts, int count, off_t at) {
+    test_disk_t *self = disk_of(arg);
+    pthread_mutex_lock(&self->lock);
+    int error = self->fail_write;
+    size_t first = self->write_first;
+    if (error != 0)
+        self->write_first = 0;
+    self->writes++;
+    pthread_mutex_unlock(&self->lock);
+    if (error == 0)
+        return real()->pwritev(NULL, fd, parts, count, at);
+    for (int i = 0; i < count && first > 0; i++) {
+        struct iovec part = {parts[i].iov_base,
+                             parts[i].iov_len < first ? parts[i].iov_len : first};
+        real()->pwritev(NULL, fd, &part, 1, at);
+        at += (off_t)part.iov_len;
+        first -= part.iov_len;
+    }
+    errno = error;
+    return -1;
+}
+
+static int test_fdatasync(void *arg, int fd) {
+    test_disk_t *self = disk_of(arg);
+    pthread_mutex_lock(&self->lock);
+    self->syncs++;
+    self->waiting++;
+    pthread_cond_broadcast(&self->changed);
+    while (self->hold_syncs)
+        pthread_cond_wait(&self->changed, &self->lock);
+    self->waiting--;
+    int error = self->fail_sync;
+    pthread_mutex_unlock(&self->lock);
+    if (error == 0)
+        return real()->fdatasync(NULL, fd);
+    errno = error;
+    return -1;
+}
+
+static int test_fsync(void *arg, int fd) {
+    (void)arg;
+    return real()->fsync(NULL, fd);
+}
+
+static int test_fallocate(void *arg, int fd, off_t at, off_t size) {
+    test_disk_t *self = disk_of(arg);
+    pthread_mutex_lock(&self->lock);
+    bool full = self->full;
+    pthread_mutex_unlock(&self->lock);
+    if (!full)
+        return real()->fallocate(NULL, fd, at, size);
+    errno = ENOSPC;
+    return -1;
+}
+
+static int test_rename(void *arg, const char *from, const char *to) {
+    test_disk_t *self = disk_of(arg);
+    pthread_mutex_lock(&self->lock);
+    int error = self->fail_rename;
+    pthread_mutex_unlock(&self->lock);
+    if (error == 0)
+        return real()->rename(NULL, from, to);
+    errno = error;
+    return -1;
+}
+
+static int test_unlink(void *arg, const char *path) {
+    (void)arg;
+    return real()->unlink(NULL, path);
+}
+
+static int test_space(void *arg, const char *path, uint64_t *total, uint64_t *available) {
+    test_disk_t *self = disk_of(arg);
+    int rc = real()->space(NULL, path, total, available);
+    pthread_mutex_lock(&self->lock);
+    if (self->full)
+        *available = 0;
+    pthread_mutex_unlock(&self->lock);
+    return rc;
+}
+
+void test_disk_init(test_disk_t *self) {
+    memset(self, 0, sizeof *self);
+    self->table = (fob_disk_t){self,         test_open,      test_close, test_pread,
+                               test_pwritev, test_fdatasync, test_fsync, test_fallocate,
+                               test_rename,  test_unlink,    test_space};
+    pthread_mutex_init(&self->lock, NULL);
+    pthread_cond_init(&self->changed, NULL);
+}
+
+bool test_disk_wait_held(test_disk_t *self) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 20;
+    int rc = 0;
+    pthread_mutex_lock(&self->lock);
+    while (self->waiting == 0 && rc == 0)
+        rc = pthread_cond_timedwait(&self->changed, &self->lock, &until);
+    pthread_mutex_unlock(&self->lock);
+    return rc == 0;
+}
+
+unsigned test_disk_syncs(test_disk_t *self) {
+    pthread_mutex_lock(&self->lock);
+    unsigned syncs = self->syncs;
+    pthread_mutex_unlock(&self->lock);
+    return syncs;
+}
+
+unsigned test_disk_writes(test_disk_t *self) {
+    pthread_mutex_lock(&self->lock);
+    unsigned writes = self->writes;
+    pthread_mutex_unlock(&self->lock);
+    return writes;
+}
