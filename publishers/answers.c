@@ -132,4 +132,5 @@ void fob_session_input(fob_session_t *self, fob_now_t now, const fob_wire_t *msg
         return;
     while (fob_runs_next(&runs, &run) && !self->renew)
         on_run(self, now, &run);
+    fob_session_stop_if_failing(self);
 }

@@ -48,6 +48,8 @@ typedef struct {
     int64_t connect_timeout_ms; /* until the first contact: then waiting events fail UNREACHABLE; 0: 3 s; negative: none */
     fob_receipt_fn *on_receipt; /* runs inside fob_publisher_dispatch and fob_publisher_flush; may be NULL */
     void *on_receipt_arg;
+    int stop_on_failure;        /* 1: after the first event that is not stored none after it is sent: all others end with
+                                   CLOSED, and no more are taken */
 } fob_publisher_options_t;
 #define FOB_PUBLISHER_OPTIONS {.version = 1}
 

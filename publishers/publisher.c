@@ -187,7 +187,8 @@ static bool machines_make(fob_publisher_t *self, const fob_publisher_options_t *
     self->connect_at = connect == FOB_NEVER ? FOB_NEVER : fob_conduit_now().mono_ns + connect;
     fob_session_options_t session = {.window = options->window ? options->window : PUBLISHER_WINDOW,
                                      .connect_at = self->connect_at,
-                                     .receipts = &self->receipts};
+                                     .receipts = &self->receipts,
+                                     .stop_on_failure = options->stop_on_failure != 0};
     uint8_t random[FOB_SESSION_SIZE];
     uint64_t source;
     fob_conduit_secret(random);

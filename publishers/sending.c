@@ -170,7 +170,8 @@ static bool send_fresh(fob_session_t *self, fob_now_t now, fob_slice_t *header, 
 
 bool fob_session_output(fob_session_t *self, fob_now_t now, fob_slice_t *header,
                         fob_blob_t **body) {
-    if (!self->up || self->renew || self->holds.all.closed || self->retry_at != FOB_NEVER)
+    if (!self->up || self->failing || self->renew || self->holds.all.closed ||
+        self->retry_at != FOB_NEVER)
         return false;
     if (resend(self, now, header, body))
         return true;

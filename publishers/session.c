@@ -118,6 +118,7 @@ static void receipt_give(fob_session_t *self, uint64_t number, fob_status_t stat
         }
     }
     fob_receipts_keep(self->options.receipts, &event, status, text, self->level, offset, groups);
+    self->failing |= status != FOB_OK && self->options.stop_on_failure;
     batch_let_go(self, slot);
 }
 
@@ -390,6 +391,7 @@ void fob_session_tick(fob_session_t *self, fob_now_t now) {
         expire(self, now, false);
     if (!self->contacted && self->open && now.mono_ns >= self->options.connect_at)
         expire(self, now, true);
+    fob_session_stop_if_failing(self);
     holds_open_due(self, now);
 }
 
@@ -442,6 +444,11 @@ fob_level_t fob_session_level(const fob_session_t *self) {
 
 bool fob_session_contacted(const fob_session_t *self) {
     return self->contacted;
+}
+
+void fob_session_stop_if_failing(fob_session_t *self) {
+    if (self->failing && !self->closed)
+        fob_session_close(self);
 }
 
 void fob_session_close(fob_session_t *self) {

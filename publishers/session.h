@@ -19,6 +19,7 @@ typedef struct {
     uint32_t window;          /* events without receipt at the most; 1 to FOB_WINDOW_MAX */
     int64_t connect_at;       /* mono_ns: without contact until then, events fail; FOB_NEVER */
     fob_receipts_t *receipts; /* where receipts go; outlives the session */
+    bool stop_on_failure;     /* the first event that is not stored closes the session */
 } fob_session_options_t;
 
 fob_session_t *fob_session_new(const fob_session_options_t *options); /* NULL: no memory */

@@ -50,6 +50,7 @@ struct fob_session {
     fob_holds_t holds;
 
     bool up, contacted, closed;
+    bool failing;         /* with stop_on_failure: an event was not stored, nothing more is sent */
     bool renew, renew_told; /* a new secret is wanted; the shell knows */
     unsigned gaps;        /* GAP answers since something was stored */
     uint64_t wire_window; /* as WELCOME said; the same for the next two */
@@ -74,6 +75,9 @@ void fob_slot_stage(fob_session_t *self, fob_slot_t *slot, fob_stage_t stage);
 /* Ends a slot for good, with a receipt where it had none. */
 void fob_slot_finish(fob_session_t *self, uint64_t number, fob_status_t status, fob_slice_t text, uint64_t offset,
                      uint32_t groups);
+
+/* With stop_on_failure, once an event was not stored: closes. For the end of a step. */
+void fob_session_stop_if_failing(fob_session_t *self);
 
 /* Everything that was sent or held is to be sent again: `doubt` marks what has no answer. */
 void fob_session_rewind(fob_session_t *self, bool doubt);

@@ -34,6 +34,7 @@ static int connect_bus(outgoing_t *self) {
     options.connect_timeout_ms = timeout;
     options.on_receipt = fob_outcome_take;
     options.on_receipt_arg = &self->outcome;
+    options.stop_on_failure = 1;
     self->publisher = fob_publisher_new(&options);
     if (!self->publisher)
         return fob_fail_status(self->cli, errno == EINVAL ? FOB_INVALID : FOB_NO_MEMORY, NULL);
@@ -44,7 +45,6 @@ static int connect_bus(outgoing_t *self) {
     return fob_fail_status(self->cli, status == FOB_AGAIN ? FOB_UNREACHABLE : status, trouble);
 }
 
-/* Nothing may be stored after a failure, so what is under way then is given up. */
 static void disconnect(outgoing_t *self) {
     fob_publisher_destroy(&self->publisher);
     fob_buf_free(&self->outcome.out);
