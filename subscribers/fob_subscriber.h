@@ -27,8 +27,8 @@ typedef struct {
  * UNREACHABLE, BAD_PATTERN, INVALID, VERSION, DENIED, NO_MEMORY. */
 FOB_EXPORT fob_subscriber_t *fob_subscriber_new(const fob_subscriber_options_t *options, fob_status_t *status);
 
-/* The next event; the caller destroys it (fob_event_destroy). FOB_OK, AGAIN (none in time), CLOSED. A bus that is away is
- * waited for. */
+/* The next event; the caller destroys it (fob_event_destroy). FOB_OK, AGAIN (none in time), CLOSED, NO_MEMORY (nothing
+ * is lost, try again). A bus that is away is waited for. */
 FOB_EXPORT fob_status_t fob_subscriber_next(fob_subscriber_t *self, fob_event_t **event, int64_t timeout_ms) FOB_MUST_USE;
 
 /* Events known to have been lost so far; *pauses (may be NULL): how often the connection was away, when an unknown

@@ -35,7 +35,7 @@ typedef struct {
     const char *group;          /* required */
     const char *pattern;        /* NULL: the group must exist */
     uint32_t jobs;              /* events handled at once; 0: 1 */
-    uint32_t prefetch;          /* events held at once; 0: 100; never less than jobs */
+    uint32_t prefetch;          /* events held at once; 0: 100; never less than jobs, 65536 at the most */
     uint64_t count;             /* take so many in all, then next returns CLOSED; 0: no end */
     int temporary;              /* a group that this makes goes with its last worker */
     int64_t connect_timeout_ms; /* until the first contact: then next returns UNREACHABLE; 0: 3 s; negative: none */
@@ -48,7 +48,7 @@ FOB_EXPORT fob_worker_t *fob_worker_new(const fob_worker_options_t *options);
 /* The next event to handle. timeout_ms: 0 does not wait, negative waits without end.
  * FOB_OK: *event is the caller's until settled. AGAIN: none yet (or `jobs` are out). CLOSED: `count` is reached, or it
  * is drained. Else the worker cannot go on: UNREACHABLE (first contact), NO_GROUP, PATTERN_DIFFERS, BAD_PATTERN,
- * VERSION, DENIED, LIMIT: see fob_worker_trouble. */
+ * VERSION, DENIED, LIMIT: see fob_worker_trouble. NO_MEMORY: nothing is lost, try again. */
 FOB_EXPORT fob_status_t fob_worker_next(fob_worker_t *self, fob_event_t **event, int64_t timeout_ms) FOB_MUST_USE;
 
 /* Settles an event that next gave; takes it and nulls it in every case. FOB_OK: on its way (the bus's answer comes

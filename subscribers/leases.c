@@ -1,62 +1,19 @@
-#include "subscribers/leases.h"
+#include "subscribers/leases_inside.h"
 
 #include "proto/envelope.h"
 #include "subscribers/asks.h"
 #include "subscribers/claims.h"
-#include "subscribers/decode.h"
-#include "subscribers/holding.h"
-#include "subscribers/prefetch.h"
-#include "subscribers/settles.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define GATHER_NS   FOB_MS /* how long a settle waits for company while there is work */
 #define GATHER_ROWS 200    /* rows that are not made to wait */
 #define BUSY_NS     (10 * FOB_MS)
-#define ROWS_MOST   2000    /* unanswered rows; no credit is added beyond */
+#define ROWS_MOST   2000    /* unanswered rows, and events; no credit is added beyond, */
+#define EVENTS_MOST 100000  /* so that a JOIN can claim them all */
 #define JOIN_AGAIN  FOB_SEC /* after a JOIN that failed for now */
 #define NUMBER_MOST (1u << 20)
-
-/* Three beats after it heard from us the bus gives our leases away; we may have heard from it up to
- * a beat later than it from us. So the right to begin ends before two beats have passed, with a
- * quarter for beats that are late. */
-#define HOLD_BEATS(beat) ((beat)*7 / 4)
-
-typedef enum {
-    OFF,     /* no connection */
-    UP,      /* a connection; joins at join_at, if there is a reason */
-    JOINING, /* JOIN sent */
-    JOINED,
-    LEFT /* drained, and said so */
-} state_t;
-
-struct fob_leases {
-    fob_leases_options_t options; /* slices point into names */
-    uint8_t names[2 * (FOB_NAME_MAX + 1)];
-
-    state_t state;
-    bool ever_up, ever_joined, created;
-    bool draining, hurry;
-    const char *stale; /* why the connection must go; NULL */
-    fob_status_t fate; /* OK, or what ended it */
-    bool fate_of_link; /* VERSION, DENIED: gone with a connection that works */
-    char trouble[512];
-
-    uint64_t epoch;
-    int64_t beat_ns, heard, round; /* mono_ns */
-    int64_t join_at, unsent_since;
-    int64_t busy_until; /* settles are likely to come: rounds are run without being asked for */
-    uint64_t delivered, allowed; /* since this JOIN */
-    uint64_t taken;              /* handed out in all */
-    uint64_t refused;
-
-    fob_prefetch_t prefetch;
-    fob_holding_t holding;
-    fob_settles_t settles;
-    fob_buf_t header, runs;
-};
 
 /* --- life --- */
 
@@ -75,6 +32,8 @@ fob_leases_t *fob_leases_new(const fob_leases_options_t *options) {
     self->options.group = keep(self->names, options->group);
     self->options.pattern = keep(self->names + FOB_NAME_MAX + 1, options->pattern);
     self->beat_ns = FOB_SEC;
+    if (self->options.prefetch > FOB_LEASES_PREFETCH)
+        self->options.prefetch = FOB_LEASES_PREFETCH;
     /* Headers are bounded, so that sending one never fails half-way for want of memory. */
     if (!fob_buf_room(&self->header, FOB_WIRE_HEADER_MAX) ||
         !fob_buf_room(&self->runs, FOB_WIRE_HEADER_MAX))
@@ -95,7 +54,7 @@ void fob_leases_destroy(fob_leases_t **self_p) {
     *self_p = NULL;
 }
 
-static void say(fob_leases_t *self, fob_slice_t text, fob_status_t status) {
+void fob_leases_say(fob_leases_t *self, fob_slice_t text, fob_status_t status) {
     if (!text.size)
         text = fob_slice_str(fob_status_text(status));
     int size = text.size < sizeof self->trouble ? (int)text.size : (int)sizeof self->trouble - 1;
@@ -114,8 +73,9 @@ static uint64_t held(const fob_leases_t *self) {
 /* How many deliveries to allow since this JOIN, in all. Never falls. */
 static uint64_t credit(const fob_leases_t *self) {
     uint64_t holds = held(self), room = 0;
+    uint64_t unanswered = self->settles.unsent_events + self->settles.sent_events;
     if (!self->draining && self->fate == FOB_OK && self->settles.rows < ROWS_MOST &&
-        holds < self->options.prefetch)
+        unanswered < EVENTS_MOST && holds < self->options.prefetch)
         room = self->options.prefetch - holds;
     if (self->options.count) {
         uint64_t spoken_for = self->taken + self->prefetch.count;
@@ -125,12 +85,6 @@ static uint64_t credit(const fob_leases_t *self) {
     }
     uint64_t sum = self->delivered + room;
     return sum > self->allowed ? sum : self->allowed;
-}
-
-static bool hold_good(const fob_leases_t *self, fob_now_t now) {
-    return self->state == JOINED && !self->stale &&
-           now.mono_ns - self->heard <= HOLD_BEATS(self->beat_ns) &&
-           now.mono_ns - self->round <= self->beat_ns;
 }
 
 /* --- the connection --- */
@@ -168,7 +122,7 @@ void fob_leases_down(fob_leases_t *self, fob_now_t now, fob_status_t why, const 
     if (self->fate != FOB_OK && !self->fate_of_link)
         return; /* its sentence is kept */
     if (why != FOB_CLOSED)
-        say(self, fob_slice_str(text), why);
+        fob_leases_say(self, fob_slice_str(text), why);
     if (why == FOB_VERSION || why == FOB_DENIED) {
         self->fate = why;
         self->fate_of_link = true;
@@ -211,21 +165,24 @@ static void on_lost(fob_leases_t *self, const fob_wire_t *msg) {
         lose(self, run.at[0], run.at[1], run.at[2]);
 }
 
-/* A claim was refused: what is settled already needs no answer any more, the rest is lost. */
+/* Claims were refused: what is settled already needs no answer any more, the rest is lost. */
 static void claims_refused(fob_leases_t *self, fob_slice_t refused) {
     fob_runs_t runs;
     fob_run_t run;
-    if (!refused.size || !fob_runs(refused, &runs))
+    if (!refused.size)
         return;
-    while (fob_runs_next(&runs, &run)) {
+    bool good = fob_runs(refused, &runs);
+    while (good && fob_runs_next(&runs, &run)) {
         self->refused += fob_settles_drop(&self->settles, (fob_status_t)run.at[0], run.at[1],
                                           run.at[2], run.at[3]);
         lose(self, run.at[1], run.at[2], run.at[3]);
     }
+    if (!good || runs.cursor.failed)
+        forget_all(self); /* nobody can tell what is still ours */
 }
 
 static void join_failed(fob_leases_t *self, fob_now_t now, fob_status_t code, fob_slice_t text) {
-    say(self, text, code);
+    fob_leases_say(self, text, code);
     self->state = UP;
     if (code == FOB_AGAIN || code == FOB_BUSY || code == FOB_DISK_FULL || code == FOB_NO_MEMORY) {
         self->join_at = now.mono_ns + JOIN_AGAIN;
@@ -251,8 +208,8 @@ static void on_joined(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) 
     fob_leases_hurry(self); /* what had no answer has waited long enough */
 }
 
-static bool settle_range(fob_leases_t *self, fob_now_t now, fob_settle_kind_t kind, uint64_t offset,
-                         uint64_t token, uint64_t count) {
+bool fob_leases_end(fob_leases_t *self, fob_now_t now, fob_settle_kind_t kind, uint64_t offset,
+                    uint64_t token, uint64_t count) {
     if (!self->settles.unsent_events)
         self->unsent_since = now.mono_ns;
     if (fob_settles_add(&self->settles, (uint8_t)kind, offset, token, count))
@@ -293,15 +250,16 @@ static void take_row(fob_leases_t *self, fob_now_t now, const fob_run_t *run, fo
         broken = NUMBER_MOST;
     self->delivered += fetched.count + broken;
     if (broken) {
-        say(self, fob_slice_str("the bus delivered events that cannot be decoded"), FOB_BAD_EVENT);
-        (void)settle_range(self, now, FOB_KIND_RETRY, fetched.offset + fetched.count,
-                           fetched.token + fetched.count, broken);
+        fob_leases_say(self, fob_slice_str("the bus delivered events that cannot be decoded"),
+                       FOB_BAD_EVENT);
+        (void)fob_leases_end(self, now, FOB_KIND_RETRY, fetched.offset + fetched.count,
+                             fetched.token + fetched.count, broken);
     }
     if (!fetched.count)
         return;
     if (self->draining || self->fate != FOB_OK)
-        (void)settle_range(self, now, FOB_KIND_RELEASE, fetched.offset, fetched.token,
-                           fetched.count);
+        (void)fob_leases_end(self, now, FOB_KIND_RELEASE, fetched.offset, fetched.token,
+                             fetched.count);
     else if (!fob_prefetch_push(&self->prefetch, &fetched))
         self->stale = no_memory;
 }
@@ -323,7 +281,7 @@ static void on_error(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) {
     if (msg->of == FOB_VERB_JOIN && self->state == JOINING)
         join_failed(self, now, (fob_status_t)msg->code, msg->text);
     else if (self->fate == FOB_OK)
-        say(self, msg->text, (fob_status_t)msg->code);
+        fob_leases_say(self, msg->text, (fob_status_t)msg->code);
 }
 
 void fob_leases_input(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {
@@ -447,148 +405,4 @@ int64_t fob_leases_deadline(const fob_leases_t *self) {
     if (fob_settles_unsent(&self->settles) && self->unsent_since + GATHER_NS < at)
         at = self->unsent_since + GATHER_NS;
     return at;
-}
-
-/* --- the application --- */
-
-fob_status_t fob_leases_fate(const fob_leases_t *self, fob_now_t now) {
-    if (self->fate != FOB_OK)
-        return self->fate;
-    return !self->ever_up && now.mono_ns >= self->options.give_up_mono ? FOB_UNREACHABLE : FOB_OK;
-}
-
-/* What next says without looking at the prefetch; OK: it may hand out. */
-static fob_status_t may_begin(const fob_leases_t *self, fob_now_t now) {
-    fob_status_t fate = fob_leases_fate(self, now);
-    if (fate != FOB_OK)
-        return fate;
-    if (self->draining)
-        return FOB_CLOSED;
-    if (self->options.count && self->taken >= self->options.count)
-        return self->holding.count ? FOB_AGAIN : FOB_CLOSED;
-    if (self->holding.count >= self->options.jobs || !hold_good(self, now))
-        return FOB_AGAIN;
-    return FOB_OK;
-}
-
-bool fob_leases_ready(const fob_leases_t *self, fob_now_t now) {
-    fob_status_t status = may_begin(self, now);
-    return status == FOB_OK ? self->prefetch.count > 0 : status != FOB_AGAIN;
-}
-
-/* Steps over the front run's first event without handing it out. */
-static void pass_over(fob_leases_t *self, fob_now_t now, fob_slice_t bytes, bool give_back) {
-    const fob_fetched_t *front = fob_prefetch_front(&self->prefetch);
-    if (give_back) {
-        say(self, fob_slice_str("the bus delivered an event that cannot be decoded"),
-            FOB_BAD_EVENT);
-        (void)settle_range(self, now, FOB_KIND_RETRY, front->offset, front->token, 1);
-    }
-    fob_prefetch_pop(&self->prefetch, bytes);
-}
-
-/* Hands the front run's first event out. AGAIN: it was passed over. */
-static fob_status_t begin(fob_leases_t *self, fob_now_t now, const fob_fetched_t *front,
-                          fob_event_t **event) {
-    fob_slice_t bytes = {0};
-    bool whole = fob_prefetch_peek(&self->prefetch, &bytes);
-    assert(whole); /* skimmed when it came */
-    if (fob_holding_find(&self->holding, front->token)) {
-        pass_over(self, now, bytes, false); /* the bus gave one lease twice */
-        return FOB_AGAIN;
-    }
-    if (!fob_holding_reserve(&self->holding))
-        return FOB_NO_MEMORY;
-    fob_event_place_t place = {0, front->offset, front->time_ms, front->attempt, front->token};
-    fob_status_t status = fob_decode(front->blob, bytes, &place, event);
-    if (status == FOB_BAD_EVENT) {
-        pass_over(self, now, bytes, true);
-        return FOB_AGAIN;
-    }
-    if (status != FOB_OK)
-        return status;
-    fob_holding_put(&self->holding, front->token, front->offset, *event);
-    fob_prefetch_pop(&self->prefetch, bytes);
-    self->taken++;
-    return FOB_OK;
-}
-
-fob_status_t fob_leases_next(fob_leases_t *self, fob_now_t now, fob_event_t **event) {
-    fob_status_t status = may_begin(self, now);
-    if (status != FOB_OK)
-        return status;
-    status = FOB_AGAIN;
-    const fob_fetched_t *front;
-    while (status == FOB_AGAIN && (front = fob_prefetch_front(&self->prefetch)))
-        status = begin(self, now, front, event);
-    return status;
-}
-
-static fob_held_t *held_of(const fob_leases_t *self, const fob_event_t *event) {
-    fob_held_t *one = fob_holding_find(&self->holding, fob_event_token(event));
-    return one && one->event == event ? one : NULL;
-}
-
-fob_status_t fob_leases_settle(fob_leases_t *self, fob_now_t now, const fob_event_t *event,
-                               fob_settle_kind_t kind) {
-    fob_held_t *one = held_of(self, event);
-    if (!one)
-        return FOB_STALE;
-    fob_held_t was = *one;
-    bool known = kind >= FOB_KIND_ACK && kind <= FOB_KIND_REJECT;
-    fob_holding_take(&self->holding, one);
-    if (was.lost)
-        return FOB_STALE;
-    if (!settle_range(self, now, known ? kind : FOB_KIND_RETRY, was.offset, was.token, 1))
-        return FOB_NO_MEMORY;
-    return known ? FOB_OK : FOB_INVALID;
-}
-
-bool fob_leases_holds(const fob_leases_t *self, const fob_event_t *event) {
-    const fob_held_t *one = held_of(self, event);
-    return one && !one->lost;
-}
-
-void fob_leases_drain(fob_leases_t *self, fob_now_t now) {
-    const fob_fetched_t *run;
-    if (self->draining)
-        return;
-    self->draining = true;
-    for (size_t i = 0; (run = fob_prefetch_at(&self->prefetch, i)); i++)
-        if (run->count)
-            (void)settle_range(self, now, FOB_KIND_RELEASE, run->offset, run->token, run->count);
-    fob_prefetch_clear(&self->prefetch);
-}
-
-bool fob_leases_draining(const fob_leases_t *self) {
-    return self->draining;
-}
-
-void fob_leases_hurry(fob_leases_t *self) {
-    self->hurry = fob_settles_unsent(&self->settles) > 0;
-}
-
-bool fob_leases_flushed(const fob_leases_t *self) {
-    return fob_settles_idle(&self->settles);
-}
-
-bool fob_leases_joined_once(const fob_leases_t *self, bool *created) {
-    *created = self->created;
-    return self->ever_joined;
-}
-
-uint64_t fob_leases_refused(const fob_leases_t *self) {
-    return self->refused;
-}
-
-uint64_t fob_leases_waiting(const fob_leases_t *self) {
-    return self->prefetch.count;
-}
-
-uint32_t fob_leases_out(const fob_leases_t *self) {
-    return (uint32_t)self->holding.count;
-}
-
-const char *fob_leases_trouble(const fob_leases_t *self) {
-    return self->trouble;
 }

@@ -15,11 +15,13 @@
 #include "proto/now.h"
 #include "proto/wire.h"
 
+#define FOB_LEASES_PREFETCH 65536 /* events held at once, whatever is asked for */
+
 typedef struct {
     fob_slice_t group;
     fob_slice_t pattern;   /* empty: the group must exist */
     uint32_t jobs;         /* out at once; at least 1 */
-    uint32_t prefetch;     /* held at once; at least jobs */
+    uint32_t prefetch;     /* held at once; at least jobs, FOB_LEASES_PREFETCH at the most */
     uint64_t count;        /* hand out so many in all; 0: no end */
     bool temporary;
     int64_t give_up_mono;  /* without a first contact until then: UNREACHABLE; FOB_NEVER */

@@ -101,6 +101,7 @@ uint64_t fob_settles_send(fob_settles_t *self, fob_buf_t *runs) {
         return 0;
     self->sent += rows;
     self->unsent_events -= batch.events;
+    self->sent_events += batch.events;
     *batch_at(self, self->batch_count++) = batch;
     return ++self->seq;
 }
@@ -140,6 +141,7 @@ uint64_t fob_settles_answer(fob_settles_t *self, uint64_t seq, fob_slice_t refus
         return 0;
     uint64_t count = refused_of(batch, refused);
     batch->answered = true;
+    self->sent_events -= batch->events;
     pop_answered(self);
     return count;
 }
@@ -154,7 +156,7 @@ void fob_settles_requeue(fob_settles_t *self) {
             row_at(self, row)->again = true;
         }
     }
-    self->unsent_events = 0;
+    self->unsent_events = self->sent_events = 0;
     for (row = 0; row < self->rows; row++) {
         if (!row_at(self, row)->count)
             continue;

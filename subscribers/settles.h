@@ -26,6 +26,7 @@ typedef struct {
     size_t capacity, head, rows; /* capacity: a power of two, or 0 */
     size_t sent;                 /* the first so many rows are under way */
     uint64_t unsent_events;
+    uint64_t sent_events; /* under way, without an answer */
     fob_settle_batch_t *batches; /* under way, a ring too */
     size_t batch_capacity, batch_head, batch_count;
     uint64_t seq; /* of the last SETTLE on this connection */

@@ -1,0 +1,56 @@
+/* leases, the inside: shared by leases.c (the connection's side) and leases_work.c (the application's). */
+#ifndef FOB_LEASES_INSIDE_H
+#define FOB_LEASES_INSIDE_H
+
+#include "subscribers/holding.h"
+#include "subscribers/leases.h"
+#include "subscribers/prefetch.h"
+#include "subscribers/settles.h"
+
+/* Three beats after it heard from us the bus gives our leases away; we may have heard from it up to
+ * a beat later than it from us. So the right to begin ends before two beats have passed, with a
+ * quarter for beats that are late. */
+#define HOLD_BEATS(beat) ((beat)*7 / 4)
+
+typedef enum {
+    OFF,     /* no connection */
+    UP,      /* a connection; joins at join_at, if there is a reason */
+    JOINING, /* JOIN sent */
+    JOINED,
+    LEFT /* drained, and said so */
+} state_t;
+
+struct fob_leases {
+    fob_leases_options_t options; /* slices point into names */
+    uint8_t names[2 * (FOB_NAME_MAX + 1)];
+
+    state_t state;
+    bool ever_up, ever_joined, created;
+    bool draining, hurry;
+    const char *stale; /* why the connection must go; NULL */
+    fob_status_t fate; /* OK, or what ended it */
+    bool fate_of_link; /* VERSION, DENIED: gone with a connection that works */
+    char trouble[512];
+
+    uint64_t epoch;
+    int64_t beat_ns, heard, round; /* mono_ns */
+    int64_t join_at, unsent_since;
+    int64_t busy_until; /* settles are likely to come: rounds are run without being asked for */
+    uint64_t delivered, allowed; /* since this JOIN */
+    uint64_t taken;              /* handed out in all */
+    uint64_t refused;
+
+    fob_prefetch_t prefetch;
+    fob_holding_t holding;
+    fob_settles_t settles;
+    fob_buf_t header, runs;
+};
+
+/* Keeps the sentence as the last trouble; an empty one: the status's own. */
+void fob_leases_say(fob_leases_t *self, fob_slice_t text, fob_status_t status);
+/* Ends a range of leases, as the next SETTLE will say. False: no memory; then they are forgotten, the connection is
+ * given up, and as no claim names them they go to others. */
+bool fob_leases_end(fob_leases_t *self, fob_now_t now, fob_settle_kind_t kind, uint64_t offset,
+                    uint64_t token, uint64_t count);
+
+#endif
