@@ -77,7 +77,6 @@ static void missing_and_surplus_arguments_are_usage_errors(void **state) {
     cmd_t *self = *state;
     REFUSED(self, 64, "missing", "pub");
     REFUSED(self, 64, "too many", "pub", "t", "1", "2");
-    REFUSED(self, 64, "no data", "pub", "t");
     REFUSED(self, 64, "missing", "sub");
     REFUSED(self, 64, "missing", "work", "g");
     REFUSED(self, 64, "no COMMAND", "work", "g", "p", "--");
@@ -93,6 +92,14 @@ static void missing_and_surplus_arguments_are_usage_errors(void **state) {
     REFUSED(self, 64, "--confirm", "pub", "t", "1", "--confirm", "maybe");
     REFUSED(self, 64, "endpoint", "pub", "t", "1", "--bus", "localhost");
     REFUSED(self, 64, "no such command", "work", "g", "p", "--", "no-such-command-at-all");
+}
+
+static void no_data_is_a_usage_error(void **state) {
+    cmd_t *self = *state;
+    const char *const argv[] = {"sh", "-c", "exec \"$FOB_BINARY\" pub t </dev/null", NULL};
+    drop_output(self);
+    assert_int_equal(process_run(argv, NULL, &self->out, &self->err), 64);
+    assert_non_null(strstr(self->err, "no data"));
 }
 
 static void bad_data_is_told_without_a_bus(void **state) {
@@ -134,5 +141,6 @@ FOB_MAIN(FOB_CASE_WITH(help_and_version_go_to_standard_output, set_up_alone, tea
          FOB_CASE_WITH(unknown_options_are_usage_errors_in_every_command, set_up_alone, tear_down),
          FOB_CASE_WITH(options_of_later_versions_are_unknown, set_up_alone, tear_down),
          FOB_CASE_WITH(missing_and_surplus_arguments_are_usage_errors, set_up_alone, tear_down),
+         FOB_CASE_WITH(no_data_is_a_usage_error, set_up_alone, tear_down),
          FOB_CASE_WITH(bad_data_is_told_without_a_bus, set_up_alone, tear_down),
          FOB_CASE_WITH(a_bus_that_is_not_there_is_69, set_up_alone, tear_down))
