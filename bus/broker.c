@@ -196,8 +196,8 @@ static void cast(fob_broker_t *self, const fob_effect_t *effect) {
     zmq_msg_t header, events;
     size_t size = effect->spans[0].size;
     if (atomic_load(&to->waiting) + size > CASTS_BYTES ||
-        fob_letter_cast(&self->header, house->shard, house->epoch, self->options.source, effect,
-                        &body) != FOB_OK ||
+        fob_letter_cast(&self->header, house->shard, house->epoch,
+                        self->options.source ^ effect->born, effect, &body) != FOB_OK ||
         !cast_frames(self, body, &header, &events)) {
         self->dropped_casts += effect->spans[0].count;
         return;
@@ -481,11 +481,11 @@ static void wait_for_the_end(fob_broker_t *self, zsock_t *pipe) {
         ;
 }
 
-/* Makes all that was decided durable and lets it out. */
+/* Makes all that was decided durable and lets it out. Nothing is read any more; the socket stays
+ * bound, as unbinding it would end the connections that wait for their receipts. */
 static void settle(fob_broker_t *self) {
     int64_t until = fob_clock_now().mono_ns + STOP_WITHIN;
     zmq_pollitem_t item = {NULL, fob_ledger_fd(self->ledger), ZMQ_POLLIN, 0};
-    fob_router_refuse(self->router);
     self->now = fob_clock_now();
     check(self, fob_ledger_turn(self->ledger, self->now));
     for (;;) {

@@ -7,10 +7,11 @@
 #include <stdlib.h>
 
 #define BUSY_ABOVE                                                                                 \
-    (128u << 20)         /* bytes under way to the journal: then publishers are told BUSY          \
-                          */
-#define RECORD_ROOM  512 /* bytes of a record beside its batch, generously */
-#define ENTRIES_KEPT 256 /* entries that need no allocation of their own */
+    (128u << 20)                /* bytes under way to the journal: then publishers are told BUSY   \
+                                 */
+#define RECORD_ROOM  512        /* bytes of a record beside its batch, generously */
+#define ROOM_SAMPLE  (1u << 20) /* bytes taken until the journal is asked again */
+#define ENTRIES_KEPT 256        /* entries that need no allocation of their own */
 #define TRIM_EVERY   FOB_SEC
 #define AGAIN_AFTER  (100 * FOB_MS) /* a failed read, a refused checkpoint */
 
@@ -29,9 +30,10 @@ struct fob_ledger {
     fob_outbox_t *outbox;
     fob_log_fn *log;
     void *log_arg;
-    fob_turn_t *orphan; /* a turn that could not be held, as memory ran out */
-    bool stepped;       /* since the last turn */
-    size_t promised;    /* bytes of publishes in this turn, as reserved */
+    fob_turn_t *orphan;   /* a turn that could not be held, as memory ran out */
+    uint64_t room, taken; /* free in the journal when it was asked last; promised since */
+    bool stepped;         /* since the last turn */
+    size_t promised;      /* bytes of publishes in this turn, as reserved */
     fob_entry_t *entries;
     size_t entry_room;
     need_t *needs;
@@ -163,12 +165,28 @@ void fob_ledger_destroy(fob_ledger_t **self_p) {
 
 /* --- turns --- */
 
+/* Whether, with these bytes taken too, all that is unsettled could still be settled. The journal's
+ * figure is asked for now and then only; meanwhile what was taken is subtracted. */
+static bool room_for_settles(fob_ledger_t *self, size_t bytes) {
+    uint64_t needed = fob_core_settle_reserve(self->core) + bytes;
+    if (self->taken + needed > self->room || self->taken > ROOM_SAMPLE) {
+        fob_journal_stats_t stats;
+        ops(self)->stats(self->journal, &stats);
+        self->room = stats.free_bytes > self->promised ? stats.free_bytes - self->promised : 0;
+        self->taken = 0;
+    }
+    if (needed > self->room - self->taken)
+        return false;
+    self->taken += bytes;
+    return true;
+}
+
 /* Holds room in the journal for a publish, or says how it must be refused. */
 static fob_status_t make_room(fob_ledger_t *self, size_t bytes) {
     if (fob_outbox_bytes(self->outbox) + self->promised > BUSY_ABOVE)
         return FOB_BUSY;
     size_t wanted = self->promised + bytes + RECORD_ROOM;
-    if (!ops(self)->reserve(self->journal, wanted + fob_core_settle_reserve(self->core)))
+    if (!room_for_settles(self, bytes + RECORD_ROOM) || !ops(self)->reserve(self->journal, wanted))
         return FOB_DISK_FULL;
     self->promised = wanted;
     return FOB_OK;

@@ -83,13 +83,6 @@ void *fob_router_socket(fob_router_t *self) {
     return self->socket;
 }
 
-void fob_router_refuse(fob_router_t *self) {
-    char endpoint[128];
-    size_t size = sizeof endpoint;
-    if (zmq_getsockopt(self->socket, ZMQ_LAST_ENDPOINT, endpoint, &size) == 0)
-        zmq_unbind(self->socket, endpoint);
-}
-
 /* --- receiving --- */
 
 static void free_message(void *data, void *hint) {

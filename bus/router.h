@@ -34,9 +34,6 @@ void fob_router_destroy(fob_router_t **self_p, int linger_ms);
 
 void *fob_router_socket(fob_router_t *self);
 
-/* Takes no new connections any more; those there are stay. */
-void fob_router_refuse(fob_router_t *self);
-
 /* The next message; false: none now. */
 bool fob_router_receive(fob_router_t *self, fob_mail_t *out);
 

@@ -1,0 +1,249 @@
+#include "tests/integration/bus_up.h"
+
+#include "proto/topic.h"
+
+#include <zmq.h>
+
+/* A bus with a publisher, and a context for SUB and PUB sockets. */
+typedef struct {
+    fob_bus_t *bus;
+    dealer_t *publisher;
+    void *zmq;
+    fob_shard_t ports;
+    uint64_t epoch;
+} scene_t;
+
+static scene_t open_scene(void) {
+    scene_t scene = {.bus = bus_up(), .zmq = zmq_ctx_new()};
+    scene.publisher = dealer_new(fob_bus_endpoint(scene.bus));
+    const fob_wire_t *welcome = dealer_greet(scene.publisher, "publisher", 1);
+    assert_true(fob_shards_find(welcome->shards, 0, &scene.ports));
+    scene.epoch = welcome->epoch;
+    return scene;
+}
+
+static void close_scene(scene_t *scene) {
+    dealer_destroy(&scene->publisher);
+    zmq_ctx_term(scene->zmq);
+    fob_bus_destroy(&scene->bus);
+}
+
+static void *open_socket(scene_t *scene, int type, uint16_t port, int hwm) {
+    int none = 0;
+    char endpoint[64];
+    void *socket = zmq_socket(scene->zmq, type);
+    assert_non_null(socket);
+    zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none);
+    zmq_setsockopt(socket, ZMQ_RCVHWM, &hwm, sizeof hwm);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", port);
+    assert_int_equal(zmq_connect(socket, endpoint), 0);
+    return socket;
+}
+
+/* One message of at most two frames. False: none came in time. */
+static bool receive(void *socket, zmq_msg_t frames[2], int timeout_ms) {
+    zmq_pollitem_t item = {socket, 0, ZMQ_POLLIN, 0};
+    if (zmq_poll(&item, 1, timeout_ms) <= 0)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        zmq_msg_close(&frames[i]);
+        zmq_msg_init(&frames[i]);
+    }
+    assert_true(zmq_msg_recv(&frames[0], socket, 0) >= 0);
+    if (zmq_msg_more(&frames[0])) {
+        assert_true(zmq_msg_recv(&frames[1], socket, 0) >= 0);
+        assert_false(zmq_msg_more(&frames[1]));
+    }
+    return true;
+}
+
+static fob_cast_t next_cast(void *socket, zmq_msg_t frames[2]) {
+    fob_cast_t cast;
+    if (!receive(socket, frames, DEALER_PATIENCE))
+        fail_msg("nothing was broadcast");
+    assert_int_equal(
+        fob_cast_read(fob_slice(zmq_msg_data(&frames[0]), zmq_msg_size(&frames[0])), &cast),
+        FOB_OK);
+    return cast;
+}
+
+/* A subscriber whose subscription is live. */
+static void *subscribe(scene_t *scene, const char *pattern, int hwm, zmq_msg_t frames[2]) {
+    static const char probe[] = "$sys.probe.0123abcd";
+    uint8_t prefix[FOB_TOPIC_MAX + 1];
+    void *socket = open_socket(scene, ZMQ_SUB, scene->ports.xpub, hwm);
+    size_t size = fob_pattern_prefix(fob_slice_str(pattern), prefix);
+    assert_int_equal(zmq_setsockopt(socket, ZMQ_SUBSCRIBE, prefix, size), 0);
+    assert_int_equal(zmq_setsockopt(socket, ZMQ_SUBSCRIBE, probe, sizeof probe), 0);
+    fob_cast_t cast = next_cast(socket, frames);
+    assert_int_equal(cast.kind, FOB_CAST_PROBE);
+    assert_int_equal(zmq_msg_size(&frames[1]), 0);
+    assert_int_equal(zmq_setsockopt(socket, ZMQ_UNSUBSCRIBE, probe, sizeof probe), 0);
+    return socket;
+}
+
+static void publish(scene_t *scene, uint64_t first, const char *topic, size_t count) {
+    dealer_publish(scene->publisher, first, topic, count);
+    dealer_receipts(scene->publisher, first, count, FOB_OK);
+}
+
+static void stored_events_go_to_live_subscribers(void **state) {
+    (void)state;
+    scene_t scene = open_scene();
+    zmq_msg_t frames[2];
+    zmq_msg_init(&frames[0]);
+    zmq_msg_init(&frames[1]);
+    void *sub = subscribe(&scene, "order_placed", 1000, frames);
+    fob_buf_t sent = {0};
+    dealer_events(&sent, "order_placed", 3, 16);
+    publish(&scene, 1, "other", 1);
+    publish(&scene, 2, "order_placed", 3);
+    fob_cast_t cast = next_cast(sub, frames);
+    assert_int_equal(cast.kind, FOB_CAST_STORED);
+    assert_true(fob_slice_eq(cast.topic, fob_slice_str("order_placed")));
+    assert_true(cast.epoch == scene.epoch);
+    assert_int_equal(cast.offset, 2);
+    assert_int_equal(cast.count, 3);
+    assert_true(cast.prev < 2);
+    assert_int_equal(cast.seq, 1);
+    assert_int_equal(zmq_msg_size(&frames[1]), sent.size);
+    assert_memory_equal(zmq_msg_data(&frames[1]), sent.data, sent.size);
+    uint64_t source = cast.source;
+    publish(&scene, 5, "order_placed", 1);
+    cast = next_cast(sub, frames);
+    assert_int_equal(cast.offset, 5);
+    assert_int_equal(cast.prev, 4);
+    assert_int_equal(cast.seq, 4);
+    assert_true(cast.source == source);
+    fob_buf_free(&sent);
+    zmq_msg_close(&frames[0]);
+    zmq_msg_close(&frames[1]);
+    zmq_close(sub);
+    close_scene(&scene);
+}
+
+/* Fires one message; `kind` is for forgeries. */
+static void fire(void *pub, uint32_t kind, const char *topic, uint64_t seq, size_t size) {
+    fob_buf_t header = {0}, body = {0};
+    fob_cast_t cast = {
+        .topic = fob_slice_str(topic), .kind = kind, .count = 1, .source = 77, .seq = seq};
+    assert_int_equal(fob_cast_write(&header, &cast), FOB_OK);
+    dealer_events(&body, "fired", 1, size);
+    assert_true(zmq_send(pub, header.data, header.size, ZMQ_SNDMORE) >= 0);
+    assert_true(zmq_send(pub, body.data, body.size, 0) >= 0);
+    fob_buf_free(&header);
+    fob_buf_free(&body);
+}
+
+/* An XPUB that fires, after the bus's subscription arrived. */
+static void *open_gun(scene_t *scene) {
+    void *pub = open_socket(scene, ZMQ_XPUB, scene->ports.xsub, 1000);
+    zmq_pollitem_t item = {pub, 0, ZMQ_POLLIN, 0};
+    assert_true(zmq_poll(&item, 1, DEALER_PATIENCE) == 1);
+    uint8_t subscription[8];
+    assert_int_equal(zmq_recv(pub, subscription, sizeof subscription, 0), 1);
+    return pub;
+}
+
+static void fired_events_pass_to_live_subscribers(void **state) {
+    (void)state;
+    scene_t scene = open_scene();
+    zmq_msg_t frames[2];
+    zmq_msg_init(&frames[0]);
+    zmq_msg_init(&frames[1]);
+    void *sub = subscribe(&scene, "fired.>", 1000, frames);
+    void *pub = open_gun(&scene);
+    for (uint64_t seq = 1; seq <= 100; seq++)
+        fire(pub, FOB_CAST_FIRE, "fired.here", seq, 100);
+    for (uint64_t seq = 1; seq <= 100; seq++) {
+        fob_cast_t cast = next_cast(sub, frames);
+        assert_int_equal(cast.kind, FOB_CAST_FIRE);
+        assert_true(cast.seq == seq);
+        assert_int_equal(cast.source, 77);
+    }
+    zmq_msg_close(&frames[0]);
+    zmq_msg_close(&frames[1]);
+    zmq_close(sub);
+    zmq_close(pub);
+    close_scene(&scene);
+}
+
+static void forged_and_broken_fire_is_counted_and_goes_nowhere(void **state) {
+    (void)state;
+    scene_t scene = open_scene();
+    zmq_msg_t frames[2];
+    zmq_msg_init(&frames[0]);
+    zmq_msg_init(&frames[1]);
+    void *sub = subscribe(&scene, ">", 1000, frames);
+    void *pub = open_gun(&scene);
+    fire(pub, FOB_CAST_STORED, "fired.here", 1, 100);
+    fire(pub, FOB_CAST_FIRE, "not a topic", 1, 100);
+    fire(pub, FOB_CAST_FIRE, "fired.here", 1, 5000000);
+    assert_int_equal(zmq_send(pub, "lone frame", 10, 0), 10);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(zmq_send(pub, "frames", 6, i < 3 ? ZMQ_SNDMORE : 0), 6);
+    fire(pub, FOB_CAST_FIRE, "fired.here", 9, 100);
+    fob_cast_t cast = next_cast(sub, frames);
+    assert_int_equal(cast.seq, 9);
+    dealer_figure_becomes(scene.publisher, NULL, "malformed", 4);
+    zmq_msg_close(&frames[0]);
+    zmq_msg_close(&frames[1]);
+    zmq_close(sub);
+    zmq_close(pub);
+    close_scene(&scene);
+}
+
+static void a_senseless_subscription_is_refused_and_counted(void **state) {
+    (void)state;
+    scene_t scene = open_scene();
+    void *sub = open_socket(&scene, ZMQ_SUB, scene.ports.xpub, 1000);
+    assert_int_equal(zmq_setsockopt(sub, ZMQ_SUBSCRIBE, "no topic", 8), 0);
+    assert_int_equal(zmq_setsockopt(sub, ZMQ_SUBSCRIBE, "..", 2), 0);
+    dealer_figure_becomes(scene.publisher, NULL, "malformed", 2);
+    zmq_close(sub);
+    close_scene(&scene);
+}
+
+static void a_slow_subscriber_loses_and_blocks_nobody(void **state) {
+    (void)state;
+    enum { MANY = 2000, SIZE = 60000 };
+    scene_t scene = open_scene();
+    zmq_msg_t frames[2];
+    zmq_msg_init(&frames[0]);
+    zmq_msg_init(&frames[1]);
+    void *slow = subscribe(&scene, "order_placed", 1, frames); /* and does not read for long */
+    void *quick = subscribe(&scene, "order_placed", 0, frames);
+    fob_buf_t body = {0};
+    dealer_events(&body, "order_placed", 1, SIZE);
+    for (uint64_t number = 1; number <= MANY; number++) { /* 120 MB */
+        fob_wire_t msg = {.verb = FOB_VERB_PUBLISH};
+        FOB_SET(&msg, first, number);
+        FOB_SET(&msg, low, number);
+        dealer_send(scene.publisher, &msg, &body);
+        dealer_receipts(scene.publisher, number, 1, FOB_OK);
+        fob_cast_t cast = next_cast(quick, frames);
+        assert_true(cast.offset == number);
+    }
+    uint64_t seen = 0, last = 0;
+    while (receive(slow, frames, 300)) {
+        fob_cast_t cast;
+        fob_slice_t header = fob_slice(zmq_msg_data(&frames[0]), zmq_msg_size(&frames[0]));
+        assert_int_equal(fob_cast_read(header, &cast), FOB_OK);
+        assert_true(cast.offset > last);
+        last = cast.offset;
+        seen++;
+    }
+    assert_in_range(seen, 1, MANY - 1);
+    fob_buf_free(&body);
+    zmq_msg_close(&frames[0]);
+    zmq_msg_close(&frames[1]);
+    zmq_close(slow);
+    zmq_close(quick);
+    close_scene(&scene);
+}
+
+FOB_MAIN(FOB_CASE(stored_events_go_to_live_subscribers),
+         FOB_CASE(fired_events_pass_to_live_subscribers),
+         FOB_CASE(forged_and_broken_fire_is_counted_and_goes_nowhere),
+         FOB_CASE(a_senseless_subscription_is_refused_and_counted),
+         FOB_CASE(a_slow_subscriber_loses_and_blocks_nobody))
