@@ -44,7 +44,11 @@ void fake_bus_send(fake_bus_t *self, fob_slice_t peer, const fob_wire_t *msg, fo
 }
 
 static void say_welcome(fake_bus_t *self, fob_slice_t peer) {
-    static const uint8_t no_shards[] = {0x90};
+    fob_buf_t shards = {0};
+    fob_shard_t shard = {.xsub = (uint16_t)self->options.xsub_port};
+    fob_pack_array(&shards, self->options.xsub_port ? 1 : 0);
+    if (self->options.xsub_port)
+        fob_shard_write(&shards, &shard);
     fob_wire_t msg = {.verb = FOB_VERB_WELCOME};
     FOB_SET(&msg, version, 1);
     FOB_SET(&msg, bus, fob_slice_str("fake/1"));
@@ -52,11 +56,13 @@ static void say_welcome(fake_bus_t *self, fob_slice_t peer) {
     FOB_SET(&msg, epoch, 7);
     FOB_SET(&msg, head, 42);
     FOB_SET(&msg, level, fob_slice_str("disk"));
-    FOB_SET(&msg, shards, fob_slice(no_shards, 1));
+    FOB_SET(&msg, shards, fob_buf_slice(&shards));
+    FOB_SET(&msg, last, self->options.last ? self->options.last(self->options.arg) : 0);
     FOB_SET(&msg, max_event, 1000000);
     FOB_SET(&msg, max_batch, 4000000);
     FOB_SET(&msg, window, self->options.window ? self->options.window : 1024);
     fake_bus_send(self, peer, &msg, (fob_slice_t){0});
+    fob_buf_free(&shards);
 }
 
 static void say_error(fake_bus_t *self, fob_slice_t peer, fob_status_t code) {
@@ -123,13 +129,25 @@ static bool message_read(fake_bus_t *self) {
     return count > 0;
 }
 
+static void beat_all(fake_bus_t *self) {
+    fob_wire_t beat = {.verb = FOB_VERB_BEAT};
+    for (size_t at = 0; at < self->known.size; at += 1 + self->known.data[at])
+        fake_bus_send(self, fob_slice(self->known.data + at + 1, self->known.data[at]), &beat,
+                      (fob_slice_t){0});
+}
+
 static void *run(void *arg) {
     fake_bus_t *self = arg;
+    int64_t beat_at = fake_bus_clock();
     while (!atomic_load(&self->stop)) {
         zmq_pollitem_t item = {.socket = self->router, .events = ZMQ_POLLIN};
         zmq_poll(&item, 1, 5);
         while (message_read(self))
             ;
+        if (!self->options.no_beats && fake_bus_clock() >= beat_at) {
+            beat_all(self);
+            beat_at = fake_bus_clock() + 200;
+        }
     }
     return NULL;
 }

@@ -15,7 +15,10 @@ typedef struct {
     void *arg;
     uint64_t heartbeat_ms; /* 0: 1000 */
     uint64_t window;       /* 0: 1024 */
+    unsigned xsub_port;    /* as WELCOME tells it; 0: no shard is told */
+    uint64_t (*last)(void *arg); /* of the session, for WELCOME; NULL: 0 */
     bool mute;             /* answers nothing, not even HELLO */
+    bool no_beats;         /* falls silent when it has nothing to say */
     bool version;          /* answers HELLO with ERROR VERSION */
 } fake_bus_options_t;
 

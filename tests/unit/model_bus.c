@@ -70,8 +70,9 @@ static void reopen(model_bus_t *self, uint64_t number) {
 static fob_status_t offered(model_bus_t *self, uint64_t number, const fob_envelope_t *event,
                             fob_status_t readable) {
     reopen(self, number);
-    if (self->full || self->full_first) {
-        self->full_first = self->full_first ? self->full_first : number;
+    if (self->full || (self->full_first && number > self->full_first)) {
+        if (!self->full_first || number < self->full_first)
+            self->full_first = number;
         return FOB_DISK_FULL;
     }
     if (self->next == number)
@@ -82,8 +83,8 @@ static fob_status_t offered(model_bus_t *self, uint64_t number, const fob_envelo
         return FOB_BAD_TOPIC;
     }
     unsigned topic = event->topic.data[1] - '0';
-    if (self->busy[topic] || self->closed[topic]) {
-        if (!self->closed[topic])
+    if (self->busy[topic] || (self->closed[topic] && number > self->closed[topic])) {
+        if (!self->closed[topic] || number < self->closed[topic])
             self->closed[topic] = number;
         self->numbers[number] = NUMBER_REFUSED;
         return FOB_BUSY;
@@ -109,30 +110,26 @@ static fob_status_t answer(model_bus_t *self, uint64_t number, uint64_t low,
     return offered(self, number, event, readable);
 }
 
-void model_bus_publish(model_bus_t *self, fob_slice_t header, fob_slice_t body, fob_buf_t *out) {
-    fob_wire_t msg;
-    assert_int_equal(fob_wire_read(header, &msg), FOB_OK);
-    assert_int_equal(msg.verb, FOB_VERB_PUBLISH);
-    assert_true(msg.low >= 1 && msg.low <= msg.first);
+void model_bus_publish(model_bus_t *self, const fob_wire_t *msg, fob_slice_t body,
+                       fob_buf_t *runs) {
+    assert_int_equal(msg->verb, FOB_VERB_PUBLISH);
+    assert_true(msg->low >= 1 && msg->low <= msg->first);
     self->publishes++;
     fob_cursor_t cursor = fob_cursor(body);
-    fob_buf_t rows = {0}, runs = {0};
+    fob_buf_t rows = {0};
     unsigned count = 0;
-    uint64_t number = msg.first;
+    uint64_t number = msg->first;
     for (; !fob_cursor_end(&cursor); number++) {
         fob_envelope_t event;
         fob_status_t readable = fob_envelope_read(&cursor, 1000000, &event);
         assert_true(readable == FOB_OK || readable == FOB_BAD_TOPIC);
         assert_true(number < MODEL_EVENTS);
-        fob_status_t status = answer(self, number, msg.low, &event, readable);
+        fob_status_t status = answer(self, number, msg->low, &event, readable);
         row(&rows, &count, status, number, status == FOB_OK ? self->offsets[number] : 0);
     }
     assert_true(count > 0);
-    fob_pack_array(&runs, count);
-    fob_buf_put(&runs, rows.data, rows.size);
-    fob_wire_t receipt = {.verb = FOB_VERB_RECEIPT};
-    FOB_SET(&receipt, runs, fob_buf_slice(&runs));
-    assert_int_equal(fob_wire_write(out, &receipt), FOB_OK);
+    fob_buf_clear(runs);
+    fob_pack_array(runs, count);
+    fob_buf_put(runs, rows.data, rows.size);
     fob_buf_free(&rows);
-    fob_buf_free(&runs);
 }

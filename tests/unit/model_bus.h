@@ -34,8 +34,8 @@ void model_bus_start(model_bus_t *self);
 void model_bus_forget(model_bus_t *self); /* the session, as another bus or one that gave it up */
 uint64_t model_bus_last(const model_bus_t *self);
 
-/* Takes a PUBLISH and appends its RECEIPT's header to *out. */
-void model_bus_publish(model_bus_t *self, fob_slice_t header, fob_slice_t body, fob_buf_t *out);
+/* Takes a PUBLISH; *runs, emptied before, gets what its RECEIPT says. */
+void model_bus_publish(model_bus_t *self, const fob_wire_t *msg, fob_slice_t body, fob_buf_t *runs);
 
 void model_welcome(fob_wire_t *msg, uint64_t last, uint64_t window);
 

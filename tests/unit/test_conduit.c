@@ -217,7 +217,8 @@ static void a_conduit_comes_back_after_a_restart_of_the_bus(void **state) {
 static void beats_keep_an_idle_connection_up(void **state) {
     (void)state;
     fake_bus_t *bus = fake_bus_new(&(fake_bus_options_t){.heartbeat_ms = 60000, .handle = echo});
-    fake_bus_t *quick = fake_bus_new(&(fake_bus_options_t){.heartbeat_ms = 20, .handle = echo});
+    fake_bus_t *quick =
+        fake_bus_new(&(fake_bus_options_t){.heartbeat_ms = 20, .no_beats = true, .handle = echo});
     client_t client, other;
     client_start(&client, fake_bus_endpoint(bus));
     client_start(&other, fake_bus_endpoint(quick));

@@ -13,6 +13,8 @@ typedef struct {
     fob_slice_t header, body; /* copies */
 } message_t;
 
+static uint64_t seed_now; /* of the seeded cases, for the failure's message */
+
 /* The session, the model, and the wires between. */
 typedef struct {
     fob_session_t *session;
@@ -153,10 +155,15 @@ static bool bus_takes_one(bench_t *b) {
     if (b->bus_first == b->bus_end || b->client_end - b->client_first == QUEUE)
         return false;
     message_t *message = &b->to_bus[b->bus_first++ % QUEUE];
-    fob_buf_t out = {0};
-    model_bus_publish(b->bus, message->header, message->body, &out);
+    fob_wire_t msg, receipt = {.verb = FOB_VERB_RECEIPT};
+    fob_buf_t out = {0}, runs = {0};
+    assert_int_equal(fob_wire_read(message->header, &msg), FOB_OK);
+    model_bus_publish(b->bus, &msg, message->body, &runs);
+    FOB_SET(&receipt, runs, fob_buf_slice(&runs));
+    assert_int_equal(fob_wire_write(&out, &receipt), FOB_OK);
     b->to_client[b->client_end++ % QUEUE] =
         (message_t){copied(fob_buf_slice(&out)), copied((fob_slice_t){0})};
+    fob_buf_free(&runs);
     fob_buf_free(&out);
     message_free(message);
     return true;
@@ -203,10 +210,9 @@ static void check_stored_once_and_in_order(bench_t *b, bool once) {
         const model_event_t *event = &b->bus->stored[i];
         assert_true(event->serial >= 1 && event->serial <= b->offered);
         assert_int_equal(event->topic, b->topics[event->serial]);
-        if (once) {
-            assert_int_equal(seen[event->serial], 0);
-            assert_true(event->serial > last[event->topic]);
-        }
+        if (once && (seen[event->serial] || event->serial <= last[event->topic]))
+            fail_msg("seed %u: event %u of t%u is stored after %u", (unsigned)seed_now,
+                     (unsigned)event->serial, event->topic, (unsigned)last[event->topic]);
         seen[event->serial]++;
         last[event->topic] = event->serial;
     }
@@ -499,18 +505,20 @@ static void a_lost_message_is_answered_with_gap_and_sent_again(void **state) {
     (void)state;
     bench_t *b = bench_new(1024);
     connect(b);
+    offer_ok(b, 0);
+    flow(b);
     for (int i = 0; i < 6; i++) {
         offer_ok(b, 0);
         send_one(b);
     }
     message_free(&b->to_bus[b->bus_first++ % QUEUE]);
     bus_takes_one(b);
-    assert_true(b->bus->gaps > 0 || b->bus->head == 0);
+    assert_int_equal(b->bus->gaps, 1);
     for (int i = 0; i < 5; i++)
         pass(b, 100 * FOB_MS);
     check_each_has_one_receipt(b);
     check_stored_once_and_in_order(b, true);
-    assert_int_equal(b->bus->head, 6);
+    assert_int_equal(b->bus->head, 7);
     bench_free(b);
 }
 
@@ -677,6 +685,7 @@ static void random_act(bench_t *b, const weather_t *weather) {
 }
 
 static void run_seeded(uint64_t seed, const weather_t *weather) {
+    seed_now = seed;
     rng_state = seed * 0x9e3779b97f4a7c15u + 1;
     bench_t *b = bench_new(1 + rnd(300));
     b->window = 1 + rnd(400);

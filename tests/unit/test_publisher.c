@@ -1,0 +1,530 @@
+/* The publisher's shell over real sockets: a fake bus with the model behind it, which restarts. */
+#include "support/case.h"
+
+#include "fake_bus.h"
+#include "model_bus.h"
+#include "proto/envelope.h"
+#include <fob/fob_publisher.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <zmq.h>
+
+typedef struct {
+    fake_bus_t *bus;
+    model_bus_t *model; /* of the bus's thread while it runs */
+    fob_buf_t runs;
+    bool silent; /* takes PUBLISH and answers nothing */
+    fob_publisher_t *publisher;
+    uint64_t receipts;
+    uint64_t failures;
+    uint64_t last_number;
+    bool in_order;
+    fob_receipt_t last; /* its pointers are dead */
+    char text[300], topic[300], id[300], level[20];
+} bench_t;
+
+static void handle(void *arg, fake_bus_t *bus, fob_slice_t peer, const fob_wire_t *msg,
+                   fob_slice_t body) {
+    bench_t *b = arg;
+    if (msg->verb != FOB_VERB_PUBLISH || b->silent)
+        return;
+    model_bus_publish(b->model, msg, body, &b->runs);
+    fob_wire_t receipt = {.verb = FOB_VERB_RECEIPT};
+    FOB_SET(&receipt, runs, fob_buf_slice(&b->runs));
+    fake_bus_send(bus, peer, &receipt, (fob_slice_t){0});
+}
+
+static uint64_t last_stored(void *arg) {
+    return model_bus_last(((bench_t *)arg)->model);
+}
+
+static void on_receipt(void *arg, const fob_receipt_t *receipt) {
+    bench_t *b = arg;
+    b->receipts++;
+    b->failures += receipt->status != FOB_OK;
+    b->in_order &= receipt->number > b->last_number || !receipt->number;
+    b->last_number = receipt->number;
+    b->last = *receipt;
+    snprintf(b->text, sizeof b->text, "%s", receipt->text ? receipt->text : "");
+    snprintf(b->topic, sizeof b->topic, "%s", receipt->topic);
+    snprintf(b->id, sizeof b->id, "%s", receipt->id ? receipt->id : "(none)");
+    snprintf(b->level, sizeof b->level, "%s", receipt->level ? receipt->level : "(none)");
+}
+
+static bench_t *bench_new(const fake_bus_options_t *options) {
+    bench_t *b = calloc(1, sizeof *b);
+    b->in_order = true;
+    b->model = malloc(sizeof *b->model);
+    model_bus_start(b->model);
+    fake_bus_options_t with = options ? *options : (fake_bus_options_t){0};
+    with.handle = handle;
+    with.last = last_stored;
+    with.arg = b;
+    b->bus = fake_bus_new(&with);
+    return b;
+}
+
+static fob_publisher_t *publisher_start(bench_t *b, fob_publisher_options_t options) {
+    options.version = 1;
+    options.bus = options.bus ? options.bus : fake_bus_endpoint(b->bus);
+    options.on_receipt = on_receipt;
+    options.on_receipt_arg = b;
+    b->publisher = fob_publisher_new(&options);
+    assert_non_null(b->publisher);
+    return b->publisher;
+}
+
+static void bench_free(bench_t *b) {
+    fob_publisher_destroy(&b->publisher);
+    fake_bus_destroy(&b->bus);
+    fob_buf_free(&b->runs);
+    free(b->model);
+    free(b);
+}
+
+static void send_serial(fob_publisher_t *publisher, unsigned topic, uint64_t serial) {
+    char name[] = {'t', (char)('0' + topic), 0};
+    assert_int_equal(fob_publisher_send(publisher, name, &serial, sizeof serial, NULL, NULL),
+                     FOB_OK);
+}
+
+static void an_event_is_published_and_its_receipt_says_where_it_is(void **state) {
+    (void)state;
+    bench_t *b = bench_new(NULL);
+    publisher_start(b, (fob_publisher_options_t){0});
+    int mark = 0;
+    fob_publish_options_t options = {.version = 1, .id = "order-1", .tag = &mark};
+    uint64_t serial = 1, number = 0;
+    assert_int_equal(
+        fob_publisher_send(b->publisher, "t1", &serial, sizeof serial, &options, &number), FOB_OK);
+    assert_int_equal(number, 1);
+    assert_int_equal(fob_publisher_flush(b->publisher, -1), FOB_OK);
+    assert_int_equal(b->receipts, 1);
+    assert_int_equal(b->last.offset, 1);
+    assert_int_equal(b->last.groups, 2);
+    assert_ptr_equal(b->last.tag, &mark);
+    assert_string_equal(b->topic, "t1");
+    assert_string_equal(b->id, "order-1");
+    assert_string_equal(b->level, "disk");
+    bench_free(b);
+}
+
+static void check_stored_in_order(const bench_t *b, uint64_t count) {
+    assert_int_equal(b->model->head, count);
+    for (uint64_t i = 0; i < count; i++)
+        assert_int_equal(b->model->stored[i].serial, i + 1);
+}
+
+static void a_flood_is_stored_once_and_in_order(void **state) {
+    (void)state;
+    bench_t *b = bench_new(NULL);
+    publisher_start(b, (fob_publisher_options_t){0});
+    for (uint64_t n = 1; n <= 50000; n++)
+        send_serial(b->publisher, 0, n);
+    assert_int_equal(fob_publisher_flush(b->publisher, -1), FOB_OK);
+    assert_int_equal(b->receipts, 50000);
+    assert_true(b->in_order);
+    fake_bus_stop(b->bus);
+    check_stored_in_order(b, 50000);
+    assert_true(b->model->publishes < 25000); /* they rode in batches */
+    bench_free(b);
+}
+
+typedef struct {
+    fake_bus_t *bus;
+    atomic_bool stop;
+    unsigned restarts;
+} restarter_t;
+
+static void *restart(void *arg) {
+    restarter_t *self = arg;
+    while (!atomic_load(&self->stop)) {
+        fake_bus_stop(self->bus);
+        fake_bus_start(self->bus);
+        self->restarts++;
+        for (int i = 0; i < 20 && !atomic_load(&self->stop); i++)
+            fake_bus_pause();
+    }
+    return NULL;
+}
+
+static void over_restarts_of_the_bus_each_event_is_stored_once_and_in_order(void **state) {
+    (void)state;
+    bench_t *b = bench_new(NULL);
+    publisher_start(b, (fob_publisher_options_t){.deadline_ms = -1, .connect_timeout_ms = -1});
+    restarter_t restarter = {.bus = b->bus};
+    pthread_t thread;
+    pthread_create(&thread, NULL, restart, &restarter);
+    uint64_t sent = 0;
+    int64_t until = fake_bus_clock() + 1500;
+    while (fake_bus_clock() < until && sent < 100000)
+        send_serial(b->publisher, 0, ++sent);
+    atomic_store(&restarter.stop, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(fob_publisher_flush(b->publisher, 30000), FOB_OK);
+    assert_true(restarter.restarts >= 3);
+    assert_int_equal(b->receipts, sent);
+    assert_int_equal(b->failures, 0);
+    fake_bus_stop(b->bus);
+    check_stored_in_order(b, sent);
+    bench_free(b);
+}
+
+static void a_bus_that_is_not_there_is_reported_in_words(void **state) {
+    (void)state;
+    bench_t *b = bench_new(NULL);
+    fake_bus_stop(b->bus);
+    publisher_start(b, (fob_publisher_options_t){.connect_timeout_ms = 200});
+    send_serial(b->publisher, 0, 1);
+    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_UNREACHABLE);
+    assert_int_equal(b->receipts, 1);
+    assert_int_equal(b->last.status, FOB_UNREACHABLE);
+    assert_non_null(strstr(b->text, "connection refused"));
+    char trouble[512];
+    fob_publisher_trouble(b->publisher, trouble, sizeof trouble);
+    assert_non_null(strstr(trouble, fake_bus_endpoint(b->bus)));
+    assert_int_equal(fob_publisher_wait_ready(b->publisher, 10), FOB_UNREACHABLE);
+    fake_bus_start(b->bus);
+    assert_int_equal(fob_publisher_wait_ready(b->publisher, 20000), FOB_OK);
+    send_serial(b->publisher, 0, 2);
+    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_OK);
+    bench_free(b);
+}
+
+static void a_bus_of_another_version_is_told_at_once(void **state) {
+    (void)state;
+    bench_t *b = bench_new(&(fake_bus_options_t){.version = true});
+    publisher_start(b, (fob_publisher_options_t){.connect_timeout_ms = 500});
+    assert_int_equal(fob_publisher_wait_ready(b->publisher, 20000), FOB_VERSION);
+    send_serial(b->publisher, 0, 1);
+    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_VERSION);
+    assert_non_null(strstr(b->text, "5 to 9"));
+    bench_free(b);
+}
+
+static void the_descriptor_is_readable_while_receipts_wait(void **state) {
+    (void)state;
+    bench_t *b = bench_new(NULL);
+    publisher_start(b, (fob_publisher_options_t){0});
+    assert_int_equal(fob_publisher_wait_ready(b->publisher, 20000), FOB_OK);
+    struct pollfd item = {.fd = fob_publisher_fd(b->publisher), .events = POLLIN};
+    assert_int_equal(poll(&item, 1, 0), 0);
+    assert_int_equal(fob_publisher_dispatch(b->publisher, 0), 0);
+    send_serial(b->publisher, 0, 1);
+    assert_int_equal(poll(&item, 1, 20000), 1);
+    assert_int_equal(b->receipts, 0);
+    assert_int_equal(fob_publisher_dispatch(b->publisher, 0), 1);
+    assert_int_equal(b->receipts, 1);
+    assert_int_equal(poll(&item, 1, 0), 0);
+    bench_free(b);
+}
+
+static void a_full_window_makes_send_wait_and_try_send_say_again(void **state) {
+    (void)state;
+    bench_t *b = bench_new(NULL);
+    b->silent = true;
+    publisher_start(b, (fob_publisher_options_t){.window = 4, .deadline_ms = 20000});
+    assert_int_equal(fob_publisher_wait_ready(b->publisher, 20000), FOB_OK);
+    fob_publish_options_t brief = {.version = 1, .deadline_ms = 100};
+    uint64_t serial = 0;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(fob_publisher_try_send(b->publisher, "t0", &serial, sizeof serial,
+                                                i ? NULL : &brief, NULL),
+                         FOB_OK);
+    assert_int_equal(fob_publisher_try_send(b->publisher, "t0", &serial, sizeof serial, NULL, NULL),
+                     FOB_AGAIN);
+    int64_t begun = fake_bus_clock();
+    /* The first has its receipt (DEADLINE) after 100 ms, but its number is not answered: no room.
+     */
+    assert_int_equal(fob_publisher_send(b->publisher, "t0", &serial, sizeof serial, &brief, NULL),
+                     FOB_BUSY);
+    assert_true(fake_bus_clock() - begun >= 100);
+    assert_int_equal(fob_publisher_dispatch(b->publisher, 20000), 1);
+    assert_int_equal(b->last.status, FOB_DEADLINE);
+    assert_int_equal(fob_publisher_flush(b->publisher, 10), FOB_AGAIN);
+    fake_bus_stop(b->bus);
+    b->silent = false;
+    fake_bus_start(b->bus);
+    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_DEADLINE);
+    assert_int_equal(b->receipts, 4);
+    bench_free(b);
+}
+
+typedef struct {
+    fob_publisher_t *publisher;
+    unsigned topic;
+} sender_t;
+
+static void *send_many(void *arg) {
+    sender_t *self = arg;
+    for (uint64_t n = 1; n <= 5000; n++)
+        send_serial(self->publisher, self->topic, n);
+    return NULL;
+}
+
+static void several_threads_send_each_in_its_own_order(void **state) {
+    (void)state;
+    bench_t *b = bench_new(NULL);
+    publisher_start(b, (fob_publisher_options_t){0});
+    sender_t senders[MODEL_TOPICS];
+    pthread_t threads[MODEL_TOPICS];
+    for (unsigned i = 0; i < MODEL_TOPICS; i++) {
+        senders[i] = (sender_t){b->publisher, i};
+        pthread_create(&threads[i], NULL, send_many, &senders[i]);
+    }
+    for (unsigned i = 0; i < MODEL_TOPICS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(fob_publisher_flush(b->publisher, -1), FOB_OK);
+    fake_bus_stop(b->bus);
+    uint64_t last[MODEL_TOPICS] = {0};
+    assert_int_equal(b->model->head, MODEL_TOPICS * 5000);
+    for (uint64_t i = 0; i < b->model->head; i++)
+        assert_int_equal(b->model->stored[i].serial, ++last[b->model->stored[i].topic]);
+    bench_free(b);
+}
+
+static void again_from_receipt(void *arg, const fob_receipt_t *receipt) {
+    bench_t *b = arg;
+    b->receipts++;
+    assert_int_equal(receipt->status, FOB_OK);
+    if (b->receipts < 10)
+        send_serial(b->publisher, 0, b->receipts + 1);
+}
+
+static void a_receipt_may_send_the_next_event(void **state) {
+    (void)state;
+    bench_t *b = bench_new(NULL);
+    fob_publisher_options_t options = {.version = 1,
+                                       .bus = fake_bus_endpoint(b->bus),
+                                       .on_receipt = again_from_receipt,
+                                       .on_receipt_arg = b};
+    b->publisher = fob_publisher_new(&options);
+    send_serial(b->publisher, 0, 1);
+    while (b->receipts < 10)
+        assert_true(fob_publisher_dispatch(b->publisher, 20000) > 0);
+    bench_free(b);
+}
+
+static void without_a_callback_flush_still_tells_the_first_failure(void **state) {
+    (void)state;
+    bench_t *b = bench_new(NULL);
+    fob_publisher_options_t options = {
+        .version = 1, .bus = fake_bus_endpoint(b->bus), .deadline_ms = 20000};
+    b->publisher = fob_publisher_new(&options);
+    for (uint64_t n = 1; n <= 3000; n++)
+        send_serial(b->publisher, 0, n);
+    assert_int_equal(fob_publisher_flush(b->publisher, -1), FOB_OK);
+    fake_bus_stop(b->bus);
+    fob_publish_options_t brief = {.version = 1, .deadline_ms = 50};
+    uint64_t serial = 3001;
+    assert_int_equal(fob_publisher_send(b->publisher, "t0", &serial, sizeof serial, &brief, NULL),
+                     FOB_OK);
+    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_UNREACHABLE);
+    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_OK);
+    bench_free(b);
+}
+
+static void closing_without_a_bus_ends_what_has_no_deadline(void **state) {
+    (void)state;
+    bench_t *b = bench_new(NULL);
+    publisher_start(b, (fob_publisher_options_t){.deadline_ms = -1});
+    assert_int_equal(fob_publisher_wait_ready(b->publisher, 20000), FOB_OK);
+    fake_bus_stop(b->bus);
+    char trouble[64] = "";
+    WAIT_FOR((fob_publisher_trouble(b->publisher, trouble, sizeof trouble), trouble[0] != 0));
+    send_serial(b->publisher, 0, 1);
+    fob_publisher_destroy(&b->publisher);
+    assert_null(b->publisher);
+    assert_int_equal(b->receipts, 1);
+    assert_int_equal(b->last.status, FOB_CLOSED);
+    bench_free(b);
+}
+
+static void closing_waits_for_what_is_under_way(void **state) {
+    (void)state;
+    bench_t *b = bench_new(NULL);
+    publisher_start(b, (fob_publisher_options_t){0});
+    for (uint64_t n = 1; n <= 2000; n++)
+        send_serial(b->publisher, 0, n);
+    fob_publisher_destroy(&b->publisher);
+    assert_int_equal(b->receipts, 2000);
+    assert_int_equal(b->failures, 0);
+    bench_free(b);
+}
+
+static void bad_arguments_are_refused_without_a_receipt(void **state) {
+    (void)state;
+    bench_t *b = bench_new(NULL);
+    fob_publisher_options_t bad = {.version = 1, .bus = "nonsense"};
+    errno = 0;
+    assert_null(fob_publisher_new(&bad));
+    assert_int_equal(errno, EINVAL);
+    bad = (fob_publisher_options_t){.version = 2};
+    assert_null(fob_publisher_new(&bad));
+    bad = (fob_publisher_options_t){.version = 1, .window = 20000};
+    assert_null(fob_publisher_new(&bad));
+    publisher_start(b, (fob_publisher_options_t){0});
+    char long_id[400];
+    memset(long_id, 'x', sizeof long_id);
+    long_id[399] = 0;
+    const char *odd[] = {"name", NULL};
+    fob_publish_options_t options[] = {
+        {.version = 1, .id = long_id}, {.version = 1, .headers = odd}, {.version = 7}};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(fob_publisher_send(b->publisher, "t0", "x", 1, &options[i], NULL),
+                         FOB_INVALID);
+    assert_int_equal(fob_publisher_send(b->publisher, "a..b", "x", 1, NULL, NULL), FOB_BAD_TOPIC);
+    assert_int_equal(fob_publisher_send(b->publisher, "$sys.x", "x", 1, NULL, NULL), FOB_BAD_TOPIC);
+    assert_int_equal(fob_publisher_send(b->publisher, long_id, "x", 1, NULL, NULL), FOB_BAD_TOPIC);
+    assert_int_equal(fob_publisher_send(b->publisher, NULL, "x", 1, NULL, NULL), FOB_INVALID);
+    assert_int_equal(fob_publisher_flush(b->publisher, -1), FOB_OK);
+    assert_int_equal(b->receipts, 0);
+    bench_free(b);
+}
+
+/* --- fire-and-forget --- */
+
+typedef struct {
+    void *context, *socket;
+    unsigned port;
+    pthread_t thread;
+    unsigned expected;          /* events */
+    uint64_t got[MODEL_TOPICS]; /* the last seq of each topic */
+    unsigned events, messages;
+} ear_t;
+
+static void ear_open(ear_t *self) {
+    *self = (ear_t){.context = zmq_ctx_new()};
+    self->socket = zmq_socket(self->context, ZMQ_XSUB);
+    assert_int_equal(zmq_bind(self->socket, "tcp://127.0.0.1:*"), 0);
+    char endpoint[64];
+    size_t size = sizeof endpoint;
+    zmq_getsockopt(self->socket, ZMQ_LAST_ENDPOINT, endpoint, &size);
+    self->port = (unsigned)atoi(strrchr(endpoint, ':') + 1);
+    int wait = 20000;
+    zmq_setsockopt(self->socket, ZMQ_RCVTIMEO, &wait, sizeof wait);
+    zmq_send(self->socket, "\x01", 1, 0); /* everything */
+}
+
+static void ear_hear(ear_t *self) {
+    zmq_msg_t head, body;
+    zmq_msg_init(&head);
+    zmq_msg_init(&body);
+    assert_true(zmq_msg_recv(&head, self->socket, 0) > 0);
+    assert_true(zmq_msg_more(&head));
+    assert_true(zmq_msg_recv(&body, self->socket, 0) > 0);
+    fob_cast_t cast;
+    assert_int_equal(fob_cast_read(fob_slice(zmq_msg_data(&head), zmq_msg_size(&head)), &cast),
+                     FOB_OK);
+    assert_int_equal(cast.kind, FOB_CAST_FIRE);
+    assert_true(cast.source != 0 && cast.time_ms > 0);
+    unsigned topic = cast.topic.data[1] - '0';
+    assert_int_equal(cast.seq, self->got[topic] + 1); /* no hole */
+    fob_cursor_t cursor = fob_cursor(fob_slice(zmq_msg_data(&body), zmq_msg_size(&body)));
+    uint64_t count = 0;
+    for (; !fob_cursor_end(&cursor); count++) {
+        fob_envelope_t event;
+        uint64_t serial;
+        assert_int_equal(fob_envelope_read(&cursor, 1000, &event), FOB_OK);
+        assert_true(fob_slice_eq(event.topic, cast.topic));
+        memcpy(&serial, event.data.data, sizeof serial);
+        assert_int_equal(serial, ++self->got[topic]);
+    }
+    assert_int_equal(count, cast.count);
+    self->events += (unsigned)count;
+    self->messages++;
+    zmq_msg_close(&head);
+    zmq_msg_close(&body);
+}
+
+static void *ear_listen(void *arg) {
+    ear_t *self = arg;
+    while (self->events < self->expected)
+        ear_hear(self);
+    return NULL;
+}
+
+/* A socket serves its peers only while its thread is at it: so it listens from the beginning. */
+static void ear_start(ear_t *self, unsigned expected) {
+    self->expected = expected;
+    pthread_create(&self->thread, NULL, ear_listen, self);
+}
+
+static void ear_close(ear_t *self) {
+    pthread_join(self->thread, NULL);
+    zmq_close(self->socket);
+    zmq_ctx_term(self->context);
+}
+
+static void fired_events_arrive_in_order_and_without_a_hole(void **state) {
+    (void)state;
+    ear_t ear;
+    ear_open(&ear);
+    ear_start(&ear, 3000);
+    bench_t *b = bench_new(&(fake_bus_options_t){.xsub_port = ear.port});
+    publisher_start(b, (fob_publisher_options_t){0});
+    fob_publish_options_t options = {.version = 1, .fire = 1, .id = "me"};
+    uint64_t number = 77;
+    for (uint64_t n = 1; n <= 3000; n++) {
+        char name[] = {'t', (char)('0' + n % 3), 0};
+        uint64_t serial = (n + 2) / 3;
+        assert_int_equal(
+            fob_publisher_send(b->publisher, name, &serial, sizeof serial, &options, &number),
+            FOB_OK);
+    }
+    assert_int_equal(number, 0);
+    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_OK);
+    assert_int_equal(b->receipts, 3000);
+    assert_string_equal(b->level, "none");
+    assert_string_equal(b->id, "me");
+    assert_int_equal(b->last.offset, 0);
+    fob_publisher_destroy(&b->publisher); /* lingers: nothing handed over is lost */
+    ear_close(&ear);
+    assert_true(ear.messages < 1500); /* by topic, in batches */
+    bench_free(b);
+}
+
+static void a_fired_event_waits_for_the_bus_and_no_longer_than_its_deadline(void **state) {
+    (void)state;
+    ear_t ear;
+    ear_open(&ear);
+    ear_start(&ear, 1);
+    bench_t *b = bench_new(&(fake_bus_options_t){.xsub_port = ear.port});
+    fake_bus_stop(b->bus);
+    publisher_start(b, (fob_publisher_options_t){.connect_timeout_ms = -1});
+    fob_publish_options_t brief = {.version = 1, .fire = 1, .deadline_ms = 100};
+    fob_publish_options_t patient = {.version = 1, .fire = 1};
+    uint64_t serial = 1;
+    assert_int_equal(fob_publisher_send(b->publisher, "t0", &serial, sizeof serial, &brief, NULL),
+                     FOB_OK);
+    assert_int_equal(fob_publisher_send(b->publisher, "t0", &serial, sizeof serial, &patient, NULL),
+                     FOB_OK);
+    assert_int_equal(fob_publisher_dispatch(b->publisher, 20000), 1);
+    assert_int_equal(b->last.status, FOB_UNREACHABLE);
+    fake_bus_start(b->bus);
+    assert_int_equal(fob_publisher_dispatch(b->publisher, 20000), 1);
+    assert_int_equal(b->last.status, FOB_OK);
+    ear_close(&ear);
+    assert_int_equal(ear.events, 1);
+    bench_free(b);
+}
+
+FOB_MAIN(FOB_CASE(an_event_is_published_and_its_receipt_says_where_it_is),
+         FOB_CASE(a_flood_is_stored_once_and_in_order),
+         FOB_CASE(over_restarts_of_the_bus_each_event_is_stored_once_and_in_order),
+         FOB_CASE(a_bus_that_is_not_there_is_reported_in_words),
+         FOB_CASE(a_bus_of_another_version_is_told_at_once),
+         FOB_CASE(the_descriptor_is_readable_while_receipts_wait),
+         FOB_CASE(a_full_window_makes_send_wait_and_try_send_say_again),
+         FOB_CASE(several_threads_send_each_in_its_own_order),
+         FOB_CASE(a_receipt_may_send_the_next_event),
+         FOB_CASE(without_a_callback_flush_still_tells_the_first_failure),
+         FOB_CASE(closing_without_a_bus_ends_what_has_no_deadline),
+         FOB_CASE(closing_waits_for_what_is_under_way),
+         FOB_CASE(bad_arguments_are_refused_without_a_receipt),
+         FOB_CASE(fired_events_arrive_in_order_and_without_a_hole),
+         FOB_CASE(a_fired_event_waits_for_the_bus_and_no_longer_than_its_deadline))
