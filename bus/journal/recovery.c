@@ -423,8 +423,14 @@ static bool show(const fob_commit_t *commit, const fob_replay_t *to) {
     return true;
 }
 
+/* What replay needs to know of a segment; taken under the lock, for the keeper is at work already.
+ */
+typedef struct {
+    uint64_t sequence, seed, end;
+} range_t;
+
 /* 1: to the end; 0: refused by the owner or not as it was; -1: errno. */
-static int show_segment(const fob_store_t *store, const fob_segment_t *segment, uint64_t above,
+static int show_segment(const fob_store_t *store, const range_t *segment, uint64_t above,
                         uint64_t last, const fob_replay_t *to, uint64_t *at) {
     char name[FOB_SEGMENT_NAME_SIZE], path[FOB_PATH_SIZE];
     fob_segment_name(segment->sequence, name);
@@ -454,28 +460,57 @@ static int show_segment(const fob_store_t *store, const fob_segment_t *segment, 
     return rc;
 }
 
-fob_journal_code_t fob_recovery_replay(const fob_store_t *store, uint64_t checkpoint, uint64_t last,
+/* The segments with commits above `checkpoint`. NULL: no memory. */
+static range_t *ranges_above(fob_store_t *store, uint64_t checkpoint, size_t *count) {
+    *count = 0;
+    pthread_mutex_lock(&store->lock);
+    range_t *ranges = malloc((store->segments.count + 1) * sizeof *ranges);
+    for (size_t i = 0; ranges != NULL && i < store->segments.count; i++) {
+        const fob_segment_t *segment = store->segments.all[i];
+        if (segment->first_position != 0 && segment->last_position > checkpoint)
+            ranges[(*count)++] = (range_t){segment->sequence, segment->seed, segment->end};
+    }
+    pthread_mutex_unlock(&store->lock);
+    return ranges;
+}
+
+static fob_journal_code_t show_ranges(const fob_store_t *store, const range_t *ranges, size_t count,
+                                      uint64_t checkpoint, uint64_t last, const fob_replay_t *to,
+                                      fob_journal_error_t *error) {
+    for (size_t i = 0; i < count; i++) {
+        uint64_t at = 0;
+        int rc = show_segment(store, &ranges[i], checkpoint, last, to, &at);
+        if (rc == 1)
+            continue;
+        fob_journal_code_t code = rc == 0           ? FOB_JOURNAL_DAMAGED
+                                  : errno == ENOMEM ? FOB_JOURNAL_MEMORY
+                                                    : FOB_JOURNAL_SYSTEM;
+        char name[FOB_SEGMENT_NAME_SIZE];
+        const char *why = rc == 0 ? "a record cannot be replayed" : strerror(errno);
+        fob_segment_name(ranges[i].sequence, name);
+        fob_error_set(error, code, "Segment %s in %s, byte %" PRIu64 ": %s.", name, store->folder,
+                      at, why);
+        return code;
+    }
+    return FOB_JOURNAL_OK;
+}
+
+fob_journal_code_t fob_recovery_replay(fob_store_t *store, uint64_t checkpoint, uint64_t last,
                                        const fob_replay_t *to, fob_journal_error_t *error) {
     uint64_t upto;
     fob_journal_code_t code = FOB_JOURNAL_OK;
     if (checkpoint != 0)
         code = fob_checkpoint_read(store->disk, store->folder, checkpoint, to->slice, to->arg,
                                    &upto, error);
-    for (size_t i = 0; i < store->segments.count && code == FOB_JOURNAL_OK; i++) {
-        const fob_segment_t *segment = store->segments.all[i];
-        if (segment->first_position == 0 || segment->last_position <= checkpoint)
-            continue;
-        uint64_t at = 0;
-        int rc = show_segment(store, segment, checkpoint, last, to, &at);
-        if (rc == 1)
-            continue;
-        code = rc == 0           ? FOB_JOURNAL_DAMAGED
-               : errno == ENOMEM ? FOB_JOURNAL_MEMORY
-                                 : FOB_JOURNAL_SYSTEM;
-        char name[FOB_SEGMENT_NAME_SIZE];
-        fob_segment_name(segment->sequence, name);
-        fob_error_set(error, code, "Segment %s in %s, byte %" PRIu64 ": %s.", name, store->folder,
-                      at, rc == 0 ? "a record cannot be replayed" : strerror(errno));
+    if (code != FOB_JOURNAL_OK)
+        return code;
+    size_t count;
+    range_t *ranges = ranges_above(store, checkpoint, &count);
+    if (ranges == NULL) {
+        fob_error_set(error, FOB_JOURNAL_MEMORY, "No memory to replay the journal.");
+        return FOB_JOURNAL_MEMORY;
     }
+    code = show_ranges(store, ranges, count, checkpoint, last, to, error);
+    free(ranges);
     return code;
 }

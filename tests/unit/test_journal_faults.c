@@ -5,6 +5,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Waits until the segments are made that are made ahead. */
+static void wait_made(fob_journal_t *journal) {
+    fob_journal_stats_t stats = {0};
+    for (unsigned i = 0; i < WAIT_MS && stats.segments < 9; i++) {
+        journal->ops->stats(journal, &stats);
+        wait_turn();
+    }
+    assert_int_equal(stats.segments, 9);
+}
+
 static void commits_that_wait_behind_a_sync_share_the_next_one(void **state) {
     (void)state;
     char *folder = folder_new();
@@ -167,6 +177,7 @@ static void a_write_that_breaks_off_is_a_torn_tail_at_the_next_start(void **stat
         options.disk = &disk.table;
         fob_journal_t *journal = open_ok(&options);
         assert_true(wait_durable(journal, put_events(journal, 1, 1, 200, true)));
+        wait_made(journal); /* it writes too */
         test_disk_set(&disk, write_first, written);
         test_disk_set(&disk, fail_write, EIO);
         assert_false(wait_durable(journal, put_events(journal, 2, 1, 200, true)));
@@ -183,16 +194,6 @@ static void a_write_that_breaks_off_is_a_torn_tail_at_the_next_start(void **stat
         forget_events();
         folder_remove(&folder);
     }
-}
-
-/* Waits until the segments are made that are made ahead. */
-static void wait_made(fob_journal_t *journal) {
-    fob_journal_stats_t stats = {0};
-    for (unsigned i = 0; i < WAIT_MS && stats.segments < 9; i++) {
-        journal->ops->stats(journal, &stats);
-        wait_turn();
-    }
-    assert_int_equal(stats.segments, 9);
 }
 
 /* A turn of a loop that ends when a condition holds. */
