@@ -15,9 +15,9 @@ static const struct {
     bench_fn *run;
     uint64_t events, size; /* unless told */
 } benches[] = {
-    {"queue", bench_queue, 500000, 256},
+    {"queue", bench_queue, 2000000, 256},
     {"fire", bench_fire, 2000000, 128},
-    {"stored", bench_stored, 500000, 128},
+    {"stored", bench_stored, 1000000, 128},
     {"memory", bench_memory, 1000000, 256},
 };
 
