@@ -1,0 +1,22 @@
+/* core_model: a whole small world around a core, driven by a seed: publishers, workers, a journal
+ * that loses its tail, pages that come late, out of order or never. It checks after every step what
+ * must always hold, and at the end that nothing is missing. */
+#ifndef FOB_TESTS_CORE_MODEL_H
+#define FOB_TESTS_CORE_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct {
+    uint64_t seed;
+    unsigned steps;
+    bool crashes; /* with a lost tail */
+    bool damage;  /* records that cannot be read back */
+    bool deep;    /* a cache of next to nothing: everything is read back */
+    bool checkpoints;
+} model_plan_t;
+
+/* Fails the running test where something does not hold, naming the seed. */
+void model_run(const model_plan_t *plan);
+
+#endif
