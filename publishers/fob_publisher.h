@@ -93,6 +93,9 @@ FOB_EXPORT int fob_publisher_fd(fob_publisher_t *self);
 /* Waits until the bus was reached once. FOB_OK; UNREACHABLE; VERSION; DENIED. */
 FOB_EXPORT fob_status_t fob_publisher_wait_ready(fob_publisher_t *self, int64_t timeout_ms);
 
+/* Bytes of data that one event may have, as the bus last said; 0: not reached yet. */
+FOB_EXPORT uint64_t fob_publisher_max_event(fob_publisher_t *self);
+
 /* The last trouble in words ("tcp://...: connection refused"), or "". Copied into `text`. */
 FOB_EXPORT void fob_publisher_trouble(fob_publisher_t *self, char *text, size_t size);
 

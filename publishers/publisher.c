@@ -462,6 +462,14 @@ fob_status_t fob_publisher_wait_ready(fob_publisher_t *self, int64_t timeout_ms)
     return status;
 }
 
+uint64_t fob_publisher_max_event(fob_publisher_t *self) {
+    fob_conduit_lock(self->conduit);
+    bool known = fob_session_contacted(self->session);
+    uint64_t bytes = known ? fob_session_max_event(self->session) : 0;
+    fob_conduit_unlock(self->conduit);
+    return bytes;
+}
+
 void fob_publisher_trouble(fob_publisher_t *self, char *text, size_t size) {
     fob_conduit_lock(self->conduit);
     snprintf(text, size, "%s", self->trouble);

@@ -442,6 +442,10 @@ fob_level_t fob_session_level(const fob_session_t *self) {
     return self->level;
 }
 
+uint64_t fob_session_max_event(const fob_session_t *self) {
+    return self->max_event;
+}
+
 bool fob_session_contacted(const fob_session_t *self) {
     return self->contacted;
 }

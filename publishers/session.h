@@ -55,6 +55,8 @@ bool fob_session_endless(const fob_session_t *self);
 fob_status_t fob_session_trouble(const fob_session_t *self, const char **text);
 /* The level that the bus runs at; UNKNOWN before the first contact. */
 fob_level_t fob_session_level(const fob_session_t *self);
+/* Bytes of an event's data at the most; known once contacted. */
+uint64_t fob_session_max_event(const fob_session_t *self);
 bool fob_session_contacted(const fob_session_t *self);
 
 /* Every event without a receipt gets one with CLOSED; none is taken any more. */

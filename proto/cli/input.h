@@ -5,8 +5,7 @@
 
 #include "proto/slice.h"
 
-#define FOB_INPUT_MAX                                                                              \
-    ((size_t)16 << 20) /* bytes of one line, or of all of standard input for one event */
+#define FOB_INPUT_MAX ((size_t)64 << 20) /* bytes, where nothing better is known */
 
 typedef enum {
     FOB_INPUT_LINE,     /* a line */

@@ -105,7 +105,8 @@ static bool take_line(outgoing_t *self) {
     case FOB_INPUT_MORE:
         return false;
     case FOB_INPUT_TOO_LONG:
-        snprintf(why, sizeof why, "it has more than %zu bytes", self->input.max);
+        snprintf(why, sizeof why, "it has more than %zu bytes, too many for this bus",
+                 self->input.max);
         fob_outcome_fail(&self->outcome, FOB_TOO_LARGE, self->input.number, why);
         return false;
     case FOB_INPUT_END:
@@ -191,8 +192,17 @@ static int stopped(const outgoing_t *self) {
                     self->outcome.stored);
 }
 
+/* What can still become an event that this bus takes: JSON text is up to some six times as long as
+ * its msgpack, bytes are as long as they are. A longer line is not kept in memory. */
+static size_t longest_line(const outgoing_t *self) {
+    uint64_t event = fob_publisher_max_event(self->publisher);
+    return self->offer->text || self->offer->raw ? event : event * 8 + 65536;
+}
+
 static int begin(outgoing_t *self) {
     int code = connect_bus(self);
+    if (code == FOB_EXIT_OK)
+        self->input.max = longest_line(self);
     if (code == FOB_EXIT_OK && !fob_stop_begin(false))
         code = fob_fail(self->cli, FOB_EXIT_SYSTEM, "cannot take signals: %s", strerror(errno));
     return code;
@@ -202,7 +212,7 @@ int fob_outgoing_lines(const fob_cli_t *cli, fob_offer_t *offer) {
     outgoing_t self = {.cli = cli,
                        .offer = offer,
                        .outcome = {.cli = cli, .lines = true},
-                       .input = {.fd = STDIN_FILENO, .max = FOB_INPUT_MAX}};
+                       .input = {.fd = STDIN_FILENO}};
     int code = begin(&self);
     if (code == FOB_EXIT_OK) {
         fob_progress_begin(&self.progress, cli);

@@ -39,6 +39,7 @@ static int fail_start(const fob_listen_t *what, fob_status_t status) {
     return fob_fail_status(cli, status, NULL);
 }
 
+/* Until the subscription is live a signal ends the process; from then on it is waited for. */
 static int subscribe(listener_t *self) {
     fob_subscriber_options_t options = FOB_SUBSCRIBER_OPTIONS;
     const fob_listen_t *what = self->what;
@@ -49,6 +50,8 @@ static int subscribe(listener_t *self) {
     self->subscriber = fob_subscriber_new(&options, &status);
     if (!self->subscriber)
         return fail_start(what, status);
+    if (!fob_stop_begin(false))
+        return fob_fail(&what->cli, FOB_EXIT_SYSTEM, "cannot take signals: %s", strerror(errno));
     if (what->cli.verbose)
         fob_note(&what->cli, "subscribed to %s at %s", what->pattern, options.bus);
     return FOB_EXIT_OK;
@@ -130,8 +133,6 @@ int fob_listen(const fob_listen_t *what) {
         code = fob_cli_check_bus(&what->cli);
     if (code == FOB_EXIT_OK)
         code = subscribe(&self);
-    if (code == FOB_EXIT_OK && !fob_stop_begin(false))
-        code = fob_fail(&what->cli, FOB_EXIT_SYSTEM, "cannot take signals: %s", strerror(errno));
     if (code == FOB_EXIT_OK) {
         run(&self);
         code = self.code;

@@ -145,12 +145,45 @@ static void a_bus_that_stays_away_ends_it_at_the_deadline_with_the_line(void **s
     process_destroy(&pub);
 }
 
+/* In a window of lines under way, one is refused until its deadline: no line after it may slip in.
+ */
+static void a_full_bus_ends_it_with_75_and_stores_no_later_line(void **state) {
+    cmd_t *self = *state;
+    char *folder = process_folder(), *name = malloc(strlen(folder) + 16),
+         *input = malloc(5000 * 1100);
+    assert_true(name && input);
+    sprintf(name, "%s/fob.conf", folder);
+    FILE *file = fopen(name, "w");
+    assert_non_null(file);
+    fputs("max_disk = \"1MiB\"\n", file);
+    fclose(file);
+    process_destroy(&self->bus);
+    self->bus = process_serve(self->port, "--memory", "--config", name, NULL);
+    DO(self, "group", "add", "g", "t");
+    char *at = input;
+    for (int i = 0; i < 3000; i++)
+        at += sprintf(at, "\"%01000d\"\n", i);
+    process_t *pub = process_fob("pub", "t", "--lines", "--deadline", "500ms", NULL);
+    process_write(pub, input, (size_t)(at - input)); /* it stops reading on the way */
+    assert_int_equal(process_wait(pub, WAIT_MS), 75);
+    const char *line = process_line_with(pub, PROCESS_ERR, "DISK_FULL", WAIT_MS);
+    assert_non_null(line);
+    json_int_t failed = strtoll(strstr(line, "line ") + 5, NULL, 10);
+    assert_true(failed > 1);
+    assert_int_equal(figure(self, "g", "accepted"), failed - 1);
+    process_destroy(&pub);
+    free(input);
+    free(name);
+    process_folder_remove(&folder);
+}
+
 FOB_MAIN(FOB_CASE_WITH(each_line_is_sent_as_it_arrives, set_up, tear_down),
          FOB_CASE_WITH(receipts_come_in_the_order_of_the_input, set_up, tear_down),
          FOB_CASE_WITH(a_line_that_is_not_json_is_named_and_those_before_it_are_stored, set_up,
                        tear_down),
          FOB_CASE_WITH(words_are_not_json_lines_but_text_is_text, set_up, tear_down),
          FOB_CASE_WITH(a_line_over_the_limit_is_named, set_up, tear_down),
+         FOB_CASE_WITH(a_full_bus_ends_it_with_75_and_stores_no_later_line, set_up, tear_down),
          FOB_CASE_WITH(an_endless_line_does_not_take_all_memory, set_up, tear_down),
          FOB_CASE_WITH(the_bus_may_be_killed_and_come_back_on_the_way, set_up, tear_down),
          FOB_CASE_WITH(a_bus_that_stays_away_ends_it_at_the_deadline_with_the_line, set_up,
