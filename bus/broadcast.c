@@ -62,6 +62,7 @@ static size_t stored(fob_broadcast_t *self, zmq_msg_t *header, zmq_msg_t *body) 
         size += zmq_msg_size(body);
         self->waiting -= zmq_msg_size(body);
         pass(self, header, body);
+        FOB_PLANT_RACE(self);
     }
     return size;
 }

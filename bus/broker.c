@@ -171,12 +171,14 @@ static void send_effect(fob_broker_t *self, const fob_effect_t *effect) {
 static void free_blob(void *data, void *hint) {
     (void)data;
     fob_blob_t *blob = hint;
+    fob_take_over(blob);
     fob_blob_unref(&blob);
 }
 
 /* Makes the two frames. False: no memory; nothing is held. */
 static bool cast_frames(fob_broker_t *self, fob_body_t body, zmq_msg_t *header, zmq_msg_t *events) {
     uint8_t *data = (uint8_t *)(uintptr_t)(fob_blob_slice(body.blob).data + body.at);
+    fob_hand_over(body.blob); /* whichever thread is the last drops it */
     if (zmq_msg_init_data(events, data, body.size, free_blob, body.blob) != 0) {
         fob_blob_unref(&body.blob);
         return false;
@@ -211,6 +213,7 @@ static void cast(fob_broker_t *self, const fob_effect_t *effect) {
     }
     zmq_msg_close(&header);
     zmq_msg_close(&events);
+    FOB_PLANT_RACE(to);
 }
 
 static void perform_all(fob_broker_t *self) {

@@ -1,5 +1,6 @@
 #include "bus/router.h"
 
+#include "bus/handover.h"
 #include "bus/peers.h"
 
 #include <assert.h>
@@ -145,6 +146,7 @@ bool fob_router_receive(fob_router_t *self, fob_mail_t *out) {
 static void free_blob(void *data, void *hint) {
     (void)data;
     fob_blob_t *blob = hint;
+    fob_take_over(blob);
     fob_blob_unref(&blob);
 }
 
@@ -161,6 +163,7 @@ static bool fill(letter_t *letter, fob_slice_t header, fob_body_t body) {
         return true;
     /* libzmq wants a pointer to change; it does not change what lies there. */
     uint8_t *data = (uint8_t *)(uintptr_t)(fob_blob_slice(body.blob).data + body.at);
+    fob_hand_over(body.blob); /* libzmq's own thread drops it */
     if (zmq_msg_init_data(&letter->body, data, body.size, free_blob, body.blob) == 0)
         return true;
     fob_blob_unref(&body.blob);

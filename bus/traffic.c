@@ -12,18 +12,21 @@
      ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
 
 /* libzmq does not tell of every handshake that failed (a peer that greets in another protocol is
- * just disconnected), nor whose handshake succeeded. So it is a balance: `young` connections were
- * accepted and their handshake is not known to be over; a descriptor is `maybe` young since it was
- * accepted until nobody is young. One that goes while it may be young and some are, failed. Taken
- * wrongly (its handshake was over, another's was not), the balance shows it when the other
- * succeeds, and is put right. */
+ * just disconnected), nor whose handshake succeeded, and with several I/O threads a connection's
+ * end may be told before its beginning. So it is a balance: `young` is how many were accepted whose
+ * handshake is not known to be over (below zero: a success was told before its beginning, or a
+ * failure was taken wrongly). A descriptor is `maybe` young since it was accepted until nobody is
+ * young. One that goes while it may be young and some are, failed. */
 struct fob_traffic {
     void *socket, *monitor;
     int64_t young;
-    uint8_t *maybe; /* bits, by descriptor */
-    size_t maybe_bytes;
+    uint64_t judged; /* counted as failed; with a negative `young` too many by that */
+    uint8_t *flags;  /* by descriptor */
+    size_t flag_count;
     _Atomic uint64_t open, accepted, failed;
 };
+
+enum { OPEN = 1, MAYBE = 2, GONE_EARLY = 4 };
 
 fob_traffic_t *fob_traffic_new(void *zmq, void *socket, const char *name) {
     fob_traffic_t *self = calloc(1, sizeof *self);
@@ -52,7 +55,7 @@ void fob_traffic_destroy(fob_traffic_t **self_p) {
         zmq_socket_monitor(self->socket, NULL, 0);
     if (self->monitor)
         zmq_close(self->monitor);
-    free(self->maybe);
+    free(self->flags);
     free(self);
     *self_p = NULL;
 }
@@ -61,69 +64,76 @@ void *fob_traffic_socket(fob_traffic_t *self) {
     return self->monitor;
 }
 
-static bool may_be_young(const fob_traffic_t *self, uint32_t fd) {
-    return fd / 8 < self->maybe_bytes && (self->maybe[fd / 8] >> (fd % 8) & 1);
-}
-
-static void set_maybe(fob_traffic_t *self, uint32_t fd, bool value) {
-    if (fd / 8 >= self->maybe_bytes) {
-        if (!value || fd > 1u << 24)
-            return;
-        size_t bytes = 2 * (fd / 8 + 1);
-        uint8_t *maybe = realloc(self->maybe, bytes);
-        if (!maybe)
-            return; /* a failure might go uncounted: no more than that */
-        memset(maybe + self->maybe_bytes, 0, bytes - self->maybe_bytes);
-        self->maybe = maybe;
-        self->maybe_bytes = bytes;
+/* The flags of a descriptor; NULL: no memory (a failure may go uncounted then: no more than that).
+ */
+static uint8_t *flags_of(fob_traffic_t *self, uint32_t fd) {
+    if (fd >= self->flag_count) {
+        if (fd > 1u << 24)
+            return NULL;
+        size_t count = 2 * ((size_t)fd + 1);
+        uint8_t *flags = realloc(self->flags, count);
+        if (!flags)
+            return NULL;
+        memset(flags + self->flag_count, 0, count - self->flag_count);
+        self->flags = flags;
+        self->flag_count = count;
     }
-    uint8_t bit = (uint8_t)(1u << (fd % 8));
-    if (value)
-        self->maybe[fd / 8] |= bit;
-    else
-        self->maybe[fd / 8] &= (uint8_t)~bit;
+    return &self->flags[fd];
 }
 
+/* One less is young. */
 static void grown_up(fob_traffic_t *self) {
     if (--self->young > 0)
         return;
-    if (self->young < 0) { /* one was counted as failed that was not */
-        self->young = 0;
-        if (self->failed > 0)
-            self->failed--;
-    }
-    if (self->maybe)
-        memset(self->maybe, 0, self->maybe_bytes);
+    for (size_t i = 0; i < self->flag_count; i++)
+        self->flags[i] &= (uint8_t)~MAYBE;
 }
 
-static void gone(fob_traffic_t *self, uint32_t fd) {
-    if (self->open > 0)
-        self->open--;
-    bool failed = self->young > 0 && may_be_young(self, fd);
-    set_maybe(self, fd, false);
+static void gone(fob_traffic_t *self, uint8_t *flags) {
+    bool failed = self->young > 0 && (*flags & MAYBE);
+    *flags = 0;
+    self->open--;
     if (!failed)
         return;
-    self->failed++;
+    self->judged++;
     grown_up(self);
+}
+
+static void came(fob_traffic_t *self, uint8_t *flags) {
+    bool early = flags && (*flags & GONE_EARLY);
+    self->accepted++;
+    self->open++;
+    self->young++;
+    if (!flags)
+        return;
+    *flags = self->young > 0 ? OPEN | MAYBE : OPEN;
+    if (early)
+        gone(self, flags);
+}
+
+static void closed(fob_traffic_t *self, uint8_t *flags) {
+    if (flags && (*flags & OPEN))
+        gone(self, flags);
+    else if (flags)
+        *flags = GONE_EARLY;
 }
 
 void fob_traffic_event(fob_traffic_t *self, uint16_t event, uint32_t value) {
     switch (event) {
     case ZMQ_EVENT_ACCEPTED:
-        self->accepted++;
-        self->open++;
-        self->young++;
-        set_maybe(self, value, true);
+        came(self, flags_of(self, value));
         break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         grown_up(self);
         break;
     case ZMQ_EVENT_DISCONNECTED:
-        gone(self, value);
+        closed(self, flags_of(self, value));
         break;
     default: /* a failed handshake: DISCONNECTED follows, and counts it */
-        break;
+        return;
     }
+    uint64_t wrong = self->young < 0 ? (uint64_t)-self->young : 0;
+    self->failed = self->judged > wrong ? self->judged - wrong : 0;
 }
 
 void fob_traffic_read(fob_traffic_t *self) {

@@ -182,12 +182,12 @@ static void raise_descriptors(serve_t *self) {
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return;
-    if (limit.rlim_cur < 3 * wanted + 100)
+    if (limit.rlim_cur < wanted + 100)
         fob_note(&self->cli,
                  "%llu open files are allowed, %llu connections may need %llu: raise ulimit -n, or "
                  "lower max_connections",
                  (unsigned long long)limit.rlim_cur, (unsigned long long)wanted,
-                 (unsigned long long)(3 * wanted + 100));
+                 (unsigned long long)(wanted + 100));
 }
 
 /* Signals are read from a descriptor: blocked before any thread is made. -1: the system refused. */

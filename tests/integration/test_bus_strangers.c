@@ -19,8 +19,9 @@ static void talk_nonsense(uint16_t port, const void *data, size_t size, bool wai
         assert_true(send(fd, data, size, MSG_NOSIGNAL) > 0);
     struct pollfd item = {fd, POLLIN, 0};
     char said[256];
-    while (wait && poll(&item, 1, DEALER_PATIENCE) == 1 && recv(fd, said, sizeof said, 0) > 0)
-        ;
+    bool more = true;
+    while (more && poll(&item, 1, DEALER_PATIENCE) == 1)
+        more = recv(fd, said, sizeof said, 0) > 0 && wait;
     close(fd);
 }
 

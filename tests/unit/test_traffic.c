@@ -78,7 +78,32 @@ static void a_wrong_guess_is_put_right(void **state) {
     fob_traffic_destroy(&traffic);
 }
 
+static void an_end_told_before_its_beginning_is_no_other_ones(void **state) {
+    (void)state;
+    fob_traffic_t *traffic = make();
+    closed(traffic, 14);
+    accepted(traffic, 14);
+    assert_int_equal(figures(traffic).failed, 1);
+    assert_int_equal(figures(traffic).open, 0);
+    greeted(traffic);
+    accepted(traffic, 15);
+    closed(traffic, 15);
+    assert_int_equal(figures(traffic).failed, 1);
+    assert_int_equal(figures(traffic).open, 0);
+    greeted(traffic);
+    closed(traffic, 16);
+    accepted(traffic, 16);
+    assert_int_equal(figures(traffic).failed, 1);
+    accepted(traffic, 16);
+    greeted(traffic);
+    closed(traffic, 16);
+    assert_int_equal(figures(traffic).failed, 1);
+    assert_int_equal(figures(traffic).open, 0);
+    fob_traffic_destroy(&traffic);
+}
+
 FOB_MAIN(FOB_CASE(a_client_that_comes_and_goes_is_no_failure),
          FOB_CASE(one_that_goes_without_a_greeting_failed),
          FOB_CASE(an_old_client_that_goes_while_others_come_is_no_failure),
-         FOB_CASE(a_wrong_guess_is_put_right))
+         FOB_CASE(a_wrong_guess_is_put_right),
+         FOB_CASE(an_end_told_before_its_beginning_is_no_other_ones))
