@@ -1,0 +1,11 @@
+# kill -9 in mid-stream. Under a sanitizer with fewer events: it is ten times slower.
+fob_test(NAME kill LABEL integration TIMEOUT 300
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_kill.c
+    ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c
+    LIBRARIES PkgConfig::JANSSON)
+if(FOB_SANITIZE)
+    target_compile_definitions(test_kill PRIVATE STORM_EVENTS=20000)
+endif()
+if(TARGET fob)
+    add_dependencies(test_kill fob)
+endif()
