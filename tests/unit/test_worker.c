@@ -18,8 +18,7 @@
 typedef struct {
     fake_bus_t *bus;
     bool leased[EVENTS + 1], done[EVENTS + 1];
-    uint64_t next, top; /* events top is the last there is */
-    uint64_t token;     /* of offset n: base + n */
+    uint64_t next, top; /* all below next are leased or done; top is the last there is */
     uint64_t allowed, delivered;
     fob_status_t refuse; /* JOIN is answered so */
     bool silent;         /* SETTLE gets no answer */
@@ -33,14 +32,21 @@ static fob_wire_t wire(fob_verb_t verb) {
     return msg;
 }
 
+/* Whether there is one to deliver, at `next`. */
+static bool more(group_t *g) {
+    while (g->next <= g->top && (g->leased[g->next] || g->done[g->next]))
+        g->next++;
+    return g->next <= g->top && g->delivered < g->allowed;
+}
+
 static void deliver(group_t *g, fob_slice_t peer) {
-    while (g->delivered < g->allowed && g->next <= g->top) {
+    while (more(g)) {
         fob_buf_t body = {0}, runs = {0};
         uint64_t first = g->next, count = 0;
-        for (; count < 64 && g->delivered < g->allowed && g->next <= g->top; count++) {
+        for (; count < 64 && more(g) && g->next == first + count; count++) {
             fob_envelope_t event = {.topic = fob_slice_str("t"), .data = fob_slice_str("12345678")};
             assert_int_equal(fob_envelope_write(&body, 1000, &event), FOB_OK);
-            g->leased[g->next++] = true;
+            g->leased[g->next] = true;
             g->delivered++;
         }
         fob_wire_t msg = wire(FOB_VERB_DELIVER);
@@ -53,7 +59,7 @@ static void deliver(group_t *g, fob_slice_t peer) {
     }
 }
 
-/* What is not claimed is delivered again, from the first such on. */
+/* What is not claimed is delivered again. */
 static void on_join(group_t *g, fob_slice_t peer, const fob_wire_t *msg) {
     bool claimed[EVENTS + 1] = {false};
     fob_runs_t runs;
@@ -63,8 +69,9 @@ static void on_join(group_t *g, fob_slice_t peer, const fob_wire_t *msg) {
     for (; fob_runs_next(&runs, &run); atomic_fetch_add(&g->claims, (unsigned)run.at[1]))
         for (uint64_t i = 0; i < run.at[1]; i++)
             claimed[run.at[0] + i] = true;
-    for (uint64_t n = 1; n < g->next; n++)
-        g->leased[n] = claimed[n] && !g->done[n];
+    for (uint64_t n = 1; n <= g->top; n++)
+        g->leased[n] = claimed[n];
+    g->next = 1;
     g->allowed = msg->credit;
     g->delivered = 0;
     atomic_fetch_add(&g->joins, 1);
