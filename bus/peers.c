@@ -127,6 +127,7 @@ static void drop(fob_peers_t *self, peer_t *peer) {
 }
 
 static peer_t *add(fob_peers_t *self, fob_now_t now, fob_slice_t route, uint32_t number) {
+    assert(self->slots);
     uint32_t slot = self->free_slot;
     if (slot)
         self->free_slot = self->slots[slot - 1].next_free;

@@ -176,18 +176,17 @@ static int settle_options(serve_t *self) {
  */
 static void raise_descriptors(serve_t *self) {
     struct rlimit limit;
-    rlim_t wanted = self->bus.max_connections ? self->bus.max_connections : 10000;
+    rlim_t wanted = (self->bus.max_connections ? self->bus.max_connections : 10000) + 100;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return;
-    if (limit.rlim_cur < wanted + 100)
+    if (limit.rlim_cur < wanted)
         fob_note(&self->cli,
-                 "%llu open files are allowed, %llu connections may need %llu: raise ulimit -n, or "
+                 "%llu open files are allowed, max_connections may need %llu: raise ulimit -n, or "
                  "lower max_connections",
-                 (unsigned long long)limit.rlim_cur, (unsigned long long)wanted,
-                 (unsigned long long)(wanted + 100));
+                 (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
 }
 
 /* Signals are read from a descriptor: blocked before any thread is made. -1: the system refused. */

@@ -1,0 +1,389 @@
+#include "tests/support/case.h"
+
+#include "bus/ledger.h"
+#include "proto/envelope.h"
+
+#include <stdlib.h>
+
+/* A journal in memory, seen through a table of functions that a test can turn against it. */
+typedef struct {
+    fob_journal_t base;
+    fob_journal_t *inner;
+    uint64_t held;    /* nothing above is told to be durable; UINT64_MAX: all is */
+    bool full;        /* reserve refuses */
+    bool due;         /* a checkpoint is */
+    bool broken;      /* health is FAILED */
+    int system_reads; /* so many pages cannot be read, for now */
+    int begun, slices, finished;
+    uint64_t appended, trimmed;
+    bool synced; /* the last append asked for it */
+} odd_t;
+
+static odd_t *odd;
+static fob_ledger_t *ledger;
+static const uint8_t session[FOB_SESSION_SIZE] = "0123456789abcde";
+
+static uint64_t odd_append(fob_journal_t *self, const fob_entry_t *entries, size_t count,
+                           bool sync) {
+    (void)self;
+    odd->synced = sync;
+    odd->appended = odd->inner->ops->append(odd->inner, entries, count, sync);
+    return odd->appended;
+}
+static uint64_t odd_durable(fob_journal_t *self) {
+    (void)self;
+    uint64_t durable = odd->inner->ops->durable(odd->inner);
+    return durable < odd->held ? durable : odd->held;
+}
+static bool odd_reserve(fob_journal_t *self, size_t bytes) {
+    (void)self;
+    return !odd->full && odd->inner->ops->reserve(odd->inner, bytes);
+}
+static fob_journal_code_t odd_health(fob_journal_t *self, fob_journal_error_t *error) {
+    (void)self;
+    if (odd->broken)
+        snprintf(error->text, sizeof error->text, "the disk said no");
+    return odd->broken ? FOB_JOURNAL_FAILED : FOB_JOURNAL_OK;
+}
+static bool odd_due(fob_journal_t *self) {
+    (void)self;
+    return odd->due;
+}
+static fob_journal_code_t odd_begin(fob_journal_t *self, uint64_t position) {
+    (void)self, (void)position;
+    odd->begun++;
+    odd->due = false;
+    return FOB_JOURNAL_OK;
+}
+static fob_journal_code_t odd_slice(fob_journal_t *self, const uint8_t *data, size_t size) {
+    (void)self, (void)data, (void)size;
+    odd->slices++;
+    return FOB_JOURNAL_OK;
+}
+static fob_journal_code_t odd_finish(fob_journal_t *self) {
+    (void)self;
+    odd->finished++;
+    return FOB_JOURNAL_OK;
+}
+static void odd_trim(fob_journal_t *self, uint64_t offset, int64_t now_ms) {
+    (void)self, (void)now_ms;
+    odd->trimmed = offset;
+}
+static fob_journal_code_t odd_page(fob_journal_t *self, fob_page_t *out) {
+    (void)self;
+    fob_journal_code_t code = odd->inner->ops->page(odd->inner, out);
+    if (code == FOB_JOURNAL_OK && odd->system_reads > 0) {
+        odd->system_reads--;
+        free(out->memory);
+        *out = (fob_page_t){.tag = out->tag, .code = FOB_JOURNAL_SYSTEM, .text = "try later"};
+    }
+    return code;
+}
+
+/* The rest goes straight through. */
+static fob_journal_code_t odd_replay(fob_journal_t *self, const fob_replay_t *to,
+                                     fob_journal_error_t *error) {
+    (void)self;
+    return odd->inner->ops->replay(odd->inner, to, error);
+}
+static int odd_fd(fob_journal_t *self) {
+    (void)self;
+    return odd->inner->ops->fd(odd->inner);
+}
+static void odd_clear(fob_journal_t *self) {
+    (void)self;
+    odd->inner->ops->clear(odd->inner);
+}
+static fob_journal_code_t odd_read(fob_journal_t *self, uint64_t offset, size_t max, uint64_t tag) {
+    (void)self;
+    return odd->inner->ops->read(odd->inner, offset, max, tag);
+}
+static uint64_t odd_epoch(fob_journal_t *self) {
+    (void)self;
+    return odd->inner->ops->epoch(odd->inner);
+}
+static const char *odd_level(fob_journal_t *self) {
+    (void)self;
+    return odd->inner->ops->level(odd->inner);
+}
+static void odd_stats(fob_journal_t *self, fob_journal_stats_t *out) {
+    (void)self;
+    odd->inner->ops->stats(odd->inner, out);
+}
+static void odd_close(fob_journal_t **self_p) {
+    odd->inner->ops->close(&odd->inner);
+    free(odd);
+    odd = NULL;
+    *self_p = NULL;
+}
+
+static const fob_journal_ops_t odd_ops = {
+    .replay = odd_replay,
+    .reserve = odd_reserve,
+    .append = odd_append,
+    .durable = odd_durable,
+    .health = odd_health,
+    .fd = odd_fd,
+    .clear = odd_clear,
+    .read = odd_read,
+    .page = odd_page,
+    .trim = odd_trim,
+    .checkpoint_due = odd_due,
+    .checkpoint_begin = odd_begin,
+    .checkpoint_slice = odd_slice,
+    .checkpoint_finish = odd_finish,
+    .epoch = odd_epoch,
+    .level = odd_level,
+    .stats = odd_stats,
+    .close = odd_close,
+};
+
+static fob_now_t at(int64_t ms) {
+    return (fob_now_t){.mono_ns = FOB_SEC + ms * FOB_MS, .wall_ms = 1700000000000 + ms};
+}
+
+/* A core that keeps no more than a page in memory, so that it has needs. */
+static int open_ledger(void **state) {
+    (void)state;
+    fob_core_config_t config = {.max_event = 100000,
+                                .max_groups = 10,
+                                .max_sessions = 10,
+                                .session_keep_ms = 3600000,
+                                .resume_ms = 100,
+                                .cache_bytes = 1,
+                                .page_bytes = 4096,
+                                .mark_block = 100,
+                                .max_attempts = 5,
+                                .backoff_first_ms = 10,
+                                .backoff_max_ms = 100,
+                                .backoff_factor = 2,
+                                .release_first_ms = 10};
+    char text[256];
+    fob_status_t status;
+    odd = calloc(1, sizeof *odd);
+    assert_non_null(odd);
+    odd->base.ops = &odd_ops;
+    odd->held = UINT64_MAX;
+    odd->inner = fob_journal_memory_new(64 << 20, 64 << 20, 3600000);
+    assert_non_null(odd->inner);
+    ledger = fob_ledger_new(&odd->base, &config, at(0), NULL, NULL, &status, text, sizeof text);
+    assert_non_null(ledger);
+    return 0;
+}
+
+static int close_ledger(void **state) {
+    (void)state;
+    fob_ledger_destroy(&ledger);
+    assert_null(ledger);
+    return 0;
+}
+
+static void publish(int64_t ms, uint64_t first, size_t size) {
+    fob_buf_t body = {0};
+    uint8_t *data = calloc(1, size);
+    assert_non_null(data);
+    fob_envelope_t event = {.topic = fob_slice_str("order_placed"), .data = fob_slice(data, size)};
+    assert_int_equal(fob_envelope_write(&body, 100000, &event), FOB_OK);
+    fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
+    fob_command_t command = {.kind = FOB_CMD_PUBLISH, .conn = 1};
+    command.publish.session = session;
+    command.publish.first = first;
+    command.publish.low = first;
+    command.publish.body = blob;
+    assert_int_equal(fob_ledger_step(ledger, at(ms), &command), FOB_OK);
+    fob_blob_unref(&blob);
+    fob_buf_free(&body);
+    free(data);
+}
+
+static void join(int64_t ms, uint64_t credit) {
+    fob_command_t command = {.kind = FOB_CMD_JOIN, .conn = 2};
+    command.join.session = (const uint8_t *)"fedcba9876543210";
+    command.join.group = fob_slice_str("emails");
+    command.join.pattern = fob_slice_str("order_placed");
+    command.join.create = true;
+    command.join.credit = credit;
+    command.join.jobs = 1;
+    assert_int_equal(fob_ledger_step(ledger, at(ms), &command), FOB_OK);
+}
+
+static void turn(int64_t ms) {
+    char text[256];
+    assert_int_equal(fob_ledger_tidy(ledger, at(ms)), FOB_OK);
+    assert_int_equal(fob_ledger_turn(ledger, at(ms)), FOB_OK);
+    assert_int_equal(fob_ledger_news(ledger, at(ms), text, sizeof text), FOB_OK);
+}
+
+/* The next effect of that kind that may be performed now; others are passed over. */
+static const fob_effect_t *effect(int64_t ms, fob_effect_kind_t kind) {
+    const fob_effect_t *next;
+    while ((next = fob_ledger_next(ledger, at(ms))))
+        if (next->kind == kind)
+            return next;
+    return NULL;
+}
+
+static uint64_t receipt_code(int64_t ms) {
+    const fob_effect_t *receipt = effect(ms, FOB_EFF_RECEIPT);
+    fob_runs_t runs;
+    fob_run_t run;
+    assert_non_null(receipt);
+    assert_true(fob_runs(receipt->runs, &runs) && fob_runs_next(&runs, &run));
+    return run.at[0];
+}
+
+static void nothing_is_told_before_it_is_durable(void **state) {
+    (void)state;
+    odd->held = 0;
+    publish(1, 1, 10);
+    turn(1);
+    assert_true(odd->synced);
+    assert_null(effect(1, FOB_EFF_RECEIPT));
+    assert_int_equal(fob_ledger_head(ledger), 0);
+    assert_false(fob_ledger_at_rest(ledger));
+    odd->held = UINT64_MAX;
+    turn(2);
+    assert_int_equal(receipt_code(2), FOB_OK);
+    assert_int_equal(fob_ledger_head(ledger), 1);
+    assert_true(fob_ledger_at_rest(ledger));
+}
+
+static void a_full_journal_is_a_refusal_and_nothing_is_appended(void **state) {
+    (void)state;
+    odd->full = true;
+    publish(1, 1, 10);
+    turn(1);
+    assert_int_equal(receipt_code(1), FOB_DISK_FULL);
+    assert_int_equal(odd->appended, 0);
+    odd->full = false;
+    publish(2, 1, 10);
+    turn(2);
+    assert_int_equal(receipt_code(2), FOB_OK);
+}
+
+static void room_for_settling_what_is_unsettled_is_kept(void **state) {
+    (void)state;
+    fob_journal_stats_t stats;
+    join(0, 0);
+    uint64_t code = FOB_OK, number = 0;
+    while (code == FOB_OK && number < 10000) {
+        publish(1, ++number, 60000);
+        turn(1);
+        code = receipt_code(1);
+    }
+    assert_int_equal(code, FOB_DISK_FULL);
+    fob_ledger_journal(ledger, &stats);
+    assert_true(stats.free_bytes >= fob_core_settle_reserve(fob_ledger_core(ledger)));
+}
+
+static void too_much_under_way_is_busy(void **state) {
+    (void)state;
+    odd->held = 0; /* with a journal that is not full before: nothing was appended to it yet */
+    odd->inner->ops->close(&odd->inner);
+    odd->inner = fob_journal_memory_new((uint64_t)1 << 30, 1 << 30, 3600000);
+    uint64_t number = 0;
+    while (number < 1500) /* 150 MB */
+        publish(1, ++number, 99000), turn(1);
+    odd->held = UINT64_MAX;
+    turn(2);
+    uint64_t code = FOB_OK, seen = 0;
+    while (code == FOB_OK && seen++ < number)
+        code = receipt_code(2);
+    assert_int_equal(code, FOB_BUSY);
+    assert_in_range(seen, 1200, 1450);
+}
+
+static void a_failed_journal_is_told_with_its_reason(void **state) {
+    (void)state;
+    char text[256];
+    odd->broken = true;
+    assert_int_equal(fob_ledger_news(ledger, at(1), text, sizeof text), FOB_DISK_FAILED);
+    assert_string_equal(text, "the disk said no");
+}
+
+static void a_checkpoint_is_finished_when_all_in_it_is_durable(void **state) {
+    (void)state;
+    join(0, 0);
+    publish(0, 1, 10);
+    turn(0);
+    odd->due = true;
+    turn(1);
+    assert_int_equal(odd->begun, 1);
+    odd->held = odd->appended;
+    publish(2, 2, 10);
+    turn(2);
+    for (int64_t ms = 3; ms < 20; ms++)
+        turn(ms);
+    assert_true(odd->slices > 0);
+    assert_int_equal(odd->finished, 0);
+    odd->held = UINT64_MAX;
+    turn(20);
+    assert_int_equal(odd->finished, 1);
+    assert_true(fob_ledger_checkpoint(ledger)); /* the one at the end */
+    assert_int_equal(odd->finished, 2);
+}
+
+static void trimming_waits_for_the_settles_it_rests_on(void **state) {
+    (void)state;
+    join(0, 10);
+    publish(0, 1, 10);
+    turn(0);
+    const fob_effect_t *deliver = effect(0, FOB_EFF_DELIVER);
+    assert_non_null(deliver);
+    uint64_t row[] = {FOB_KIND_ACK, deliver->spans[0].offset, 1, deliver->spans[0].token};
+    fob_buf_t runs = {0};
+    fob_pack_array(&runs, 1);
+    fob_run_write(&runs, row, 4);
+    fob_command_t settle = {.kind = FOB_CMD_SETTLE, .conn = 2};
+    settle.settle.group = fob_slice_str("emails");
+    settle.settle.seq = 1;
+    settle.settle.runs = fob_buf_slice(&runs);
+    odd->held = odd->appended;
+    assert_int_equal(fob_ledger_step(ledger, at(10), &settle), FOB_OK);
+    turn(10);
+    assert_false(odd->synced); /* nobody waits for a settle alone */
+    for (int64_t ms = 1000; ms < 6000; ms += 500)
+        turn(ms);
+    assert_true(odd->trimmed <= 1);
+    odd->held = UINT64_MAX;
+    for (int64_t ms = 6000; ms < 10000; ms += 500)
+        turn(ms);
+    assert_int_equal(odd->trimmed, 2);
+    fob_buf_free(&runs);
+}
+
+static void a_backlog_comes_back_from_the_journal_also_after_a_failed_read(void **state) {
+    (void)state;
+    enum { MANY = 200 };
+    uint64_t expected = 1;
+    join(0, MANY);
+    fob_command_t lost = {.kind = FOB_CMD_LOST, .conn = 2};
+    assert_int_equal(fob_ledger_step(ledger, at(0), &lost), FOB_OK);
+    for (uint64_t number = 1; number <= MANY; number++)
+        publish(1, number, 1000), turn(1), assert_int_equal(receipt_code(1), FOB_OK);
+    odd->system_reads = 2;
+    join(2, MANY);
+    for (int64_t ms = 2; expected <= MANY && ms < 10000; ms += 10) {
+        const fob_effect_t *deliver;
+        turn(ms);
+        while ((deliver = effect(ms, FOB_EFF_DELIVER)))
+            for (size_t i = 0; i < deliver->span_count; i++) {
+                assert_true(deliver->spans[i].offset == expected);
+                expected += deliver->spans[i].count;
+            }
+    }
+    assert_int_equal(expected, MANY + 1);
+    assert_int_equal(odd->system_reads, 0);
+}
+
+FOB_MAIN(FOB_CASE_WITH(nothing_is_told_before_it_is_durable, open_ledger, close_ledger),
+         FOB_CASE_WITH(a_full_journal_is_a_refusal_and_nothing_is_appended, open_ledger,
+                       close_ledger),
+         FOB_CASE_WITH(room_for_settling_what_is_unsettled_is_kept, open_ledger, close_ledger),
+         FOB_CASE_WITH(too_much_under_way_is_busy, open_ledger, close_ledger),
+         FOB_CASE_WITH(a_failed_journal_is_told_with_its_reason, open_ledger, close_ledger),
+         FOB_CASE_WITH(a_checkpoint_is_finished_when_all_in_it_is_durable, open_ledger,
+                       close_ledger),
+         FOB_CASE_WITH(trimming_waits_for_the_settles_it_rests_on, open_ledger, close_ledger),
+         FOB_CASE_WITH(a_backlog_comes_back_from_the_journal_also_after_a_failed_read, open_ledger,
+                       close_ledger))
