@@ -238,8 +238,12 @@ static fob_segment_t *wait_for_segment(fob_committer_t *self, uint64_t sequence,
         gave_up = store->stopping && store->no_room;
         if (atomic_load(&store->failed) || gave_up)
             break;
+        store->need_sequence = sequence;
+        store->need_bytes = need;
+        pthread_cond_signal(&store->keep);
         fob_store_wait(store, &store->changed, -1);
     }
+    store->need_bytes = 0;
     pthread_mutex_unlock(&store->lock);
     if (gave_up)
         fob_store_fail(store, "Writing the last commits to", "", ENOSPC);

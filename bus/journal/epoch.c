@@ -38,7 +38,7 @@ fob_journal_code_t fob_epoch_read(const fob_disk_t *disk, const char *folder, fo
 int fob_epoch_write(const fob_store_t *store, bool clean, uint64_t position) {
     fob_disk_epoch_t data;
     fob_epoch_mark_t mark = {.epoch = store->epoch,
-                             .position = clean ? position : 0,
+                             .position = position,
                              .clean = clean,
                              .level_disk = store->sync == FOB_SYNC_ALWAYS};
     fob_format_epoch_encode(&mark, fob_wall_ms(), &data);

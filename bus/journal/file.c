@@ -33,8 +33,7 @@ typedef struct {
     bool half_told;                    /* the keeper knows that the tail is half full */
     bool refused;                      /* the last reserve was refused */
     uint64_t replay_from, replay_upto; /* what was there at the start */
-    uint64_t appended;                 /* bytes since the last checkpoint began, */
-    uint64_t appended_before;          /* and before that one, in case it is dropped */
+    uint64_t appended;                 /* bytes since the last checkpoint began */
     uint64_t checkpoint_every;
     uint64_t torn_bytes;
 } file_t;
@@ -108,7 +107,6 @@ static void next_tail(file_t *self, uint64_t total) {
     self->tail_at = FOB_SEGMENT_HEADER_BYTES;
     self->half_told = false;
     store->tail_sequence = self->tail_sequence;
-    store->tail_want = self->tail_bytes;
     atomic_store(&store->tail_at, self->tail_at);
     pthread_mutex_unlock(&store->lock);
     fob_keeper_wake(self->keeper);
@@ -225,7 +223,7 @@ static bool may_go(const file_t *self, uint64_t offset, uint64_t checkpoint, uin
     const fob_store_t *store = &self->store;
     const fob_segments_t *table = &store->segments;
     const fob_segment_t *oldest = table->all[0];
-    if (table->count < 2 || table->all[1]->first_position == 0)
+    if (table->count < 2 || table->all[1]->first_position == 0 || oldest->fd >= 0)
         return false; /* the last one with commits stays: it knows where numbers go on */
     if (oldest->next_offset > offset || oldest->last_position > checkpoint)
         return false;
@@ -249,9 +247,6 @@ static void file_trim(fob_journal_t *journal, uint64_t offset, int64_t now_ms) {
     while (store->segments.count > 0 && may_go(self, offset, checkpoint, bytes, now_ms)) {
         fob_segment_t *segment = fob_segments_shift(&store->segments);
         bytes -= segment->bytes;
-        assert(segment->fd < 0 || segment->sequence < self->tail_sequence);
-        if (segment->fd >= 0)
-            break;
         *end = segment;
         end = &segment->next;
         any = true;
@@ -273,7 +268,6 @@ static bool file_checkpoint_due(fob_journal_t *journal) {
 
 static fob_journal_code_t file_checkpoint_begin(fob_journal_t *journal, uint64_t position) {
     file_t *self = file_of(journal);
-    self->appended_before = self->appended;
     self->appended = 0;
     return fob_checkpoints_begin(self->checkpoints, position);
 }
@@ -422,9 +416,10 @@ static fob_journal_code_t recover(file_t *self, fob_kept_t *kept, fob_journal_er
     self->replay_from = found.kept.newest;
     self->next_offset = found.next_offset;
     self->torn_bytes = found.torn_bytes;
+    self->appended = found.bytes_above; /* many short runs must not add up to one long replay */
     self->tail_sequence = found.tail_sequence;
     self->tail_at = found.tail_at;
-    if (fob_epoch_write(store, false, 0) != 0) {
+    if (fob_epoch_write(store, false, self->position) != 0) {
         fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot write to %s: %s.", store->folder,
                       strerror(errno));
         return FOB_JOURNAL_SYSTEM;
@@ -436,7 +431,6 @@ static fob_journal_code_t recover(file_t *self, fob_kept_t *kept, fob_journal_er
     self->tail_bytes = tail->bytes;
     second_segment(self);
     store->tail_sequence = self->tail_sequence;
-    store->tail_want = tail->bytes;
     atomic_store(&store->tail_at, self->tail_at);
     atomic_store(&store->written, self->position);
     atomic_store(&store->synced, self->position);

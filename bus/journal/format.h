@@ -17,7 +17,7 @@
  *
  * Positions grow by one from commit to commit through all segments. A commit that is bad at
  * position P is a torn tail unless something written later proves that P was durable once: a later
- * commit's `durable`, a checkpoint's `upto`, or the epoch file's `position` after a clean end. With
+ * commit's `durable`, a checkpoint's `upto`, or the epoch file's `position`. With
  * such a proof it is damage.
  *
  * To change the format:
@@ -118,7 +118,7 @@ typedef struct __attribute__((packed)) {
     uint32_t version;   /* 16 */
     uint32_t flags;     /* 20: 1: the last run ended clean; 2: its level was disk; others zero */
     uint64_t epoch;     /* 24 */
-    uint64_t position;  /* 32: ended clean: the last position; else 0 */
+    uint64_t position;  /* 32: all up to here was durable when this was written */
     int64_t written_ms; /* 40 */
     uint64_t zero[2];   /* 48 */
 } fob_disk_epoch_t;     /* 64 */
@@ -190,7 +190,7 @@ void fob_format_slice_seal(fob_disk_slice_t *head, uint64_t seed, uint64_t index
                            const uint8_t *data, size_t size);
 /* The fields of a slice's head, unchecked but for its magic: WHOLE or BAD. */
 fob_found_t fob_format_slice_peek(const fob_disk_slice_t *in, bool *end, uint32_t *length);
-/* WHOLE or BAD. `upto` is filled for the end. */
+/* WHOLE or BAD. `data`: the slice's bytes and their padding. `upto` is filled for the end. */
 fob_found_t fob_format_slice_check(const fob_disk_slice_t *in, uint64_t seed, uint64_t index,
                                    const uint8_t *data, uint64_t *upto);
 

@@ -146,14 +146,13 @@ static fob_journal_code_t inspect_segment(inspect_t *self, uint64_t sequence) {
     return code == FOB_JOURNAL_ABSENT ? FOB_JOURNAL_OK : code;
 }
 
-/* What the newest good checkpoint and a clean end prove. */
+/* What the checkpoints and the last start or end prove. */
 static fob_journal_code_t gather_proof(inspect_t *self, const fob_folder_t *folder) {
     fob_epoch_mark_t mark = {0};
     fob_journal_code_t code = fob_epoch_read(self->disk, self->folder, &mark, self->error);
     if (code != FOB_JOURNAL_OK && code != FOB_JOURNAL_ABSENT)
         return code;
-    if (mark.clean)
-        self->proof = mark.position;
+    self->proof = mark.position;
     for (size_t i = folder->checkpoint_count; i > 0; i--) {
         uint64_t upto = 0;
         fob_journal_error_t error;

@@ -59,6 +59,8 @@ typedef struct {
     size_t memory_size;
     fob_stored_t *entries;     /* inside memory too */
     size_t entry_count;
+    uint64_t resume;           /* where code is ABSENT or DAMAGED: the lowest offset above the one asked for
+                                  that may be there; 0: none known */
 } fob_page_t;
 
 typedef struct {

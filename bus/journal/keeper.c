@@ -7,14 +7,14 @@
 #define ZERO_STEP  (UINT64_C(1) << 20)
 #define SYNC_EVERY (UINT64_C(4) << 20)
 /* With no room: looks again after this long; others may have made some. */
-#define RETRY_MS 200
+#define RETRY_MS      200
+#define TELL_AGAIN_MS 60000
 
 struct fob_keeper {
     fob_store_t *store;
     pthread_t thread;
-    pthread_cond_t work; /* with the store's lock */
     bool quit;
-    bool told; /* that there is no room: once */
+    int64_t told_at; /* mono ms: when it was last said that there is no room; 0: never */
 };
 
 /* --- all of these: lock held --- */
@@ -64,10 +64,14 @@ static bool may_take(fob_keeper_t *self, uint64_t bytes, bool low) {
 static void set_no_room(fob_keeper_t *self, bool no_room, const char *why) {
     fob_store_t *store = self->store;
     store->no_room = no_room;
-    if (no_room && !self->told)
+    bool told = self->told_at != 0 && fob_mono_ms() - self->told_at < TELL_AGAIN_MS;
+    if (no_room && !told) {
+        self->told_at = fob_mono_ms();
+        pthread_mutex_unlock(&store->lock);
         fob_store_log(store, "The journal in %s has no room for another segment of %llu bytes: %s.",
                       store->folder, (unsigned long long)store->segment_bytes, why);
-    self->told = no_room;
+        pthread_mutex_lock(&store->lock);
+    }
     if (no_room)
         pthread_cond_broadcast(&store->changed);
 }
@@ -82,8 +86,6 @@ static bool make_next(fob_keeper_t *self) {
     if (!needed && ready >= store->ahead)
         return false;
     uint64_t bytes = store->segment_bytes;
-    if (sequence == store->tail_sequence && store->tail_want > bytes)
-        bytes = round_up(store->tail_want);
     if (!may_take(self, bytes, needed || room < store->margin / 2)) {
         set_no_room(self, true, "it is at its limit or the file system is nearly full");
         return false;
@@ -106,13 +108,13 @@ static bool make_next(fob_keeper_t *self) {
     return false;
 }
 
-/* A made segment that must take a commit larger than it is. */
+/* A made segment must take a commit that is larger than it. */
 static bool grow(fob_keeper_t *self) {
     fob_store_t *store = self->store;
-    fob_segment_t *segment = fob_segments_find(&store->segments, store->tail_sequence);
-    if (segment == NULL || store->tail_want <= segment->bytes)
+    fob_segment_t *segment = fob_segments_find(&store->segments, store->need_sequence);
+    if (segment == NULL || store->need_bytes <= segment->bytes)
         return false;
-    uint64_t bytes = round_up(store->tail_want), before = segment->bytes;
+    uint64_t bytes = round_up(store->need_bytes), before = segment->bytes;
     if (!may_take(self, bytes - before, true)) {
         set_no_room(self, true, "it is at its limit or the file system is nearly full");
         return false;
@@ -186,7 +188,6 @@ static bool delete_one(fob_keeper_t *self) {
                       strerror(errno));
     fob_segment_destroy(&segment);
     pthread_mutex_lock(&store->lock);
-    self->told = false;
     return true;
 }
 
@@ -201,7 +202,7 @@ static void *run(void *arg) {
         if (!failed && (make_next(self) || grow(self) || zero(self)))
             continue;
         if (!self->quit)
-            fob_store_wait(store, &self->work, store->no_room ? RETRY_MS : -1);
+            fob_store_wait(store, &store->keep, store->no_room ? RETRY_MS : -1);
     }
     pthread_mutex_unlock(&store->lock);
     return NULL;
@@ -214,9 +215,7 @@ fob_keeper_t *fob_keeper_new(fob_store_t *store, fob_journal_error_t *error) {
         return NULL;
     }
     self->store = store;
-    int rc = fob_cond_init(&self->work);
-    if (rc == 0)
-        rc = fob_thread_start(&self->thread, run, self);
+    int rc = fob_thread_start(&self->thread, run, self);
     if (rc != 0) {
         fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot start a thread of the journal: %s.",
                       strerror(rc));
@@ -228,7 +227,7 @@ fob_keeper_t *fob_keeper_new(fob_store_t *store, fob_journal_error_t *error) {
 
 void fob_keeper_wake(fob_keeper_t *self) {
     pthread_mutex_lock(&self->store->lock);
-    pthread_cond_signal(&self->work);
+    pthread_cond_signal(&self->store->keep);
     pthread_mutex_unlock(&self->store->lock);
 }
 
@@ -238,10 +237,9 @@ void fob_keeper_destroy(fob_keeper_t **self_p) {
     fob_keeper_t *self = *self_p;
     pthread_mutex_lock(&self->store->lock);
     self->quit = true;
-    pthread_cond_signal(&self->work);
+    pthread_cond_signal(&self->store->keep);
     pthread_mutex_unlock(&self->store->lock);
     pthread_join(self->thread, NULL);
-    pthread_cond_destroy(&self->work);
     free(self);
     *self_p = NULL;
 }

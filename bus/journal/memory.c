@@ -1,12 +1,12 @@
 /* The journal in memory: blocks of event records, oldest first. Durable is what was appended. */
 #include "bus/journal/bell.h"
 #include "bus/journal/journal.h"
+#include "bus/journal/store.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BLOCK_BYTES    (UINT64_C(1) << 20)
@@ -45,12 +45,6 @@ typedef struct {
 
 static memory_t *memory_of(fob_journal_t *journal) {
     return (memory_t *)(void *)journal;
-}
-
-static int64_t wall_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static size_t record_size(size_t size) {
@@ -118,7 +112,7 @@ static bool keep(memory_t *self, const fob_entry_t *entry) {
         block->first_offset = entry->first_offset;
     block->next_offset = self->next_offset = entry->first_offset + entry->count;
     block->used += total;
-    block->last_ms = wall_ms();
+    block->last_ms = fob_wall_ms();
     self->bytes += total;
     self->appended += total;
     return true;
@@ -246,6 +240,8 @@ static fob_journal_code_t memory_read(fob_journal_t *journal, uint64_t offset, s
         fill_page(cursor, max_bytes, page);
     } else {
         page->code = FOB_JOURNAL_ABSENT;
+        if (self->oldest != NULL && self->oldest->first_offset > offset)
+            page->resume = self->oldest->first_offset;
         snprintf(page->text, sizeof page->text, "That offset is trimmed, or was never written.");
     }
     fob_bell_ring(&self->bell);
@@ -393,6 +389,6 @@ fob_journal_t *fob_journal_memory_new(uint64_t max_bytes, uint64_t retain_bytes,
         self->retain_bytes = self->max_bytes / 2;
     self->retain_ms = retain_ms > 0 ? retain_ms : DEFAULT_MS;
     self->next_offset = 1;
-    self->epoch = (uint64_t)wall_ms();
+    self->epoch = (uint64_t)fob_wall_ms();
     return &self->base;
 }

@@ -1,5 +1,7 @@
 #include "bus/journal/reader.h"
 
+#include "bus/journal/scan.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -36,6 +38,8 @@ typedef struct {
     uint64_t sequence, seed;
     uint64_t at, end;       /* bytes */
     uint64_t last_position; /* commits up to this one must be there */
+    uint64_t next_offset;   /* events in it lie below */
+    uint64_t damaged_at;    /* damage that was passed over on the way; 0: none */
 } place_t;
 
 /* Finds the segment that holds `offset` or the next events above. False: nothing durable there. */
@@ -58,7 +62,8 @@ static bool find_place(fob_store_t *store, uint64_t offset, uint64_t after_seque
                          .seed = segment->seed,
                          .at = fob_index_find(&segment->index, offset, FOB_SEGMENT_HEADER_BYTES),
                          .end = segment->walked ? segment->end : segment->bytes,
-                         .last_position = segment->last_position};
+                         .last_position = segment->last_position,
+                         .next_offset = segment->next_offset};
     }
     pthread_mutex_unlock(&store->lock);
     return found;
@@ -88,11 +93,12 @@ static void refuse(fob_page_t *page, fob_journal_code_t code, const char *text) 
     snprintf(page->text, sizeof page->text, "%s", text);
 }
 
-static void refuse_damaged(fob_page_t *page, uint64_t sequence, uint64_t at) {
+static void refuse_damaged(fob_page_t *page, uint64_t sequence, uint64_t at, uint64_t resume) {
     char name[FOB_SEGMENT_NAME_SIZE], text[256];
     fob_segment_name(sequence, name);
     snprintf(text, sizeof text, "Segment %s is damaged at byte %" PRIu64 ".", name, at);
     refuse(page, FOB_JOURNAL_DAMAGED, text);
+    page->resume = resume;
 }
 
 /* Puts the entries' table behind the bytes, in one piece of memory: `entries` point to where data
@@ -180,29 +186,61 @@ static void note_walk(fob_store_t *store, const place_t *place, uint64_t at, uin
     pthread_mutex_unlock(&store->lock);
 }
 
-/* What a chunk gave: an OK page, or a refusal. False: nothing yet. */
-static bool use_chunk(fob_reader_t *self, place_t *place, gather_t *gathered, fob_found_t found,
-                      uint8_t *bytes, size_t size, fob_page_t *page) {
+typedef enum {
+    CHUNK_DONE, /* the page is filled or refused */
+    CHUNK_ON,   /* nothing for it yet */
+    CHUNK_BAD   /* no commit where one must be */
+} chunk_t;
+
+/* What a chunk gave. Takes `bytes`. */
+static chunk_t use_chunk(fob_reader_t *self, const ask_t *ask, const place_t *place,
+                         const gather_t *gathered, fob_found_t found, uint8_t *bytes, size_t size,
+                         fob_page_t *page) {
     if (gathered->count > 0 && found != FOB_FOUND_UNREAD) {
         /* What is whole is served, damage behind it is told when it is asked for. */
         const fob_stored_t *last = &gathered->entries[gathered->count - 1];
-        uint64_t next = last->first_offset + last->count;
-        if (finish_page(page, bytes, gathered->used, gathered->entries, gathered->count))
+        uint64_t next = last->first_offset + last->count, first = gathered->entries[0].first_offset;
+        if (place->damaged_at != 0 && first > ask->offset) {
+            free(bytes);
+            refuse_damaged(page, place->sequence, place->damaged_at, first);
+        } else if (finish_page(page, bytes, gathered->used, gathered->entries, gathered->count)) {
             note_walk(self->store, place, place->at + gathered->used, next);
-        return true;
+        }
+        return CHUNK_DONE;
     }
     free(bytes);
     if (found == FOB_FOUND_UNREAD) {
         refuse(page, FOB_JOURNAL_MEMORY, "No memory to read the journal.");
-        return true;
+        return CHUNK_DONE;
     }
     bool stuck = gathered->used == 0 && gathered->need <= size;
-    if (found == FOB_FOUND_BAD || stuck ||
-        place->at + gathered->used + gathered->need > place->end) {
-        refuse_damaged(page, place->sequence, place->at + gathered->used);
-        return true;
+    bool beyond = place->at + gathered->used + gathered->need > place->end;
+    return found == FOB_FOUND_BAD || stuck || beyond ? CHUNK_BAD : CHUNK_ON;
+}
+
+/* Goes on behind damage, if the offset asked for may be there. False: the page is refused. */
+static bool pass_damage(fob_reader_t *self, const ask_t *ask, place_t *place, fob_page_t *page) {
+    fob_scan_t scan;
+    fob_commit_t commit = {0};
+    fob_scan_begin(&scan, self->store->disk, self->fd, place->sequence, place->seed, place->at,
+                   place->end);
+    fob_found_t found = fob_scan_skip(&scan, &commit);
+    uint64_t at = scan.at, damaged = place->at;
+    int error = scan.error;
+    fob_scan_end(&scan);
+    if (found == FOB_FOUND_UNREAD) {
+        refuse(page, error == ENOMEM ? FOB_JOURNAL_MEMORY : FOB_JOURNAL_SYSTEM, strerror(error));
+        return false;
     }
-    return false;
+    bool whole = found == FOB_FOUND_WHOLE && commit.position <= place->last_position;
+    if (!whole || commit.first_offset > ask->offset) {
+        refuse_damaged(page, place->sequence, damaged,
+                       whole ? commit.first_offset : place->next_offset);
+        return false;
+    }
+    place->damaged_at = damaged;
+    place->at = at;
+    return true;
 }
 
 /* Reads on in one segment. True: the page is filled or refused; false: nothing for it there, on to
@@ -210,26 +248,48 @@ static bool use_chunk(fob_reader_t *self, place_t *place, gather_t *gathered, fo
 static bool read_segment(fob_reader_t *self, const ask_t *ask, place_t *place, fob_page_t *page) {
     size_t want = ask->max_bytes > LEAST_CHUNK ? ask->max_bytes : LEAST_CHUNK;
     gather_t gathered = {0};
-    bool done = false;
-    while (!done && place->at < place->end && gathered.position < place->last_position) {
+    chunk_t chunk = CHUNK_ON;
+    while (chunk != CHUNK_DONE && place->at < place->end &&
+           gathered.position < place->last_position) {
         size_t size = place->end - place->at < want ? (size_t)(place->end - place->at) : want, got;
         uint8_t *bytes = malloc(size);
         if (bytes == NULL ||
             fob_disk_read(self->store->disk, self->fd, bytes, size, place->at, &got) != 0) {
             refuse(page, bytes == NULL ? FOB_JOURNAL_MEMORY : FOB_JOURNAL_SYSTEM, strerror(errno));
             free(bytes);
-            done = true;
+            chunk = CHUNK_DONE;
             break;
         }
         gathered.used = gathered.need = 0;
         fob_found_t found = gather(&gathered, bytes, got, place, ask->offset, ask->max_bytes);
-        done = use_chunk(self, place, &gathered, found, bytes, size, page);
+        chunk = use_chunk(self, ask, place, &gathered, found, bytes, size, page);
         place->at += gathered.used;
         if (gathered.need > want)
             want = gathered.need;
+        if (chunk == CHUNK_BAD) {
+            gathered.position = 0; /* how many are missing is not known */
+            if (!pass_damage(self, ask, place, page))
+                chunk = CHUNK_DONE;
+        }
+    }
+    if (chunk != CHUNK_DONE && place->damaged_at != 0) {
+        refuse_damaged(page, place->sequence, place->damaged_at, place->next_offset);
+        chunk = CHUNK_DONE;
     }
     free(gathered.entries);
-    return done;
+    return chunk == CHUNK_DONE;
+}
+
+/* Trimmed: says from where on there is something. */
+static void refuse_absent(const fob_reader_t *self, const ask_t *ask, fob_page_t *page) {
+    fob_store_t *store = self->store;
+    refuse(page, FOB_JOURNAL_ABSENT, "That offset is trimmed, or was never written.");
+    pthread_mutex_lock(&store->lock);
+    if (store->segments.count > 0 && store->segments.all[0]->first_position != 0 &&
+        store->segments.all[0]->first_offset > ask->offset &&
+        store->segments.all[0]->first_offset < atomic_load(&store->next_offset))
+        page->resume = store->segments.all[0]->first_offset;
+    pthread_mutex_unlock(&store->lock);
 }
 
 static void serve(fob_reader_t *self, const ask_t *ask, fob_page_t *page) {
@@ -247,7 +307,7 @@ static void serve(fob_reader_t *self, const ask_t *ask, fob_page_t *page) {
             return;
         after = place.sequence;
     }
-    refuse(page, FOB_JOURNAL_ABSENT, "That offset is trimmed, or was never written.");
+    refuse_absent(self, ask, page);
 }
 
 static void *run(void *arg) {

@@ -238,6 +238,8 @@ static fob_journal_code_t walk_segment(recovery_t *self, size_t index) {
         if (commit.durable > self->proof)
             self->proof = commit.durable;
         self->out->next_offset = next;
+        if (commit.position > self->out->kept.newest)
+            self->out->bytes_above += commit.total;
         self->expected++;
         self->last = index;
         self->end = scan.at;
@@ -400,7 +402,7 @@ fob_journal_code_t fob_recover(fob_store_t *store, fob_recovered_t *out,
     code = load_folder(&self);
     if (code != FOB_JOURNAL_OK)
         return code;
-    self.proof = out->mark.clean && out->mark.position > out->upto ? out->mark.position : out->upto;
+    self.proof = out->mark.position > out->upto ? out->mark.position : out->upto;
     if (store->segments.count > 0)
         return recover_commits(&self);
     if (self.proof == 0)

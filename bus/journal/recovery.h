@@ -15,6 +15,7 @@ typedef struct {
     uint64_t tail_sequence; /* the segment to go on in, and where; 0: none yet */
     uint64_t tail_at;
     uint64_t torn_bytes;
+    uint64_t bytes_above; /* of commits above the checkpoint */
 } fob_recovered_t;
 
 /* Fills the store's segments (those still written to are open), cuts a torn tail, rewrites and

@@ -83,6 +83,28 @@ fob_found_t fob_scan_next(fob_scan_t *self, fob_commit_t *out, uint64_t *at) {
     }
 }
 
+fob_found_t fob_scan_skip(fob_scan_t *self, fob_commit_t *out) {
+    const size_t head = sizeof(fob_disk_commit_t);
+    for (self->at += 8; self->at + head <= self->limit; self->at += 8) {
+        if (!fill(self, head))
+            return FOB_FOUND_UNREAD;
+        size_t skip = (size_t)(self->at - self->from);
+        uint32_t magic;
+        uint64_t at;
+        if (self->size - skip < head)
+            return FOB_FOUND_NOTHING;
+        memcpy(&magic, self->buffer + skip + offsetof(fob_disk_commit_t, magic), sizeof magic);
+        if (le32toh(magic) != FOB_COMMIT_MAGIC)
+            continue;
+        fob_found_t found = fob_scan_next(self, out, &at);
+        if (found == FOB_FOUND_WHOLE)
+            self->at = at;
+        if (found == FOB_FOUND_WHOLE || found == FOB_FOUND_UNREAD)
+            return found;
+    }
+    return FOB_FOUND_NOTHING;
+}
+
 /* A commit at `at`, read by itself. */
 static fob_found_t try_at(fob_scan_t *self, uint64_t at, fob_rest_t *out) {
     fob_scan_t probe;

@@ -24,6 +24,9 @@ void fob_scan_begin(fob_scan_t *self, const fob_disk_t *disk, int fd, uint64_t s
 /* The next commit: WHOLE (self->at is behind it; *at where it is; `out` points into the scan until
  * the next call), or what is there instead: NOTHING, BAD, NEWER, UNREAD; self->at stays. */
 fob_found_t fob_scan_next(fob_scan_t *self, fob_commit_t *out, uint64_t *at);
+/* Behind a place that is no commit: moves to the next whole one, which is filled. WHOLE, NOTHING
+ * (none up to the limit), UNREAD. */
+fob_found_t fob_scan_skip(fob_scan_t *self, fob_commit_t *out);
 void fob_scan_end(fob_scan_t *self);
 
 /* What lies between `self->at`, where no commit is, and the limit. */

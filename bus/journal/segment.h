@@ -13,7 +13,6 @@
 typedef struct fob_segment {
     uint64_t sequence, seed;
     uint64_t bytes;  /* of the file */
-    uint64_t want;   /* a commit larger than a usual segment is coming: make it this large */
     uint64_t zeroed; /* written with zeros up to here; beyond: allocated only, slower to sync */
     int fd;          /* open for writing, or -1 */
     bool zeroing;    /* the keeper writes zeros now */

@@ -123,7 +123,7 @@ bool fob_store_init(fob_store_t *self, const fob_file_options_t *options,
     atomic_store(&self->available, available);
     set_sizes(self, options, total);
     if (!fob_bell_init(&self->bell) || pthread_mutex_init(&self->lock, NULL) != 0 ||
-        fob_cond_init(&self->changed) != 0) {
+        fob_cond_init(&self->changed) != 0 || fob_cond_init(&self->keep) != 0) {
         fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot make a descriptor for the journal: %s.",
                       strerror(errno));
         fob_bell_close(&self->bell);
@@ -144,6 +144,7 @@ void fob_store_close(fob_store_t *self) {
         fob_segment_destroy(&segment);
     }
     fob_bell_close(&self->bell);
+    pthread_cond_destroy(&self->keep);
     pthread_cond_destroy(&self->changed);
     pthread_mutex_destroy(&self->lock);
     free(self->folder);

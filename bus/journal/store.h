@@ -26,10 +26,12 @@ typedef struct {
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* under lock: segments, `synced`, failure or `stopping` changed */
+    pthread_cond_t keep;    /* under lock: the keeper has something to do */
     fob_segments_t segments;
     fob_segment_t *doomed;  /* to delete, oldest first */
     uint64_t tail_sequence; /* where the owner places commits; may not be made yet */
-    uint64_t tail_want;     /* bytes the tail must have if it is not made yet */
+    uint64_t need_sequence; /* the segment that the committer waits for, */
+    uint64_t need_bytes;    /* and how large it must be; 0: it waits for none */
     bool stopping;
     bool no_room; /* a segment is needed and cannot be made now */
     fob_journal_error_t failure;

@@ -187,6 +187,9 @@ static void shall_refuse_when_full_and_go_on_after_a_trim(made_t made) {
     journal->ops->trim(journal, needed, INT64_MAX / 2);
     page = read_page(journal, 1, 1);
     assert_int_equal(page.code, FOB_JOURNAL_ABSENT);
+    fob_page_t next = read_page(journal, page.resume, 1);
+    assert_int_equal(next.code, FOB_JOURNAL_OK);
+    free(next.memory);
     page = read_page(journal, needed, 1);
     assert_int_equal(page.code, FOB_JOURNAL_OK);
     assert_int_equal(page.entries[0].first_offset, needed);

@@ -82,6 +82,161 @@ static void a_page_holds_records_from_the_offset_asked_for_across_segments(void 
     folder_remove(&folder);
 }
 
+static void reads_go_on_while_commits_are_appended_and_see_only_what_is_durable(void **state) {
+    (void)state;
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t appended = 1, seen = 1;
+    put_events(journal, 1, 1, 500, true);
+    while (seen <= 3000) {
+        for (int i = 0; i < 5 && appended < 3000 && journal->ops->reserve(journal, 500); i++)
+            put_events(journal, ++appended, 1, 500, true);
+        uint64_t durable = journal->ops->durable(journal);
+        fob_page_t page = read_page(journal, seen, 4000);
+        for (size_t i = 0; i < page.entry_count; i++) {
+            assert_int_equal(page.entries[i].first_offset, seen++);
+            assert_true(is_events(&page.entries[i], 500));
+        }
+        if (page.code != FOB_JOURNAL_OK) {
+            assert_int_equal(page.code, FOB_JOURNAL_ABSENT);
+            assert_true(seen > durable); /* what was durable when asked is there */
+        }
+        free(page.memory);
+        assert_true(seen - 1 <= journal->ops->durable(journal));
+    }
+    journal->ops->close(&journal);
+    forget_events();
+    folder_remove(&folder);
+}
+
+static void old_segments_are_read_after_a_restart_without_having_been_walked(void **state) {
+    (void)state;
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    options.segment_bytes = 1u << 20;
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t last = 0;
+    for (uint64_t i = 1; i <= 3000; i++)
+        last = put_reserved(journal, i, 1, 1000);
+    take_checkpoint(journal, last, "all");
+    journal->ops->close(&journal);
+    journal = open_ok(&options);
+    /* From all sides: each read leaves points for the next. */
+    for (uint64_t i = 0; i < 300; i++) {
+        uint64_t offset = 1 + i * 1237 % 3000;
+        fob_page_t page = read_page(journal, offset, 5000);
+        assert_int_equal(page.code, FOB_JOURNAL_OK);
+        for (size_t e = 0; e < page.entry_count; e++) {
+            assert_int_equal(page.entries[e].first_offset, offset + e);
+            assert_true(is_events(&page.entries[e], 1000));
+        }
+        free(page.memory);
+    }
+    journal->ops->close(&journal);
+    forget_events();
+    folder_remove(&folder);
+}
+
+static void damage_in_an_old_segment_is_found_by_the_read_that_meets_it(void **state) {
+    (void)state;
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t last = 0;
+    for (uint64_t i = 1; i <= 300; i++)
+        last = put_reserved(journal, i, 1, 1000);
+    take_checkpoint(journal, last, "all");
+    journal->ops->close(&journal);
+    char *path = folder_nth(folder, ".seg", 1);
+    file_write_at(path, 4096 + 10 * 1096 + 500, "bad", 3); /* the 11th commit there */
+    free(path);
+    journal = open_ok(&options); /* the checkpoint is enough for a start */
+    uint64_t offset = 1, damaged = 0;
+    while (offset <= 300) {
+        fob_page_t page = read_page(journal, offset, 20000);
+        if (page.code == FOB_JOURNAL_DAMAGED) {
+            assert_int_equal(damaged, 0);
+            assert_null(page.memory);
+            assert_non_null(strstr(page.text, "00000000000000000002.seg"));
+            assert_int_equal(page.resume, offset + 1); /* what lies behind it is well */
+            damaged = offset++;
+            continue;
+        }
+        assert_int_equal(page.code, FOB_JOURNAL_OK);
+        assert_int_equal(page.entries[0].first_offset, offset);
+        for (size_t e = 0; e < page.entry_count; e++)
+            assert_true(is_events(&page.entries[e], 1000));
+        offset = page.entries[page.entry_count - 1].first_offset + 1;
+        free(page.memory);
+    }
+    assert_int_equal(damaged, 56 + 11);
+    journal->ops->close(&journal);
+    forget_events();
+    folder_remove(&folder);
+}
+
+static void a_commit_larger_than_a_segment_is_stored_and_read_back(void **state) {
+    (void)state;
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t offset = 1, last = 0;
+    for (int i = 0; i < 6; i++) {
+        last = put_reserved(journal, offset++, 1, 300);
+        last = put_reserved(journal, offset++, 1, 200000 + (size_t)i);
+    }
+    assert_true(wait_durable(journal, last));
+    for (int round = 0; round < 2; round++) {
+        for (uint64_t i = 1; i < offset; i++) {
+            fob_page_t page = read_page(journal, i, 1);
+            assert_int_equal(page.code, FOB_JOURNAL_OK);
+            assert_true(is_events(&page.entries[0], i % 2 ? 300 : 200000 + i / 2 - 1));
+            free(page.memory);
+        }
+        journal->ops->close(&journal);
+        journal = open_ok(&options);
+        assert_int_equal(journal->ops->durable(journal), last);
+    }
+    journal->ops->close(&journal);
+    forget_events();
+    folder_remove(&folder);
+}
+
+static void a_commit_of_many_records_goes_in_calls_of_a_bounded_size(void **state) {
+    (void)state;
+    enum { RECORDS = 3000 };
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    options.segment_bytes = 1u << 20;
+    fob_journal_t *journal = open_ok(&options);
+    static fob_entry_t entries[RECORDS];
+    static char bytes[RECORDS][8];
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        snprintf(bytes[i], sizeof bytes[i], "%05u", i);
+        entries[i] = (fob_entry_t){.first_offset = 1 + i,
+                                   .count = 1,
+                                   .part_count = 2,
+                                   .parts = {{bytes[i], 2}, {bytes[i] + 2, 3}}};
+    }
+    assert_true(journal->ops->reserve(journal, sizeof bytes));
+    assert_true(wait_durable(journal, journal->ops->append(journal, entries, RECORDS, true)));
+    fob_page_t page = read_page(journal, 1, 1 << 20);
+    assert_int_equal(page.entry_count, RECORDS);
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        assert_int_equal(page.entries[i].size, 5);
+        assert_memory_equal(page.entries[i].data, bytes[i], 5);
+    }
+    free(page.memory);
+    journal->ops->close(&journal);
+    folder_remove(&folder);
+}
+
 FOB_MAIN(FOB_CASE(what_was_appended_is_replayed_after_a_clean_end),
          FOB_CASE(numbers_go_on_after_a_restart),
-         FOB_CASE(a_page_holds_records_from_the_offset_asked_for_across_segments))
+         FOB_CASE(a_page_holds_records_from_the_offset_asked_for_across_segments),
+         FOB_CASE(reads_go_on_while_commits_are_appended_and_see_only_what_is_durable),
+         FOB_CASE(old_segments_are_read_after_a_restart_without_having_been_walked),
+         FOB_CASE(damage_in_an_old_segment_is_found_by_the_read_that_meets_it),
+         FOB_CASE(a_commit_larger_than_a_segment_is_stored_and_read_back),
+         FOB_CASE(a_commit_of_many_records_goes_in_calls_of_a_bounded_size))
