@@ -6,8 +6,8 @@
  *     fob_publisher_flush (publisher, -1);
  *     fob_publisher_destroy (&publisher);
  *
- * Every function may be called from any thread, unless it says otherwise. Events of one topic enter the journal in
- * the order they were sent, also over reconnects and a restart of the bus. */
+ * Every function may be called from any thread, unless it says otherwise. Events of one topic enter
+ * the journal in the order they were sent, also over reconnects and a restart of the bus. */
 #ifndef FOB_PUBLISHER_H
 #define FOB_PUBLISHER_H
 
@@ -24,64 +24,74 @@ typedef struct fob_publisher fob_publisher_t;
 
 /* What became of one event. Pointers are good during the callback only. */
 typedef struct {
-    fob_status_t status;      /* OK: stored. DEADLINE, BUSY (deadline passed while busy), BAD_TOPIC, TOO_LARGE,
-                                 UNREACHABLE (deadline passed without the bus), UNKNOWN_OUTCOME, CLOSED, ... */
-    const char *text;         /* one sentence where status is not OK, else NULL */
+    fob_status_t
+        status; /* OK: stored. DEADLINE, BUSY (deadline passed while busy), BAD_TOPIC, TOO_LARGE,
+                   UNREACHABLE (deadline passed without the bus), UNKNOWN_OUTCOME, CLOSED, ... */
+    const char *text; /* one sentence where status is not OK, else NULL */
     const char *topic;
-    const char *id;           /* as sent, or NULL */
-    const char *level;        /* "memory" "os" "disk" "replicated"; "none" for fire-and-forget */
-    uint64_t number;          /* as returned by send */
+    const char *id;    /* as sent, or NULL */
+    const char *level; /* "memory" "os" "disk" "replicated"; "none" for fire-and-forget */
+    uint64_t number;   /* as returned by send */
     uint32_t shard;
-    uint64_t offset;          /* 0: not stored */
-    uint64_t duplicate_of;    /* 0, or the first offset of the same (topic, id) */
-    uint32_t groups;          /* how many groups it entered */
-    void *tag;                /* the event's own, from its options */
+    uint64_t offset;       /* 0: not stored */
+    uint64_t duplicate_of; /* 0, or the first offset of the same (topic, id) */
+    uint32_t groups;       /* how many groups it entered */
+    void *tag;             /* the event's own, from its options */
 } fob_receipt_t;
 
 typedef void(fob_receipt_fn)(void *arg, const fob_receipt_t *receipt);
 
 typedef struct {
-    unsigned version;           /* of this struct: 1 */
-    const char *bus;            /* endpoints, comma between; NULL: $FOB_BUS, else tcp://127.0.0.1:7670 */
-    uint32_t window;            /* events without receipt at the most; 0: 1024; up to 16384 */
-    int64_t deadline_ms;        /* per event, from send; 0: 30 s; negative: none */
-    int64_t connect_timeout_ms; /* until the first contact: then waiting events fail UNREACHABLE; 0: 3 s; negative: none */
-    fob_receipt_fn *on_receipt; /* runs inside fob_publisher_dispatch and fob_publisher_flush; may be NULL */
+    unsigned version;    /* of this struct: 1 */
+    const char *bus;     /* endpoints, comma between; NULL: $FOB_BUS, else tcp://127.0.0.1:7670 */
+    uint32_t window;     /* events without receipt at the most; 0: 1024; up to 16384 */
+    int64_t deadline_ms; /* per event, from send; 0: 30 s; negative: none */
+    int64_t connect_timeout_ms; /* until the first contact: then waiting events fail UNREACHABLE; 0:
+                                   3 s; negative: none */
+    fob_receipt_fn
+        *on_receipt; /* runs inside fob_publisher_dispatch and fob_publisher_flush; may be NULL */
     void *on_receipt_arg;
-    int stop_on_failure;        /* 1: after the first event that is not stored none after it is sent: all others end with
-                                   CLOSED, and no more are taken */
+    int stop_on_failure; /* 1: after the first event that is not stored none after it is sent: all
+                            others end with CLOSED, and no more are taken */
 } fob_publisher_options_t;
-#define FOB_PUBLISHER_OPTIONS {.version = 1}
+#define FOB_PUBLISHER_OPTIONS                                                                      \
+    { .version = 1 }
 
 /* Attributes of one event; NULL and 0 mean absent. */
 typedef struct {
-    unsigned version;           /* of this struct: 1 */
+    unsigned version; /* of this struct: 1 */
     const char *id, *key, *content_type, *source, *traceparent;
     const char *const *headers; /* name, value, name, value, NULL */
     int64_t deadline_ms;        /* 0: the publisher's */
     int fire;                   /* 1: fire-and-forget (no receipt from the bus, at most once) */
     void *tag;                  /* comes back in the receipt */
 } fob_publish_options_t;
-#define FOB_PUBLISH_OPTIONS {.version = 1}
+#define FOB_PUBLISH_OPTIONS                                                                        \
+    { .version = 1 }
 
-/* Starts connecting in the background. Copies all it is given. NULL: no memory, or the endpoint is not valid (errno
- * is EINVAL then). Never blocks. */
+/* Starts connecting in the background. Copies all it is given. NULL: no memory, or the endpoint is
+ * not valid (errno is EINVAL then). Never blocks. */
 FOB_EXPORT fob_publisher_t *fob_publisher_new(const fob_publisher_options_t *options);
 
-/* Offers one event; the data is copied and opaque. `options` may be NULL. Where the window is full it waits for room,
- * until the event's deadline.
- * FOB_OK: taken; its receipt will come. Anything else: not taken, no receipt: BAD_TOPIC, TOO_LARGE, INVALID (an
- * attribute), NO_MEMORY, CLOSED; BUSY, UNREACHABLE: no room came before the deadline.
- * `number`, if not NULL, gets the event's number in this session (0 for fire-and-forget). */
-FOB_EXPORT fob_status_t fob_publisher_send(fob_publisher_t *self, const char *topic, const void *data, size_t size,
-                                           const fob_publish_options_t *options, uint64_t *number) FOB_MUST_USE;
+/* Offers one event; the data is copied and opaque. `options` may be NULL. Where the window is full
+ * it waits for room, until the event's deadline. FOB_OK: taken; its receipt will come. Anything
+ * else: not taken, no receipt: BAD_TOPIC, TOO_LARGE, INVALID (an attribute), NO_MEMORY, CLOSED;
+ * BUSY, UNREACHABLE: no room came before the deadline. `number`, if not NULL, gets the event's
+ * number in this session (0 for fire-and-forget). */
+FOB_EXPORT fob_status_t fob_publisher_send(fob_publisher_t *self, const char *topic,
+                                           const void *data, size_t size,
+                                           const fob_publish_options_t *options,
+                                           uint64_t *number) FOB_MUST_USE;
 
 /* The same, never waiting: AGAIN where the window is full. */
-FOB_EXPORT fob_status_t fob_publisher_try_send(fob_publisher_t *self, const char *topic, const void *data, size_t size,
-                                               const fob_publish_options_t *options, uint64_t *number) FOB_MUST_USE;
+FOB_EXPORT fob_status_t fob_publisher_try_send(fob_publisher_t *self, const char *topic,
+                                               const void *data, size_t size,
+                                               const fob_publish_options_t *options,
+                                               uint64_t *number) FOB_MUST_USE;
 
-/* Waits until every event sent so far has its receipt, running on_receipt for each that comes. timeout_ms < 0: without
- * end (deadlines still end every event). FOB_OK: all stored; AGAIN: time is up; else the first failure's status. */
+/* Waits until every event sent so far has its receipt, running on_receipt for each that comes.
+ * timeout_ms < 0: without end (deadlines still end every event). FOB_OK: all stored; AGAIN: time is
+ * up; else the first failure's status. */
 FOB_EXPORT fob_status_t fob_publisher_flush(fob_publisher_t *self, int64_t timeout_ms);
 
 /* Runs on_receipt for the receipts that came; waits up to timeout_ms for one. Returns how many. */
@@ -99,8 +109,8 @@ FOB_EXPORT uint64_t fob_publisher_max_event(fob_publisher_t *self);
 /* The last trouble in words ("tcp://...: connection refused"), or "". Copied into `text`. */
 FOB_EXPORT void fob_publisher_trouble(fob_publisher_t *self, char *text, size_t size);
 
-/* Waits for what is unconfirmed (each until its deadline), then closes; events without receipt get one with CLOSED.
- * Nulls; null-safe. Not from a callback. */
+/* Waits for what is unconfirmed (each until its deadline), then closes; events without receipt get
+ * one with CLOSED. Nulls; null-safe. Not from a callback. */
 FOB_EXPORT void fob_publisher_destroy(fob_publisher_t **self_p);
 
 #ifdef __cplusplus

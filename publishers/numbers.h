@@ -1,5 +1,6 @@
-/* numbers: the running number of each topic's fire-and-forget events, for one source. Bounded: where too many topics are in
- * use it begins anew under another source, which subscribers take for another publisher. Pure. */
+/* numbers: the running number of each topic's fire-and-forget events, for one source. Bounded:
+ * where too many topics are in use it begins anew under another source, which subscribers take for
+ * another publisher. Pure. */
 #ifndef FOB_NUMBERS_H
 #define FOB_NUMBERS_H
 
@@ -21,7 +22,8 @@ typedef struct {
 
 void fob_numbers_init(fob_numbers_t *self, uint64_t source);
 
-/* The place of a topic, where `next` is the number to use; good until the next call. May change `source`. */
+/* The place of a topic, where `next` is the number to use; good until the next call. May change
+ * `source`. */
 fob_number_t *fob_numbers_of(fob_numbers_t *self, fob_slice_t topic);
 
 #endif

@@ -1,5 +1,5 @@
-/* outlet: the XPUB socket that fire-and-forget events leave by. It is live once the bus's subscription has arrived: what is
- * sent before would be lost. On the conduit's thread only. */
+/* outlet: the XPUB socket that fire-and-forget events leave by. It is live once the bus's
+ * subscription has arrived: what is sent before would be lost. On the conduit's thread only. */
 #ifndef FOB_OUTLET_H
 #define FOB_OUTLET_H
 
@@ -21,7 +21,8 @@ void fob_outlet_close(fob_outlet_t *self, int linger_ms);
 /* Reads what arrived: the bus's subscription makes it live. */
 void fob_outlet_read(fob_outlet_t *self);
 
-/* Hands over a message without waiting; takes the body's reference in every case. FULL: try later. BROKEN: no memory. */
+/* Hands over a message without waiting; takes the body's reference in every case. FULL: try later.
+ * BROKEN: no memory. */
 fob_outlet_sent_t fob_outlet_send(fob_outlet_t *self, fob_slice_t head, fob_blob_t *body);
 
 #endif

@@ -93,12 +93,19 @@ static void on_down(void *arg, fob_now_t now, fob_status_t why, const char *text
     fob_conduit_signal(self->conduit);
 }
 
+/* A refused PUBLISH leaves its numbers without an answer: only another connection brings one. */
+static void on_error(fob_publisher_t *self, fob_now_t now, const fob_wire_t *msg) {
+    snprintf(self->trouble, sizeof self->trouble, "%.*s", (int)msg->text.size,
+             msg->text.size ? (const char *)msg->text.data : "");
+    if (msg->of == FOB_VERB_PUBLISH)
+        fob_conduit_restart(self->conduit, now, (fob_status_t)msg->code, self->trouble);
+}
+
 static void on_input(void *arg, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {
     (void)body;
     fob_publisher_t *self = arg;
     if (msg->verb == FOB_VERB_ERROR)
-        snprintf(self->trouble, sizeof self->trouble, "%.*s", (int)msg->text.size,
-                 msg->text.size ? (const char *)msg->text.data : "");
+        on_error(self, now, msg);
     fob_session_input(self->session, now, msg);
     renew_if_wanted(self, now);
 }
@@ -177,7 +184,7 @@ static int64_t on_deadline(void *arg) {
 /* --- life --- */
 
 static int64_t after_ms(int64_t ms, int64_t usual) {
-    if (ms < 0)
+    if (ms < 0 || ms > FOB_NEVER / FOB_MS)
         return FOB_NEVER;
     return (ms ? ms : usual) * FOB_MS;
 }
@@ -404,7 +411,7 @@ static size_t receipts_drain(fob_publisher_t *self) {
 }
 
 static int64_t until_after(int64_t timeout_ms) {
-    return timeout_ms < 0 ? FOB_NEVER : at_after(mono_now(), timeout_ms * FOB_MS);
+    return at_after(mono_now(), after_ms(timeout_ms, 0));
 }
 
 size_t fob_publisher_dispatch(fob_publisher_t *self, int64_t timeout_ms) {

@@ -1,9 +1,10 @@
-/* session: the publisher's state machine, pure: events are offered, PUBLISH messages come out, answers go in, receipts come
- * out. No socket, thread or clock.
+/* session: the publisher's state machine, pure: events are offered, PUBLISH messages come out,
+ * answers go in, receipts come out. No socket, thread or clock.
  *
- * An event has two numbers: its own (for the application, in the order offered) and its number on the wire, given when it
- * is sent first. A wire number once sent keeps its event for ever; where the event is taken out later (its deadline
- * passed), the number is used up by a void event, which every bus refuses for good: never by another event. */
+ * An event has two numbers: its own (for the application, in the order offered) and its number on
+ * the wire, given when it is sent first. A wire number once sent keeps its event for ever; where
+ * the event is taken out later (its deadline passed), the number is used up by a void event, which
+ * every bus refuses for good: never by another event. */
 #ifndef FOB_SESSION_H
 #define FOB_SESSION_H
 
@@ -25,10 +26,10 @@ typedef struct {
 fob_session_t *fob_session_new(const fob_session_options_t *options); /* NULL: no memory */
 void fob_session_destroy(fob_session_t **self_p);
 
-/* Takes an event (copied) with its deadline (mono_ns) and gives its number. FOB_OK; AGAIN: the window is full; BAD_TOPIC,
- * INVALID, TOO_LARGE, NO_MEMORY, CLOSED: not taken. */
-fob_status_t fob_session_offer(fob_session_t *self, const fob_envelope_t *event, int64_t deadline, void *tag,
-                               uint64_t *number) FOB_MUST_USE;
+/* Takes an event (copied) with its deadline (mono_ns) and gives its number. FOB_OK; AGAIN: the
+ * window is full; BAD_TOPIC, INVALID, TOO_LARGE, NO_MEMORY, CLOSED: not taken. */
+fob_status_t fob_session_offer(fob_session_t *self, const fob_envelope_t *event, int64_t deadline,
+                               void *tag, uint64_t *number) FOB_MUST_USE;
 
 /* Whether an event offered now can be sent at once: the shell wakes its thread for it. */
 bool fob_session_eager(const fob_session_t *self);
@@ -41,8 +42,8 @@ bool fob_session_output(fob_session_t *self, fob_now_t now, fob_slice_t *header,
 void fob_session_tick(fob_session_t *self, fob_now_t now);
 int64_t fob_session_deadline(const fob_session_t *self);
 
-/* True once after the bus turned out to have forgotten the session: the shell makes a new secret and a new connection.
- * Until the next `up` nothing is sent. */
+/* True once after the bus turned out to have forgotten the session: the shell makes a new secret
+ * and a new connection. Until the next `up` nothing is sent. */
 bool fob_session_renewal(fob_session_t *self);
 
 /* Whether every event with a number below has its receipt. */

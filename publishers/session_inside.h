@@ -18,20 +18,20 @@ typedef enum {
 } fob_stage_t;
 
 typedef struct {
-    uint64_t wire;      /* its number on the wire; 0: never sent in this session */
+    uint64_t wire; /* its number on the wire; 0: never sent in this session */
     int64_t deadline;
     void *tag;
     fob_batch_t *batch; /* its bytes; NULL once they are not needed */
     uint32_t at, size;
     uint8_t stage;
-    bool is_void;       /* the application has its receipt; only the number must be used up */
-    bool doubt;         /* sent on an earlier connection without an answer: it may be stored */
+    bool is_void; /* the application has its receipt; only the number must be used up */
+    bool doubt;   /* sent on an earlier connection without an answer: it may be stored */
     bool has_id;
 } fob_slot_t;
 
 struct fob_session {
     fob_session_options_t options;
-    fob_slot_t *slots;   /* by number & mask */
+    fob_slot_t *slots; /* by number & mask */
     uint64_t mask;
     uint64_t head, tail; /* numbers in the ring: head .. tail - 1 */
     uint64_t done;       /* every number below has its receipt */
@@ -39,21 +39,21 @@ struct fob_session {
     uint32_t sent;       /* slots that are SENT */
     uint64_t *wires;     /* by wire number & wire_mask: the event's number */
     uint64_t wire_mask;
-    uint64_t next_wire;  /* the next one to give */
-    uint64_t low;        /* the lowest without an answer */
-    uint64_t resend;     /* look from this wire number on for what is to be sent again */
-    uint64_t fresh;      /* look from this event on for what was never sent */
-    uint64_t stored;     /* the highest wire number that the bus said was stored */
+    uint64_t next_wire; /* the next one to give */
+    uint64_t low;       /* the lowest without an answer */
+    uint64_t resend;    /* look from this wire number on for what is to be sent again */
+    uint64_t fresh;     /* look from this event on for what was never sent */
+    uint64_t stored;    /* the highest wire number that the bus said was stored */
 
     fob_batches_t batches;
     fob_batch_t *filling; /* the batch that events are added to, or NULL */
     fob_holds_t holds;
 
     bool up, contacted, closed;
-    bool failing;         /* with stop_on_failure: an event was not stored, nothing more is sent */
+    bool failing; /* with stop_on_failure: an event was not stored, nothing more is sent */
     bool renew, renew_told; /* a new secret is wanted; the shell knows */
-    unsigned gaps;        /* GAP answers since something was stored */
-    uint64_t wire_window; /* as WELCOME said; the same for the next two */
+    unsigned gaps;          /* GAP answers since something was stored */
+    uint64_t wire_window;   /* as WELCOME said; the same for the next two */
     uint64_t max_event, max_batch;
     fob_level_t level;
     fob_status_t trouble;
@@ -73,8 +73,8 @@ fob_slice_t fob_slot_topic(const fob_slot_t *slot);
 void fob_slot_stage(fob_session_t *self, fob_slot_t *slot, fob_stage_t stage);
 
 /* Ends a slot for good, with a receipt where it had none. */
-void fob_slot_finish(fob_session_t *self, uint64_t number, fob_status_t status, fob_slice_t text, uint64_t offset,
-                     uint32_t groups);
+void fob_slot_finish(fob_session_t *self, uint64_t number, fob_status_t status, fob_slice_t text,
+                     uint64_t offset, uint32_t groups);
 
 /* With stop_on_failure, once an event was not stored: closes. For the end of a step. */
 void fob_session_stop_if_failing(fob_session_t *self);
@@ -82,7 +82,8 @@ void fob_session_stop_if_failing(fob_session_t *self);
 /* Everything that was sent or held is to be sent again: `doubt` marks what has no answer. */
 void fob_session_rewind(fob_session_t *self, bool doubt);
 
-/* The bus has forgotten the session: what may be stored and has no id ends as UNKNOWN_OUTCOME, all else is sent anew. */
+/* The bus has forgotten the session: what may be stored and has no id ends as UNKNOWN_OUTCOME, all
+ * else is sent anew. */
 void fob_session_renew(fob_session_t *self);
 
 #endif

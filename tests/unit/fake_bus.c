@@ -156,6 +156,7 @@ void fake_bus_start(fake_bus_t *self) {
     self->router = zmq_socket(self->context, ZMQ_ROUTER);
     int zero = 0;
     zmq_setsockopt(self->router, ZMQ_LINGER, &zero, sizeof zero);
+    zmq_setsockopt(self->router, ZMQ_SNDHWM, &zero, sizeof zero); /* a ROUTER that is full drops */
     /* The port may be held by what is left of the bus before for a moment. */
     int64_t until = fake_bus_clock() + 10000;
     const char *where = self->endpoint[0] ? self->endpoint : "tcp://127.0.0.1:*";

@@ -1,5 +1,6 @@
-/* fake_bus: a ROUTER on a free port that says WELCOME and hands all else to the test, on a thread of its own. It can be
- * stopped and started again on the same port, as a bus that is killed and comes back. */
+/* fake_bus: a ROUTER on a free port that says WELCOME and hands all else to the test, on a thread
+ * of its own. It can be stopped and started again on the same port, as a bus that is killed and
+ * comes back. */
 #ifndef FOB_FAKE_BUS_H
 #define FOB_FAKE_BUS_H
 
@@ -7,19 +8,21 @@
 
 typedef struct fake_bus fake_bus_t;
 
-/* Runs on the bus's thread for each message but HELLO and BEAT. `peer` names the connection, for fake_bus_send. */
-typedef void(fake_bus_fn)(void *arg, fake_bus_t *bus, fob_slice_t peer, const fob_wire_t *msg, fob_slice_t body);
+/* Runs on the bus's thread for each message but HELLO and BEAT. `peer` names the connection, for
+ * fake_bus_send. */
+typedef void(fake_bus_fn)(void *arg, fake_bus_t *bus, fob_slice_t peer, const fob_wire_t *msg,
+                          fob_slice_t body);
 
 typedef struct {
     fake_bus_fn *handle;
     void *arg;
-    uint64_t heartbeat_ms; /* 0: 1000 */
-    uint64_t window;       /* 0: 1024 */
-    unsigned xsub_port;    /* as WELCOME tells it; 0: no shard is told */
+    uint64_t heartbeat_ms;       /* 0: 1000 */
+    uint64_t window;             /* 0: 1024 */
+    unsigned xsub_port;          /* as WELCOME tells it; 0: no shard is told */
     uint64_t (*last)(void *arg); /* of the session, for WELCOME; NULL: 0 */
-    bool mute;             /* answers nothing, not even HELLO */
-    bool no_beats;         /* falls silent when it has nothing to say */
-    bool version;          /* answers HELLO with ERROR VERSION */
+    bool mute;                   /* answers nothing, not even HELLO */
+    bool no_beats;               /* falls silent when it has nothing to say */
+    bool version;                /* answers HELLO with ERROR VERSION */
 } fake_bus_options_t;
 
 fake_bus_t *fake_bus_new(const fake_bus_options_t *options);

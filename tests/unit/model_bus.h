@@ -1,6 +1,6 @@
-/* model_bus: what a bus promises to publishers, as the simplest program that keeps it: for tests of the session without
- * sockets. It answers each number as PROTOCOL.md says, remembers what it stored, and can be told to be busy, full, or
- * forgetful. */
+/* model_bus: what a bus promises to publishers, as the simplest program that keeps it: for tests of
+ * the session without sockets. It answers each number as PROTOCOL.md says, remembers what it
+ * stored, and can be told to be busy, full, or forgetful. */
 #ifndef FOB_MODEL_BUS_H
 #define FOB_MODEL_BUS_H
 
@@ -20,13 +20,13 @@ typedef struct {
 typedef struct {
     model_event_t stored[MODEL_EVENTS]; /* by offset - 1 */
     uint64_t head;
-    uint8_t numbers[MODEL_EVENTS];      /* model_number_t, of the session */
+    uint8_t numbers[MODEL_EVENTS]; /* model_number_t, of the session */
     uint64_t offsets[MODEL_EVENTS];
-    uint64_t next;                      /* the next number that is new; 0: the session is not known */
-    uint64_t closed[MODEL_TOPICS];      /* 0, or the first number that was refused BUSY */
+    uint64_t next;                 /* the next number that is new; 0: the session is not known */
+    uint64_t closed[MODEL_TOPICS]; /* 0, or the first number that was refused BUSY */
     bool busy[MODEL_TOPICS];
     bool full;
-    uint64_t full_first;                /* 0, or the first number that was refused DISK_FULL */
+    uint64_t full_first; /* 0, or the first number that was refused DISK_FULL */
     unsigned voids, publishes, gaps;
 } model_bus_t;
 

@@ -1,10 +1,14 @@
 if(TARGET fob_publishers)
+    set(here ${CMAKE_CURRENT_LIST_DIR})
+    set(bench ${here}/session_bench.c ${here}/model_bus.c)
     fob_test(NAME publisher_session LABEL unit LIBRARIES fob_publishers
-        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_publisher_session.c ${CMAKE_CURRENT_LIST_DIR}/model_bus.c)
+        SOURCES ${here}/test_publisher_session.c ${bench})
+    fob_test(NAME publisher_weather LABEL unit LIBRARIES fob_publishers
+        SOURCES ${here}/test_publisher_weather.c ${bench} TIMEOUT 120)
+    fob_test(NAME fire LABEL unit LIBRARIES fob_publishers SOURCES ${here}/test_fire.c)
     fob_test(NAME publisher LABEL unit LIBRARIES fob_publishers
-        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_publisher.c ${CMAKE_CURRENT_LIST_DIR}/model_bus.c
-            ${CMAKE_CURRENT_LIST_DIR}/fake_bus.c)
-    foreach(test publisher_session publisher)
+        SOURCES ${here}/test_publisher.c ${here}/model_bus.c ${here}/fake_bus.c)
+    foreach(test publisher_session publisher_weather publisher fire)
         target_include_directories(test_${test} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     endforeach()
 endif()

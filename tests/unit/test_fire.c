@@ -1,0 +1,273 @@
+/* Fire-and-forget events on their way to the socket, and the receipts of both kinds. */
+#include "support/case.h"
+
+#include "proto/wire.h"
+#include "publishers/fire.h"
+#include "publishers/hold.h"
+#include "publishers/numbers.h"
+
+#include <stdlib.h>
+
+static const fob_now_t start = {.mono_ns = FOB_SEC, .wall_ms = 1700000000000};
+
+typedef struct {
+    fob_receipts_t receipts;
+    fob_fire_t *fire;
+    fob_now_t now;
+} bench_t;
+
+static void bench_start(bench_t *b, uint32_t window) {
+    *b = (bench_t){.receipts.wanted = true, .now = start};
+    b->fire = fob_fire_new(window, 4711, &b->receipts);
+    assert_non_null(b->fire);
+}
+
+static void bench_end(bench_t *b) {
+    fob_fire_destroy(&b->fire);
+    fob_receipts_free(&b->receipts);
+}
+
+static fob_status_t fire(bench_t *b, const char *topic, size_t size, int64_t deadline) {
+    uint8_t *data = calloc(1, size + 1);
+    fob_envelope_t event = {.topic = fob_slice_str(topic), .data = fob_slice(data, size)};
+    fob_status_t status = fob_fire_offer(b->fire, &event, deadline, NULL);
+    free(data);
+    return status;
+}
+
+/* The next message's header; its events are checked to be as many as it says. */
+static bool next(bench_t *b, fob_cast_t *cast, char *topic) {
+    fob_slice_t head, name, bytes;
+    fob_blob_t *body;
+    if (!fob_fire_next(b->fire, b->now, &head, &body))
+        return false;
+    assert_int_equal(fob_cast_read(head, cast), FOB_OK);
+    snprintf(topic, 300, "%.*s", (int)cast->topic.size, (const char *)cast->topic.data);
+    uint64_t count = 0;
+    fob_cursor_t cursor = fob_cursor(fob_blob_slice(body));
+    while (!fob_cursor_end(&cursor)) {
+        assert_true(fob_envelope_skim(&cursor, &name, &bytes));
+        count++;
+    }
+    assert_int_equal(count, cast->count);
+    fob_blob_unref(&body);
+    return true;
+}
+
+static unsigned receipts(bench_t *b, fob_status_t expected) {
+    _Alignas(8) uint8_t bytes[8192];
+    size_t size, count;
+    unsigned all = 0;
+    while ((size = fob_receipts_take(&b->receipts, bytes, sizeof bytes, &count)) > 0) {
+        fob_receipt_t receipt;
+        for (size_t at = 0; fob_receipts_read(bytes, size, &at, &receipt); all++)
+            assert_int_equal(receipt.status, expected);
+    }
+    return all;
+}
+
+static void events_of_one_topic_ride_together_and_are_numbered(void **state) {
+    (void)state;
+    bench_t b;
+    fob_cast_t cast;
+    char topic[300];
+    bench_start(&b, 1000);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(fire(&b, i % 2 ? "b" : "a", 10, FOB_NEVER), FOB_OK);
+    assert_true(next(&b, &cast, topic));
+    assert_string_equal(topic, "a");
+    assert_int_equal(cast.kind, FOB_CAST_FIRE);
+    assert_int_equal(cast.count, 10);
+    assert_int_equal(cast.seq, 1);
+    assert_int_equal(cast.source, 4711);
+    assert_int_equal(cast.time_ms, start.wall_ms);
+    /* What comes while the socket is full waits for the next message. */
+    assert_int_equal(fire(&b, "a", 10, FOB_NEVER), FOB_OK);
+    assert_true(next(&b, &cast, topic));
+    assert_int_equal(cast.count, 10);
+    fob_fire_sent(b.fire);
+    assert_int_equal(receipts(&b, FOB_OK), 10);
+    assert_true(next(&b, &cast, topic));
+    assert_string_equal(topic, "b");
+    fob_fire_sent(b.fire);
+    assert_true(next(&b, &cast, topic));
+    assert_string_equal(topic, "a");
+    assert_int_equal(cast.seq, 11);
+    assert_int_equal(cast.count, 1);
+    fob_fire_sent(b.fire);
+    assert_true(fob_fire_empty(b.fire));
+    assert_int_equal(receipts(&b, FOB_OK), 11);
+    bench_end(&b);
+}
+
+static void a_batch_is_bounded(void **state) {
+    (void)state;
+    bench_t b;
+    fob_cast_t cast;
+    char topic[300];
+    bench_start(&b, 10000);
+    for (int i = 0; i < 2000; i++)
+        assert_int_equal(fire(&b, "a", 200, FOB_NEVER), FOB_OK);
+    assert_int_equal(fire(&b, "a", 300000, FOB_NEVER), FOB_OK);
+    uint64_t seq = 1;
+    for (; next(&b, &cast, topic); fob_fire_sent(b.fire)) {
+        assert_int_equal(cast.seq, seq);
+        assert_true(cast.count < 400);
+        seq += cast.count;
+    }
+    assert_int_equal(seq, 2002);
+    bench_end(&b);
+}
+
+static void the_queue_is_bounded_by_the_window(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(fire(&b, "a", 1, FOB_NEVER), FOB_OK);
+    assert_int_equal(fire(&b, "a", 1, FOB_NEVER), FOB_AGAIN);
+    fob_fire_fail(b.fire, FOB_CLOSED, (fob_slice_t){0});
+    assert_int_equal(receipts(&b, FOB_CLOSED), 3);
+    assert_int_equal(fire(&b, "no topic", 1, FOB_NEVER), FOB_BAD_TOPIC);
+    assert_int_equal(fire(&b, "a", 1, FOB_NEVER), FOB_OK);
+    bench_end(&b);
+}
+
+static void what_is_past_its_deadline_is_taken_out_and_leaves_no_hole(void **state) {
+    (void)state;
+    bench_t b;
+    fob_cast_t cast;
+    char topic[300];
+    bench_start(&b, 100);
+    uint64_t mark = fob_fire_mark(b.fire);
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(fire(&b, "a", 1, start.mono_ns + (i % 3 + 1) * FOB_SEC), FOB_OK);
+    assert_int_equal(fob_fire_deadline(b.fire), start.mono_ns + FOB_SEC);
+    assert_true(fob_fire_done_below(b.fire, mark));
+    mark = fob_fire_mark(b.fire);
+    b.now.mono_ns += FOB_SEC;
+    fob_fire_expire(b.fire, b.now, FOB_UNREACHABLE, (fob_slice_t){0});
+    assert_int_equal(receipts(&b, FOB_UNREACHABLE), 3);
+    assert_true(fob_fire_deadline(b.fire) > b.now.mono_ns);
+    uint64_t seq = 1;
+    assert_false(fob_fire_done_below(b.fire, mark));
+    for (; next(&b, &cast, topic); fob_fire_sent(b.fire)) {
+        assert_int_equal(cast.seq, seq);
+        seq += cast.count;
+    }
+    assert_int_equal(seq, 7);
+    assert_true(fob_fire_done_below(b.fire, mark));
+    assert_int_equal(fob_fire_deadline(b.fire), FOB_NEVER);
+    bench_end(&b);
+}
+
+static void too_many_topics_begin_anew_under_another_source(void **state) {
+    (void)state;
+    static fob_numbers_t numbers;
+    fob_numbers_init(&numbers, 1);
+    char topic[16];
+    for (int i = 0; i < 384; i++) {
+        snprintf(topic, sizeof topic, "t%d", i);
+        fob_numbers_of(&numbers, fob_slice_str(topic))->next += 5;
+    }
+    assert_int_equal(numbers.source, 1);
+    assert_int_equal(fob_numbers_of(&numbers, fob_slice_str("t7"))->next, 6);
+    assert_int_equal(fob_numbers_of(&numbers, fob_slice_str("one-more"))->next, 1);
+    assert_int_not_equal(numbers.source, 1);
+    assert_int_equal(fob_numbers_of(&numbers, fob_slice_str("t7"))->next, 1);
+}
+
+static void receipts_come_out_whole_and_in_order(void **state) {
+    (void)state;
+    fob_receipts_t self = {.wanted = true};
+    fob_receipt_event_t event = {.topic = fob_slice_str("order_placed"), .id = fob_slice_str("i")};
+    uint64_t in = 0, out = 0;
+    for (int round = 0; round < 300; round++) {
+        for (int i = 0; i < round % 7 + 1; i++) {
+            assert_true(fob_receipts_promise(&self, event.topic.size, event.id.size));
+            event.number = ++in;
+            fob_receipts_keep(&self, &event, in % 2 ? FOB_BUSY : FOB_OK, fob_slice_str("why so"),
+                              FOB_LEVEL_OS, in * 2, 3);
+        }
+        _Alignas(8) uint8_t bytes[FOB_RECEIPT_MAX];
+        size_t count, size = fob_receipts_take(&self, bytes, sizeof bytes, &count), at = 0;
+        fob_receipt_t receipt;
+        while (fob_receipts_read(bytes, size, &at, &receipt)) {
+            assert_int_equal(receipt.number, ++out);
+            assert_int_equal(receipt.offset, out * 2);
+            assert_string_equal(receipt.topic, "order_placed");
+            assert_string_equal(receipt.id, "i");
+            assert_string_equal(receipt.level, "os");
+            if (receipt.status == FOB_BUSY)
+                assert_string_equal(receipt.text, "why so");
+            else
+                assert_null(receipt.text);
+        }
+    }
+    assert_int_equal(in - out, self.waiting);
+    assert_int_equal(self.owed, 0);
+    assert_int_equal(self.reserved, 0);
+    assert_int_equal(fob_receipts_verdict(&self), FOB_BUSY);
+    assert_int_equal(fob_receipts_verdict(&self), FOB_OK);
+    fob_receipts_free(&self);
+}
+
+static void receipts_nobody_reads_are_only_counted(void **state) {
+    (void)state;
+    fob_receipts_t self = {0};
+    fob_receipt_event_t event = {.number = 1};
+    for (int i = 0; i < 1000; i++) {
+        assert_true(fob_receipts_promise(&self, 10, 10));
+        fob_receipts_keep(&self, &event, FOB_OK, (fob_slice_t){0}, FOB_LEVEL_DISK, 1, 1);
+    }
+    assert_int_equal(self.waiting, 1000);
+    assert_null(self.data);
+}
+
+static void the_pause_after_refusals_in_a_row_grows_and_starts_small_again(void **state) {
+    (void)state;
+    static fob_holds_t holds;
+    fob_slice_t topic = fob_slice_str("a"), other = fob_slice_str("b");
+    int64_t before = 0;
+    for (int i = 0; i < 10; i++) {
+        fob_holds_close(&holds, start, &topic, FOB_BUSY, fob_slice_str("full"), 10 * FOB_MS);
+        assert_non_null(fob_holds_find(&holds, topic));
+        assert_null(fob_holds_find(&holds, other));
+        int64_t pause = fob_holds_deadline(&holds) - start.mono_ns;
+        assert_true(pause >= 50 * FOB_MS && pause >= before && pause <= 5 * FOB_SEC);
+        before = pause;
+        fob_holds_open_all(&holds);
+        assert_null(fob_holds_find(&holds, topic));
+    }
+    assert_int_equal(before, 5 * FOB_SEC);
+    fob_holds_stored(&holds, topic);
+    assert_int_equal(holds.count, 0);
+    fob_holds_close(&holds, start, &topic, FOB_BUSY, (fob_slice_t){0}, 700 * FOB_MS);
+    assert_int_equal(fob_holds_deadline(&holds) - start.mono_ns, 700 * FOB_MS);
+}
+
+static void more_busy_topics_than_can_be_told_apart_hold_all(void **state) {
+    (void)state;
+    static fob_holds_t holds;
+    char name[16];
+    for (int i = 0; i <= FOB_HOLDS; i++) {
+        snprintf(name, sizeof name, "t%d", i);
+        fob_slice_t topic = fob_slice_str(name);
+        assert_null(fob_holds_find(&holds, fob_slice_str("free")));
+        fob_holds_close(&holds, start, &topic, FOB_BUSY, (fob_slice_t){0}, FOB_SEC);
+    }
+    assert_non_null(fob_holds_find(&holds, fob_slice_str("free")));
+    assert_int_equal(holds.closed, FOB_HOLDS + 1);
+    fob_holds_open_all(&holds);
+    assert_null(fob_holds_find(&holds, fob_slice_str("free")));
+    assert_int_equal(holds.closed, 0);
+}
+
+FOB_MAIN(FOB_CASE(events_of_one_topic_ride_together_and_are_numbered), FOB_CASE(a_batch_is_bounded),
+         FOB_CASE(the_queue_is_bounded_by_the_window),
+         FOB_CASE(what_is_past_its_deadline_is_taken_out_and_leaves_no_hole),
+         FOB_CASE(too_many_topics_begin_anew_under_another_source),
+         FOB_CASE(receipts_come_out_whole_and_in_order),
+         FOB_CASE(receipts_nobody_reads_are_only_counted),
+         FOB_CASE(the_pause_after_refusals_in_a_row_grows_and_starts_small_again),
+         FOB_CASE(more_busy_topics_than_can_be_told_apart_hold_all))
