@@ -6,6 +6,13 @@ foreach(part bus_wire bus_queue bus_broadcast bus_strangers bus_restart bus_fail
         LIBRARIES fob_bus fob_test_dealer TIMEOUT 120)
 endforeach()
 
+# The program that serves, as a user starts it.
+fob_test(NAME bus_serve LABEL integration SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_bus_serve.c
+    ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c)
+if(TARGET fob)
+    add_dependencies(test_bus_serve fob)
+endif()
+
 # That ThreadSanitizer still sees a race in an actor: the bus, built with one, must be told of.
 if(FOB_SANITIZE MATCHES "thread")
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bus/*.c)

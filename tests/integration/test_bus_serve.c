@@ -1,0 +1,158 @@
+#include "tests/support/case.h"
+#include "tests/support/process.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Runs `fob serve ...` to its end, which must be with that code and those words on standard error.
+ */
+#define REFUSED(code, words, ...)                                                                  \
+    do {                                                                                           \
+        char *err;                                                                                 \
+        assert_int_equal(process_run_fob(NULL, NULL, &err, "serve", __VA_ARGS__, NULL), code);     \
+        if (!strstr(err, words))                                                                   \
+            fail_msg("\"%s\" says nothing of \"%s\"", err, words);                                 \
+        free(err);                                                                                 \
+    } while (0)
+
+static const char *port_text(int port) {
+    static char text[16];
+    snprintf(text, sizeof text, "%d", port);
+    return text;
+}
+
+static void it_says_one_line_when_it_is_ready(void **state) {
+    (void)state;
+    char *folder = process_folder(), expected[512];
+    int port = process_port();
+    process_t *bus = process_fob("serve", "--port", port_text(port), "--data", folder, NULL);
+    snprintf(expected, sizeof expected,
+             "fob " FOB_VERSION_STRING " ready: tcp://127.0.0.1:%d, data %s, sync always", port,
+             folder);
+    assert_string_equal(process_line(bus, PROCESS_OUT, 10000), expected);
+    process_destroy(&bus);
+    process_folder_remove(&folder);
+}
+
+static void a_signal_ends_it_within_seconds(int signal_number) {
+    char *folder = process_folder();
+    process_t *bus = process_serve(process_port(), "--data", folder, NULL);
+    long long start = process_clock();
+    process_signal(bus, signal_number);
+    assert_int_equal(process_wait(bus, 10000), 0);
+    assert_true(process_clock() - start < 5000);
+    process_destroy(&bus);
+    process_folder_remove(&folder);
+}
+
+static void sigterm_ends_it_with_0(void **state) {
+    (void)state;
+    a_signal_ends_it_within_seconds(SIGTERM);
+}
+
+static void sigint_ends_it_with_0(void **state) {
+    (void)state;
+    a_signal_ends_it_within_seconds(SIGINT);
+}
+
+static void a_port_in_use_is_71_and_named(void **state) {
+    (void)state;
+    int port = process_port();
+    process_t *bus = process_serve(port, "--memory", NULL);
+    REFUSED(71, port_text(port), "--memory", "--port", port_text(port));
+    process_destroy(&bus);
+}
+
+static void a_folder_in_use_is_73_and_named(void **state) {
+    (void)state;
+    char *folder = process_folder(), other[16];
+    process_t *bus = process_serve(process_port(), "--data", folder, NULL);
+    snprintf(other, sizeof other, "%d", process_port());
+    REFUSED(73, folder, "--data", folder, "--port", other);
+    process_destroy(&bus);
+    process_folder_remove(&folder);
+}
+
+static void a_config_error_is_78_with_file_and_line(void **state) {
+    (void)state;
+    char *folder = process_folder(), path[512], where[600];
+    snprintf(path, sizeof path, "%s/fob.cfg", folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("# mine\nport = 7670\nretian = 5m\n", file);
+    fclose(file);
+    snprintf(where, sizeof where, "%s:3: ", path);
+    REFUSED(78, where, "--memory", "--config", path);
+    REFUSED(78, where, "--memory", "--check", "--config", path);
+    process_folder_remove(&folder);
+}
+
+static void checking_settings_runs_nothing(void **state) {
+    (void)state;
+    char *folder = process_folder(), data[512];
+    snprintf(data, sizeof data, "%s/data", folder);
+    assert_int_equal(process_run_fob(NULL, NULL, NULL, "serve", "--check", "--data", data, NULL),
+                     0);
+    assert_int_not_equal(access(data, F_OK), 0);
+    process_folder_remove(&folder);
+}
+
+static void folders_on_the_way_are_made(void **state) {
+    (void)state;
+    char *folder = process_folder(), data[512];
+    snprintf(data, sizeof data, "%s/a/b/data", folder);
+    process_t *bus = process_serve(process_port(), "--data", data, NULL);
+    assert_int_equal(access(data, W_OK), 0);
+    process_destroy(&bus);
+    process_folder_remove(&folder);
+}
+
+static void an_open_address_must_be_meant(void **state) {
+    (void)state;
+    REFUSED(64, "--insecure", "--memory", "--bind", "0.0.0.0");
+    process_t *bus =
+        process_serve(process_port(), "--memory", "--bind", "0.0.0.0", "--insecure", NULL);
+    process_destroy(&bus);
+}
+
+static void contradictions_are_usage_errors(void **state) {
+    (void)state;
+    REFUSED(64, "exclude", "--memory", "--data", "/tmp/x");
+    REFUSED(64, "sync", "--memory", "--sync", "sometimes");
+    REFUSED(64, "--port", "--memory", "--port", "70000");
+}
+
+/* The soft limit on descriptors of a running process. */
+static unsigned long soft_limit(pid_t pid) {
+    char path[64], line[256];
+    unsigned long soft = 0;
+    snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file))
+        if (sscanf(line, "Max open files %lu", &soft) == 1)
+            break;
+    fclose(file);
+    return soft;
+}
+
+static void the_limit_of_open_files_is_raised(void **state) {
+    (void)state;
+    char command[256];
+    snprintf(command, sizeof command,
+             "ulimit -Sn 64; exec \"$FOB_BINARY\" serve --memory --port %d", process_port());
+    const char *const argv[] = {"sh", "-c", command, NULL};
+    process_t *bus = process_spawn(argv);
+    assert_non_null(process_line_with(bus, PROCESS_OUT, " ready: ", 10000));
+    assert_true(soft_limit(process_pid(bus)) > 64);
+    process_destroy(&bus);
+}
+
+FOB_MAIN(FOB_CASE(it_says_one_line_when_it_is_ready), FOB_CASE(sigterm_ends_it_with_0),
+         FOB_CASE(sigint_ends_it_with_0), FOB_CASE(a_port_in_use_is_71_and_named),
+         FOB_CASE(a_folder_in_use_is_73_and_named),
+         FOB_CASE(a_config_error_is_78_with_file_and_line),
+         FOB_CASE(checking_settings_runs_nothing), FOB_CASE(folders_on_the_way_are_made),
+         FOB_CASE(an_open_address_must_be_meant), FOB_CASE(contradictions_are_usage_errors),
+         FOB_CASE(the_limit_of_open_files_is_raised))
