@@ -276,10 +276,11 @@ static fob_status_t store_stretches(offer_t *self, const item_t *items, uint32_t
     return FOB_OK;
 }
 
-static void answer_items(offer_t *self, const item_t *items) {
-    for (uint32_t i = 0; i < self->count;) {
+/* Answers the first `count`, each from its own fate or from what is known. */
+static void answer_items(offer_t *self, const item_t *items, uint32_t count) {
+    for (uint32_t i = 0; i < count;) {
         uint32_t end = i + 1;
-        while (end < self->count && items[end].status == items[i].status)
+        while (end < count && items[end].status == items[i].status)
             end++;
         if (items[i].status == FOB_OK)
             answer_known(self, self->first + i, end - i, FOB_UNKNOWN_OUTCOME);
@@ -289,15 +290,19 @@ static void answer_items(offer_t *self, const item_t *items) {
     }
 }
 
+/* How many of the batch were used up before; its first number is not above the next. */
+static uint32_t old_count(const offer_t *self) {
+    uint64_t old = self->next - self->first;
+    return old < self->count ? (uint32_t)old : self->count;
+}
+
 static fob_status_t publish_mixed(offer_t *self, const item_t *items) {
-    uint64_t known = self->next - self->first; /* admitted: not below */
-    uint32_t old = known < self->count ? (uint32_t)known : self->count;
     if (!receipts_reserve(self, self->count))
         return FOB_NO_MEMORY;
-    fob_status_t status = store_stretches(self, items, old);
+    fob_status_t status = store_stretches(self, items, old_count(self));
     if (status != FOB_OK)
         return status;
-    answer_items(self, items);
+    answer_items(self, items, self->count);
     answers_end(self);
     return FOB_OK;
 }
@@ -338,18 +343,18 @@ static void forget_refusal(fob_core_t *core, fob_refusal_t *refusal) {
     *refusal = core->refusals[--core->refusal_count];
 }
 
-/* Answers all from `next` on with one status; what is older, as known. */
-static fob_status_t refuse(offer_t *self, fob_status_t status) {
+/* Answers all from `next` on with one status; what is older by itself (`items`; NULL: all are
+ * good). */
+static fob_status_t refuse(offer_t *self, fob_status_t status, const item_t *items) {
     if (!receipts_reserve(self, self->count + 1))
         return FOB_NO_MEMORY;
-    uint64_t end = self->first + self->count, from = self->first;
-    if (from < self->next) {
-        uint64_t known = (self->next < end ? self->next : end) - from;
-        answer_known(self, from, known, FOB_UNKNOWN_OUTCOME);
-        from += known;
-    }
-    if (from < end)
-        answer(self, status, from, end - from, 0, 0);
+    uint32_t old = self->first < self->next ? old_count(self) : 0;
+    if (items)
+        answer_items(self, items, old);
+    else if (old)
+        answer_known(self, self->first, old, FOB_UNKNOWN_OUTCOME);
+    if (old < self->count)
+        answer(self, status, self->first + old, self->count - old, 0, 0);
     answers_end(self);
     return FOB_OK;
 }
@@ -406,7 +411,7 @@ static fob_status_t publish_items(offer_t *self, fob_status_t refused) {
     fob_status_t status = FOB_PROTOCOL;
     if (read_items(self->core, body, items, &self->count)) {
         status = admit(self, refused);
-        status = status == FOB_OK ? publish_mixed(self, items) : refuse(self, status);
+        status = status == FOB_OK ? publish_mixed(self, items) : refuse(self, status, items);
     }
     free(items);
     return status;
@@ -437,7 +442,7 @@ fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) {
     } else {
         offer.count = sheet->count;
         status = admit(&offer, command->publish.refuse);
-        status = status == FOB_OK ? publish_sheet(&offer, sheet) : refuse(&offer, status);
+        status = status == FOB_OK ? publish_sheet(&offer, sheet) : refuse(&offer, status, NULL);
     }
     fob_sheet_unref(&self->sheets, sheet);
     return status;

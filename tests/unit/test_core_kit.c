@@ -62,7 +62,25 @@ static void slices_free(kit_t *kit) {
     kit->slice_count = 0;
 }
 
+/* Gives back the turns all of whose commits are durable. */
+static void release(kit_t *kit, uint64_t durable) {
+    size_t kept = 0;
+    for (size_t i = 0; i < kit->turn_count; i++) {
+        uint64_t needs = kit->turns[i]->position;
+        for (size_t k = 0; k < kit->turns[i]->effect_count; k++)
+            needs =
+                kit->turns[i]->effects[k].after > needs ? kit->turns[i]->effects[k].after : needs;
+        if (needs <= durable)
+            fob_core_release(kit->core, &kit->turns[i]);
+        else
+            kit->turns[kept++] = kit->turns[i];
+    }
+    kit->turn_count = kept;
+}
+
 void kit_free(kit_t *kit) {
+    release(kit, UINT64_MAX);
+    free(kit->turns);
     fob_core_destroy(&kit->core);
     for (size_t i = 0; i < kit->log_count; i++)
         free(kit->log[i].bytes);
@@ -181,6 +199,7 @@ void kit_sync(kit_t *kit, uint64_t position) {
             kit->waiting[kept++] = kit->waiting[i];
     }
     kit->waiting_count = kept;
+    release(kit, kit->durable);
 }
 
 void kit_take(kit_t *kit) {
@@ -209,7 +228,8 @@ void kit_take(kit_t *kit) {
                 grown(kit->hashes, &kit->hash_capacity, kit->hash_capacity, sizeof *kit->hashes);
         kit->hashes[kit->position] = fob_core_hash(kit->core);
     }
-    fob_core_release(kit->core, &turn);
+    kit->turns = grown(kit->turns, &kit->turn_capacity, kit->turn_count, sizeof(fob_turn_t *));
+    kit->turns[kit->turn_count++] = turn;
     kit_sync(kit, kit->manual ? kit->durable : kit->position);
 }
 
@@ -242,6 +262,7 @@ static void load_checkpoint(kit_t *kit) {
 }
 
 void kit_crash(kit_t *kit, uint64_t keep) {
+    release(kit, UINT64_MAX);
     fob_core_destroy(&kit->core);
     while (kit->log_count && kit->log[kit->log_count - 1].position > keep)
         free(kit->log[--kit->log_count].bytes);

@@ -47,6 +47,8 @@ typedef struct {
     size_t waiting_count, waiting_capacity;
     kit_effect_t *shown; /* performed, in order; the test clears them */
     size_t shown_count, shown_capacity;
+    fob_turn_t **turns; /* not released yet: their effects wait */
+    size_t turn_count, turn_capacity;
     fob_buf_t *slices; /* of the newest checkpoint */
     size_t slice_count;
     uint64_t checkpoint_position;

@@ -214,7 +214,9 @@ static void see_receipt(const kit_effect_t *effect) {
                 /* FORGOTTEN only where nothing was ever confirmed: the first message was lost. */
                 check(row[0] == FOB_GAP || row[0] == FOB_DISK_FULL ||
                           (row[0] == FOB_FORGOTTEN && publisher->low == 1),
-                      "answered %s", fob_status_name((fob_status_t)row[0]));
+                      "number %llu answered %s; low is %llu, next %llu", (unsigned long long)number,
+                      fob_status_name((fob_status_t)row[0]), (unsigned long long)publisher->low,
+                      (unsigned long long)publisher->next);
                 if (row[0] == FOB_FORGOTTEN)
                     number = 1;
                 if (!publisher->receipts[number] &&
@@ -274,7 +276,7 @@ static void act_publish(void) {
     publisher_t *publisher = &world->publishers[index];
     uint64_t first = publisher->next, count = 1 + chance(chance(4) ? 8 : 60);
     if (publisher->resend) {
-        first = publisher->resend;
+        first = publisher->resend > publisher->low ? publisher->resend : publisher->low;
         publisher->resend = 0;
         count = publisher->next - first < count ? publisher->next - first : count;
         if (first + count < publisher->next)
