@@ -47,8 +47,8 @@ static int64_t pause_of(const fob_hold_t *hold, int64_t retry_ns) {
 
 void fob_holds_close(fob_holds_t *self, fob_now_t now, const fob_slice_t *topic,
                      fob_status_t status, fob_slice_t text, int64_t retry_ns) {
-    fob_hold_t *hold = topic ? find(self, *topic) : &self->all;
-    if (!hold)
+    fob_hold_t *hold = &self->all;
+    if (topic && !(hold = find(self, *topic)))
         hold = make(self, *topic);
     if (hold->used && hold->closed)
         return; /* a later event of it that was under way: the same refusal */

@@ -80,10 +80,11 @@ bool fob_receipts_promise(fob_receipts_t *self, size_t topic, size_t id) {
 }
 
 static uint8_t *string_put(uint8_t *to, fob_slice_t text) {
-    if (text.size)
-        memcpy(to, text.data, text.size);
-    to[text.size] = 0;
-    return to + text.size + 1;
+    size_t size = text.data ? text.size : 0;
+    if (size)
+        memcpy(to, text.data, size);
+    to[size] = 0;
+    return to + size + 1;
 }
 
 static void record_put(fob_receipts_t *self, record_t *record, const fob_receipt_event_t *event,
