@@ -34,12 +34,13 @@ static bool receipts_reserve(offer_t *self, size_t rows) {
     fob_open_turn_t *turn = fob_core_open(self->core);
     size_t effects = rows / ROWS_MAX + 1;
     size_t bytes = rows * ROW_BYTES + effects * 8;
+    fob_buf_clear(&self->core->rows);
+    fob_buf_clear(&self->core->row_heads);
     if (!turn || !fob_turn_reserve(turn, 0, effects, 0, 0) ||
         !fob_buf_room(&self->core->rows, ROWS_MAX * ROW_BYTES))
         return false;
     self->area = fob_turn_bytes(turn, bytes);
     self->effects_left = (uint32_t)effects;
-    fob_buf_clear(&self->core->rows);
     return self->area && fob_buf_room(&self->core->row_heads, 16);
 }
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POOL_MAX    1024  /* structs kept */
-#define POOL_EVENTS 16384 /* the longest index kept with one */
-#define LOOK_BACK   8     /* topics compared before one is listed (again) */
+#define POOL_MAX    1024 /* structs kept */
+#define POOL_EVENTS 2048 /* the longest index kept with one */
+#define LOOK_BACK   8    /* topics compared before one is listed (again) */
 
 static void sheet_free(fob_sheet_t *self) {
     free(self->begin);

@@ -10,3 +10,11 @@ fob_test(NAME core_seeded LABEL unit TIMEOUT 300
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_seeded.c ${CMAKE_CURRENT_LIST_DIR}/test_core_model.c
         ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
     LIBRARIES fob_core)
+
+# Not a test: `cmake --build . --target core_speed`.
+add_executable(core_speed EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/test_core_speed.c)
+target_link_libraries(core_speed PRIVATE fob_core)
+
+# Its allocations are counted, and refused.
+fob_test(NAME core_memory LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_memory.c
+    LIBRARIES fob_core -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)

@@ -1,0 +1,222 @@
+/* What the core allocates: nothing once warm; and what it does when there is nothing to be had. */
+#include "bus/core/core.h"
+#include "proto/envelope.h"
+#include "tests/support/case.h"
+
+#include <stdlib.h>
+
+/* --- malloc, watched (the linker leads all calls here) --- */
+
+static bool watching;
+static uint64_t calls, fail_at; /* the number of the call that fails; 0: none */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+static bool refused(void) {
+    if (!watching)
+        return false;
+    return ++calls == fail_at;
+}
+void *__wrap_malloc(size_t size) {
+    return refused() ? NULL : __real_malloc(size);
+}
+void *__wrap_calloc(size_t count, size_t size) {
+    return refused() ? NULL : __real_calloc(count, size);
+}
+void *__wrap_realloc(void *old, size_t size) {
+    return refused() ? NULL : __real_realloc(old, size);
+}
+
+/* --- a small bus: acks whatever is delivered --- */
+
+#define TURNS_MAX 4096
+
+typedef struct {
+    fob_core_t *core, *twin; /* twin: replays the records as they come */
+    fob_now_t now;
+    uint64_t seq, delivered, number, position;
+    fob_buf_t runs;
+    uint64_t memory_errors;
+} world_t;
+
+static const fob_core_config_t config = {.max_event = 1000000,
+                                         .max_groups = 10,
+                                         .max_sessions = 10,
+                                         .session_keep_ms = 3600000,
+                                         .cache_bytes = 1 << 20,
+                                         .page_bytes = 65536,
+                                         .mark_block = 4096,
+                                         .max_attempts = 5,
+                                         .backoff_first_ms = 1000,
+                                         .backoff_max_ms = 300000,
+                                         .backoff_factor = 2,
+                                         .release_first_ms = 100};
+
+static bool step(world_t *world, const fob_command_t *command) {
+    watching = true;
+    fob_status_t status = fob_core_step(world->core, world->now, command);
+    watching = false;
+    if (status == FOB_NO_MEMORY)
+        world->memory_errors++;
+    else
+        assert_int_equal(status, FOB_OK);
+    return status == FOB_OK;
+}
+
+/* A refused command is offered again: by then there is memory. */
+static void insist(world_t *world, const fob_command_t *command) {
+    if (!step(world, command))
+        assert_true(step(world, command));
+}
+
+static void join(world_t *world, uint64_t conn, const char *group, const char *pattern) {
+    uint8_t session[FOB_SESSION_SIZE] = {(uint8_t)conn, 1};
+    insist(world, &(fob_command_t){.kind = FOB_CMD_JOIN,
+                                   .conn = conn,
+                                   .join = {session, fob_slice_str(group), fob_slice_str(pattern),
+                                            true, false, 300, 2}});
+}
+
+static void publish(world_t *world, unsigned count, bool mixed) {
+    static const uint8_t session[FOB_SESSION_SIZE] = {9};
+    fob_buf_t body = {0};
+    for (unsigned i = 0; i < count; i++) {
+        fob_envelope_t event = {.topic =
+                                    fob_slice_str(mixed && i % 3 ? "order.paid" : "order.placed"),
+                                .data = fob_slice_str("data")};
+        assert_int_equal(fob_envelope_write(&body, UINT64_MAX, &event), FOB_OK);
+    }
+    fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
+    insist(world,
+           &(fob_command_t){.kind = FOB_CMD_PUBLISH,
+                            .conn = 1,
+                            .publish = {session, world->number, world->number, blob, FOB_OK}});
+    world->number += count;
+    fob_blob_unref(&blob);
+    fob_buf_free(&body);
+}
+
+static void ack(world_t *world, const fob_effect_t *effect, unsigned kind) {
+    fob_buf_clear(&world->runs);
+    fob_pack_array(&world->runs, effect->span_count);
+    for (size_t i = 0; i < effect->span_count; i++) {
+        const fob_span_t *span = &effect->spans[i];
+        fob_run_write(&world->runs, (uint64_t[]){kind, span->offset, span->count, span->token}, 4);
+        world->delivered += span->count;
+    }
+    insist(world, &(fob_command_t){.kind = FOB_CMD_SETTLE,
+                                   .conn = effect->conn,
+                                   .settle = {effect->group, ++world->seq, 300 + world->delivered,
+                                              fob_buf_slice(&world->runs)}});
+}
+
+/* What the journal would give back is what the core went through. */
+static void replay(world_t *world, const fob_turn_t *turn) {
+    for (size_t i = 0; world->twin && i < turn->record_count; i++) {
+        const fob_record_t *record = &turn->records[i];
+        fob_buf_t bytes = {0};
+        fob_buf_put(&bytes, record->head.data, record->head.size);
+        if (record->body) {
+            fob_slice_t body = fob_blob_slice(record->body);
+            fob_buf_put(&bytes, body.data, body.size);
+        }
+        assert_int_equal(fob_core_replay(world->twin, turn->position, fob_buf_slice(&bytes)),
+                         FOB_OK);
+        fob_buf_free(&bytes);
+    }
+}
+
+/* Takes until nothing is left; every seventh delivery is retried, the rest acked. */
+static void turn(world_t *world, bool retry) {
+    for (unsigned quiet = 0; quiet < 2;) {
+        watching = true;
+        fob_turn_t *turn = fob_core_take(world->core, world->now);
+        watching = false;
+        quiet = turn ? 0 : quiet + 1; /* once more: a take may have lacked memory */
+        if (!turn)
+            continue;
+        replay(world, turn);
+        for (size_t i = 0; i < turn->effect_count; i++) {
+            if (turn->effects[i].kind == FOB_EFF_DELIVER)
+                ack(world, &turn->effects[i],
+                    retry && world->seq % 7 == 6 ? FOB_KIND_RETRY : FOB_KIND_ACK);
+        }
+        fob_core_release(world->core, &turn);
+    }
+}
+
+static void begin(world_t *world) {
+    *world = (world_t){.now = {FOB_SEC, 1700000000000}, .number = 1};
+    calls = fail_at = 0;
+    world->core = fob_core_new(&config);
+    fob_core_start(world->core, world->now, 0);
+}
+
+static void end(world_t *world) {
+    fob_buf_free(&world->runs);
+    fob_core_destroy(&world->core);
+    fob_core_destroy(&world->twin);
+}
+
+static void rounds(world_t *world, unsigned count, bool retry) {
+    for (unsigned i = 0; i < count; i++) {
+        publish(world, i % 5 ? 1 + i % 64 : 1, i % 2);
+        turn(world, retry);
+        world->now.mono_ns += 10 * FOB_MS;
+        world->now.wall_ms += 10;
+    }
+}
+
+static void a_warm_core_allocates_nothing(void **state) {
+    (void)state;
+    world_t world;
+    begin(&world);
+    join(&world, 10, "orders", "order.>");
+    join(&world, 11, "orders", "order.>");
+    join(&world, 12, "paid", "*.paid");
+    for (unsigned i = 0; i < 6; i++) /* the cache is full, and its oldest give way */
+        rounds(&world, 1000, false);
+    calls = 0;
+    uint64_t before = world.delivered;
+    rounds(&world, 1000, false);
+    assert_true(world.delivered - before > 25000);
+    assert_int_equal(calls, 0);
+    end(&world);
+}
+
+/* The n-th allocation fails, for every n: it is told, nothing is half done, and it goes on. */
+static void a_failed_allocation_changes_nothing(void **state) {
+    (void)state;
+    uint64_t failures = 0;
+    for (uint64_t n = 1;; n++) {
+        world_t world;
+        fob_group_stats_t stats;
+        begin(&world);
+        world.twin = fob_core_new(&config);
+        fail_at = n;
+        join(&world, 10, "orders", "order.>");
+        join(&world, 11, "orders", "order.>");
+        join(&world, 12, "paid", "*.paid");
+        rounds(&world, 40, true);
+        step(&world, &(fob_command_t){.kind = FOB_CMD_LOST, .conn = 11});
+        world.now.mono_ns += 400 * FOB_SEC;
+        world.now.wall_ms += 400000;
+        turn(&world, false);
+        failures += world.memory_errors;
+        assert_int_equal(fob_core_hash(world.core), fob_core_hash(world.twin));
+        for (size_t i = 0; fob_core_group_stats(world.core, world.now, i, &stats); i++)
+            assert_int_equal(stats.accepted, stats.acked + stats.dead);
+        bool more = calls >= n;
+        end(&world);
+        if (!more)
+            break;
+    }
+    assert_true(failures > 10);
+}
+
+FOB_MAIN(FOB_CASE(a_warm_core_allocates_nothing), FOB_CASE(a_failed_allocation_changes_nothing))
