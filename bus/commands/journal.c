@@ -97,7 +97,10 @@ static void on_torn(void *arg, const char *name, uint64_t at, const char *text) 
              name, at, text);
 }
 
-static int fail(const look_t *self, const char *folder, const fob_journal_error_t *error) {
+static int fail(const look_t *self, const char *folder, fob_journal_error_t *error) {
+    size_t size = strlen(error->text);
+    if (size > 0 && error->text[size - 1] == '.')
+        error->text[size - 1] = '\0';
     switch (error->code) {
     case FOB_JOURNAL_DAMAGED:
         return fob_fail(self->cli, FOB_EXIT_FOLDER, "%s is damaged: %s", folder, error->text);

@@ -28,8 +28,8 @@ static bool watch(int number) {
     sigemptyset(&action.sa_mask);
     if (sigaction(number, NULL, &before) != 0)
         return false;
-    if (before.sa_handler == SIG_IGN && (number == SIGINT || number == SIGHUP))
-        return true;
+    if (before.sa_handler == SIG_IGN && number == SIGHUP)
+        return true; /* nohup */
     return sigaction(number, &action, NULL) == 0;
 }
 

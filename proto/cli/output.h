@@ -7,7 +7,7 @@
 
 #include "proto/slice.h"
 
-/* From now on SIGTERM, SIGINT and SIGHUP are noted instead of ending the process (one that was
+/* From now on SIGTERM, SIGINT and SIGHUP are noted instead of ending the process (a SIGHUP that was
  * ignored stays so), and SIGPIPE is ignored; with `children`, SIGCHLD makes fob_stop_fd readable,
  * too. False: the system refused. */
 bool fob_stop_begin(bool children);

@@ -108,8 +108,8 @@ static fob_status_t pack_json(fob_offer_t *self, fob_slice_t text, bool strict, 
         return status;
     }
     if (strict || looks_like_json(text)) {
-        snprintf(why, why_size,
-                 "the data is not JSON: %s (--text takes text whatever it looks like)", error.text);
+        snprintf(why, why_size, "the data is not JSON: %s%s", error.text,
+                 strict ? "" : " (--text takes text whatever it looks like)");
         return status;
     }
     if (!fob_utf8_valid(text)) {

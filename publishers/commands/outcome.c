@@ -112,7 +112,7 @@ int fob_outcome_end(fob_outcome_t *self, const char *trouble) {
     in_words(self, words, sizeof words);
     if (self->lines)
         return fob_fail(self->cli, fob_exit_code(self->failed),
-                        "line %" PRIu64 ": %s (every line before it is stored)", self->failed_line,
+                        "line %" PRIu64 ": %s; every line before it is stored", self->failed_line,
                         words);
     return fob_fail(self->cli, fob_exit_code(self->failed), "%s", words);
 }

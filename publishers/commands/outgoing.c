@@ -127,7 +127,7 @@ static bool take_line(outgoing_t *self) {
 static void read_more(outgoing_t *self) {
     if (fob_input_fill(&self->input) == FOB_INPUT_FAILED)
         self->broken = fob_fail(self->cli, FOB_EXIT_IO,
-                                "cannot read standard input: %s (every line before it is stored)",
+                                "cannot read standard input: %s; every line before it is stored",
                                 strerror(errno));
 }
 

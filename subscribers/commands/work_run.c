@@ -44,8 +44,8 @@ static int fail_worker(loop_t *self, fob_status_t status) {
     fob_worker_trouble(self->worker, trouble, sizeof trouble);
     if (status == FOB_PATTERN_DIFFERS)
         return fob_fail(self->cli, FOB_EXIT_DATA,
-                        "%s: to give it another pattern: \"fob group rm %s\" (what waits in it is "
-                        "dropped), then \"fob group add %s '%s'\"",
+                        "%s; to change it: \"fob group rm %s\", which drops what waits in it, then "
+                        "\"fob group add %s '%s'\"",
                         *trouble ? trouble : fob_status_text(status), self->what->group,
                         self->what->group, self->what->pattern);
     return fob_fail_status(self->cli, status, trouble);
