@@ -7,6 +7,7 @@
 
 void fob_table_value(const json_t *value, char *out, size_t size) {
     char *text;
+    out[0] = '\0';
     switch (value ? json_typeof(value) : JSON_NULL) {
     case JSON_STRING:
         snprintf(out, size, "%s", *json_string_value(value) ? json_string_value(value) : "-");

@@ -111,7 +111,7 @@ static int read_text(const pub_t *self, fob_input_t *input, fob_slice_t *text) {
 static int publish_one(pub_t *self) {
     fob_input_t input = {.fd = STDIN_FILENO, .max = FOB_INPUT_MAX};
     fob_offered_t offered;
-    fob_slice_t text;
+    fob_slice_t text = {0};
     char why[300];
     int code = read_text(self, &input, &text);
     if (code == FOB_EXIT_OK) {

@@ -5,8 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-extern char **environ;
+#include <unistd.h>
 
 static const char *const names[FOB_ENVIRONMENT_OURS] = {
     "FOB_TOPIC=", "FOB_OFFSET=", "FOB_ID=", "FOB_KEY=", "FOB_ATTEMPT=", "FOB_GROUP=", "FOB_TOKEN="};

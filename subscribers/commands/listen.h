@@ -18,6 +18,6 @@ typedef struct {
 
 /* Checks pattern, --from and the bus, subscribes, writes events until `count`, a signal, or a
  * reader that has gone. The exit code; where it is not FOB_EXIT_OK, it was said why. */
-int fob_listen(const fob_listen_t *self);
+int fob_listen(const fob_listen_t *what);
 
 #endif

@@ -42,13 +42,13 @@ void process_close_output(process_t *self, process_stream_t stream);
 
 /* The next line without its newline, good until the next call for that stream; also a last one
  * without newline. NULL: the stream ended, or none came in time. */
-const char *process_line(process_t *self, process_stream_t stream, int timeout_ms);
+const char *process_line(process_t *self, process_stream_t which, int timeout_ms);
 /* Reads lines until one contains `text`, and returns that one; NULL as above. */
 const char *process_line_with(process_t *self, process_stream_t stream, const char *text,
                               int timeout_ms);
 /* All that is left of a stream until its end, terminated by a zero byte, the caller's to free;
  * *size may be NULL. NULL: it did not end in time. */
-char *process_rest(process_t *self, process_stream_t stream, size_t *size, int timeout_ms);
+char *process_rest(process_t *self, process_stream_t which, size_t *size, int timeout_ms);
 
 void process_signal(process_t *self, int signal_number);
 
