@@ -228,6 +228,7 @@ static fob_segment_t *wait_for_segment(fob_committer_t *self, uint64_t sequence,
     pthread_mutex_lock(&store->lock);
     fob_segment_t *segment = NULL;
     bool gave_up = false;
+    store->no_room = false; /* the keeper looks anew, knowing that it is needed */
     for (;;) {
         segment = fob_segments_find(&store->segments, sequence);
         if (segment != NULL)

@@ -64,7 +64,7 @@ static void room_made(const file_t *self, uint64_t *tail, uint64_t *behind) {
 /* What could still be made without touching what is left to settles. Lock held. */
 static uint64_t room_to_make(const file_t *self) {
     const fob_store_t *store = &self->store;
-    uint64_t bytes = fob_segments_bytes(&store->segments) + store->segment_bytes;
+    uint64_t bytes = store->segments.bytes + store->segment_bytes;
     uint64_t limit = store->max_bytes > bytes ? store->max_bytes - bytes : 0;
     uint64_t available = atomic_load(&self->store.available);
     available = available > store->segment_bytes ? available - store->segment_bytes : 0;
@@ -240,7 +240,7 @@ static void file_trim(fob_journal_t *journal, uint64_t offset, int64_t now_ms) {
     uint64_t checkpoint = fob_checkpoints_kept(self->checkpoints).older;
     bool any = false;
     pthread_mutex_lock(&store->lock);
-    uint64_t bytes = fob_segments_bytes(&store->segments);
+    uint64_t bytes = store->segments.bytes;
     fob_segment_t **end = &store->doomed;
     while (*end != NULL)
         end = &(*end)->next;
@@ -301,7 +301,7 @@ static void file_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
     out->checkpoint_position = fob_checkpoints_kept(self->checkpoints).newest;
     uint64_t tail, behind;
     pthread_mutex_lock(&store->lock);
-    out->bytes = fob_segments_bytes(&store->segments);
+    out->bytes = store->segments.bytes;
     out->segments = store->segments.count;
     if (store->segments.count > 0 && store->segments.all[0]->first_position != 0 &&
         store->segments.all[0]->first_offset < atomic_load(&store->next_offset))
@@ -395,7 +395,7 @@ static void second_segment(file_t *self) {
     uint64_t sequence = self->tail_sequence + 1;
     if (fob_segments_find(&store->segments, sequence) != NULL ||
         self->tail_at < self->tail_bytes / 4 ||
-        fob_segments_bytes(&store->segments) + 2 * store->segment_bytes > store->max_bytes)
+        store->segments.bytes + 2 * store->segment_bytes > store->max_bytes)
         return;
     fob_segment_t *segment = fob_store_make_segment(store, sequence, store->segment_bytes);
     if (segment != NULL && !fob_segments_add(&store->segments, segment)) {

@@ -10,10 +10,13 @@
 #define RETRY_MS      200
 #define TELL_AGAIN_MS 60000
 
+static const char full[] = "it is at its limit or the file system is nearly full";
+
 struct fob_keeper {
     fob_store_t *store;
     pthread_t thread;
     bool quit;
+    bool blocked;    /* one is to be made and cannot be now */
     int64_t told_at; /* mono ms: when it was last said that there is no room; 0: never */
 };
 
@@ -52,7 +55,7 @@ static uint64_t last_sequence(const fob_store_t *store) {
 static bool may_take(fob_keeper_t *self, uint64_t bytes, bool low) {
     fob_store_t *store = self->store;
     uint64_t spared = low ? 0 : store->segment_bytes;
-    if (fob_segments_bytes(&store->segments) + bytes + spared > store->max_bytes)
+    if (store->segments.bytes + bytes + spared > store->max_bytes)
         return false;
     uint64_t total, available;
     if (store->disk->space(store->disk->arg, store->folder, &total, &available) != 0)
@@ -61,19 +64,26 @@ static bool may_take(fob_keeper_t *self, uint64_t bytes, bool low) {
     return available >= bytes + spared;
 }
 
-static void set_no_room(fob_keeper_t *self, bool no_room, const char *why) {
+/* There is no room for a segment, which is `needed`, or only wanted ahead of need. */
+static void set_blocked(fob_keeper_t *self, bool needed, const char *why) {
     fob_store_t *store = self->store;
-    store->no_room = no_room;
-    bool told = self->told_at != 0 && fob_mono_ms() - self->told_at < TELL_AGAIN_MS;
-    if (no_room && !told) {
-        self->told_at = fob_mono_ms();
-        pthread_mutex_unlock(&store->lock);
-        fob_store_log(store, "The journal in %s has no room for another segment of %llu bytes: %s.",
-                      store->folder, (unsigned long long)store->segment_bytes, why);
-        pthread_mutex_lock(&store->lock);
-    }
-    if (no_room)
+    self->blocked = true;
+    if (needed) {
+        store->no_room = true;
         pthread_cond_broadcast(&store->changed);
+    }
+    if (self->told_at != 0 && fob_mono_ms() - self->told_at < TELL_AGAIN_MS)
+        return;
+    self->told_at = fob_mono_ms();
+    pthread_mutex_unlock(&store->lock);
+    fob_store_log(store, "The journal in %s has no room for another segment of %llu bytes: %s.",
+                  store->folder, (unsigned long long)store->segment_bytes, why);
+    pthread_mutex_lock(&store->lock);
+}
+
+static void set_unblocked(fob_keeper_t *self) {
+    self->blocked = self->store->no_room = false;
+    pthread_cond_broadcast(&self->store->changed);
 }
 
 /* Makes the next segment. True: something was done. */
@@ -87,7 +97,7 @@ static bool make_next(fob_keeper_t *self) {
         return false;
     uint64_t bytes = store->segment_bytes;
     if (!may_take(self, bytes, needed || room < store->margin / 2)) {
-        set_no_room(self, true, "it is at its limit or the file system is nearly full");
+        set_blocked(self, needed, full);
         return false;
     }
     pthread_mutex_unlock(&store->lock);
@@ -95,8 +105,7 @@ static bool make_next(fob_keeper_t *self) {
     int error = errno;
     pthread_mutex_lock(&store->lock);
     if (made != NULL && fob_segments_add(&store->segments, made)) {
-        set_no_room(self, false, NULL);
-        pthread_cond_broadcast(&store->changed);
+        set_unblocked(self);
         return true;
     }
     if (made != NULL) {
@@ -104,7 +113,7 @@ static bool make_next(fob_keeper_t *self) {
         fob_segment_destroy(&made);
         error = ENOMEM;
     }
-    set_no_room(self, true, strerror(error));
+    set_blocked(self, needed, strerror(error));
     return false;
 }
 
@@ -116,7 +125,7 @@ static bool grow(fob_keeper_t *self) {
         return false;
     uint64_t bytes = round_up(store->need_bytes), before = segment->bytes;
     if (!may_take(self, bytes - before, true)) {
-        set_no_room(self, true, "it is at its limit or the file system is nearly full");
+        set_blocked(self, true, full);
         return false;
     }
     segment->taken = true; /* no zeros are written meanwhile */
@@ -130,12 +139,11 @@ static bool grow(fob_keeper_t *self) {
     int error = errno;
     pthread_mutex_lock(&store->lock);
     if (rc != 0) {
-        set_no_room(self, true, strerror(error));
+        set_blocked(self, true, strerror(error));
         return false;
     }
-    segment->bytes = bytes;
-    set_no_room(self, false, NULL);
-    pthread_cond_broadcast(&store->changed);
+    fob_segments_grow(&store->segments, segment, bytes);
+    set_unblocked(self);
     return true;
 }
 
@@ -202,7 +210,7 @@ static void *run(void *arg) {
         if (!failed && (make_next(self) || grow(self) || zero(self)))
             continue;
         if (!self->quit)
-            fob_store_wait(store, &store->keep, store->no_room ? RETRY_MS : -1);
+            fob_store_wait(store, &store->keep, self->blocked ? RETRY_MS : -1);
     }
     pthread_mutex_unlock(&store->lock);
     return NULL;

@@ -80,7 +80,7 @@ static fob_journal_code_t read_head(recovery_t *self, fob_segment_t *segment) {
     if (found != FOB_FOUND_WHOLE || head.sequence != segment->sequence)
         return say(self, FOB_JOURNAL_DAMAGED, segment->sequence, 0, "the head is damaged");
     segment->seed = head.seed;
-    segment->bytes = (uint64_t)stat.st_size;
+    fob_segments_grow(&store->segments, segment, (uint64_t)stat.st_size);
     return FOB_JOURNAL_OK;
 }
 

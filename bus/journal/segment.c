@@ -62,6 +62,7 @@ bool fob_segments_add(fob_segments_t *self, fob_segment_t *segment) {
         self->capacity = capacity;
     }
     self->all[self->count++] = segment;
+    self->bytes += segment->bytes;
     return true;
 }
 
@@ -108,19 +109,14 @@ fob_segment_t *fob_segments_shift(fob_segments_t *self) {
     if (self->count == 0)
         return NULL;
     fob_segment_t *first = self->all[0];
+    self->bytes -= first->bytes;
     memmove(self->all, self->all + 1, --self->count * sizeof(fob_segment_t *));
     return first;
 }
 
-fob_segment_t *fob_segments_pop(fob_segments_t *self) {
-    return self->count == 0 ? NULL : self->all[--self->count];
-}
-
-uint64_t fob_segments_bytes(const fob_segments_t *self) {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < self->count; i++)
-        sum += self->all[i]->bytes;
-    return sum;
+void fob_segments_grow(fob_segments_t *self, fob_segment_t *segment, uint64_t bytes) {
+    self->bytes += bytes - segment->bytes;
+    segment->bytes = bytes;
 }
 
 void fob_segments_clear(fob_segments_t *self) {

@@ -31,6 +31,7 @@ typedef struct fob_segment {
 typedef struct {
     fob_segment_t **all;
     size_t count, capacity;
+    uint64_t bytes; /* of all files */
 } fob_segments_t;
 
 /* "00000000000000000007.seg" */
@@ -54,8 +55,8 @@ bool fob_segments_of_offset(const fob_segments_t *self, uint64_t offset, size_t 
 bool fob_segments_of_position(const fob_segments_t *self, uint64_t position, size_t *index);
 /* Takes the oldest out. */
 fob_segment_t *fob_segments_shift(fob_segments_t *self);
-fob_segment_t *fob_segments_pop(fob_segments_t *self);
-uint64_t fob_segments_bytes(const fob_segments_t *self);
+/* The file of one of them is larger now. */
+void fob_segments_grow(fob_segments_t *self, fob_segment_t *segment, uint64_t bytes);
 void fob_segments_clear(fob_segments_t *self);
 
 #endif

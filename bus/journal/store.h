@@ -33,7 +33,7 @@ typedef struct {
     uint64_t need_sequence; /* the segment that the committer waits for, */
     uint64_t need_bytes;    /* and how large it must be; 0: it waits for none */
     bool stopping;
-    bool no_room; /* a segment is needed and cannot be made now */
+    bool no_room; /* the segment that is needed cannot be made now */
     fob_journal_error_t failure;
 
     _Atomic uint64_t tail_at;     /* of the tail: bytes placed */

@@ -3,7 +3,9 @@
 
 #include "bus/journal/format.h"
 
+#include <dirent.h>
 #include <endian.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,6 +52,47 @@ static void a_folder_that_cannot_be_made_is_said_so(void **state) {
     assert_null(fob_journal_file_open(&options, &error));
     assert_int_equal(error.code, FOB_JOURNAL_SYSTEM);
     assert_non_null(strstr(error.text, "/proc/fob/nothing"));
+}
+
+/* What /proc says of a thread: the signals it holds off. */
+static uint64_t blocked_of(const char *task) {
+    char *path = NULL, line[256];
+    uint64_t mask = 0;
+    assert_true(asprintf(&path, "/proc/self/task/%s/status", task) > 0);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "SigBlk:", 7) == 0)
+            mask = strtoull(line + 7, NULL, 16);
+    fclose(file);
+    free(path);
+    return mask;
+}
+
+static void no_thread_of_the_journal_takes_signals(void **state) {
+    (void)state;
+    char *folder = folder_new(), own[32];
+    fob_file_options_t options = small_options(folder);
+    snprintf(own, sizeof own, "%ld", (long)getpid());
+    uint64_t before = blocked_of(own);
+    fob_journal_t *journal = open_ok(&options);
+    assert_int_equal(blocked_of(own), before);
+    struct dirent **list;
+    int count = scandir("/proc/self/task", &list, NULL, NULL), others = 0;
+    for (int i = 0; i < count; i++) {
+        if (list[i]->d_name[0] != '.' && strcmp(list[i]->d_name, own) != 0) {
+            uint64_t mask = blocked_of(list[i]->d_name), wanted = 0;
+            const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD, SIGPIPE, SIGALRM};
+            for (size_t s = 0; s < sizeof signals / sizeof signals[0]; s++)
+                wanted |= UINT64_C(1) << (signals[s] - 1);
+            others += (mask & wanted) == wanted;
+        }
+        free(list[i]);
+    }
+    free(list);
+    assert_true(others >= 4); /* a sanitizer may have one of its own besides */
+    journal->ops->close(&journal);
+    folder_remove(&folder);
 }
 
 /* Writes a higher version into a record that is otherwise whole. */
@@ -236,6 +279,7 @@ static void the_tool_tells_a_torn_tail_and_changes_nothing(void **state) {
 FOB_MAIN(FOB_CASE(a_folder_in_use_names_the_process_that_holds_it),
          FOB_CASE(a_missing_folder_is_made_for_this_user_alone),
          FOB_CASE(a_folder_that_cannot_be_made_is_said_so),
+         FOB_CASE(no_thread_of_the_journal_takes_signals),
          FOB_CASE(what_a_newer_version_wrote_is_refused_by_that_word),
          FOB_CASE(a_commit_of_a_newer_version_is_refused_by_that_word),
          FOB_CASE(the_epoch_changes_after_an_unclean_end_below_disk_only),
