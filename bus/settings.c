@@ -17,7 +17,7 @@
 #define RETAIN_MS        ((int64_t)24 * 3600 * 1000)
 #define SESSIONS         10000
 #define SESSION_KEEP_MS  ((int64_t)3600 * 1000)
-#define CACHE_BYTES      (64 * MIB)
+#define CACHE_BYTES      (8 * MIB) /* the tail of a flood; a backlog is read from the journal */
 #define PAGE_BYTES       (256 * 1024)
 #define MARK_BLOCK       16384
 #define RELEASE_FIRST_MS 100
