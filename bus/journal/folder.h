@@ -20,7 +20,8 @@ void fob_folder_free(fob_folder_t *self);
 void fob_folder_sweep(const fob_disk_t *disk, const char *folder);
 /* Makes it and those above it, 0700. 0, or -1 with errno. */
 int fob_folder_make(const char *folder);
-/* Takes the lock: *fd holds it until closed. OK, IN_USE naming the holder, SYSTEM. */
-fob_journal_code_t fob_folder_lock(const char *folder, int *fd, fob_journal_error_t *error);
+/* Takes the lock: the descriptor *out holds it until closed. OK, IN_USE naming the holder, SYSTEM.
+ */
+fob_journal_code_t fob_folder_lock(const char *folder, int *out, fob_journal_error_t *error);
 
 #endif

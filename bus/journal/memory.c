@@ -206,6 +206,7 @@ static void fill_page(cursor_t cursor, size_t max_bytes, fob_page_t *page) {
         count++;
         bytes += record_size((size_t)head.size);
     }
+    assert(count > 0); /* the cursor is at a record */
     page->memory_size = count * sizeof(fob_stored_t) + bytes;
     page->memory = malloc(page->memory_size);
     if (page->memory == NULL) {
