@@ -56,8 +56,10 @@ typedef struct fob_group {
     uint32_t *members; /* indexes */
     uint32_t member_count, member_capacity;
     uint32_t ring, ring_count; /* the next in turn of those with credit left */
-    bool dirty;                /* in the core's list of groups to look at */
-    bool blocked;              /* waits for a page at `blocked_at` */
+    uint32_t round_left;       /* of the ring, until shares are reckoned anew */
+    uint64_t share;
+    bool dirty;   /* in the list of groups to look at in the next take */
+    bool blocked; /* waits for a page at `blocked_at` */
     uint64_t blocked_at;
     int64_t no_member_ns; /* since when nobody works for it */
     uint64_t redelivered;

@@ -44,11 +44,21 @@ static bool reserve(serving_t *self) {
     return self->spans != NULL;
 }
 
+/* How much each of those in turn gets of what is ready; reckoned anew when all had their turn. */
+static uint64_t share_of(fob_group_t *group) {
+    if (group->round_left == 0) {
+        uint64_t ready = fob_group_ready(group);
+        group->round_left = group->ring_count;
+        group->share = (ready + group->ring_count - 1) / group->ring_count;
+    }
+    group->round_left--;
+    return group->share;
+}
+
 /* A delivery to the next in turn. False: no memory. */
 static bool begin(serving_t *self, fob_core_t *core, fob_group_t *group) {
     const fob_member_t *member = &core->members.slab[group->ring];
-    uint64_t ready = fob_group_ready(group), room = fob_member_room(member);
-    uint64_t share = (ready + group->ring_count - 1) / group->ring_count;
+    uint64_t share = share_of(group), room = fob_member_room(member);
     if (share > room)
         share = room;
     if (share > CHUNK_EVENTS)
@@ -327,6 +337,7 @@ bool fob_handout(fob_core_t *self, fob_group_t *group) {
     size_t bytes = 0;
     if (group->blocked)
         return false;
+    group->round_left = 0;
     while (group->ring_count > 0) {
         if (bytes >= TAKE_BYTES)
             return true;

@@ -66,7 +66,7 @@ void fob_sheet_unref(fob_sheet_pool_t *pool, fob_sheet_t *self) {
 }
 
 static bool more_events(fob_sheet_t *self) {
-    uint32_t capacity = self->capacity ? self->capacity * 2 : 64;
+    uint32_t capacity = self->capacity ? self->capacity * 2 : 16;
     uint32_t *begin = realloc(self->begin, ((size_t)capacity + 1) * sizeof *begin);
     if (begin)
         self->begin = begin;
@@ -80,7 +80,7 @@ static bool more_events(fob_sheet_t *self) {
 }
 
 static bool more_topics(fob_sheet_t *self) {
-    uint32_t capacity = self->topic_capacity ? self->topic_capacity * 2 : 4;
+    uint32_t capacity = self->topic_capacity ? self->topic_capacity * 2 : 2;
     fob_sheet_topic_t *topics = realloc(self->topics, capacity * sizeof *topics);
     if (!topics)
         return false;

@@ -1,0 +1,213 @@
+/* cover, map64, back, grant, meter: the small tables of the core. */
+#include "bus/core/back.h"
+#include "bus/core/cover.h"
+#include "bus/core/grant.h"
+#include "bus/core/meter.h"
+#include "proto/now.h"
+#include "tests/support/case.h"
+
+#include <stdlib.h>
+
+static uint64_t state;
+
+static uint64_t chance(uint64_t below) {
+    uint64_t x = state += UINT64_C(0x9E3779B97F4A7C15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return (x ^ (x >> 31)) % below;
+}
+
+/* --- cover --- */
+
+#define OFFSETS 600
+
+static void check_cover(const fob_cover_t *cover, const bool *covered) {
+    uint64_t next = OFFSETS;
+    for (uint64_t offset = OFFSETS; offset-- > 0;) {
+        next = covered[offset] ? next : offset;
+        assert_int_equal(fob_cover_has(cover, offset), covered[offset]);
+        assert_int_equal(fob_cover_next_open(cover, offset), next);
+    }
+    assert_int_equal(cover->floor, next);
+    uint64_t last = cover->floor - 1;
+    for (size_t i = 0; i < cover->count; i++) {
+        const fob_interval_t *item = &cover->items[cover->begin + i];
+        assert_true(item->from > last + 1 && item->from <= item->to);
+        last = item->to;
+    }
+}
+
+static void cover_agrees_with_a_table_of_bits(void **unused) {
+    (void)unused;
+    for (uint64_t seed = 1; seed < 200; seed++) {
+        state = seed;
+        fob_cover_t cover = {.floor = 3};
+        bool covered[OFFSETS + 1] = {true, true, true};
+        for (unsigned step = 0; step < 120; step++) {
+            uint64_t from = chance(OFFSETS - 1), to = from + chance(chance(3) ? 4 : 60);
+            to = to >= OFFSETS - 1 ? OFFSETS - 2 : to;
+            from = from > to ? to : from;
+            assert_true(fob_cover_reserve(&cover, 1));
+            fob_cover_add(&cover, from, to);
+            memset(covered + from, true, to - from + 1);
+            if (step % 10 == 0)
+                check_cover(&cover, covered);
+        }
+        check_cover(&cover, covered);
+        fob_cover_free(&cover);
+    }
+}
+
+static void cover_in_order_only_moves_the_floor(void **unused) {
+    (void)unused;
+    fob_cover_t cover = {.floor = 1};
+    for (uint64_t offset = 1; offset < 1000; offset++) {
+        assert_true(fob_cover_reserve(&cover, 1));
+        fob_cover_add(&cover, offset, offset);
+        assert_int_equal(cover.count, 0);
+    }
+    assert_int_equal(cover.floor, 1000);
+    assert_true(cover.capacity <= 16);
+    fob_cover_free(&cover);
+}
+
+/* --- map64 --- */
+
+static void map_finds_what_was_put_and_not_removed(void **unused) {
+    (void)unused;
+    enum { KEYS = 500 };
+    uint32_t values[KEYS];
+    fob_map64_t map = {0};
+    memset(values, 0xff, sizeof values);
+    state = 7;
+    for (unsigned step = 0; step < 20000; step++) {
+        uint32_t key = (uint32_t)chance(KEYS);
+        uint64_t wide = ((uint64_t)key + 1) << (key % 40);
+        if (chance(2)) {
+            assert_true(fob_map64_reserve(&map, 1));
+            values[key] = step;
+            fob_map64_put(&map, wide + key, step);
+        } else {
+            values[key] = FOB_MAP64_NONE;
+            fob_map64_remove(&map, wide + key);
+        }
+        uint32_t probe = (uint32_t)chance(KEYS);
+        assert_int_equal(fob_map64_get(&map, (((uint64_t)probe + 1) << (probe % 40)) + probe),
+                         values[probe]);
+    }
+    fob_map64_free(&map);
+}
+
+/* --- back --- */
+
+static void what_came_back_is_ordered_by_offset_and_by_time(void **unused) {
+    (void)unused;
+    fob_back_t back = {0};
+    static const uint64_t offsets[] = {50, 10, 40, 20, 30};
+    assert_true(fob_back_reserve(&back, 5));
+    for (size_t i = 0; i < 5; i++)
+        fob_back_set(&back, fob_back_add(&back, offsets[i]), FOB_BACK_READY, 0);
+    assert_int_equal(fob_back_ready(&back)->offset, 10);
+    fob_back_set(&back, fob_back_find(&back, 10), FOB_BACK_DELAYED, 500);
+    fob_back_set(&back, fob_back_find(&back, 40), FOB_BACK_DELAYED, 100);
+    fob_back_set(&back, fob_back_find(&back, 30), FOB_BACK_DELAYED, 100);
+    assert_int_equal(fob_back_ready(&back)->offset, 20);
+    assert_int_equal(fob_back_delayed(&back)->offset, 30);
+    assert_int_equal(fob_back_lowest(&back), 10);
+    fob_back_remove(&back, fob_back_find(&back, 10));
+    assert_int_equal(fob_back_lowest(&back), 20);
+    assert_int_equal(back.in_state[FOB_BACK_DELAYED], 2);
+    assert_null(fob_back_find(&back, 10));
+    for (size_t i = 0; i < 5; i++) {
+        fob_back_entry_t *entry = fob_back_find(&back, offsets[i]);
+        if (entry)
+            fob_back_remove(&back, entry);
+    }
+    assert_null(fob_back_ready(&back));
+    assert_null(fob_back_delayed(&back));
+    assert_int_equal(fob_back_lowest(&back), UINT64_MAX);
+    fob_back_free(&back);
+}
+
+static void heaps_give_the_lowest_whatever_goes_in_and_out(void **unused) {
+    (void)unused;
+    enum { OFFS = 200 };
+    int64_t due[OFFS + 1] = {0}; /* 0 absent, -1 ready, else delayed until then */
+    fob_back_t back = {0};
+    state = 99;
+    for (unsigned step = 0; step < 20000; step++) {
+        uint64_t offset = 1 + chance(OFFS);
+        fob_back_entry_t *entry = fob_back_find(&back, offset);
+        assert_int_equal(entry != NULL, due[offset] != 0);
+        if (!entry) {
+            assert_true(fob_back_reserve(&back, 1));
+            entry = fob_back_add(&back, offset);
+        }
+        if (chance(3) == 0) {
+            fob_back_remove(&back, entry);
+            due[offset] = 0;
+        } else {
+            due[offset] = chance(2) ? -1 : 1 + (int64_t)chance(1000);
+            fob_back_set(&back, entry, due[offset] < 0 ? FOB_BACK_READY : FOB_BACK_DELAYED,
+                         due[offset]);
+        }
+        uint64_t ready = 0;
+        int64_t first = INT64_MAX;
+        for (uint64_t o = OFFS; o > 0; o--) {
+            ready = due[o] == -1 ? o : ready;
+            first = due[o] > 0 && due[o] < first ? due[o] : first;
+        }
+        assert_int_equal(fob_back_ready(&back) ? fob_back_ready(&back)->offset : 0, ready);
+        assert_int_equal(fob_back_delayed(&back) ? fob_back_delayed(&back)->due_ns : INT64_MAX,
+                         first);
+    }
+    fob_back_free(&back);
+}
+
+/* --- grant --- */
+
+static void grants_are_listed_in_the_order_of_hand_out(void **unused) {
+    (void)unused;
+    fob_grants_t grants = {0};
+    fob_grant_list_t one = FOB_GRANT_LIST, two = FOB_GRANT_LIST;
+    assert_true(fob_grants_reserve(&grants, 4));
+    for (uint64_t token = 1; token <= 4; token++)
+        fob_grants_add(&grants, &one, &(fob_grant_t){.token = token, .back = token == 2});
+    assert_int_equal(grants.back, 1);
+    fob_grants_remove(&grants, &one, fob_grants_find(&grants, 2));
+    fob_grants_move(&grants, &one, &two, fob_grants_find(&grants, 1), 7);
+    assert_null(fob_grants_find(&grants, 2));
+    assert_int_equal(grants.slab[one.first].token, 3);
+    assert_int_equal(grants.slab[one.last].token, 4);
+    assert_int_equal(grants.slab[two.first].member, 7);
+    assert_int_equal(grants.back, 0);
+    assert_int_equal(grants.count, 3);
+    fob_grants_add(&grants, &two, &(fob_grant_t){.token = 9});
+    assert_int_equal(grants.slab[two.last].token, 9);
+    assert_int_equal(two.count, 2);
+    fob_grants_free(&grants);
+}
+
+/* --- meter --- */
+
+static void a_rate_is_of_the_last_ten_seconds(void **unused) {
+    (void)unused;
+    fob_meter_t meter = {0};
+    assert_true(fob_meter_rate(&meter, 0) < 0);
+    fob_meter_begin(&meter, 0);
+    assert_true(fob_meter_rate(&meter, FOB_SEC / 2) < 0);
+    for (int64_t s = 0; s < 30; s++)
+        fob_meter_add(&meter, s * FOB_SEC, s < 20 ? 100 : 10);
+    assert_true(fob_meter_rate(&meter, 30 * FOB_SEC - 1) < 10.1);
+    assert_true(fob_meter_rate(&meter, 30 * FOB_SEC - 1) > 9.9);
+    assert_true(fob_meter_rate(&meter, 100 * FOB_SEC) == 0);
+    fob_meter_add(&meter, 100 * FOB_SEC, 50);
+    assert_true(fob_meter_rate(&meter, 101 * FOB_SEC) > 5);
+}
+
+FOB_MAIN(FOB_CASE(cover_agrees_with_a_table_of_bits), FOB_CASE(cover_in_order_only_moves_the_floor),
+         FOB_CASE(map_finds_what_was_put_and_not_removed),
+         FOB_CASE(what_came_back_is_ordered_by_offset_and_by_time),
+         FOB_CASE(heaps_give_the_lowest_whatever_goes_in_and_out),
+         FOB_CASE(grants_are_listed_in_the_order_of_hand_out),
+         FOB_CASE(a_rate_is_of_the_last_ten_seconds))
