@@ -46,7 +46,7 @@ static fob_settle_t ship(const fob_event_t *event, int folder) {
 /* Handles what is there. FOB_AGAIN: nothing more now. */
 static fob_status_t work(fob_worker_t *worker, int folder) {
     fob_event_t *event;
-    fob_status_t status;
+    fob_status_t status = FOB_AGAIN;
     while (!stopping && (status = fob_worker_next(worker, &event, 0)) == FOB_OK)
         fob_worker_settle(worker, &event, ship(event, folder));
     return stopping ? FOB_AGAIN : status;
