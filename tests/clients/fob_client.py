@@ -73,7 +73,7 @@ class Link:
     def _lose(self, retry_after=0):
         if self.socket:
             self.socket.disable_monitor()
-            self.socket.close()
+            for ended in self.monitor, self.socket: ended.close()
         self.socket, self.up, self.pause = None, False, min(1.0, 2 * self.pause)
         self.retry_at = time.monotonic() + max(retry_after / 1000, self.pause * random.random())
 

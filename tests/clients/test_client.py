@@ -1,6 +1,6 @@
 """The Python client against a real bus: what PROTOCOL.md says is enough, and is so.
 
-    FOB_BINARY=build/dev/bus/fob tests/clients/test_client.py [Client.test_NAME]
+    FOB_BINARY=build/dev/bus/fob python3 -B tests/clients/test_client.py [Client.test_NAME]
 """
 import collections, json, os, random, select, shutil, signal, socket, subprocess, sys, tempfile, time, unittest
 try:
