@@ -228,8 +228,8 @@ bool fob_cursor_ext(fob_cursor_t *self, int8_t *type, fob_slice_t *out) {
     return true;
 }
 
-/* Steps over a head and what bytes it has; `inner` is how many values are within: -1 for a scalar.
- */
+/* Steps over a head and what bytes it has; `inner` is how many values are within: -1 for
+ * a scalar. */
 static inline bool step(fob_cursor_t *self, int64_t *inner) {
     head_t head = head_at(self);
     uint64_t body = 0;
@@ -277,8 +277,8 @@ static const uint8_t short_sizes[256] = {
 };
 /* clang-format on */
 
-/* The size of a short value or a str 8 at the cursor, which most attributes are; 0: anything else.
- */
+/* The size of a short value or a str 8 at the cursor, which most attributes are; 0:
+ * anything else. */
 static inline size_t short_size(const fob_cursor_t *self) {
     size_t left = bytes_left(self);
     if (left == 0 || self->failed)

@@ -18,7 +18,8 @@ extern "C" {
     X(2, BUSY, "a limit is reached: offer it again later")                                         \
     X(3, INVALID, "an argument is not valid")                                                      \
     X(4, BAD_TOPIC, "the topic is not valid: 1-255 bytes, tokens of [A-Za-z0-9_-] joined by dots") \
-    X(5, BAD_PATTERN, "the pattern is not valid: a topic in which a token may be * and the last >") \
+    X(5, BAD_PATTERN,                                                                              \
+      "the pattern is not valid: a topic in which a token may be * and the last >")                \
     X(6, BAD_EVENT, "the event cannot be decoded")                                                 \
     X(7, TOO_LARGE, "the event is larger than this bus takes")                                     \
     X(8, NO_GROUP, "there is no such group")                                                       \
@@ -56,7 +57,8 @@ typedef enum {
 #undef FOB_STATUS_X
 } fob_status_t;
 
-/* The name of a status, "BUSY"; "UNKNOWN" for a number not in the list. Static memory, any thread. */
+/* The name of a status, "BUSY"; "UNKNOWN" for a number not in the list. Static memory, any
+ * thread. */
 FOB_EXPORT const char *fob_status_name(fob_status_t status);
 
 /* The sentence of a status, without a full stop. Static memory, any thread. */

@@ -4,7 +4,7 @@
 
 #define ANSWERS_RETRY    1000 /* ms, where BUSY names no time */
 #define ANSWERS_GAP_WAIT (10 * FOB_MS)
-#define ANSWERS_GAPS     8 /* GAP answers with nothing stored between: the session is beyond repair */
+#define ANSWERS_GAPS     8 /* GAPs with nothing stored between: the session is beyond repair */
 
 typedef struct {
     fob_slice_t text;

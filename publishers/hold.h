@@ -29,8 +29,8 @@ typedef struct {
     fob_hold_t topics[FOB_HOLDS];
 } fob_holds_t;
 
-/* Closes a topic (NULL: all of them) for at least `retry_ns`, longer after each refusal in a row.
- */
+/* Closes a topic (NULL: all of them) for at least `retry_ns`, longer after each refusal in
+ * a row. */
 void fob_holds_close(fob_holds_t *self, fob_now_t now, const fob_slice_t *topic,
                      fob_status_t status, fob_slice_t text, int64_t retry_ns);
 

@@ -5,8 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* A record: this, then topic, id and text, each with its zero byte; in all a multiple of 8 bytes.
- */
+/* A record: this, then topic, id and text, each with its zero byte; in all a multiple of
+ * 8 bytes. */
 typedef struct {
     uint64_t number;
     uint64_t offset;

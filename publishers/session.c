@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SESSION_SPREAD                                                                             \
-    4 /* slots for each event of the window: a held one does not stop the others at once */
+/* Slots for each event of the window: a held one does not stop the others at once. */
+#define SESSION_SPREAD 4
 
 #define SESSION_EVENT_MAX ((uint64_t)1 << 30) /* bytes of data, whatever a bus says */
 
@@ -142,8 +142,8 @@ void fob_slot_finish(fob_session_t *self, uint64_t number, fob_status_t status, 
     ends_advance(self);
 }
 
-/* The application gives the event up: it gets its receipt, and a number that was used stays used.
- */
+/* The application gives the event up: it gets its receipt, and a number that was used
+ * stays used. */
 static void slot_take_out(fob_session_t *self, uint64_t number, fob_status_t status,
                           fob_slice_t text) {
     fob_slot_t *slot = fob_slot(self, number);

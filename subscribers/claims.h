@@ -1,5 +1,5 @@
-/* claims: what a worker tells a bus that it still holds, when it joins again: what waits, what is out and not lost,
- * and what it settled without an answer. Pure. */
+/* claims: what a worker tells a bus that it still holds, when it joins again: what waits, what is
+ * out and not lost, and what it settled without an answer. Pure. */
 #ifndef FOB_CLAIMS_H
 #define FOB_CLAIMS_H
 
@@ -9,9 +9,9 @@
 
 #define FOB_CLAIMS_MAX 2400 /* rows: some 60 KiB, so that JOIN's header stays within its limit */
 
-/* Appends the runs [offset, count, token] with the array's head. Where they would be more than FOB_CLAIMS_MAX, the
- * prefetch is emptied (others get it), and then the youngest are left out (and refused when they are settled).
- * False: no memory; nothing was appended. */
+/* Appends the runs [offset, count, token] with the array's head. Where they would be more than
+ * FOB_CLAIMS_MAX, the prefetch is emptied (others get it), and then the youngest are left out (and
+ * refused when they are settled). False: no memory; nothing was appended. */
 bool fob_claims_pack(fob_buf_t *out, fob_prefetch_t *prefetch, const fob_holding_t *holding,
                      const fob_settles_t *settles);
 

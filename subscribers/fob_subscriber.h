@@ -1,5 +1,5 @@
-/* fob_subscriber: a broadcast subscriber: every event of a pattern, from now on. In this version at most once: what a
- * slow subscriber or a broken connection loses is counted (fob_subscriber_lost).
+/* fob_subscriber: a broadcast subscriber: every event of a pattern, from now on. In this version at
+ * most once: what a slow subscriber or a broken connection loses is counted (fob_subscriber_lost).
  *
  * Every function may be called from any thread. */
 #ifndef FOB_SUBSCRIBER_H
@@ -19,20 +19,24 @@ typedef struct {
     const char *bus;            /* as for a publisher */
     const char *pattern;        /* required */
     int64_t connect_timeout_ms; /* for the subscription to be live; 0: 3 s; negative: without end */
-    uint32_t queue;             /* events held for next at the most, then the newest are lost and counted; 0: 100000 */
+    /* Events held for next at the most, then the newest are lost and counted; 0: 100000. */
+    uint32_t queue;
 } fob_subscriber_options_t;
-#define FOB_SUBSCRIBER_OPTIONS {.version = 1}
+#define FOB_SUBSCRIBER_OPTIONS                                                                     \
+    { .version = 1 }
 
-/* Returns once the subscription is live: an event published from now on arrives. NULL: *status (may be NULL) says why:
- * UNREACHABLE, BAD_PATTERN, INVALID, VERSION, DENIED, NO_MEMORY. */
-FOB_EXPORT fob_subscriber_t *fob_subscriber_new(const fob_subscriber_options_t *options, fob_status_t *status);
+/* Returns once the subscription is live: an event published from now on arrives. NULL: *status (may
+ * be NULL) says why: UNREACHABLE, BAD_PATTERN, INVALID, VERSION, DENIED, NO_MEMORY. */
+FOB_EXPORT fob_subscriber_t *fob_subscriber_new(const fob_subscriber_options_t *options,
+                                                fob_status_t *status);
 
-/* The next event; the caller destroys it (fob_event_destroy). FOB_OK, AGAIN (none in time), CLOSED, NO_MEMORY (nothing
- * is lost, try again). A bus that is away is waited for. */
-FOB_EXPORT fob_status_t fob_subscriber_next(fob_subscriber_t *self, fob_event_t **event, int64_t timeout_ms) FOB_MUST_USE;
+/* The next event; the caller destroys it (fob_event_destroy). FOB_OK, AGAIN (none in time), CLOSED,
+ * NO_MEMORY (nothing is lost, try again). A bus that is away is waited for. */
+FOB_EXPORT fob_status_t fob_subscriber_next(fob_subscriber_t *self, fob_event_t **event,
+                                            int64_t timeout_ms) FOB_MUST_USE;
 
-/* Events known to have been lost so far; *pauses (may be NULL): how often the connection was away, when an unknown
- * number more may have passed. */
+/* Events known to have been lost so far; *pauses (may be NULL): how often the connection was away,
+ * when an unknown number more may have passed. */
 FOB_EXPORT uint64_t fob_subscriber_lost(fob_subscriber_t *self, uint64_t *pauses);
 
 /* Readable (level-triggered) while next would not wait. */

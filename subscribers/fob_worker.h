@@ -8,8 +8,8 @@
  *         fob_worker_settle (worker, &event, handle (event) ? FOB_ACK : FOB_RETRY);
  *     fob_worker_destroy (&worker);
  *
- * Every function may be called from any thread, unless it says otherwise. Up to `jobs` events are out with the
- * application at once; the others wait in the prefetch. */
+ * Every function may be called from any thread, unless it says otherwise. Up to `jobs` events are
+ * out with the application at once; the others wait in the prefetch. */
 #ifndef FOB_WORKER_H
 #define FOB_WORKER_H
 
@@ -30,30 +30,36 @@ typedef enum {
 } fob_settle_t;
 
 typedef struct {
-    unsigned version;           /* of this struct: 1 */
-    const char *bus;            /* as for a publisher */
-    const char *group;          /* required */
-    const char *pattern;        /* NULL: the group must exist */
-    uint32_t jobs;              /* events handled at once; 0: 1 */
-    uint32_t prefetch;          /* events held at once; 0: 100; never less than jobs, 65536 at the most */
-    uint64_t count;             /* take so many in all, then next returns CLOSED; 0: no end */
-    int temporary;              /* a group that this makes goes with its last worker */
-    int64_t connect_timeout_ms; /* until the first contact: then next returns UNREACHABLE; 0: 3 s; negative: none */
+    unsigned version;    /* of this struct: 1 */
+    const char *bus;     /* as for a publisher */
+    const char *group;   /* required */
+    const char *pattern; /* NULL: the group must exist */
+    uint32_t jobs;       /* events handled at once; 0: 1 */
+    uint32_t prefetch;   /* events held at once; 0: 100; never less than jobs, 65536 at the most */
+    uint64_t count;      /* take so many in all, then next returns CLOSED; 0: no end */
+    int temporary;       /* a group that this makes goes with its last worker */
+    /* Until the first contact: then next returns UNREACHABLE; 0: 3 s; negative: none. */
+    int64_t connect_timeout_ms;
 } fob_worker_options_t;
-#define FOB_WORKER_OPTIONS {.version = 1}
+#define FOB_WORKER_OPTIONS                                                                         \
+    { .version = 1 }
 
-/* Starts connecting in the background. NULL: no memory, or options that are not valid (errno EINVAL). */
+/* Starts connecting in the background. NULL: no memory, or options that are not valid (errno
+ * EINVAL). */
 FOB_EXPORT fob_worker_t *fob_worker_new(const fob_worker_options_t *options);
 
 /* The next event to handle. timeout_ms: 0 does not wait, negative waits without end.
- * FOB_OK: *event is the caller's until settled. AGAIN: none yet (or `jobs` are out). CLOSED: `count` is reached, or it
- * is drained. Else the worker cannot go on: UNREACHABLE (first contact), NO_GROUP, PATTERN_DIFFERS, BAD_PATTERN,
- * VERSION, DENIED, LIMIT: see fob_worker_trouble. NO_MEMORY: nothing is lost, try again. */
-FOB_EXPORT fob_status_t fob_worker_next(fob_worker_t *self, fob_event_t **event, int64_t timeout_ms) FOB_MUST_USE;
+ * FOB_OK: *event is the caller's until settled. AGAIN: none yet (or `jobs` are out). CLOSED:
+ * `count` is reached, or it is drained. Else the worker cannot go on: UNREACHABLE (first contact),
+ * NO_GROUP, PATTERN_DIFFERS, BAD_PATTERN, VERSION, DENIED, LIMIT: see fob_worker_trouble.
+ * NO_MEMORY: nothing is lost, try again. */
+FOB_EXPORT fob_status_t fob_worker_next(fob_worker_t *self, fob_event_t **event,
+                                        int64_t timeout_ms) FOB_MUST_USE;
 
-/* Settles an event that next gave; takes it and nulls it in every case. FOB_OK: on its way (the bus's answer comes
- * later); STALE: the lease was lost, nothing is sent. */
-FOB_EXPORT fob_status_t fob_worker_settle(fob_worker_t *self, fob_event_t **event, fob_settle_t how);
+/* Settles an event that next gave; takes it and nulls it in every case. FOB_OK: on its way (the
+ * bus's answer comes later); STALE: the lease was lost, nothing is sent. */
+FOB_EXPORT fob_status_t fob_worker_settle(fob_worker_t *self, fob_event_t **event,
+                                          fob_settle_t how);
 
 /* Whether the lease of an event that is out still holds: 0 once it is lost. Cheap. */
 FOB_EXPORT int fob_worker_holds(fob_worker_t *self, const fob_event_t *event);
@@ -61,21 +67,23 @@ FOB_EXPORT int fob_worker_holds(fob_worker_t *self, const fob_event_t *event);
 /* Waits until every settle was confirmed. FOB_OK; AGAIN: time is up. */
 FOB_EXPORT fob_status_t fob_worker_flush(fob_worker_t *self, int64_t timeout_ms);
 
-/* Takes no more: the prefetch is released, what is out may still be settled. next returns CLOSED from now on. */
+/* Takes no more: the prefetch is released, what is out may still be settled. next returns CLOSED
+ * from now on. */
 FOB_EXPORT void fob_worker_drain(fob_worker_t *self);
 
 /* Readable (level-triggered) while next would not wait. Owned by the worker. */
 FOB_EXPORT int fob_worker_fd(fob_worker_t *self);
 
-/* Waits until the group was joined once. FOB_OK, or as next. *created (may be NULL): 1 if this made the group. */
+/* Waits until the group was joined once. FOB_OK, or as next. *created (may be NULL): 1 if this made
+ * the group. */
 FOB_EXPORT fob_status_t fob_worker_wait_ready(fob_worker_t *self, int64_t timeout_ms, int *created);
 
 /* Settles that the bus refused (STALE, GONE, NOT_HELD), since the start. */
 FOB_EXPORT uint64_t fob_worker_refused(fob_worker_t *self);
 FOB_EXPORT void fob_worker_trouble(fob_worker_t *self, char *text, size_t size);
 
-/* Drains, waits up to linger_ms for settles to be confirmed, says goodbye (what is unsettled goes to others at once),
- * frees. Events still out are freed too. Nulls; null-safe. */
+/* Drains, waits up to linger_ms for settles to be confirmed, says goodbye (what is unsettled goes
+ * to others at once), frees. Events still out are freed too. Nulls; null-safe. */
 FOB_EXPORT void fob_worker_destroy(fob_worker_t **self_p, int64_t linger_ms);
 
 #ifdef __cplusplus

@@ -1,5 +1,6 @@
-/* gaps: counts what a broadcast subscriber lost: the events of one source and topic are numbered without holes. The
- * table is bounded; a pair that was pushed out counts as new, so that losses are never invented. Pure; one thread. */
+/* gaps: counts what a broadcast subscriber lost: the events of one source and topic are numbered
+ * without holes. The table is bounded; a pair that was pushed out counts as new, so that losses are
+ * never invented. Pure; one thread. */
 #ifndef FOB_GAPS_H
 #define FOB_GAPS_H
 
@@ -13,8 +14,9 @@ typedef struct fob_gaps fob_gaps_t;
 fob_gaps_t *fob_gaps_new(void); /* NULL: no memory */
 void fob_gaps_destroy(fob_gaps_t **self_p);
 
-/* Events seq .. seq + count - 1 of this source and topic have come. Returns how many are missing before them: 0 for a
- * pair not known before, for one whose numbers went back, and with no memory to remember it. */
+/* Events seq .. seq + count - 1 of this source and topic have come. Returns how many are missing
+ * before them: 0 for a pair not known before, for one whose numbers went back, and with no memory
+ * to remember it. */
 uint64_t fob_gaps_see(fob_gaps_t *self, uint64_t source, fob_slice_t topic, uint64_t seq,
                       uint64_t count);
 

@@ -1,5 +1,5 @@
-/* holding: the events that are out with the application, found by their lease's token. An open-addressed table:
- * no allocation once it has grown to `jobs`. Pure; one thread at a time. */
+/* holding: the events that are out with the application, found by their lease's token. An
+ * open-addressed table: no allocation once it has grown to `jobs`. Pure; one thread at a time. */
 #ifndef FOB_HOLDING_H
 #define FOB_HOLDING_H
 
@@ -36,7 +36,8 @@ void fob_holding_lose_all(fob_holding_t *self);
 /* Destroys the events that are still in it and frees the table. */
 void fob_holding_free(fob_holding_t *self);
 
-/* Whether the lease (offset, token) is in the range [first, count, first_token]: the one test for every range. */
+/* Whether the lease (offset, token) is in the range [first, count, first_token]: the one test for
+ * every range. */
 static inline bool fob_lease_within(uint64_t offset, uint64_t token, uint64_t first, uint64_t count,
                                     uint64_t first_token) {
     return token - first_token == offset - first && offset >= first && offset - first < count;

@@ -1,12 +1,13 @@
-/* leases: a worker's state machine: joins and joins again with what it holds, allows deliveries, hands leases out,
- * gathers settles into ranges and sends them until they are answered. Told the time and what comes; says what to send.
- * No socket, clock or thread of its own: the simulator runs this very one. One thread at a time.
+/* leases: a worker's state machine: joins and joins again with what it holds, allows deliveries,
+ * hands leases out, gathers settles into ranges and sends them until they are answered. Told the
+ * time and what comes; says what to send. No socket, clock or thread of its own: the simulator runs
+ * this very one. One thread at a time.
  *
- * A worker begins a handler only while its hold is good: something was heard from the bus within two heartbeats (less
- * a quarter, as beats may be late) and a round was run within one, so that its right ends before the bus gives the
- * event to another. Where the process stood still for longer, or the bus was silent for longer, nobody here can know
- * what is still ours: it asks for a fresh connection, claims what it holds there, and hands out again only once the bus
- * has answered. */
+ * A worker begins a handler only while its hold is good: something was heard from the bus within
+ * two heartbeats (less a quarter, as beats may be late) and a round was run within one, so that its
+ * right ends before the bus gives the event to another. Where the process stood still for longer,
+ * or the bus was silent for longer, nobody here can know what is still ours: it asks for a fresh
+ * connection, claims what it holds there, and hands out again only once the bus has answered. */
 #ifndef FOB_LEASES_H
 #define FOB_LEASES_H
 
@@ -19,12 +20,12 @@
 
 typedef struct {
     fob_slice_t group;
-    fob_slice_t pattern;   /* empty: the group must exist */
-    uint32_t jobs;         /* out at once; at least 1 */
-    uint32_t prefetch;     /* held at once; at least jobs, FOB_LEASES_PREFETCH at the most */
-    uint64_t count;        /* hand out so many in all; 0: no end */
+    fob_slice_t pattern; /* empty: the group must exist */
+    uint32_t jobs;       /* out at once; at least 1 */
+    uint32_t prefetch;   /* held at once; at least jobs, FOB_LEASES_PREFETCH at the most */
+    uint64_t count;      /* hand out so many in all; 0: no end */
     bool temporary;
-    int64_t give_up_mono;  /* without a first contact until then: UNREACHABLE; FOB_NEVER */
+    int64_t give_up_mono; /* without a first contact until then: UNREACHABLE; FOB_NEVER */
 } fob_leases_options_t;
 
 typedef struct fob_leases fob_leases_t;
@@ -37,30 +38,33 @@ void fob_leases_destroy(fob_leases_t **self_p);
 
 void fob_leases_up(fob_leases_t *self, fob_now_t now, const fob_wire_t *welcome);
 void fob_leases_down(fob_leases_t *self, fob_now_t now, fob_status_t why, const char *text);
-/* JOINED, DELIVER (with its body), SETTLED, LOST, ERROR; others are ignored. Takes its own holds. */
+/* JOINED, DELIVER (with its body), SETTLED, LOST, ERROR; others are ignored. Takes its
+ * own holds. */
 void fob_leases_input(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body);
-/* A round was run; the bus was heard last at mono_ns `heard`, and all that had come before is told. */
+/* A round was run; the bus was heard last at mono_ns `heard`, and all that had come before
+ * is told. */
 void fob_leases_round(fob_leases_t *self, fob_now_t now, int64_t heard);
 
 /* The next header to send, borrowed until the next call. False: nothing now. */
 bool fob_leases_output(fob_leases_t *self, fob_now_t now, fob_slice_t *header);
 /* When (mono_ns) round and output are wanted: INT64_MIN: now. */
 int64_t fob_leases_deadline(const fob_leases_t *self);
-/* A sentence where the connection must be dropped for a fresh one (no memory for what it brought, or the process
- * stood still), told once; NULL: no. */
+/* A sentence where the connection must be dropped for a fresh one (no memory for what it brought,
+ * or the process stood still), told once; NULL: no. */
 const char *fob_leases_restart(fob_leases_t *self);
 
 /* --- what the application does --- */
 
-/* The next event to handle: OK; AGAIN; CLOSED: `count` is reached and all of it settled, or drained; NO_MEMORY: try
- * again; else why it cannot go on (see fob_worker_next). */
+/* The next event to handle: OK; AGAIN; CLOSED: `count` is reached and all of it settled, or
+ * drained; NO_MEMORY: try again; else why it cannot go on (see fob_worker_next). */
 fob_status_t fob_leases_next(fob_leases_t *self, fob_now_t now, fob_event_t **event) FOB_MUST_USE;
 /* Whether next would say other than AGAIN. */
 bool fob_leases_ready(const fob_leases_t *self, fob_now_t now);
-/* Ends what next gave. The event itself stays the caller's, to destroy. OK: it will be sent; STALE: the lease was
- * lost, or is none of this worker's; INVALID: no such kind, taken as a retry; NO_MEMORY: forgotten, and so the event
- * comes again. */
-fob_status_t fob_leases_settle(fob_leases_t *self, fob_now_t now, const fob_event_t *event, fob_settle_kind_t kind);
+/* Ends what next gave. The event itself stays the caller's, to destroy. OK: it will be sent; STALE:
+ * the lease was lost, or is none of this worker's; INVALID: no such kind, taken as a retry;
+ * NO_MEMORY: forgotten, and so the event comes again. */
+fob_status_t fob_leases_settle(fob_leases_t *self, fob_now_t now, const fob_event_t *event,
+                               fob_settle_kind_t kind);
 bool fob_leases_holds(const fob_leases_t *self, const fob_event_t *event);
 /* Takes no more; releases what is not begun. */
 void fob_leases_drain(fob_leases_t *self, fob_now_t now);

@@ -1,4 +1,5 @@
-/* leases, the inside: shared by leases.c (the connection's side) and leases_work.c (the application's). */
+/* leases, the inside: shared by leases.c (the connection's side) and leases_work.c (the
+ * application's). */
 #ifndef FOB_LEASES_INSIDE_H
 #define FOB_LEASES_INSIDE_H
 
@@ -48,8 +49,8 @@ struct fob_leases {
 
 /* Keeps the sentence as the last trouble; an empty one: the status's own. */
 void fob_leases_say(fob_leases_t *self, fob_slice_t text, fob_status_t status);
-/* Ends a range of leases, as the next SETTLE will say. False: no memory; then they are forgotten, the connection is
- * given up, and as no claim names them they go to others. */
+/* Ends a range of leases, as the next SETTLE will say. False: no memory; then they are forgotten,
+ * the connection is given up, and as no claim names them they go to others. */
 bool fob_leases_end(fob_leases_t *self, fob_now_t now, fob_settle_kind_t kind, uint64_t offset,
                     uint64_t token, uint64_t count);
 

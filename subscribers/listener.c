@@ -10,9 +10,8 @@
 #define ASK_TIMES 4              /* then a new socket */
 
 #define COPY_MOST 512 /* bytes that are cheaper to copy than to wrap */
-#define FRAME_MOST                                                                                 \
-    ((int64_t)64 << 20) /* bytes; a longer frame ends the connection                               \
-                         */
+/* Bytes; a longer frame ends the connection. */
+#define FRAME_MOST ((int64_t)64 << 20)
 #define WATCHED                                                                                    \
     (ZMQ_EVENT_CLOSED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED |                       \
      ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |                  \

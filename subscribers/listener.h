@@ -1,5 +1,6 @@
-/* listener: a subscriber's SUB socket: opened for one connection, told live by the bus's answer to a probe, watched by
- * a monitor, thrown away when the connection goes. On the conduit's thread only. */
+/* listener: a subscriber's SUB socket: opened for one connection, told live by the bus's answer to
+ * a probe, watched by a monitor, thrown away when the connection goes. On the conduit's thread
+ * only. */
 #ifndef FOB_LISTENER_H
 #define FOB_LISTENER_H
 
@@ -7,7 +8,7 @@
 
 #include <zmq.h>
 
-#define FOB_LISTENER_HWM 256 /* messages in libzmq's queue; a batch may be 64 KiB */
+#define FOB_LISTENER_HWM   256            /* messages in libzmq's queue; a batch may be 64 KiB */
 #define FOB_LISTENER_PAUSE (200 * FOB_MS) /* before a new socket, when one was lost */
 
 typedef struct {
@@ -22,8 +23,8 @@ typedef struct {
     char trouble[400];
 } fob_listener_t;
 
-/* Opens the socket to the endpoint that is set, subscribes and sends a probe. Where that fails, `trouble` says why
- * and `due` when to try again. */
+/* Opens the socket to the endpoint that is set, subscribes and sends a probe. Where that fails,
+ * `trouble` says why and `due` when to try again. */
 void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now);
 /* Closes it; what was not read is lost. A closed one stays so. */
 void fob_listener_close(fob_listener_t *self, fob_conduit_t *conduit);
@@ -33,8 +34,10 @@ bool fob_listener_gone(fob_listener_t *self);
 void fob_listener_tick(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now);
 /* A probe's answer came. True: it is ours, and so this is live now. */
 bool fob_listener_answered(fob_listener_t *self, fob_slice_t topic);
-/* The next message, if there is one: its frame 1 as *cast (whose slices are good until the next call that is given
- * `head`) and frame 2 as *body (the caller's; NULL for none). AGAIN: none; PROTOCOL: one was stepped over. */
-fob_status_t fob_listener_read(fob_listener_t *self, zmq_msg_t *head, fob_cast_t *cast, fob_blob_t **body);
+/* The next message, if there is one: its frame 1 as *cast (whose slices are good until the next
+ * call that is given `head`) and frame 2 as *body (the caller's; NULL for none). AGAIN: none;
+ * PROTOCOL: one was stepped over. */
+fob_status_t fob_listener_read(fob_listener_t *self, zmq_msg_t *head, fob_cast_t *cast,
+                               fob_blob_t **body);
 
 #endif

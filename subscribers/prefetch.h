@@ -1,5 +1,6 @@
-/* prefetch: leases that came and are not begun, in the order delivered: a ring of runs, each a stretch of one
- * delivery's body, so that a batch costs no more than a row. Pure; one thread at a time. */
+/* prefetch: leases that came and are not begun, in the order delivered: a ring of runs, each a
+ * stretch of one delivery's body, so that a batch costs no more than a row. Pure; one thread at a
+ * time. */
 #ifndef FOB_PREFETCH_H
 #define FOB_PREFETCH_H
 
@@ -36,8 +37,9 @@ bool fob_prefetch_peek(const fob_prefetch_t *self, fob_slice_t *event);
 void fob_prefetch_pop(fob_prefetch_t *self, fob_slice_t event);
 /* Drops the front run. */
 void fob_prefetch_pop_run(fob_prefetch_t *self);
-/* Drops what lies in a range of leases and adds how many to *dropped. False: there was no memory to split a run, of
- * which all from the range on went: leases that the bus still counts as ours are forgotten here. */
+/* Drops what lies in a range of leases and adds how many to *dropped. False: there was no memory to
+ * split a run, of which all from the range on went: leases that the bus still counts as ours are
+ * forgotten here. */
 bool fob_prefetch_drop(fob_prefetch_t *self, uint64_t offset, uint64_t count, uint64_t token,
                        uint64_t *dropped) FOB_MUST_USE;
 /* The index-th run (it may be empty: count 0); NULL: no more. */

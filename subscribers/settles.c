@@ -187,8 +187,8 @@ static bool cut(fob_settles_t *self, size_t index, uint64_t from, uint64_t gone)
     return true;
 }
 
-/* Whether the settle itself may have made the bus say so: it took effect, and its answer was lost.
- */
+/* Whether the settle itself may have made the bus say so: it took effect, and its answer
+ * was lost. */
 static bool may_be_done(const fob_settle_row_t *row, fob_status_t code) {
     bool back = row->kind == FOB_KIND_RETRY || row->kind == FOB_KIND_RELEASE;
     return row->again && (back || code == FOB_GONE);

@@ -1,6 +1,6 @@
-/* settles: what the application settled and the bus has not confirmed yet, as ranges. The ring holds first the rows
- * under way (in numbered SETTLEs), then those not sent; a lost connection makes all of them unsent again.
- * Pure; one thread at a time. */
+/* settles: what the application settled and the bus has not confirmed yet, as ranges. The ring
+ * holds first the rows under way (in numbered SETTLEs), then those not sent; a lost connection
+ * makes all of them unsent again. Pure; one thread at a time. */
 #ifndef FOB_SETTLES_H
 #define FOB_SETTLES_H
 
@@ -12,7 +12,8 @@
 typedef struct {
     uint64_t offset, token, count; /* count 0: dropped */
     uint8_t kind;                  /* fob_settle_kind_t */
-    bool again;                    /* was under way on an earlier connection: may have taken effect */
+    /* Was under way on an earlier connection: it may have taken effect. */
+    bool again;
 } fob_settle_row_t;
 
 typedef struct {
@@ -26,26 +27,29 @@ typedef struct {
     size_t capacity, head, rows; /* capacity: a power of two, or 0 */
     size_t sent;                 /* the first so many rows are under way */
     uint64_t unsent_events;
-    uint64_t sent_events; /* under way, without an answer */
+    uint64_t sent_events;        /* under way, without an answer */
     fob_settle_batch_t *batches; /* under way, a ring too */
     size_t batch_capacity, batch_head, batch_count;
     uint64_t seq; /* of the last SETTLE on this connection */
 } fob_settles_t;
 
-/* Adds a range, joined to a neighbour of the same kind where there is one. False: no memory, nothing changed. */
+/* Adds a range, joined to a neighbour of the same kind where there is one. False: no memory,
+ * nothing changed. */
 bool fob_settles_add(fob_settles_t *self, uint8_t kind, uint64_t offset, uint64_t token,
                      uint64_t count) FOB_MUST_USE;
-/* Numbers the next SETTLE, which takes what is unsent (FOB_SETTLES_ROWS at the most; it may be empty), and packs its
- * runs. Returns its seq; 0: no memory, nothing changed but `runs`. */
+/* Numbers the next SETTLE, which takes what is unsent (FOB_SETTLES_ROWS at the most; it may be
+ * empty), and packs its runs. Returns its seq; 0: no memory, nothing changed but `runs`. */
 uint64_t fob_settles_send(fob_settles_t *self, fob_buf_t *runs);
 /* SETTLED came for `seq`. Returns how many events it refused. */
 uint64_t fob_settles_answer(fob_settles_t *self, uint64_t seq, fob_slice_t refused);
 /* The connection is gone: everything is unsent again, numbers start at 1. */
 void fob_settles_requeue(fob_settles_t *self);
-/* The bus refused, with `code`, to let these leases be claimed: settles of them (all unsent now) need no answer any more
- * and are taken out. Returns how many of them count as refused: not those that were under way before and may be the
- * very reason. What cannot be taken out for want of memory stays, and is refused when it is sent. */
-uint64_t fob_settles_drop(fob_settles_t *self, fob_status_t code, uint64_t offset, uint64_t count, uint64_t token);
+/* The bus refused, with `code`, to let these leases be claimed: settles of them (all unsent now)
+ * need no answer any more and are taken out. Returns how many of them count as refused: not those
+ * that were under way before and may be the very reason. What cannot be taken out for want of
+ * memory stays, and is refused when it is sent. */
+uint64_t fob_settles_drop(fob_settles_t *self, fob_status_t code, uint64_t offset, uint64_t count,
+                          uint64_t token);
 /* The index-th row (it may be empty); NULL: no more. */
 const fob_settle_row_t *fob_settles_at(const fob_settles_t *self, size_t index);
 /* True where nothing is without an answer. */

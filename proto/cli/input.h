@@ -27,8 +27,8 @@ typedef struct {
 
 /* Begin with: fob_input_t input = {.fd = 0, .max = FOB_INPUT_MAX}. */
 
-/* The next whole line that is here, without its newline; good until the next call. Does not read.
- */
+/* The next whole line that is here, without its newline; good until the next call. Does
+ * not read. */
 fob_input_code_t fob_input_line(fob_input_t *self, fob_slice_t *line);
 /* Reads once. FOB_INPUT_MORE: look for lines again; FOB_INPUT_FAILED. */
 fob_input_code_t fob_input_fill(fob_input_t *self);

@@ -128,8 +128,8 @@ static size_t skip_string(const char *text, size_t size, size_t at) {
     return at + 1;
 }
 
-/* Writes 0 over each unsigned integer that jansson cannot hold, and remembers it. False: no memory.
- */
+/* Writes 0 over each unsigned integer that jansson cannot hold, and remembers it. False:
+ * no memory. */
 static bool big_collect(char *text, size_t size, bigs_t *bigs) {
     size_t nth = 0;
     for (size_t at = 0; at < size;) {

@@ -36,8 +36,8 @@ typedef struct {
     char **rest; /* what follows `--`, ended by NULL as argv is; NULL: there was no `--` */
 } fob_args_t;
 
-/* The options that every command which talks to the bus takes: -b, --connect-timeout, -j, -v, -q.
- */
+/* The options that every command which talks to the bus takes: -b, --connect-timeout, -j,
+ * -v, -q. */
 #define FOB_OPTIONS_CLIENT(cli)                                                                    \
     {"bus", 'b', FOB_OPT_TEXT, &(cli)->bus, 0, 0},                                                 \
         {"connect-timeout", 0, FOB_OPT_DURATION, &(cli)->connect_timeout_ms, 0, 0},                \

@@ -23,8 +23,7 @@ bool fob_stop_wait(int fd, short events, int timeout_ms);
 typedef enum {
     FOB_OUTPUT_OK,
     FOB_OUTPUT_CLOSED,  /* the reader has gone */
-    FOB_OUTPUT_STOPPED, /* a stop signal came while the reader did not read; a part may be written
-                         */
+    FOB_OUTPUT_STOPPED, /* a stop signal came while nobody read; a part may be written */
     FOB_OUTPUT_FAILED   /* errno says why */
 } fob_output_t;
 

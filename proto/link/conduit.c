@@ -1,6 +1,6 @@
 /* conduit: see conduit.h. One thread runs rounds: read what is there, let the link and the client
- * step, send while there is room, sleep in poll. The lock is held for a round and given up in poll.
- */
+ * step, send while there is room, sleep in poll. The lock is held for a round and given up
+ * in poll. */
 #include "proto/link/conduit.h"
 
 #include "proto/link/context.h"

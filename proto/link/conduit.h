@@ -64,8 +64,8 @@ void fob_conduit_quiet(fob_conduit_t *self);
 void *fob_conduit_zmq(fob_conduit_t *self);
 void fob_conduit_attach(fob_conduit_t *self, void *zmq_socket);
 void fob_conduit_detach(fob_conduit_t *self, void *zmq_socket);
-/* The endpoint of a port on the host that the link dialled (or `shard->host`), for XSUB and XPUB.
- */
+/* The endpoint of a port on the host that the link dialled (or `shard->host`), for XSUB
+ * and XPUB. */
 void fob_conduit_endpoint(fob_conduit_t *self, const fob_shard_t *shard, uint16_t port, char *out,
                           size_t size);
 
@@ -79,8 +79,8 @@ void fob_conduit_session(fob_conduit_t *self, const uint8_t session[FOB_SESSION_
 const char *fob_conduit_bus(const char *bus);
 /* The endpoint in use or tried last. With the lock held; good until it is given up. */
 const char *fob_conduit_dialled(const fob_conduit_t *self);
-/* When (mono_ns) the bus was heard last on this connection; INT64_MIN: not up. With the lock held.
- */
+/* When (mono_ns) the bus was heard last on this connection; INT64_MIN: not up. With the
+ * lock held. */
 int64_t fob_conduit_heard(const fob_conduit_t *self);
 /* The clocks. Any thread. */
 fob_now_t fob_conduit_now(void);

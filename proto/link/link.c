@@ -11,9 +11,8 @@
 #define LINK_TEXT         512
 #define LINK_ACTS         8
 #define LINK_MISSED       3 /* beats, then the bus counts as lost */
-#define LINK_GREET_GROWTH                                                                          \
-    2 /* a try may take up to 2^2 times as long where tries ran out of time                        \
-       */
+/* A try may take up to 2^2 times as long where tries ran out of time. */
+#define LINK_GREET_GROWTH 2
 
 struct fob_link {
     fob_link_state_t state;
@@ -197,8 +196,8 @@ static int64_t backoff(fob_link_t *self) {
     return jitter(self, limit < self->retry_max_ns ? limit : self->retry_max_ns);
 }
 
-/* To IDLE. `wait_ns` > 0: not before that; else the usual back-off. self->text is written before.
- */
+/* To IDLE. `wait_ns` > 0: not before that; else the usual back-off. self->text is
+ * written before. */
 static void drop(fob_link_t *self, fob_now_t now, fob_status_t status, int64_t wait_ns) {
     bool was_up = self->state == FOB_LINK_UP;
     if (was_up && now.mono_ns - self->up_at >= self->heartbeat_ns)

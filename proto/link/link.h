@@ -56,8 +56,8 @@ void fob_link_broken(fob_link_t *self, fob_now_t now,
                      const char *why); /* the transport says it is gone */
 /* The same for another reason than UNREACHABLE (PROTOCOL: what came is not our protocol). */
 void fob_link_failed(fob_link_t *self, fob_now_t now, fob_status_t status, const char *why);
-/* Another secret from the next HELLO on: a publisher whose session was forgotten starts a new one.
- */
+/* Another secret from the next HELLO on: a publisher whose session was forgotten starts a
+ * new one. */
 void fob_link_session(fob_link_t *self, const uint8_t session[FOB_SESSION_SIZE]);
 void fob_link_sent(fob_link_t *self, fob_now_t now); /* something was sent: counts as a beat */
 void fob_link_tick(fob_link_t *self, fob_now_t now);

@@ -44,8 +44,8 @@ static void dealer_configure(void *dealer, const char *endpoint) {
         1); /* room only once connected: HELLO waits in the pipe, not in libzmq */
     set(dealer, ZMQ_SNDHWM, PIPE_HWM);
     set(dealer, ZMQ_RCVHWM, PIPE_HWM);
-    /* Only where it is asked for: else "localhost" may become ::1, where the bus does not listen.
-     */
+    /* Only where it is asked for: else "localhost" may become ::1, where the bus does
+     * not listen. */
     set(dealer, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
 }
 
@@ -103,8 +103,8 @@ fob_pipe_sent_t fob_pipe_flush(fob_pipe_t *self) {
     self->pending = false; /* libzmq has emptied the head */
     if (!self->has_body)
         return FOB_PIPE_SENT;
-    /* The first frame found room, so the second has it too: else the connection went between them.
-     */
+    /* The first frame found room, so the second has it too: else the connection went
+     * between them. */
     self->has_body = false;
     int rc = frame_send(self->dealer, &self->body, 0);
     if (rc < 0)
@@ -125,8 +125,8 @@ fob_pipe_sent_t fob_pipe_send(fob_pipe_t *self, fob_slice_t header, fob_blob_t *
     return fob_pipe_flush(self);
 }
 
-/* One event: a frame with a 16-bit number and a 32-bit value, then one with the address. 0: none.
- */
+/* One event: a frame with a 16-bit number and a 32-bit value, then one with the address.
+ * 0: none. */
 static unsigned event_next(void *monitor) {
     zmq_msg_t msg;
     zmq_msg_init(&msg);

@@ -54,8 +54,8 @@ static uint64_t field(const fob_event_t *event, const char *name) {
     return value;
 }
 
-/* RETRY where trying again may help. An order without a price never will: such a one is for REJECT.
- */
+/* RETRY where trying again may help. An order without a price never will: such a one is
+ * for REJECT. */
 static fob_settle_t charge(const fob_event_t *event, FILE *ledger, void **charged) {
     const char *id = fob_event_id(event);
     if (tfind(id, charged, by_text)) {

@@ -2,7 +2,8 @@
  *
  *     FOB_MAIN (FOB_CASE (a_pattern_star_matches_one_token), FOB_CASE (...))
  *
- * Run with a case's name to run that one, without to run all. CMake finds the names by reading the source. */
+ * Run with a case's name to run that one, without to run all. CMake finds the names by reading the
+ * source. */
 #ifndef FOB_TESTS_CASE_H
 #define FOB_TESTS_CASE_H
 

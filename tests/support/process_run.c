@@ -24,8 +24,8 @@ static int finish(process_t *self, const char *input, char **out, char **err) {
     if (input)
         process_puts(self, input);
     process_close_input(self);
-    /* Little is written to the second stream, so reading them one after the other does not block.
-     */
+    /* Little is written to the second stream, so reading them one after the other does
+     * not block. */
     char *said = process_rest(self, PROCESS_OUT, NULL, RUN_MS);
     char *complained = process_rest(self, PROCESS_ERR, NULL, RUN_MS);
     int code = process_wait(self, RUN_MS);
