@@ -222,6 +222,48 @@ static void a_deep_backlog_is_read_back_in_order(void **state) {
     assert_true(stats.cache_bytes < 60000);
 }
 
+static void a_mark_in_the_middle_of_a_batch_divides_it(void **state) {
+    (void)state;
+    fob_buf_t body = {0};
+    kit_join(&kit, 1, "g", "a", 10);
+    /* The mark is 4096 behind the first: the event there is another's, the next one the group's
+     * again. */
+    for (unsigned i = 1; i <= 6000; i++)
+        kit_event(&body, i == 4097 ? "b" : "a", "", 0);
+    kit_publish_body(&kit, 1, 1, 1, &body, FOB_OK);
+    kit_crash(&kit, kit.position);
+    kit_clear(&kit);
+    kit_join(&kit, 2, "g", "a", 10000);
+    kit_pages(&kit);
+    assert_int_equal(kit_delivered(&kit, 2), 1903);
+    assert_int_equal(nth(0)[0], 4098);
+    assert_int_equal(nth(1902)[0], 6000);
+    kit_pass(&kit, 3000);
+    kit_pages(&kit);
+    assert_int_equal(kit_delivered(&kit, 2), 5999);
+    assert_int_equal(nth(1903)[0], 1);
+    assert_int_equal(nth(5998)[0], 4096);
+}
+
+static void what_is_not_durable_is_never_asked_for(void **state) {
+    (void)state;
+    fob_core_config_t config = kit_config;
+    config.cache_bytes = 2000;
+    kit_free(&kit);
+    kit_init(&kit, &config);
+    kit_join(&kit, 50, "g", ">", 0);
+    kit.manual = true;
+    for (uint64_t n = 1; n <= 100; n++)
+        kit_publish(&kit, 1, n * 5 - 4, n * 5 - 4, "a", 5);
+    kit_credit(&kit, 50, "g", 1000);
+    assert_int_equal(kit_count(&kit, FOB_EFF_NEED), 0);
+    kit_sync(&kit, kit.position);
+    assert_int_equal(kit_delivered(&kit, 50), 500);
+    fob_core_stats_t stats;
+    fob_core_stats(kit.core, &stats);
+    assert_true(stats.cache_bytes < 4000); /* now they may go */
+}
+
 static void what_cannot_be_read_is_dead_and_counted(void **state) {
     (void)state;
     kit_join(&kit, 1, "g", "a", 2);
@@ -338,6 +380,8 @@ FOB_MAIN(FOB_CASE_WITH(what_was_out_may_be_claimed_under_its_token, setup, teard
          FOB_CASE_WITH(a_sparse_group_passes_over_what_is_not_its_own, setup, teardown),
          FOB_CASE_WITH(a_long_stretch_without_a_match_is_covered, setup, teardown),
          FOB_CASE_WITH(a_deep_backlog_is_read_back_in_order, setup, teardown),
+         FOB_CASE_WITH(a_mark_in_the_middle_of_a_batch_divides_it, setup, teardown),
+         FOB_CASE_WITH(what_is_not_durable_is_never_asked_for, setup, teardown),
          FOB_CASE_WITH(what_cannot_be_read_is_dead_and_counted, setup, teardown),
          FOB_CASE_WITH(a_page_nobody_asked_for_is_ignored, setup, teardown),
          FOB_CASE_WITH(a_checkpoint_and_the_rest_give_the_same_state, setup, teardown),

@@ -225,6 +225,82 @@ static void a_delivery_waits_for_its_event_and_its_mark(void **state) {
     assert_int_equal(kit_count(&kit, FOB_EFF_SETTLED), 1);
 }
 
+static void a_first_hand_out_waits_for_its_mark(void **state) {
+    (void)state;
+    kit_join(&kit, 9, "g", ">", 0);
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    kit.manual = true;
+    kit_credit(&kit, 9, "g", 5); /* the event is durable since long: the mark is not */
+    assert_true(kit.synced);
+    assert_int_equal(kit_delivered(&kit, 9), 0);
+    kit_sync(&kit, kit.position);
+    assert_int_equal(kit_delivered(&kit, 9), 1);
+    kit_credit(&kit, 9, "g", 6);
+    kit_publish(&kit, 1, 2, 2, "a", 1);
+    kit_sync(&kit, kit.position);
+    assert_int_equal(kit_delivered(&kit, 9), 2);
+}
+
+static void a_right_token_in_the_wrong_hands_is_refused(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", ">", 1);
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    kit_join(&kit, 2, "g", ">", 1);
+    kit_settle(&kit, 2, "g", 1, FOB_KIND_ACK, 1, 1, nth(0)[1]);
+    assert_int_equal(kit_last(&kit, FOB_EFF_SETTLED)->rows[0][0], FOB_NOT_HELD);
+    assert_int_equal(kit_stats(&kit, "g").leased, 1);
+}
+
+static void a_token_stays_with_its_event_when_several_come_back(void **state) {
+    (void)state;
+    kit_join(&kit, 2, "g", ">", 1);
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    kit_settle(&kit, 2, "g", 1, FOB_KIND_RETRY, 1, 1, nth(0)[1]);
+    kit_rejoin(&kit, 1, 9, "g", 1, NULL, 0);
+    kit_publish(&kit, 1, 2, 2, "a", 1); /* the second, to worker 1 */
+    kit_credit(&kit, 2, "g", 2);
+    kit_pass(&kit, 2000); /* the first once more, to worker 2 */
+    kit_credit(&kit, 1, "g", 2);
+    kit_publish(&kit, 1, 3, 3, "a", 1); /* the third, to worker 1 */
+    assert_int_equal(nth(1)[0], 2);
+    assert_int_equal(nth(2)[0], 1);
+    assert_int_equal(nth(3)[0], 3);
+    kit_leave(&kit, 1, "g");
+    kit_rejoin(&kit, 3, 9, "g", 0, (const uint64_t[][3]){{2, 1, nth(1)[1]}, {3, 1, nth(3)[1]}}, 2);
+    assert_int_equal(kit_last(&kit, FOB_EFF_JOINED)->row_count, 0);
+}
+
+static void events_retried_together_do_not_come_back_together(void **state) {
+    (void)state;
+    kit_pass(&kit, 3000);
+    kit_join(&kit, 1, "g", ">", 100);
+    kit_publish(&kit, 1, 1, 1, "a", 20);
+    kit_settle(&kit, 1, "g", 1, FOB_KIND_RETRY, 1, 20, nth(0)[1]);
+    kit_clear(&kit);
+    unsigned times = 0;
+    while (kit_stats(&kit, "g").delayed) {
+        kit_pass(&kit, (fob_core_deadline(kit.core) - kit.now.mono_ns) / FOB_MS);
+        times++;
+    }
+    assert_true(times > 10);
+    assert_int_equal(kit_delivered(&kit, 1), 20);
+}
+
+static void a_group_gets_what_is_published_while_it_is_there(void **state) {
+    (void)state;
+    kit_publish(&kit, 1, 1, 1, "a", 2); /* the topic is known before the group is */
+    kit_join(&kit, 1, "g", "a", 10);
+    kit_publish(&kit, 1, 3, 3, "a", 2);
+    assert_int_equal(kit_delivered(&kit, 1), 2);
+    assert_int_equal(nth(0)[0], 3);
+    kit_lost(&kit, 1);
+    kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_GROUP_REMOVE,
+                                  .conn = 5,
+                                  .admin = {1, fob_slice_str("g"), {0}}});
+    kit_publish(&kit, 1, 5, 5, "a", 2);
+    assert_int_equal(kit_last(&kit, FOB_EFF_RECEIPT)->rows[0][4], 0);
+}
+
 static void what_may_not_be_joined_is_said_in_words(void **state) {
     (void)state;
     kit_join(&kit, 1, "g", "order.>", 1);
@@ -413,6 +489,11 @@ FOB_MAIN(FOB_CASE_WITH(a_published_event_reaches_a_worker_and_is_acked, setup, t
          FOB_CASE_WITH(a_release_costs_no_attempt_and_a_reject_is_final, setup, teardown),
          FOB_CASE_WITH(after_a_hundred_releases_each_costs_an_attempt, setup, teardown),
          FOB_CASE_WITH(a_delivery_waits_for_its_event_and_its_mark, setup, teardown),
+         FOB_CASE_WITH(a_first_hand_out_waits_for_its_mark, setup, teardown),
+         FOB_CASE_WITH(a_right_token_in_the_wrong_hands_is_refused, setup, teardown),
+         FOB_CASE_WITH(a_token_stays_with_its_event_when_several_come_back, setup, teardown),
+         FOB_CASE_WITH(events_retried_together_do_not_come_back_together, setup, teardown),
+         FOB_CASE_WITH(a_group_gets_what_is_published_while_it_is_there, setup, teardown),
          FOB_CASE_WITH(what_may_not_be_joined_is_said_in_words, setup, teardown),
          FOB_CASE_WITH(a_temporary_group_goes_with_its_last_worker, setup, teardown),
          FOB_CASE_WITH(a_group_is_added_and_removed_by_request, setup, teardown),
