@@ -65,7 +65,8 @@ int fob_exit_code(fob_status_t status) {
 
 /* One write, so that lines of processes that share a terminal do not mix. What came from a wire or
  * an argument may hold control characters, which a terminal must not see. */
-static void say(const fob_cli_t *cli, const char *format, va_list args) {
+__attribute__((format(printf, 2, 0))) static void say(const fob_cli_t *cli, const char *format,
+                                                      va_list args) {
     char text[1024], line[1200];
     vsnprintf(text, sizeof text, format, args);
     for (char *at = text; *at; at++)

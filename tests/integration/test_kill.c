@@ -171,7 +171,7 @@ static void storm_start(storm_t *self) {
     self->bus = process_serve(self->port, "--data", self->data, NULL);
     setenv("FOB_BUS", process_bus(self->port), 1);
     for (int i = 0; i < 4; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "worker%d", i);
         self->worker_file[i] = path_in(self->folder, name);
         self->workers[i] =
