@@ -58,7 +58,7 @@ void dealer_settle(dealer_t *self, const char *group, uint64_t seq, fob_settle_k
                    uint64_t offset, uint64_t count, uint64_t token);
 
 /* The first row of encoded runs; ends the test where there is none. */
-fob_run_t dealer_run(fob_slice_t runs);
+fob_run_t dealer_run(fob_slice_t raw);
 
 /* STATS: the value of a figure of the bus, of a group (`group` not NULL). Ends the test where it is
  * not a number. */
