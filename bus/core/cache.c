@@ -119,7 +119,8 @@ static fob_stretch_t *place_for(fob_cache_t *self) {
         fob_stretch_t *s = &self->stretches[i];
         if (s->state == FOB_STRETCH_FREE)
             return s;
-        if (s->state != FOB_STRETCH_ASKED && s->came != self->takes &&
+        /* The one found last is being read from just now. */
+        if (s->state != FOB_STRETCH_ASKED && s->came != self->takes && s->used != self->clock &&
             (!best || s->used < best->used))
             best = s;
     }

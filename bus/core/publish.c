@@ -4,8 +4,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define ROWS_MAX  2048 /* in one RECEIPT: its header stays well below the limit */
-#define ROW_BYTES 40   /* of an encoded row, at most */
+#define ROWS_MAX     2048  /* in one RECEIPT: its header stays well below the limit */
+#define ROW_BYTES    40    /* of an encoded row, at most */
+#define REFUSALS_MAX 1024u /* sessions remembered as refused */
 
 /* One PUBLISH on its way. */
 typedef struct {
@@ -318,23 +319,19 @@ static fob_refusal_t *find_refusal(fob_core_t *core, const uint8_t *session) {
     return NULL;
 }
 
-/* Remembers from where on the session is refused. Where that fails, later numbers are answered GAP.
- */
+/* Remembers from where on the session is refused. The oldest such memory gives way, or none can be
+ * had: later numbers of that session are then answered GAP. */
 static void remember_refusal(fob_core_t *core, const uint8_t *session, uint64_t from,
                              fob_status_t status) {
     fob_refusal_t *refusal = find_refusal(core, session);
-    if (!refusal && core->refusal_count == core->refusal_capacity) {
-        size_t capacity = core->refusal_capacity ? core->refusal_capacity * 2 : 16;
-        fob_refusal_t *grown = capacity > core->config.max_sessions * (size_t)2 + 16
-                                   ? NULL
-                                   : realloc(core->refusals, capacity * sizeof *grown);
-        if (!grown)
-            return;
-        core->refusals = grown;
-        core->refusal_capacity = capacity;
-    }
-    if (!refusal)
+    if (!core->refusals)
+        core->refusals = malloc(REFUSALS_MAX * sizeof *core->refusals);
+    if (!core->refusals)
+        return;
+    if (!refusal && core->refusal_count < REFUSALS_MAX)
         refusal = &core->refusals[core->refusal_count++];
+    if (!refusal)
+        refusal = &core->refusals[core->refusal_next++ % REFUSALS_MAX];
     memcpy(refusal->session, session, FOB_SESSION_SIZE);
     refusal->from = from;
     refusal->status = status;

@@ -48,7 +48,7 @@ struct fob_core {
     int64_t resume_until; /* mono_ns; FOB_NEVER: over */
     uint64_t swept;       /* head when long gaps were last covered */
     fob_refusal_t *refusals;
-    size_t refusal_count, refusal_capacity;
+    size_t refusal_count, refusal_next;
     fob_buf_t rows, row_heads; /* scratch: encoded runs */
     uint32_t *match;           /* scratch: by topic of a sheet: match_id for no, + 1 for yes */
     size_t match_capacity;

@@ -81,9 +81,21 @@ uint32_t fob_walk_stretch(fob_core_t *self, const fob_group_t *group, const fob_
 
 /* --- pages --- */
 
-static fob_walk_t ask(fob_core_t *self, fob_group_t *group, uint64_t offset) {
+/* Room for a NEED, and for the delivery that may be under way: its place must not be taken. */
+static fob_open_turn_t *turn_for_need(fob_core_t *self) {
     fob_open_turn_t *turn = fob_core_open(self);
-    if (!turn || !fob_turn_reserve(turn, 0, 1, 0, 0))
+    return turn && fob_turn_reserve(turn, 0, 2, 0, 0) ? turn : NULL;
+}
+
+static void need(fob_core_t *self, fob_open_turn_t *turn, uint64_t offset) {
+    fob_effect_t *effect = fob_turn_effect(turn, FOB_EFF_NEED);
+    effect->need_offset = offset;
+    effect->need_bytes = self->config.page_bytes;
+}
+
+static fob_walk_t ask(fob_core_t *self, fob_group_t *group, uint64_t offset) {
+    fob_open_turn_t *turn = turn_for_need(self);
+    if (!turn)
         return FOB_WALK_MEMORY;
     fob_ask_t answer = fob_cache_ask(&self->cache, offset);
     if (answer == FOB_ASK_LATER) {
@@ -93,12 +105,21 @@ static fob_walk_t ask(fob_core_t *self, fob_group_t *group, uint64_t offset) {
     }
     group->blocked = true;
     group->blocked_at = offset;
-    if (answer == FOB_ASK_NOW) {
-        fob_effect_t *effect = fob_turn_effect(turn, FOB_EFF_NEED);
-        effect->need_offset = offset;
-        effect->need_bytes = self->config.page_bytes;
-    }
+    if (answer == FOB_ASK_NOW)
+        need(self, turn, offset);
     return FOB_WALK_BLOCKED;
+}
+
+/* Asks for what comes behind a stretch that is being read, so that the walk need not stop there. */
+static void read_ahead(fob_core_t *self, uint64_t offset) {
+    fob_sheet_t *sheet;
+    uint64_t end;
+    if (offset > self->head || self->cache.asked >= self->cache.stretch_count / 4 ||
+        fob_cache_find(&self->cache, offset, &sheet, &end) != FOB_CACHE_MISS)
+        return;
+    fob_open_turn_t *turn = turn_for_need(self);
+    if (turn && fob_cache_ask(&self->cache, offset) == FOB_ASK_NOW)
+        need(self, turn, offset);
 }
 
 fob_walk_t fob_walk_to(fob_core_t *self, fob_group_t *group, uint64_t offset, fob_place_t *place) {
@@ -134,7 +155,7 @@ static bool skip_damage(fob_core_t *self, fob_group_t *group, uint64_t end) {
 
 fob_walk_t fob_walk_fresh(fob_core_t *self, fob_group_t *group, fob_place_t *place) {
     while (!group->caught_up) {
-        uint64_t end;
+        uint64_t end = 0;
         if (group->cursor > self->head) {
             group->caught_up = true;
             break;
@@ -148,6 +169,8 @@ fob_walk_t fob_walk_fresh(fob_core_t *self, fob_group_t *group, fob_place_t *pla
                 return FOB_WALK_MEMORY;
             continue;
         }
+        if (end)
+            read_ahead(self, end);
         const fob_sheet_t *sheet = place->sheet;
         place->index =
             next_match(self, group, sheet, (uint32_t)(group->cursor - sheet->first_offset));

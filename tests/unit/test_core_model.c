@@ -1,78 +1,13 @@
-#include "test_core_model.h"
-
-#include "proto/topic.h"
-#include "test_core_kit.h"
-#include "tests/support/case.h"
+#include "test_core_world.h"
 
 #include <stdlib.h>
 
-#define GROUPS      4
-#define WORKERS     6
-#define PUBLISHERS  3
-#define EVENTS_MAX  60000
-#define HELD_MAX    4096
-#define PENDING_MAX 64
-
-static const char *const group_names[GROUPS] = {"all", "orders", "rare", "two"};
-static const char *const group_patterns[GROUPS] = {">", "order.*", "rare.thing", "*.x"};
+const char *const group_names[GROUPS] = {"all", "orders", "rare", "two"};
+const char *const group_patterns[GROUPS] = {">", "order.*", "rare.thing", "*.x"};
 static const char *const topics[] = {"order.placed", "order.x", "rare.thing", "other.x", "other"};
 static const unsigned topic_odds[] = {50, 20, 1, 10, 19};
 
-typedef struct {
-    uint64_t offset, token;
-} hold_t;
-
-/* A SETTLE without its answer. */
-typedef struct {
-    uint64_t seq;
-    unsigned kind;
-    hold_t *holds;
-    size_t count;
-} pending_t;
-
-typedef struct {
-    uint64_t conn;    /* 0: not there */
-    uint64_t session; /* its secret: the first connection's number */
-    unsigned group;
-    uint64_t credit, got, seq;
-    hold_t held[HELD_MAX];
-    size_t held_count;
-    pending_t pending[PENDING_MAX];
-    size_t pending_count;
-} worker_t;
-
-typedef struct {
-    uint64_t token;  /* of the last hand-out that was shown */
-    uint64_t holder; /* connection that has it, as far as the world knows */
-    bool handed_out; /* ever */
-    bool settled;    /* answered for good: ack, reject */
-} fate_t;
-
-typedef struct {
-    uint64_t next;     /* number to give the next new event */
-    uint64_t low;      /* all below have receipts */
-    uint8_t *receipts; /* by number: 0 none, 1 stored, 2 refused for good */
-    uint8_t *kinds;    /* by number: 0 good, 1 bad topic */
-    uint8_t *topic;
-    uint64_t *offsets;
-    uint64_t resend; /* go back to this number; 0: no */
-} publisher_t;
-
-typedef struct {
-    kit_t kit;
-    model_plan_t plan;
-    uint64_t state; /* of the random numbers */
-    worker_t workers[WORKERS];
-    publisher_t publishers[PUBLISHERS];
-    fate_t *fates[GROUPS];
-    uint64_t fresh[GROUPS]; /* the highest offset of a first hand-out since the last start */
-    uint64_t next_conn;
-    uint64_t needs[64];
-    size_t need_count;
-    uint64_t step;
-} world_t;
-
-static world_t *world;
+world_t *world;
 
 /* --- chance --- */
 
@@ -81,171 +16,6 @@ static uint64_t chance(uint64_t below) {
     x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
     return (x ^ (x >> 31)) % below;
-}
-
-#define check(condition, ...)                                                                      \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            printf("seed %llu, step %llu: ", (unsigned long long)world->plan.seed,                 \
-                   (unsigned long long)world->step);                                               \
-            printf(__VA_ARGS__);                                                                   \
-            printf("\n");                                                                          \
-            fail();                                                                                \
-        }                                                                                          \
-    } while (0)
-
-/* --- what is shown --- */
-
-static worker_t *worker_of(uint64_t conn) {
-    for (size_t i = 0; i < WORKERS; i++) {
-        if (world->workers[i].conn == conn)
-            return &world->workers[i];
-    }
-    return NULL;
-}
-
-static void hold_event(worker_t *worker, const uint64_t *row) {
-    uint64_t offset = row[0], token = row[1], attempt = row[2];
-    fate_t *fate = &world->fates[worker->group][offset];
-    check(!fate->settled, "event %llu of %s goes out, but it was settled",
-          (unsigned long long)offset, group_names[worker->group]);
-    check(fate->holder == 0, "event %llu of %s goes to %llu while %llu holds it",
-          (unsigned long long)offset, group_names[worker->group], (unsigned long long)worker->conn,
-          (unsigned long long)fate->holder);
-    check(token > fate->token, "token %llu of event %llu is not above %llu",
-          (unsigned long long)token, (unsigned long long)offset, (unsigned long long)fate->token);
-    check(attempt >= 1 && attempt <= 5, "attempt %llu", (unsigned long long)attempt);
-    if (!fate->handed_out) {
-        uint64_t *fresh = &world->fresh[worker->group];
-        /* After a start, what may have been out before comes back in its own order: below the rest.
-         */
-        if (offset > *fresh)
-            *fresh = offset;
-        else
-            check(world->plan.crashes, "first hand-out of %llu after that of %llu",
-                  (unsigned long long)offset, (unsigned long long)*fresh);
-    }
-    fate->handed_out = true;
-    fate->token = token;
-    fate->holder = worker->conn;
-    check(worker->held_count < HELD_MAX, "held too much");
-    worker->held[worker->held_count++] = (hold_t){offset, token};
-}
-
-/* A delivery to a worker that is gone: these are no first hand-outs any more. */
-static void see_ghost(const kit_effect_t *effect) {
-    unsigned group = 0;
-    while (strcmp(effect->group, group_names[group]) != 0)
-        group++;
-    for (size_t i = 0; i < effect->row_count; i++)
-        world->fates[group][effect->rows[i][0]].handed_out = true;
-}
-
-static void see_delivery(const kit_effect_t *effect) {
-    worker_t *worker = worker_of(effect->conn);
-    if (!worker) {
-        see_ghost(effect);
-        return;
-    }
-    check(strcmp(effect->group, group_names[worker->group]) == 0, "delivered to a stranger");
-    for (size_t i = 0; i < effect->row_count; i++) {
-        check(i == 0 || effect->rows[i][1] == effect->rows[i - 1][1] + 1 ||
-                  effect->rows[i][1] > effect->rows[i - 1][1],
-              "tokens of a delivery do not ascend");
-        fob_slice_t topic, bytes;
-        fob_cursor_t cursor = fob_cursor(fob_slice(effect->events[i], effect->sizes[i]));
-        check(fob_envelope_skim(&cursor, &topic, &bytes), "not an event");
-        check(fob_pattern_match(fob_slice_str(group_patterns[worker->group]), topic),
-              "an event of another topic");
-        hold_event(worker, effect->rows[i]);
-        worker->got++;
-    }
-    check(worker->got <= worker->credit, "more than the credit");
-}
-
-static bool refused_in(const kit_effect_t *effect, const hold_t *hold, uint64_t *code) {
-    for (size_t i = 0; i < effect->row_count; i++) {
-        const uint64_t *row = effect->rows[i];
-        if (hold->offset >= row[1] && hold->offset < row[1] + row[2] &&
-            hold->token == row[3] + (hold->offset - row[1])) {
-            *code = row[0];
-            return true;
-        }
-    }
-    return false;
-}
-
-static void see_settled(const kit_effect_t *effect) {
-    worker_t *worker = worker_of(effect->conn);
-    if (!worker)
-        return;
-    check(worker->pending_count > 0, "an answer to nothing");
-    pending_t *pending = &worker->pending[0];
-    check(pending->seq == effect->seq, "answers out of order");
-    for (size_t i = 0; i < pending->count; i++) {
-        uint64_t code;
-        check(!refused_in(effect, &pending->holds[i], &code), "refused %llu: %s",
-              (unsigned long long)pending->holds[i].offset, fob_status_name((fob_status_t)code));
-        if (pending->kind == FOB_KIND_ACK || pending->kind == FOB_KIND_REJECT)
-            world->fates[worker->group][pending->holds[i].offset].settled = true;
-    }
-    free(pending->holds);
-    memmove(pending, pending + 1, --worker->pending_count * sizeof *pending);
-}
-
-static void see_receipt(const kit_effect_t *effect) {
-    unsigned index = (unsigned)(effect->conn - 1001);
-    publisher_t *publisher = &world->publishers[index];
-    for (size_t i = 0; i < effect->row_count; i++) {
-        const uint64_t *row = effect->rows[i];
-        for (uint64_t k = 0; k < row[2]; k++) {
-            uint64_t number = row[1] + k;
-            check(number < publisher->next, "a receipt for what was never sent");
-            if (row[0] == FOB_OK) {
-                check(publisher->kinds[number] == 0, "a bad event was stored");
-                check(publisher->receipts[number] != 1 || publisher->offsets[number] == row[3] + k,
-                      "a second receipt names another offset");
-                publisher->receipts[number] = 1;
-                publisher->offsets[number] = row[3] + k;
-            } else if (row[0] == FOB_BAD_TOPIC) {
-                check(publisher->kinds[number] == 1, "a good event was refused");
-                publisher->receipts[number] = 2;
-            } else {
-                /* FORGOTTEN only where nothing was ever confirmed: the first message was lost. */
-                check(row[0] == FOB_GAP || row[0] == FOB_DISK_FULL ||
-                          (row[0] == FOB_FORGOTTEN && publisher->low == 1),
-                      "number %llu answered %s; low is %llu, next %llu", (unsigned long long)number,
-                      fob_status_name((fob_status_t)row[0]), (unsigned long long)publisher->low,
-                      (unsigned long long)publisher->next);
-                if (row[0] == FOB_FORGOTTEN)
-                    number = 1;
-                if (!publisher->receipts[number] &&
-                    (publisher->resend == 0 || number < publisher->resend))
-                    publisher->resend = number;
-            }
-        }
-    }
-    while (publisher->low < publisher->next && publisher->receipts[publisher->low])
-        publisher->low++;
-}
-
-static void look(void) {
-    kit_t *kit = &world->kit;
-    for (size_t i = 0; i < kit->shown_count; i++) {
-        kit_effect_t *effect = &kit->shown[i];
-        if (effect->kind == FOB_EFF_DELIVER)
-            see_delivery(effect);
-        else if (effect->kind == FOB_EFF_SETTLED)
-            see_settled(effect);
-        else if (effect->kind == FOB_EFF_RECEIPT)
-            see_receipt(effect);
-        else if (effect->kind == FOB_EFF_NEED) {
-            check(world->need_count < 64, "too many needs under way");
-            world->needs[world->need_count++] = effect->need_offset;
-        }
-    }
-    kit_clear(kit);
-    kit_books(kit);
 }
 
 /* --- publishers --- */
@@ -441,7 +211,7 @@ static void act_rejoin(worker_t *worker) {
     for (size_t i = 0; i < count; i++) {
         uint64_t code;
         fate_t *fate = &world->fates[worker->group][all[i].offset];
-        if (refused_in(joined, &all[i], &code))
+        if (model_refused(joined, &all[i], &code))
             continue;
         check(fate->holder == 0, "claimed what %llu holds", (unsigned long long)fate->holder);
         check(fate->token == all[i].token, "claimed with an old token");
@@ -519,7 +289,7 @@ static void act_crash(void) {
             continue;
         if (chance(4)) {
             act_rejoin(worker);
-            look();
+            model_look();
         } else {
             forget_holds(worker);
             drop_pending(worker);
@@ -550,7 +320,7 @@ static void finish_publishers(void) {
             uint64_t left = publisher->next - publisher->low;
             publish(i, publisher->low, left < 100 ? left : 100, FOB_OK);
             kit_sync(&world->kit, world->kit.position);
-            look();
+            model_look();
             publisher->resend = 0;
         }
     }
@@ -564,10 +334,10 @@ static void finish_round(void) {
         while (worker->conn && worker->held_count && worker->pending_count < PENDING_MAX)
             settle(worker, 0, worker->held_count, FOB_KIND_ACK);
         kit_sync(kit, kit->position);
-        look();
+        model_look();
         while (world->need_count)
             act_page();
-        look();
+        model_look();
     }
 }
 
@@ -576,7 +346,7 @@ static void finish(void) {
         if (world->workers[i].conn)
             act_lose(&world->workers[i]);
     }
-    look();
+    model_look();
     finish_publishers();
     for (unsigned i = 0; i < GROUPS; i++) {
         worker_t *worker = &world->workers[i];
@@ -713,7 +483,7 @@ void model_run(const model_plan_t *plan) {
     begin(plan);
     for (world->step = 1; world->step <= plan->steps; world->step++) {
         act();
-        look();
+        model_look();
     }
     finish();
     check_stored_once();
