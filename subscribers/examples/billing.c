@@ -2,10 +2,9 @@
  *
  *     billing LEDGER
  *
- * The bus hands out every order at least once: again when this process dies between charging and
- * acking. So the handler is idempotent: the ledger, an append-only file of order ids, says what was
- * charged. Writing the line is the charge here, so that the two cannot come apart; keep yours in
- * one transaction with the effect. */
+ * An order can come again: this process may die between charging and acking. So the handler is
+ * idempotent: the ledger, an append-only file of order ids, says what was charged. The line in it
+ * is the charge here, so that the two cannot come apart; keep yours in one transaction. */
 #include <fob/fob_worker.h>
 #include <msgpack.h>
 #include <search.h>
@@ -39,8 +38,7 @@ static uint64_t field(const fob_event_t *event, const char *name) {
     size_t size, at = 0;
     const char *data = fob_event_data(event, &size);
     uint64_t value = 0;
-    msgpack_unpacked order;
-    msgpack_unpacked_init(&order);
+    msgpack_unpacked order = {0};
     if (msgpack_unpack_next(&order, data, size, &at) == MSGPACK_UNPACK_SUCCESS &&
         order.data.type == MSGPACK_OBJECT_MAP)
         for (uint32_t i = 0; i < order.data.via.map.size; i++) {
@@ -95,5 +93,7 @@ int main(int argc, char **argv) {
     if (!stopping)
         fprintf(stderr, "billing: %s\n", fob_status_text(status));
     fob_worker_destroy(&worker, 5000);
+    tdestroy(charged, free);
+    fclose(ledger);
     return stopping ? 0 : 1;
 }
