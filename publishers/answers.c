@@ -44,8 +44,14 @@ static void on_stored(fob_session_t *self, uint64_t number, uint64_t offset, uin
     fob_slot_finish(self, number, FOB_OK, (fob_slice_t){0}, offset, groups);
 }
 
-static void on_busy(fob_session_t *self, fob_now_t now, fob_slot_t *slot, const detail_t *detail) {
+/* Refused for now: so it is not stored, whatever was in doubt before. */
+static void held(fob_session_t *self, fob_slot_t *slot) {
     fob_slot_stage(self, slot, FOB_STAGE_HELD);
+    slot->doubt = false;
+}
+
+static void on_busy(fob_session_t *self, fob_now_t now, fob_slot_t *slot, const detail_t *detail) {
+    held(self, slot);
     if (slot->is_void) {
         /* It waits for no topic; it goes with the next that is offered again. */
         fob_holds_close(&self->holds, now, NULL, FOB_GAP, detail->text, 0);
@@ -88,7 +94,7 @@ static void on_answer(fob_session_t *self, fob_now_t now, uint64_t number, const
         break;
     case FOB_DISK_FULL:
     case FOB_STOPPING:
-        fob_slot_stage(self, slot, FOB_STAGE_HELD);
+        held(self, slot);
         fob_holds_close(&self->holds, now, NULL, status, detail->text,
                         (int64_t)detail->retry_ms * FOB_MS);
         break;

@@ -22,11 +22,16 @@ extern "C" {
 
 typedef struct fob_publisher fob_publisher_t;
 
-/* What became of one event. Pointers are good during the callback only. */
+/* What became of one event. Pointers are good during the callback only.
+ *
+ * OK: it is stored. UNKNOWN_OUTCOME: it may or may not have been stored: it was sent, and no answer
+ * came before its deadline, before the publisher was closed, or before the bus forgot the session.
+ * Send it again under the same id where storing it twice matters.
+ * All else: it is not stored. Where its deadline passed before it was sent, or after the bus had
+ * refused it for now: UNREACHABLE (no bus), VERSION, DENIED, BUSY, DISK_FULL, or DEADLINE (there
+ * was no turn for it). Refused for good: BAD_TOPIC, BAD_EVENT, TOO_LARGE. CLOSED: never sent. */
 typedef struct {
-    fob_status_t
-        status; /* OK: stored. DEADLINE, BUSY (deadline passed while busy), BAD_TOPIC, TOO_LARGE,
-                   UNREACHABLE (deadline passed without the bus), UNKNOWN_OUTCOME, CLOSED, ... */
+    fob_status_t status;
     const char *text; /* one sentence where status is not OK, else NULL */
     const char *topic;
     const char *id;    /* as sent, or NULL */
@@ -51,8 +56,9 @@ typedef struct {
     fob_receipt_fn
         *on_receipt; /* runs inside fob_publisher_dispatch and fob_publisher_flush; may be NULL */
     void *on_receipt_arg;
-    int stop_on_failure; /* 1: after the first event that is not stored none after it is sent: all
-                            others end with CLOSED, and no more are taken */
+    /* 1: after the first event that is not stored none after it is sent: those end with CLOSED,
+     * those under way with UNKNOWN_OUTCOME, and no more are taken. */
+    int stop_on_failure;
 } fob_publisher_options_t;
 #define FOB_PUBLISHER_OPTIONS                                                                      \
     { .version = 1 }
@@ -110,7 +116,7 @@ FOB_EXPORT uint64_t fob_publisher_max_event(fob_publisher_t *self);
 FOB_EXPORT void fob_publisher_trouble(fob_publisher_t *self, char *text, size_t size);
 
 /* Waits for what is unconfirmed (each until its deadline), then closes; events without receipt get
- * one with CLOSED. Nulls; null-safe. Not from a callback. */
+ * one: UNKNOWN_OUTCOME where they were sent, else CLOSED. Nulls; null-safe. Not from a callback. */
 FOB_EXPORT void fob_publisher_destroy(fob_publisher_t **self_p);
 
 #ifdef __cplusplus

@@ -257,7 +257,8 @@ static void too_large_refuse(fob_session_t *self) {
     for (uint64_t n = self->head; n < tail; n++) {
         fob_slot_t *slot = fob_slot(self, n);
         if (slot->stage == FOB_STAGE_READY && !slot->is_void && slot->size > self->max_batch)
-            slot_take_out(self, n, FOB_TOO_LARGE, (fob_slice_t){0});
+            slot_take_out(self, n, slot->doubt ? FOB_UNKNOWN_OUTCOME : FOB_TOO_LARGE,
+                          (fob_slice_t){0});
     }
 }
 
@@ -294,19 +295,30 @@ static fob_slice_t trouble_text(const fob_session_t *self) {
     return fob_slice_str(self->trouble_text);
 }
 
+/* Whether the bus may have stored it: it was sent, and no answer has said that it is not. */
+static bool in_doubt(const fob_slot_t *slot) {
+    return slot->stage == FOB_STAGE_SENT || slot->doubt;
+}
+
+static fob_slice_t doubt_text(fob_session_t *self, const char *why) {
+    bool told = !self->up && self->trouble_text[0];
+    int size = snprintf(self->doubt_text, sizeof self->doubt_text,
+                        "the event may or may not have been stored: it was sent, and %s%s%.180s%s",
+                        why, told ? " (" : "", told ? self->trouble_text : "", told ? ")" : "");
+    return fob_slice(self->doubt_text, (size_t)size);
+}
+
 /* What to tell of an event whose deadline passed, by what it was waiting for. */
-static fob_status_t verdict(const fob_session_t *self, const fob_slot_t *slot, fob_slice_t *text) {
+static fob_status_t verdict(fob_session_t *self, const fob_slot_t *slot, fob_slice_t *text) {
+    if (in_doubt(slot)) {
+        *text = doubt_text(self, "no answer came before its deadline");
+        return FOB_UNKNOWN_OUTCOME;
+    }
     *text = (fob_slice_t){0};
     if (!self->up) {
         *text = trouble_text(self);
         bool told = self->trouble == FOB_VERSION || self->trouble == FOB_DENIED;
         return told ? self->trouble : FOB_UNREACHABLE;
-    }
-    if (slot->stage == FOB_STAGE_SENT) {
-        *text =
-            fob_slice_str("the bus did not answer before the deadline: the event may or may not "
-                          "have been stored");
-        return FOB_DEADLINE;
     }
     const fob_hold_t *hold = fob_holds_find(&self->holds, fob_slot_topic(slot));
     if (!hold || hold->status == FOB_GAP)
@@ -456,12 +468,18 @@ void fob_session_stop_if_failing(fob_session_t *self) {
 }
 
 void fob_session_close(fob_session_t *self) {
-    self->closed = true;
-    self->up = false;
     uint64_t tail = self->tail;
     for (uint64_t n = self->head; n < tail; n++) {
         const fob_slot_t *slot = fob_slot(self, n);
-        if (slot->stage != FOB_STAGE_DONE)
+        if (slot->stage == FOB_STAGE_DONE)
+            continue;
+        if (in_doubt(slot))
+            fob_slot_finish(self, n, FOB_UNKNOWN_OUTCOME,
+                            doubt_text(self, "the publisher was closed before an answer came"), 0,
+                            0);
+        else
             fob_slot_finish(self, n, FOB_CLOSED, (fob_slice_t){0}, 0, 0);
     }
+    self->closed = true;
+    self->up = false;
 }

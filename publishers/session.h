@@ -60,7 +60,8 @@ fob_level_t fob_session_level(const fob_session_t *self);
 uint64_t fob_session_max_event(const fob_session_t *self);
 bool fob_session_contacted(const fob_session_t *self);
 
-/* Every event without a receipt gets one with CLOSED; none is taken any more. */
+/* Every event without a receipt gets one: UNKNOWN_OUTCOME where it was sent, else CLOSED. None is
+ * taken any more. */
 void fob_session_close(fob_session_t *self);
 
 #endif

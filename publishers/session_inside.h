@@ -25,7 +25,7 @@ typedef struct {
     uint32_t at, size;
     uint8_t stage;
     bool is_void; /* the application has its receipt; only the number must be used up */
-    bool doubt;   /* sent on an earlier connection without an answer: it may be stored */
+    bool doubt;   /* sent on an earlier connection, and not refused since: it may be stored */
     bool has_id;
 } fob_slot_t;
 
@@ -58,8 +58,9 @@ struct fob_session {
     fob_level_t level;
     fob_status_t trouble;
     char trouble_text[FOB_SESSION_TROUBLE];
-    int64_t next_deadline; /* no event's deadline is earlier */
-    int64_t retry_at;      /* FOB_NEVER, or when to try what failed for want of memory */
+    char doubt_text[FOB_RECEIPT_TEXT + 1]; /* of the receipt that is being given */
+    int64_t next_deadline;                 /* no event's deadline is earlier */
+    int64_t retry_at; /* FOB_NEVER, or when to try what failed for want of memory */
     fob_buf_t header;
 };
 

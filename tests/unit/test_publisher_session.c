@@ -245,7 +245,7 @@ static void an_event_sent_and_past_its_deadline_is_not_stored_later(void **state
         ;
     bench_disconnect(b); /* all of it lost on the way */
     bench_pass(b, 2 * FOB_SEC);
-    assert_int_equal(b->outcome[3], FOB_UNREACHABLE);
+    assert_int_equal(b->outcome[3], FOB_UNKNOWN_OUTCOME);
     bench_connect(b);
     bench_flow(b);
     bench_check_receipts(b);
@@ -265,9 +265,87 @@ static void a_late_answer_after_the_deadline_gives_no_second_receipt(void **stat
     b->now.mono_ns += 2 * FOB_SEC;
     fob_session_tick(b->session, b->now);
     bench_receipts_read(b);
-    assert_int_equal(b->outcome[1], FOB_DEADLINE);
+    assert_int_equal(b->outcome[1], FOB_UNKNOWN_OUTCOME);
     assert_non_null(strstr(b->text, "may or may not"));
     bench_flow(b);
+    bench_check_receipts(b);
+    bench_free(b);
+}
+
+static void a_stored_event_whose_answer_was_lost_is_not_said_to_be_unstored(void **state) {
+    (void)state;
+    bench_t *b = bench_new(1024);
+    bench_connect(b);
+    assert_int_equal(bench_offer(b, 0, b->now.mono_ns + FOB_SEC, false), FOB_OK);
+    while (bench_send_one(b))
+        ;
+    bench_bus_takes_one(b);
+    assert_int_equal(b->bus->head, 1);
+    bench_disconnect(b); /* and with it the answer */
+    assert_int_equal(bench_offer(b, 0, b->now.mono_ns + FOB_SEC, false), FOB_OK);
+    b->now.mono_ns += 2 * FOB_SEC;
+    fob_session_tick(b->session, b->now);
+    bench_receipts_read(b);
+    assert_int_equal(b->outcome[1], FOB_UNKNOWN_OUTCOME);
+    assert_int_equal(b->outcome[2], FOB_UNREACHABLE); /* this one was never sent */
+    bench_check_receipts(b);
+    bench_connect(b);
+    bench_flow(b);
+    assert_int_equal(b->bus->head, 1);
+    bench_check_receipts(b);
+    bench_free(b);
+}
+
+static void what_is_in_doubt_stays_so_on_the_next_connection(void **state) {
+    (void)state;
+    bench_t *b = bench_new(1024);
+    bench_connect(b);
+    assert_int_equal(bench_offer(b, 0, b->now.mono_ns + FOB_SEC, false), FOB_OK);
+    while (bench_send_one(b))
+        ;
+    bench_disconnect(b);
+    bench_connect(b);
+    b->now.mono_ns += 2 * FOB_SEC; /* before it could be sent again */
+    fob_session_tick(b->session, b->now);
+    bench_receipts_read(b);
+    assert_int_equal(b->outcome[1], FOB_UNKNOWN_OUTCOME);
+    bench_free(b);
+}
+
+static void a_refusal_on_the_next_connection_ends_the_doubt(void **state) {
+    (void)state;
+    bench_t *b = bench_new(1024);
+    bench_connect(b);
+    b->bus->busy[0] = true;
+    assert_int_equal(bench_offer(b, 0, b->now.mono_ns + FOB_SEC, false), FOB_OK);
+    while (bench_send_one(b))
+        ;
+    bench_disconnect(b);
+    bench_connect(b);
+    bench_flow(b);
+    assert_int_equal(b->told[1], 0);
+    b->now.mono_ns += 900 * FOB_MS; /* BUSY holds it for a second */
+    bench_flow(b);
+    bench_disconnect(b);
+    b->now.mono_ns += 200 * FOB_MS;
+    fob_session_tick(b->session, b->now);
+    bench_receipts_read(b);
+    assert_int_equal(b->outcome[1], FOB_UNREACHABLE);
+    bench_free(b);
+}
+
+static void closing_tells_what_was_sent_from_what_was_not(void **state) {
+    (void)state;
+    bench_t *b = bench_new(1024);
+    bench_connect(b);
+    bench_offer_ok(b, 0);
+    while (bench_send_one(b))
+        ;
+    bench_offer_ok(b, 0);
+    fob_session_close(b->session);
+    bench_receipts_read(b);
+    assert_int_equal(b->outcome[1], FOB_UNKNOWN_OUTCOME);
+    assert_int_equal(b->outcome[2], FOB_CLOSED);
     bench_check_receipts(b);
     bench_free(b);
 }
@@ -363,7 +441,7 @@ static void closing_gives_every_event_its_receipt(void **state) {
     fob_session_close(b->session);
     bench_receipts_read(b);
     bench_check_receipts(b);
-    assert_int_equal(b->outcome[50], FOB_CLOSED);
+    assert_int_equal(b->outcome[50], FOB_UNKNOWN_OUTCOME);
     assert_int_equal(bench_offer(b, 0, FOB_NEVER, false), FOB_CLOSED);
     bench_free(b);
 }
@@ -408,6 +486,10 @@ FOB_MAIN(FOB_CASE(an_event_is_sent_at_once_and_gets_its_receipt),
          FOB_CASE(an_event_never_sent_leaves_no_trace_at_its_deadline),
          FOB_CASE(an_event_sent_and_past_its_deadline_is_not_stored_later),
          FOB_CASE(a_late_answer_after_the_deadline_gives_no_second_receipt),
+         FOB_CASE(a_stored_event_whose_answer_was_lost_is_not_said_to_be_unstored),
+         FOB_CASE(what_is_in_doubt_stays_so_on_the_next_connection),
+         FOB_CASE(a_refusal_on_the_next_connection_ends_the_doubt),
+         FOB_CASE(closing_tells_what_was_sent_from_what_was_not),
          FOB_CASE(a_lost_message_is_answered_with_gap_and_sent_again),
          FOB_CASE(a_forgotten_session_sends_again_what_has_an_id_and_reports_the_rest),
          FOB_CASE(a_forgotten_answer_begins_a_new_session_too),
