@@ -338,8 +338,6 @@ static void command(fob_broker_t *self, uint64_t conn, const fob_wire_t *msg,
         no_memory(self, conn, mail);
 }
 
-/* `last` may name what is not durable yet: it is where to go on, not a confirmation; receipts are.
- */
 static void welcome(fob_broker_t *self, uint64_t conn) {
     uint64_t last = fob_ledger_last(self->ledger, fob_peers_session(self->peers, conn));
     if (fob_letter_welcome(&self->header, &self->options.house, fob_ledger_head(self->ledger),

@@ -1,17 +1,21 @@
 #include "bus/ledger.h"
 
+#include "bus/flights.h"
 #include "bus/outbox.h"
+#include "proto/cursor.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define BUSY_ABOVE                                                                                 \
-    (128u << 20)                /* bytes under way to the journal: then publishers are told BUSY   \
-                                 */
-#define RECORD_ROOM  512        /* bytes of a record beside its batch, generously */
+#define BUSY_ABOVE   (128u << 20) /* bytes under way to the journal; above, publishes are BUSY */
+#define RECORD_ROOM  512          /* bytes of a record beside its batch, generously */
+#define SETTLE_ROOM  152        /* bytes on disk of a commit that settles one event, and no more */
+#define EVENT_LEAST  4          /* no encoded event has fewer bytes */
 #define ROOM_SAMPLE  (1u << 20) /* bytes taken until the journal is asked again */
 #define ENTRIES_KEPT 256        /* entries that need no allocation of their own */
+#define DAMAGE_KEPT  16         /* places of damage that were told of, so as not to tell again */
 #define TRIM_EVERY   FOB_SEC
 #define AGAIN_AFTER  (100 * FOB_MS) /* a failed read, a refused checkpoint */
 
@@ -45,6 +49,9 @@ struct fob_ledger {
     uint64_t trim_floor,
         trim_needs; /* may be trimmed below the floor once that position is durable */
     int64_t trim_ns;
+    fob_flights_t flights;
+    char told[DAMAGE_KEPT][sizeof((fob_page_t *)0)->text];
+    size_t told_next;
 };
 
 static const fob_journal_ops_t *ops(const fob_ledger_t *self) {
@@ -101,7 +108,10 @@ static fob_status_t recover(fob_ledger_t *self, char *text, size_t size) {
     fob_replay_t to = {on_slice, on_record, &replay};
     fob_journal_code_t code = ops(self)->replay(self->journal, &to, &error);
     if (replay.status != FOB_OK) {
-        snprintf(text, size, "the journal cannot be replayed: %s", fob_core_error(self->core));
+        const char *why = fob_core_error(self->core);
+        if (replay.status != FOB_DAMAGED || !*why)
+            why = fob_status_text(replay.status);
+        snprintf(text, size, "the journal cannot be replayed: %s", why);
         return replay.status;
     }
     if (code != FOB_JOURNAL_OK)
@@ -157,6 +167,7 @@ void fob_ledger_destroy(fob_ledger_t **self_p) {
     if (self->core)
         fob_core_destroy(&self->core);
     fob_buf_free(&self->slice);
+    fob_flights_free(&self->flights);
     free(self->entries);
     free(self->needs);
     free(self);
@@ -165,10 +176,11 @@ void fob_ledger_destroy(fob_ledger_t **self_p) {
 
 /* --- turns --- */
 
-/* Whether, with these bytes taken too, all that is unsettled could still be settled. The journal's
- * figure is asked for now and then only; meanwhile what was taken is subtracted. */
-static bool room_for_settles(fob_ledger_t *self, size_t bytes) {
-    uint64_t needed = fob_core_settle_reserve(self->core) + bytes;
+/* Whether, with these bytes taken too, all that is unsettled could still be settled, and `settles`
+ * more. The journal's figure is asked for now and then only; meanwhile what was taken is
+ * subtracted. */
+static bool room_for_settles(fob_ledger_t *self, size_t bytes, uint64_t settles) {
+    uint64_t needed = fob_core_settle_reserve(self->core) + bytes + settles * SETTLE_ROOM;
     if (self->taken + needed > self->room || self->taken > ROOM_SAMPLE) {
         fob_journal_stats_t stats;
         ops(self)->stats(self->journal, &stats);
@@ -181,24 +193,57 @@ static bool room_for_settles(fob_ledger_t *self, size_t bytes) {
     return true;
 }
 
+static uint64_t events_in(fob_slice_t body) {
+    fob_cursor_t cursor = fob_cursor(body);
+    uint64_t count = 0;
+    fob_slice_t event;
+    while (!fob_cursor_end(&cursor) && fob_cursor_skip(&cursor, &event))
+        count++;
+    return count;
+}
+
+/* Room for the batch, for what it may give every group to settle, and for all that is unsettled
+ * already. Events are counted only where it matters. */
+static bool room_for(fob_ledger_t *self, fob_slice_t body) {
+    uint64_t groups = fob_core_group_count(self->core);
+    size_t bytes = body.size + RECORD_ROOM;
+    return room_for_settles(self, bytes, groups * (body.size / EVENT_LEAST)) ||
+           room_for_settles(self, bytes, groups * events_in(body));
+}
+
 /* Holds room in the journal for a publish, or says how it must be refused. */
-static fob_status_t make_room(fob_ledger_t *self, size_t bytes) {
+static fob_status_t make_room(fob_ledger_t *self, fob_slice_t body) {
     if (fob_outbox_bytes(self->outbox) + self->promised > BUSY_ABOVE)
         return FOB_BUSY;
-    size_t wanted = self->promised + bytes + RECORD_ROOM;
-    if (!room_for_settles(self, bytes + RECORD_ROOM) || !ops(self)->reserve(self->journal, wanted))
+    size_t wanted = self->promised + body.size + RECORD_ROOM;
+    if (!room_for(self, body) || !ops(self)->reserve(self->journal, wanted))
         return FOB_DISK_FULL;
     self->promised = wanted;
     return FOB_OK;
 }
 
+static uint64_t last_stored(const fob_ledger_t *self, const uint8_t *session) {
+    bool known;
+    return session ? fob_core_session_last(self->core, session, &known) : 0;
+}
+
+static fob_status_t publish(fob_ledger_t *self, fob_now_t now, const fob_command_t *command) {
+    fob_command_t order = *command;
+    const uint8_t *session = order.publish.session;
+    uint64_t before = last_stored(self, session);
+    order.publish.refuse = make_room(self, fob_blob_slice(order.publish.body));
+    fob_status_t status = fob_core_step(self->core, now, &order);
+    if (last_stored(self, session) != before) {
+        fob_flights_durable(&self->flights, ops(self)->durable(self->journal));
+        fob_flights_add(&self->flights, session, fob_outbox_last(self->outbox) + 1, before);
+    }
+    return status;
+}
+
 fob_status_t fob_ledger_step(fob_ledger_t *self, fob_now_t now, const fob_command_t *command) {
     self->stepped = true;
-    if (command->kind != FOB_CMD_PUBLISH)
-        return fob_core_step(self->core, now, command);
-    fob_command_t publish = *command;
-    publish.publish.refuse = make_room(self, fob_blob_slice(publish.publish.body).size);
-    return fob_core_step(self->core, now, &publish);
+    return command->kind == FOB_CMD_PUBLISH ? publish(self, now, command)
+                                            : fob_core_step(self->core, now, command);
 }
 
 static bool entry_room(fob_ledger_t *self, size_t count) {
@@ -321,16 +366,22 @@ static fob_status_t give(fob_ledger_t *self, fob_now_t now, const fob_page_t *pa
     return status;
 }
 
+/* Segment and byte of damage, once: every group that needs something of it comes by there. */
+static void say_damage(fob_ledger_t *self, const char *text) {
+    for (size_t i = 0; i < DAMAGE_KEPT; i++)
+        if (strcmp(self->told[i], text) == 0)
+            return;
+    char *told = self->told[self->told_next++ % DAMAGE_KEPT];
+    snprintf(told, sizeof self->told[0], "%s", text);
+    say(self, text);
+}
+
 static fob_status_t absent(fob_ledger_t *self, fob_now_t now, const fob_page_t *page) {
-    fob_journal_stats_t stats;
-    ops(self)->stats(self->journal, &stats);
     fob_command_t command = {.kind = FOB_CMD_PAGE_ABSENT};
     command.absent.asked = command.absent.offset = page->tag;
-    command.absent.count = 1;
-    if (page->code == FOB_JOURNAL_ABSENT && stats.first_offset > page->tag)
-        command.absent.count = stats.first_offset - page->tag;
+    command.absent.count = page->resume > page->tag ? page->resume - page->tag : 1;
     if (page->code == FOB_JOURNAL_DAMAGED)
-        say(self, page->text);
+        say_damage(self, page->text);
     return fob_core_step(self->core, now, &command);
 }
 
@@ -489,8 +540,9 @@ uint64_t fob_ledger_head(const fob_ledger_t *self) {
 }
 
 uint64_t fob_ledger_last(fob_ledger_t *self, const uint8_t *session) {
-    bool known;
-    return session ? fob_core_session_last(self->core, session, &known) : 0;
+    uint64_t last = last_stored(self, session);
+    return last ? fob_flights_last(&self->flights, session, ops(self)->durable(self->journal), last)
+                : 0;
 }
 
 uint64_t fob_ledger_epoch(const fob_ledger_t *self) {

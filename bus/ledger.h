@@ -54,7 +54,8 @@ bool fob_ledger_at_rest(const fob_ledger_t *self);
 bool fob_ledger_checkpoint(fob_ledger_t *self);
 
 fob_core_t *fob_ledger_core(fob_ledger_t *self);
-/* The highest durable offset; the last number stored for a session (FOB_SESSION_SIZE bytes). */
+/* The highest durable offset; the last number durably stored for a session (FOB_SESSION_SIZE bytes;
+ * NULL: 0). */
 uint64_t fob_ledger_head(const fob_ledger_t *self);
 uint64_t fob_ledger_last(fob_ledger_t *self, const uint8_t *session);
 uint64_t fob_ledger_epoch(const fob_ledger_t *self);
