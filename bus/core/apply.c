@@ -159,7 +159,8 @@ static fob_status_t apply_group_remove(fob_core_t *self, uint64_t position, fob_
     if (!group)
         return damaged(self, position, "a group ends that there is not");
     self->time_ms = time_ms;
-    self->unsettled -= fob_group_pristine(group) + group->back.count;
+    uint64_t unsettled = fob_group_pristine(group) + group->back.count;
+    self->unsettled -= unsettled < self->unsettled ? unsettled : self->unsettled;
     forget_dirty(self, group);
     fob_groups_remove(&self->groups, group);
     fob_group_free(group);

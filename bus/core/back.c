@@ -95,6 +95,7 @@ static fob_back_heap_t *heap_of(fob_back_t *self, uint8_t state) {
 
 void fob_back_set(fob_back_t *self, fob_back_entry_t *entry, fob_back_state_t state,
                   int64_t due_ns) {
+    assert(self && entry);
     fob_back_heap_t *heap = heap_of(self, entry->state);
     if (heap)
         heap_remove(self, heap, entry->heap_at);

@@ -53,8 +53,8 @@ void fob_cache_add(fob_cache_t *self, fob_sheet_t *sheet);
 void fob_cache_trim(fob_cache_t *self);
 
 typedef enum { FOB_CACHE_HIT, FOB_CACHE_HOLE, FOB_CACHE_MISS } fob_cache_answer_t;
-/* HIT: *sheet holds the offset, good until another is found, or an add or trim. *end, for a hole and
- * for what was read back: the first offset behind it; not set for the newest. */
+/* HIT: *sheet holds the offset, good until another is found, or an add or trim. *end, for a hole
+ * and for what was read back: the first offset behind it; not set for the newest. */
 fob_cache_answer_t fob_cache_find(fob_cache_t *self, uint64_t offset, fob_sheet_t **sheet,
                                   uint64_t *end);
 

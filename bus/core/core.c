@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define TURNS_KEPT 64
+#define TAKE_BYTES ((size_t)8 << 20) /* of deliveries in one turn, but for its last group */
 
 fob_core_t *fob_core_new(const fob_core_config_t *config) {
     fob_core_t *self = calloc(1, sizeof *self);
@@ -264,18 +265,20 @@ static void end_resume(fob_core_t *self) {
 }
 
 static void hand_out(fob_core_t *self) {
-    size_t count = self->dirty_count;
+    size_t count = self->dirty_count, done = 0;
     self->again = false;
-    for (size_t i = 0; i < count; i++) {
-        fob_group_t *group = self->dirty[i];
+    self->take_bytes = 0;
+    while (done < count && self->take_bytes < TAKE_BYTES) {
+        fob_group_t *group = self->dirty[done++];
         group->dirty = false;
         if (fob_handout(self, group)) {
             fob_core_wake(self, group);
             self->again = true;
         }
     }
-    self->dirty_count -= count;
-    memmove(self->dirty, self->dirty + count, self->dirty_count * sizeof(fob_group_t *));
+    self->again = self->again || done < count; /* the others are first in the next take */
+    self->dirty_count -= done;
+    memmove(self->dirty, self->dirty + done, self->dirty_count * sizeof(fob_group_t *));
 }
 
 fob_turn_t *fob_core_take(fob_core_t *self, fob_now_t now) {

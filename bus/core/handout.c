@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define TAKE_BYTES   ((size_t)1 << 20) /* of one group in one turn */
+#define GROUP_BYTES  ((size_t)1 << 20) /* of one group in one turn */
 #define CHUNK_BYTES  ((size_t)65536)   /* of one delivery, but for its first event */
 #define CHUNK_EVENTS 1024u
 #define BLOCK_LEAST  2048u
@@ -80,6 +80,7 @@ static void add(serving_t *self, const fob_place_t *place, uint32_t count, uint6
                 uint32_t attempt) {
     fob_core_t *core = self->core;
     const fob_sheet_t *sheet = place->sheet;
+    assert(self->spans);
     uint64_t offset = sheet->first_offset + place->index;
     size_t at = sheet->at + sheet->begin[place->index];
     size_t size = sheet->begin[place->index + count] - sheet->begin[place->index];
@@ -339,18 +340,21 @@ bool fob_handout(fob_core_t *self, fob_group_t *group) {
         return false;
     group->round_left = 0;
     while (group->ring_count > 0) {
-        if (bytes >= TAKE_BYTES)
+        if (bytes >= GROUP_BYTES) {
+            self->take_bytes += bytes;
             return true;
+        }
         fob_walk_t walk = FOB_WALK_END;
         if (any_back(self, group))
             walk = serve_back(self, group, &bytes);
         if (walk == FOB_WALK_END)
             walk = serve_fresh(self, group, &bytes);
         if (walk == FOB_WALK_MEMORY)
-            return true;
+            return true; /* the next take tries again */
         if (walk != FOB_WALK_FOUND)
             break;
     }
+    self->take_bytes += bytes;
     settle_unknown(self, group);
     return false;
 }

@@ -43,6 +43,7 @@ struct fob_core {
     uint32_t pool_count;
     fob_group_t **dirty; /* groups to look at in the next take; room for each twice */
     size_t dirty_count, dirty_capacity;
+    size_t take_bytes;    /* delivered in this take */
     bool again;           /* more could be handed out: take again at once */
     int64_t next_due;     /* mono_ns: when a delayed event may fall due, at the earliest */
     int64_t resume_until; /* mono_ns; FOB_NEVER: over */
@@ -114,7 +115,7 @@ fob_status_t fob_group_drop(fob_core_t *self, fob_group_t *group) FOB_MUST_USE;
 
 /* Takes all that a member holds away from it: the first `counted` of it at the cost of an attempt.
  */
-fob_status_t fob_give_back(fob_core_t *self, uint32_t member, uint64_t counted,
+fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted,
                            uint8_t reason) FOB_MUST_USE;
 
 /* Hands out to the workers of one group what may go; true: there may be more, at once. */

@@ -43,7 +43,7 @@ void fob_topics_start(fob_topics_t *self, uint64_t head);
 
 /* The topic with its groups, by id; good until the next call. NULL: no memory. */
 const fob_known_topic_t *fob_topics_route(fob_topics_t *self, const fob_groups_t *groups,
-                                          fob_slice_t topic);
+                                          fob_slice_t name);
 
 typedef struct {
     uint64_t prev, nth, born;
@@ -51,6 +51,6 @@ typedef struct {
 
 /* Links `count` events, the first at `offset`, the last at `last`, to the topic's chain. Cannot
  * fail: with no memory the topic stays unknown, and the floor says so. */
-fob_link_t fob_topics_link(fob_topics_t *self, fob_slice_t topic, uint64_t offset, uint32_t count);
+fob_link_t fob_topics_link(fob_topics_t *self, fob_slice_t name, uint64_t offset, uint32_t count);
 
 #endif

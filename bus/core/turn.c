@@ -106,7 +106,7 @@ uint8_t *fob_turn_bytes(fob_open_turn_t *self, size_t size) {
     return bytes;
 }
 
-void fob_turn_shrink(fob_open_turn_t *self, uint8_t *bytes, size_t from, size_t to) {
+void fob_turn_shrink(fob_open_turn_t *self, const uint8_t *bytes, size_t from, size_t to) {
     size_t before = (from + 7) & ~(size_t)7, after = (to + 7) & ~(size_t)7;
     fob_chunk_t *chunk = self->chunk;
     assert(after <= before);

@@ -37,7 +37,7 @@ void fob_turn_clear(fob_open_turn_t *self);
 /* `size` bytes, aligned to 8, good until the turn is cleared; NULL: no memory. */
 uint8_t *fob_turn_bytes(fob_open_turn_t *self, size_t size);
 /* Gives back the end of the last fob_turn_bytes. */
-void fob_turn_shrink(fob_open_turn_t *self, uint8_t *bytes, size_t from, size_t to);
+void fob_turn_shrink(fob_open_turn_t *self, const uint8_t *bytes, size_t from, size_t to);
 /* A copy; the data is NULL where there is no memory (and size is not 0). */
 fob_slice_t fob_turn_copy(fob_open_turn_t *self, fob_slice_t bytes);
 

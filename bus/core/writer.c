@@ -140,8 +140,12 @@ fob_writer_t *fob_writers_see(fob_writers_t *self, const uint8_t *session, int64
     writer->seen_ms = time_ms;
     link_newest(self, writer);
     while (self->oldest != writer &&
-           (self->count > self->max || self->oldest->seen_ms < time_ms - self->keep_ms))
-        forget(self, self->oldest);
+           (self->count > self->max || self->oldest->seen_ms < time_ms - self->keep_ms)) {
+        fob_writer_t *oldest = self->oldest;
+        assert(oldest->newer); /* this session is the newest */
+        forget(self, oldest);
+        assert(self->oldest != oldest);
+    }
     return writer;
 }
 
