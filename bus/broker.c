@@ -5,6 +5,7 @@
 #include "bus/figures.h"
 #include "bus/handover.h"
 #include "bus/joins.h"
+#include "bus/pace.h"
 #include "bus/peers.h"
 #include "bus/router.h"
 
@@ -31,6 +32,8 @@ struct fob_broker {
     bool drained; /* the socket was read until it was empty */
     bool failed;
     uint64_t dropped_casts, dropped_unread;
+    int64_t retry_ns;  /* when what waits for slow clients is tried again */
+    fob_pace_t unread; /* lines about clients that did not read */
 };
 
 fob_broker_t *fob_broker_new(const fob_broker_options_t *options) {
@@ -122,6 +125,15 @@ static void on_gone(void *arg, uint64_t conn) {
 
 /* --- sending --- */
 
+static void say_unread(fob_broker_t *self) {
+    char line[160];
+    self->dropped_unread++;
+    if (fob_pace(&self->unread, self->now.mono_ns,
+                 "a client did not read what it asked for: its connection was given up", line,
+                 sizeof line))
+        say(self, line);
+}
+
 /* Sends self->header and the body, whose hold passes. */
 static void tell(fob_broker_t *self, uint64_t conn, fob_body_t body) {
     fob_slice_t route = fob_peers_route(self->peers, conn);
@@ -134,8 +146,7 @@ static void tell(fob_broker_t *self, uint64_t conn, fob_body_t body) {
         fob_peers_sent(self->peers, self->now, conn);
         break;
     case FOB_SEND_UNREAD:
-        self->dropped_unread++;
-        say(self, "a client did not read what it asked for: its connection was given up");
+        say_unread(self);
         forget(self, conn);
         break;
     case FOB_SEND_GONE:
@@ -168,18 +179,11 @@ static void send_effect(fob_broker_t *self, const fob_effect_t *effect) {
 
 /* --- to the broadcast --- */
 
-static void free_blob(void *data, void *hint) {
-    (void)data;
-    fob_blob_t *blob = hint;
-    fob_take_over(blob);
-    fob_blob_unref(&blob);
-}
-
 /* Makes the two frames. False: no memory; nothing is held. */
 static bool cast_frames(fob_broker_t *self, fob_body_t body, zmq_msg_t *header, zmq_msg_t *events) {
     uint8_t *data = (uint8_t *)(uintptr_t)(fob_blob_slice(body.blob).data + body.at);
     fob_hand_over(body.blob); /* whichever thread is the last drops it */
-    if (zmq_msg_init_data(events, data, body.size, free_blob, body.blob) != 0) {
+    if (zmq_msg_init_data(events, data, body.size, fob_hand_back, body.blob) != 0) {
         fob_blob_unref(&body.blob);
         return false;
     }
@@ -409,14 +413,23 @@ static void look_at_beats(fob_broker_t *self) {
     }
 }
 
+/* What a full client did not take is tried again, now and then: in a flood there are many rounds.
+ */
+static void retry(fob_broker_t *self) {
+    if (!fob_router_waits(self->router) || self->now.mono_ns < self->retry_ns)
+        return;
+    self->retry_ns = self->now.mono_ns + RETRY_EVERY;
+    fob_router_retry(self->router, on_gone, self);
+}
+
 /* How long to sleep, in ms for zmq_poll. */
 static long patience(fob_broker_t *self) {
     int64_t at = fob_ledger_deadline(self->ledger);
     int64_t peers = fob_peers_deadline(self->peers);
     if (peers < at)
         at = peers;
-    if (fob_router_waits(self->router) && self->now.mono_ns + RETRY_EVERY < at)
-        at = self->now.mono_ns + RETRY_EVERY;
+    if (fob_router_waits(self->router) && self->retry_ns < at)
+        at = self->retry_ns;
     if (at == FOB_NEVER)
         return -1;
     int64_t left = at - fob_clock_now().mono_ns;
@@ -446,8 +459,7 @@ static void round_of(fob_broker_t *self, bool mail, bool journal) {
     check(self, fob_ledger_tidy(self->ledger, self->now));
     check(self, fob_ledger_turn(self->ledger, self->now));
     perform_all(self);
-    if (fob_router_waits(self->router))
-        fob_router_retry(self->router, on_gone, self);
+    retry(self);
 }
 
 /* --- the actor --- */

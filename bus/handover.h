@@ -16,6 +16,8 @@
 #endif
 #endif
 
+#include "proto/blob.h"
+
 #ifdef FOB_TSAN
 void __tsan_acquire(void *token);
 void __tsan_release(void *token);
@@ -37,6 +39,15 @@ static inline void fob_take_over(void *token) {
 #else
     (void)token;
 #endif
+}
+
+/* For zmq_msg_init_data: drops the hold on a blob (`hint`) that was handed over with itself as the
+ * token. On whichever thread of libzmq is the last. */
+static inline void fob_hand_back(void *data, void *hint) {
+    fob_blob_t *blob = hint;
+    (void)data;
+    fob_take_over(blob);
+    fob_blob_unref(&blob);
 }
 
 #endif

@@ -6,13 +6,15 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <zmq.h>
 
 #define QUEUE_MESSAGES 4096        /* that wait for one client at the most */
 #define QUEUE_BYTES    (32u << 20) /* and their bytes */
-#define COPY_BELOW                                                                                 \
-    4096 /* smaller bodies are copied: libzmq would keep its whole                                 \
-            8 KiB receive buffer alive for each */
+#define FRAMES_MAX     16 /* of a message: no verb has more than two; a stranger may do it wrong */
+
+/* Smaller bodies are copied: libzmq would keep its whole 8 KiB receive buffer alive for each. */
+#define COPY_BELOW 4096
 
 typedef struct letter {
     struct letter *next;
@@ -25,6 +27,7 @@ typedef struct {
     uint64_t conn; /* 0: nothing waits in this slot */
     letter_t *first, *last;
     size_t count, bytes;
+    size_t place; /* in the list of those that wait */
     uint8_t route[FOB_ROUTE_SIZE];
 } queue_t;
 
@@ -33,7 +36,8 @@ struct fob_router {
     zmq_msg_t route, header;
     queue_t *queues; /* by slot of the connection (the low half of its number) */
     size_t queue_count;
-    size_t waiting; /* queues that are not empty */
+    uint32_t *waiting; /* slots of the queues that are not empty; room for all */
+    size_t waiting_count;
 };
 
 fob_router_t *fob_router_new(void *socket) {
@@ -61,17 +65,20 @@ static void queue_clear(fob_router_t *self, queue_t *queue) {
         queue->first = letter->next;
         letter_destroy(letter);
     }
+    uint32_t last = self->waiting[--self->waiting_count];
+    self->waiting[queue->place] = last;
+    self->queues[last].place = queue->place;
     *queue = (queue_t){0};
-    self->waiting--;
 }
 
 void fob_router_destroy(fob_router_t **self_p, int linger_ms) {
     fob_router_t *self = *self_p;
     if (!self)
         return;
-    for (size_t i = 0; i < self->queue_count; i++)
-        queue_clear(self, &self->queues[i]);
+    while (self->waiting_count > 0)
+        queue_clear(self, &self->queues[self->waiting[0]]);
     free(self->queues);
+    free(self->waiting);
     zmq_msg_close(&self->route);
     zmq_msg_close(&self->header);
     zmq_setsockopt(self->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
@@ -108,6 +115,17 @@ static fob_blob_t *blob_of(zmq_msg_t *frame) {
     return blob;
 }
 
+/* Ends the connection that a frame came from. libzmq tells only its descriptor, and has no call to
+ * end it: so the system is asked, and libzmq finds the connection closed. Should it have ended by
+ * itself meanwhile and its number be another's, that one has to connect again. */
+static void hang_up(zmq_msg_t *frame) {
+    int fd = zmq_msg_get(frame, ZMQ_SRCFD);
+    if (fd >= 0)
+        shutdown(fd, SHUT_RDWR); /* an error: it is gone already */
+}
+
+/* libzmq hands a message over when all its frames are there: what an endless one takes meanwhile is
+ * not seen here. */
 static void receive_rest(fob_router_t *self, fob_mail_t *out) {
     zmq_msg_t frame;
     zmq_msg_init(&frame);
@@ -120,6 +138,8 @@ static void receive_rest(fob_router_t *self, fob_mail_t *out) {
             out->failed = !out->body;
         }
     }
+    if (out->frames > FRAMES_MAX)
+        hang_up(&self->header);
     zmq_msg_close(&frame);
 }
 
@@ -143,13 +163,6 @@ bool fob_router_receive(fob_router_t *self, fob_mail_t *out) {
 
 /* --- sending --- */
 
-static void free_blob(void *data, void *hint) {
-    (void)data;
-    fob_blob_t *blob = hint;
-    fob_take_over(blob);
-    fob_blob_unref(&blob);
-}
-
 /* Fills the letter's frames; the body's hold passes in any case. */
 static bool fill(letter_t *letter, fob_slice_t header, fob_body_t body) {
     if (zmq_msg_init_size(&letter->header, header.size) != 0) {
@@ -164,7 +177,7 @@ static bool fill(letter_t *letter, fob_slice_t header, fob_body_t body) {
     /* libzmq wants a pointer to change; it does not change what lies there. */
     uint8_t *data = (uint8_t *)(uintptr_t)(fob_blob_slice(body.blob).data + body.at);
     fob_hand_over(body.blob); /* libzmq's own thread drops it */
-    if (zmq_msg_init_data(&letter->body, data, body.size, free_blob, body.blob) == 0)
+    if (zmq_msg_init_data(&letter->body, data, body.size, fob_hand_back, body.blob) == 0)
         return true;
     fob_blob_unref(&body.blob);
     zmq_msg_close(&letter->header);
@@ -203,6 +216,10 @@ static bool queue_room(fob_router_t *self, uint32_t slot) {
         return false;
     memset(queues + self->queue_count, 0, (count - self->queue_count) * sizeof *queues);
     self->queues = queues;
+    uint32_t *waiting = realloc(self->waiting, count * sizeof *waiting);
+    if (!waiting)
+        return false;
+    self->waiting = waiting;
     self->queue_count = count;
     return true;
 }
@@ -228,7 +245,8 @@ static fob_send_t enqueue(fob_router_t *self, uint64_t conn, fob_slice_t route, 
         queue_clear(self, queue); /* of a connection that is gone */
         queue->conn = conn;
         memcpy(queue->route, route.data, FOB_ROUTE_SIZE);
-        self->waiting++;
+        queue->place = self->waiting_count;
+        self->waiting[self->waiting_count++] = slot;
     }
     if (queue->last)
         queue->last->next = kept;
@@ -277,12 +295,9 @@ static bool retry(fob_router_t *self, queue_t *queue) {
 }
 
 void fob_router_retry(fob_router_t *self, void (*gone)(void *arg, uint64_t conn), void *arg) {
-    size_t left = self->waiting;
-    for (size_t i = 0; left > 0 && i < self->queue_count; i++) {
-        queue_t *queue = &self->queues[i];
-        if (!queue->conn)
-            continue;
-        left--;
+    for (size_t i = self->waiting_count; i > 0;
+         i--) { /* one that is done: the last takes its place */
+        queue_t *queue = &self->queues[self->waiting[i - 1]];
         uint64_t conn = queue->conn;
         if (!retry(self, queue)) {
             queue_clear(self, queue);
@@ -292,7 +307,7 @@ void fob_router_retry(fob_router_t *self, void (*gone)(void *arg, uint64_t conn)
 }
 
 bool fob_router_waits(const fob_router_t *self) {
-    return self->waiting > 0;
+    return self->waiting_count > 0;
 }
 
 void fob_router_forget(fob_router_t *self, uint64_t conn) {

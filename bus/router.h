@@ -21,7 +21,8 @@ typedef enum {
 typedef struct {
     fob_slice_t route, header;
     fob_blob_t *body; /* the receiver's own hold; NULL: none */
-    size_t frames;    /* behind the routing id; those beyond two were thrown away */
+    size_t frames;    /* behind the routing id; those beyond two were thrown away, and a connection
+                         that sent far too many was ended */
     bool failed;      /* out of memory: the body could not be kept */
     size_t bytes;
 } fob_mail_t;
@@ -43,7 +44,8 @@ bool fob_router_receive(fob_router_t *self, fob_mail_t *out);
 fob_send_t fob_router_send(fob_router_t *self, uint64_t conn, fob_slice_t route, fob_slice_t header,
                            fob_body_t body);
 
-/* Tries again to send what waits. Calls `gone` for connections that ended meanwhile. */
+/* Tries again to send what waits; costs what waits, not what is connected. Calls `gone` for
+ * connections that ended meanwhile. */
 void fob_router_retry(fob_router_t *self, void (*gone)(void *arg, uint64_t conn), void *arg);
 /* Whether anything waits. */
 bool fob_router_waits(const fob_router_t *self);
