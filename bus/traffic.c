@@ -15,18 +15,23 @@
  * just disconnected), nor whose handshake succeeded, and with several I/O threads a connection's
  * end may be told before its beginning. So it is a balance: `young` is how many were accepted whose
  * handshake is not known to be over (below zero: a success was told before its beginning, or a
- * failure was taken wrongly). A descriptor is `maybe` young since it was accepted until nobody is
- * young. One that goes while it may be young and some are, failed. */
+ * failure was taken wrongly). A descriptor may be young since it was accepted until nobody is young
+ * (which begins another `age`). One that goes while it may be young and some are, failed. */
+typedef struct {
+    uint64_t age; /* when it was accepted; 0: not young then */
+    bool open, gone_early;
+    uint32_t tally;
+} line_t;
+
 struct fob_traffic {
     void *socket, *monitor;
     int64_t young;
+    uint64_t age;    /* from 1 */
     uint64_t judged; /* counted as failed; with a negative `young` too many by that */
-    uint8_t *flags;  /* by descriptor */
-    size_t flag_count;
+    line_t *lines;   /* by descriptor */
+    size_t line_count;
     _Atomic uint64_t open, accepted, failed;
 };
-
-enum { OPEN = 1, MAYBE = 2, GONE_EARLY = 4 };
 
 fob_traffic_t *fob_traffic_new(void *zmq, void *socket, const char *name) {
     fob_traffic_t *self = calloc(1, sizeof *self);
@@ -34,6 +39,7 @@ fob_traffic_t *fob_traffic_new(void *zmq, void *socket, const char *name) {
         return NULL;
     char endpoint[64];
     snprintf(endpoint, sizeof endpoint, "inproc://traffic-%s", name);
+    self->age = 1;
     self->socket = socket;
     if (!socket)
         return self; /* for tests of the pure part */
@@ -55,7 +61,7 @@ void fob_traffic_destroy(fob_traffic_t **self_p) {
         zmq_socket_monitor(self->socket, NULL, 0);
     if (self->monitor)
         zmq_close(self->monitor);
-    free(self->flags);
+    free(self->lines);
     free(self);
     *self_p = NULL;
 }
@@ -64,34 +70,32 @@ void *fob_traffic_socket(fob_traffic_t *self) {
     return self->monitor;
 }
 
-/* The flags of a descriptor; NULL: no memory (a failure may go uncounted then: no more than that).
- */
-static uint8_t *flags_of(fob_traffic_t *self, uint32_t fd) {
-    if (fd >= self->flag_count) {
+/* What is known of a descriptor; NULL: no memory (a failure may go uncounted then: no more than
+ * that). */
+static line_t *line_of(fob_traffic_t *self, uint32_t fd) {
+    if (fd >= self->line_count) {
         if (fd > 1u << 24)
             return NULL;
         size_t count = 2 * ((size_t)fd + 1);
-        uint8_t *flags = realloc(self->flags, count);
-        if (!flags)
+        line_t *lines = realloc(self->lines, count * sizeof *lines);
+        if (!lines)
             return NULL;
-        memset(flags + self->flag_count, 0, count - self->flag_count);
-        self->flags = flags;
-        self->flag_count = count;
+        memset(lines + self->line_count, 0, (count - self->line_count) * sizeof *lines);
+        self->lines = lines;
+        self->line_count = count;
     }
-    return &self->flags[fd];
+    return &self->lines[fd];
 }
 
 /* One less is young. */
 static void grown_up(fob_traffic_t *self) {
-    if (--self->young > 0)
-        return;
-    for (size_t i = 0; i < self->flag_count; i++)
-        self->flags[i] &= (uint8_t)~MAYBE;
+    if (--self->young <= 0)
+        self->age++;
 }
 
-static void gone(fob_traffic_t *self, uint8_t *flags) {
-    bool failed = self->young > 0 && (*flags & MAYBE);
-    *flags = 0;
+static void gone(fob_traffic_t *self, line_t *line) {
+    bool failed = self->young > 0 && line->age == self->age;
+    *line = (line_t){0};
     self->open--;
     if (!failed)
         return;
@@ -99,35 +103,40 @@ static void gone(fob_traffic_t *self, uint8_t *flags) {
     grown_up(self);
 }
 
-static void came(fob_traffic_t *self, uint8_t *flags) {
-    bool early = flags && (*flags & GONE_EARLY);
+static void came(fob_traffic_t *self, line_t *line) {
     self->accepted++;
     self->open++;
     self->young++;
-    if (!flags)
+    if (!line)
         return;
-    *flags = self->young > 0 ? OPEN | MAYBE : OPEN;
+    bool early = line->gone_early;
+    *line = (line_t){.open = true, .age = self->young > 0 ? self->age : 0};
     if (early)
-        gone(self, flags);
+        gone(self, line);
 }
 
-static void closed(fob_traffic_t *self, uint8_t *flags) {
-    if (flags && (*flags & OPEN))
-        gone(self, flags);
-    else if (flags)
-        *flags = GONE_EARLY;
+static void closed(fob_traffic_t *self, line_t *line) {
+    if (line && line->open)
+        gone(self, line);
+    else if (line)
+        line->gone_early = true;
+}
+
+uint32_t *fob_traffic_tally(fob_traffic_t *self, int fd) {
+    line_t *line = fd >= 0 ? line_of(self, (uint32_t)fd) : NULL;
+    return line ? &line->tally : NULL;
 }
 
 void fob_traffic_event(fob_traffic_t *self, uint16_t event, uint32_t value) {
     switch (event) {
     case ZMQ_EVENT_ACCEPTED:
-        came(self, flags_of(self, value));
+        came(self, line_of(self, value));
         break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         grown_up(self);
         break;
     case ZMQ_EVENT_DISCONNECTED:
-        closed(self, flags_of(self, value));
+        closed(self, line_of(self, value));
         break;
     default: /* a failed handshake: DISCONNECTED follows, and counts it */
         return;

@@ -23,6 +23,10 @@ void fob_traffic_read(fob_traffic_t *self);
 /* One event, as ZMQ_EVENT_ and its value: the pure part of fob_traffic_read, for tests too. */
 void fob_traffic_event(fob_traffic_t *self, uint16_t event, uint32_t value);
 
+/* A count that the owner keeps of the connection on a descriptor: 0 when it was accepted. Good
+ * until the next call. NULL: no descriptor, or no memory. The owner's thread. */
+uint32_t *fob_traffic_tally(fob_traffic_t *self, int fd);
+
 typedef struct {
     uint64_t open;     /* connections now */
     uint64_t accepted; /* ever */

@@ -2,6 +2,7 @@
 
 #include "bus/traffic.h"
 
+#include <time.h>
 #include <zmq.h>
 
 static fob_traffic_t *make(void) {
@@ -102,8 +103,40 @@ static void an_end_told_before_its_beginning_is_no_other_ones(void **state) {
     fob_traffic_destroy(&traffic);
 }
 
+static void a_connection_costs_the_same_however_many_there_were(void **state) {
+    (void)state;
+    fob_traffic_t *traffic = make();
+    accepted(traffic, 1 << 20);
+    greeted(traffic);
+    clock_t from = clock();
+    for (uint32_t i = 0; i < 100000; i++) {
+        accepted(traffic, 14);
+        greeted(traffic);
+        closed(traffic, 14);
+    }
+    assert_true((clock() - from) / CLOCKS_PER_SEC < 5); /* 10^11 descriptors would take longer */
+    assert_int_equal(figures(traffic).failed, 0);
+    assert_int_equal(figures(traffic).open, 1);
+    fob_traffic_destroy(&traffic);
+}
+
+static void a_tally_begins_anew_with_each_connection(void **state) {
+    (void)state;
+    fob_traffic_t *traffic = make();
+    accepted(traffic, 14);
+    *fob_traffic_tally(traffic, 14) = 5;
+    greeted(traffic);
+    assert_int_equal(*fob_traffic_tally(traffic, 14), 5);
+    closed(traffic, 14);
+    accepted(traffic, 14);
+    assert_int_equal(*fob_traffic_tally(traffic, 14), 0);
+    assert_null(fob_traffic_tally(traffic, -1));
+    fob_traffic_destroy(&traffic);
+}
+
 FOB_MAIN(FOB_CASE(a_client_that_comes_and_goes_is_no_failure),
          FOB_CASE(one_that_goes_without_a_greeting_failed),
          FOB_CASE(an_old_client_that_goes_while_others_come_is_no_failure),
-         FOB_CASE(a_wrong_guess_is_put_right),
+         FOB_CASE(a_connection_costs_the_same_however_many_there_were),
+         FOB_CASE(a_tally_begins_anew_with_each_connection), FOB_CASE(a_wrong_guess_is_put_right),
          FOB_CASE(an_end_told_before_its_beginning_is_no_other_ones))
