@@ -1,11 +1,12 @@
-/* format: the journal's bytes on disk, the only place that knows them.
- *
- * All numbers are little-endian, all records begin at a multiple of 8, all reserved bytes are zero
+/* format: the journal's bytes on disk, the only place that knows them. */
+/* clang-format off: the tables are laid out by hand. */
+/* All numbers are little-endian, all records begin at a multiple of 8, all reserved bytes are zero
  * and checked. A folder holds:
  *
  *     lock                      held by flock while a process uses the folder; the holder's pid as
- * text epoch                     one fob_disk_epoch_t: the journal's epoch and how the last run
- * ended NNNNNNNNNNNNNNNNNNNN.seg  segments, N the sequence (20 digits, from 1, never given twice)
+ *                               text
+ *     epoch                     one fob_disk_epoch_t: the journal's epoch and how the last run ended
+ *     NNNNNNNNNNNNNNNNNNNN.seg  segments, N the sequence (20 digits, from 1, never given twice)
  *     NNNNNNNNNNNNNNNNNNNN.ckp  checkpoints, N the position they began at; the newest two are kept
  *     *.tmp                     being made; deleted at a start
  *
@@ -15,20 +16,27 @@
  * that are no commit of this segment: each names the segment's sequence and its checksum is seeded
  * with the segment's random seed, so bytes left from another segment's life never pass for one.
  *
+ *     segment     [ fob_disk_segment_t | zeros to 4096 ][ commit ][ commit ] ... [ zeros ]
+ *     commit      [ fob_disk_commit_t ][ entry ][ entry ] ...
+ *     entry       [ fob_disk_entry_t ][ the record's bytes | zeros to a multiple of 8 ]
+ *     checkpoint  [ fob_disk_checkpoint_t ][ slice ][ slice ] ... [ end: fob_disk_slice_t ]
+ *     slice       [ fob_disk_slice_t ][ its bytes | zeros to a multiple of 8 ]
+ *
  * Positions grow by one from commit to commit through all segments. A commit that is bad at
  * position P is a torn tail unless something written later proves that P was durable once: a later
- * commit's `durable`, a checkpoint's `upto`, or the epoch file's `position`. With
- * such a proof it is damage.
+ * commit's `durable`, a checkpoint's `upto`, or the epoch file's `position`. With such a proof it is
+ * damage.
  *
  * To change the format:
  *   1. Add the new layout beside the old one, under a new version number; never change the meaning
- * of one that was released. Magic, version and checksum keep their places in each record, and the
- * checksum keeps its rule, so that an old program can tell "newer" from "damaged".
+ *      of one that was released. Magic, version and checksum keep their places in each record, and
+ *      the checksum keeps its rule, so that an old program can tell "newer" from "damaged".
  *   2. Keep reading every older version; write only the newest. A golden folder of the old version
- * goes into the tests before the change.
+ *      goes into the tests before the change.
  *   3. What an old program may safely overlook can go into reserved bytes only if it checks them as
- * zero no more: so it cannot; raise the version. An old program refuses a newer version by that
- * word. */
+ *      zero no more: so it cannot; raise the version. An old program refuses a newer version by
+ *      that word. */
+/* clang-format on */
 #ifndef FOB_JOURNAL_FORMAT_H
 #define FOB_JOURNAL_FORMAT_H
 
@@ -45,18 +53,20 @@
 #define FOB_END_MAGIC            0x456a6f66u                  /* "fojE" */
 #define FOB_EPOCH_MAGIC          UINT64_C(0x68706562756f6601) /* 01 "foubeph" */
 
+/* clang-format off: fields stand under each other, with their byte. */
+
 /* The head of a segment. Bytes 72..4095 are zero. The checksum is XXH3-64 over bytes 8..4095. */
 typedef struct __attribute__((packed)) {
-    uint64_t checksum;  /*  0 */
-    uint64_t magic;     /*  8 */
-    uint32_t version;   /* 16 */
-    uint32_t reserved;  /* 20: zero */
-    uint64_t sequence;  /* 24: as in its name */
-    uint64_t seed;      /* 32: random; goes first into the checksum of each of its commits */
-    uint64_t epoch;     /* 40: the journal's when it was made */
-    int64_t created_ms; /* 48: wall time */
-    uint64_t zero[2];   /* 56 */
-} fob_disk_segment_t;   /* 72 */
+    uint64_t checksum;      /*  0 */
+    uint64_t magic;         /*  8 */
+    uint32_t version;       /* 16 */
+    uint32_t reserved;      /* 20: zero */
+    uint64_t sequence;      /* 24: as in its name */
+    uint64_t seed;          /* 32: random; goes first into the checksum of each of its commits */
+    uint64_t epoch;         /* 40: the journal's when it was made */
+    int64_t  created_ms;    /* 48: wall time */
+    uint64_t zero[2];       /* 56 */
+} fob_disk_segment_t;       /* 72 */
 static_assert(sizeof(fob_disk_segment_t) == 72, "a segment's head is 72 bytes and zeros");
 
 /* The head of a commit; payload_bytes of entries follow. The checksum is XXH3-64 over the segment's
@@ -66,63 +76,65 @@ typedef struct __attribute__((packed)) {
     uint32_t magic;         /*  8 */
     uint16_t version;       /* 12 */
     uint16_t flags;         /* 14: none yet, zero */
-    uint32_t payload_bytes; /* 16: of all entries with their heads and padding; a multiple of 8 */
+    uint32_t payload_bytes; /* 16: all entries with heads and padding; a multiple of 8 */
     uint32_t entry_count;   /* 20 */
     uint64_t position;      /* 24 */
-    uint64_t durable;  /* 32: every position up to this one had been synced when this was written */
-    uint64_t sequence; /* 40: of its segment */
-    uint64_t first_offset; /* 48: of its first event; without events: the one that comes next */
-    uint32_t event_count;  /* 56 */
-    uint32_t reserved;     /* 60: zero */
-    int64_t wall_ms;       /* 64: when it was written */
-    uint64_t zero;         /* 72 */
-} fob_disk_commit_t;       /* 80 */
+    uint64_t durable;       /* 32: all positions up to it were synced when this was written */
+    uint64_t sequence;      /* 40: of its segment */
+    uint64_t first_offset;  /* 48: of its first event; without events: the one that comes next */
+    uint32_t event_count;   /* 56 */
+    uint32_t reserved;      /* 60: zero */
+    int64_t  wall_ms;       /* 64: when it was written */
+    uint64_t zero;          /* 72 */
+} fob_disk_commit_t;        /* 80 */
 static_assert(sizeof(fob_disk_commit_t) == 80, "a commit's head is 80 bytes");
 
 /* The head of an entry; `length` bytes follow, then zeros to a multiple of 8. */
 typedef struct __attribute__((packed)) {
-    uint32_t length;       /*  0 */
-    uint32_t count;        /*  4: events in it */
-    uint64_t first_offset; /*  8: of these; 0 where count is 0 */
-} fob_disk_entry_t;        /* 16 */
+    uint32_t length;        /*  0 */
+    uint32_t count;         /*  4: events in it */
+    uint64_t first_offset;  /*  8: of these; 0 where count is 0 */
+} fob_disk_entry_t;         /* 16 */
 static_assert(sizeof(fob_disk_entry_t) == 16, "an entry's head is 16 bytes");
 
 /* A checkpoint: this head, slices, an end. The checksum is XXH3-64 over bytes 8..63. */
 typedef struct __attribute__((packed)) {
-    uint64_t checksum;   /*  0 */
-    uint64_t magic;      /*  8 */
-    uint32_t version;    /* 16 */
-    uint32_t reserved;   /* 20: zero */
-    uint64_t position;   /* 24: all up to here is in the slices */
-    uint64_t seed;       /* 32: random; goes first into the checksum of each slice and of the end */
-    int64_t created_ms;  /* 40 */
-    uint64_t zero[2];    /* 48 */
-} fob_disk_checkpoint_t; /* 64 */
+    uint64_t checksum;      /*  0 */
+    uint64_t magic;         /*  8 */
+    uint32_t version;       /* 16 */
+    uint32_t reserved;      /* 20: zero */
+    uint64_t position;      /* 24: all up to here is in the slices */
+    uint64_t seed;          /* 32: random; goes first into the checksum of slices and end */
+    int64_t  created_ms;    /* 40 */
+    uint64_t zero[2];       /* 48 */
+} fob_disk_checkpoint_t;    /* 64 */
 static_assert(sizeof(fob_disk_checkpoint_t) == 64, "a checkpoint's head is 64 bytes");
 
 /* A slice's head, `length` bytes and zeros to a multiple of 8 follow; or, with FOB_END_MAGIC and
  * length 0, the end. The checksum is XXH3-64 over the seed, bytes 8..31 and the slice's bytes. */
 typedef struct __attribute__((packed)) {
-    uint64_t checksum; /*  0 */
-    uint32_t magic;    /*  8 */
-    uint32_t length;   /* 12 */
-    uint64_t index;    /* 16: of the slice, from 0; of the end: how many slices there are */
-    uint64_t upto;  /* 24: of the end: no slice holds more than this position; of a slice: zero */
-} fob_disk_slice_t; /* 32 */
+    uint64_t checksum;      /*  0 */
+    uint32_t magic;         /*  8 */
+    uint32_t length;        /* 12 */
+    uint64_t index;         /* 16: of the slice, from 0; of the end: how many slices there are */
+    uint64_t upto;          /* 24: end: no slice holds more than this position; slice: zero */
+} fob_disk_slice_t;         /* 32 */
 static_assert(sizeof(fob_disk_slice_t) == 32, "a slice's head is 32 bytes");
 
 /* The epoch file. The checksum is XXH3-64 over bytes 8..63. */
 typedef struct __attribute__((packed)) {
-    uint64_t checksum;  /*  0 */
-    uint64_t magic;     /*  8 */
-    uint32_t version;   /* 16 */
-    uint32_t flags;     /* 20: 1: the last run ended clean; 2: its level was disk; others zero */
-    uint64_t epoch;     /* 24 */
-    uint64_t position;  /* 32: all up to here was durable when this was written */
-    int64_t written_ms; /* 40 */
-    uint64_t zero[2];   /* 48 */
-} fob_disk_epoch_t;     /* 64 */
+    uint64_t checksum;      /*  0 */
+    uint64_t magic;         /*  8 */
+    uint32_t version;       /* 16 */
+    uint32_t flags;         /* 20: 1: the last run ended clean; 2: its level was disk; else zero */
+    uint64_t epoch;         /* 24 */
+    uint64_t position;      /* 32: all up to here was durable when this was written */
+    int64_t  written_ms;    /* 40 */
+    uint64_t zero[2];       /* 48 */
+} fob_disk_epoch_t;         /* 64 */
 static_assert(sizeof(fob_disk_epoch_t) == 64, "the epoch file is 64 bytes");
+
+/* clang-format on */
 
 #define FOB_EPOCH_CLEAN 1u
 #define FOB_EPOCH_DISK  2u
