@@ -206,8 +206,8 @@ fob_status_t fob_wire_write(fob_buf_t *out, const fob_wire_t *msg) {
         fob_pack_str(out, fob_slice(fields[i].name, fields[i].size));
         value_write(out, &fields[i], msg);
     }
-    if (!out->failed)
+    if (!out->failed && out->size - before <= FOB_WIRE_HEADER_MAX)
         return FOB_OK;
     out->size = before;
-    return FOB_NO_MEMORY;
+    return out->failed ? FOB_NO_MEMORY : FOB_TOO_LARGE;
 }

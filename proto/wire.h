@@ -126,7 +126,9 @@ const char *fob_verb_name(unsigned verb);
  * bytes behind the array, or a field that the verb must have is missing. */
 fob_status_t fob_wire_read(fob_slice_t header, fob_wire_t *out) FOB_MUST_USE;
 
-/* Appends the header of the present fields. FOB_OK, FOB_NO_MEMORY. */
+/* Appends the header of the present fields. FOB_OK; FOB_NO_MEMORY; FOB_TOO_LARGE: it would have
+ * more than FOB_WIRE_HEADER_MAX bytes, and no peer would read it. Where it fails nothing is
+ * appended. */
 fob_status_t fob_wire_write(fob_buf_t *out, const fob_wire_t *msg) FOB_MUST_USE;
 
 /* --- runs: rows of unsigned integers, several events a row (further elements are skipped) --- */
@@ -165,6 +167,9 @@ typedef struct {
 } fob_runs_t;
 bool fob_runs(fob_slice_t raw, fob_runs_t *self);
 bool fob_runs_next(fob_runs_t *self, fob_run_t *out);
+
+/* Bytes of a row of `width` elements at the most: for how many of them fit into a header. */
+#define FOB_RUN_BYTES(width) (1 + 9 * (width))
 
 /* Appends one row of the first `width` elements. The caller packed the outer array's head. */
 void fob_run_write(fob_buf_t *out, const uint64_t *at, unsigned width);

@@ -1,9 +1,13 @@
 /* asks: the headers that a worker sends. Each clears `out` and writes one; false: no memory, which
- * a buffer with FOB_WIRE_HEADER_MAX bytes of room does not come to. */
+ * a buffer with FOB_WIRE_HEADER_MAX bytes of room does not come to. They fit into a header, as who
+ * packs the runs leaves FOB_ASK_REST bytes for the rest of it. */
 #ifndef FOB_ASKS_H
 #define FOB_ASKS_H
 
 #include "subscribers/leases.h"
+
+/* Bytes of a header at the most, runs apart: two names, a few numbers, the names of the fields. */
+#define FOB_ASK_REST (2 * FOB_NAME_MAX + 200)
 
 bool fob_ask_join(fob_buf_t *out, const fob_leases_options_t *options, uint64_t credit,
                   fob_slice_t claims);

@@ -1,6 +1,10 @@
 #include "subscribers/claims.h"
 
+#include "subscribers/asks.h"
+
 #include <stdlib.h>
+
+_Static_assert(FOB_CLAIMS_MAX *FOB_RUN_BYTES(3) + FOB_ASK_REST <= FOB_WIRE_HEADER_MAX, "fits");
 
 typedef struct {
     uint64_t offset, count, token;

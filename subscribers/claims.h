@@ -7,7 +7,7 @@
 #include "subscribers/prefetch.h"
 #include "subscribers/settles.h"
 
-#define FOB_CLAIMS_MAX 2400 /* rows: some 60 KiB, so that JOIN's header stays within its limit */
+#define FOB_CLAIMS_MAX 2300 /* rows of one JOIN, so that its header stays within its limit */
 
 /* Appends the runs [offset, count, token] with the array's head. Where they would be more than
  * FOB_CLAIMS_MAX, the prefetch is emptied (others get it), and then the youngest are left out (and

@@ -7,7 +7,7 @@
 #include "proto/buf.h"
 #include "proto/wire.h"
 
-#define FOB_SETTLES_ROWS 2000 /* rows of one SETTLE: some 50 KiB at the most */
+#define FOB_SETTLES_ROWS 2000 /* rows of one SETTLE, so that its header stays within its limit */
 
 typedef struct {
     uint64_t offset, token, count; /* count 0: dropped */

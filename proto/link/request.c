@@ -88,12 +88,12 @@ static bool on_output(void *arg, fob_now_t now, fob_slice_t *header, fob_blob_t 
     return true;
 }
 
-static bool header_make(request_t *self) {
+static fob_status_t header_make(request_t *self) {
     if (!self->question)
-        return true;
+        return FOB_OK;
     fob_wire_t msg = *self->question;
     FOB_SET(&msg, req, REQUEST_NUMBER);
-    return fob_wire_write(&self->header, &msg) == FOB_OK;
+    return fob_wire_write(&self->header, &msg);
 }
 
 /* With the conduit made and started: waits for the end or the time. */
@@ -131,8 +131,11 @@ fob_status_t fob_request(const char *bus, const fob_wire_t *question, int64_t ti
                                   .role = "admin",
                                   .client = "libfob/" FOB_VERSION_STRING};
     fob_conduit_secret(options.session);
-    if (!header_make(&self))
-        return refuse(&self, FOB_NO_MEMORY, fob_status_text(FOB_NO_MEMORY));
+    fob_status_t made = header_make(&self);
+    if (made != FOB_OK)
+        return refuse(&self, made,
+                      made == FOB_TOO_LARGE ? "what is asked for is too long for one message"
+                                            : fob_status_text(made));
     self.conduit = fob_conduit_new(&options, &ops, &self);
     if (!self.conduit && errno == EINVAL) {
         snprintf(answer->text, sizeof answer->text,

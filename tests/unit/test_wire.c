@@ -218,19 +218,44 @@ static void a_header_nests_32_deep_at_the_most(void **state) {
     }
 }
 
+static char long_text[FOB_WIRE_HEADER_MAX];
+
+/* A GOODBYE whose header has FOB_WIRE_HEADER_MAX bytes, and `over`. */
+static fob_slice_t text_for(size_t over) {
+    const size_t around = 4 + 5 + 3; /* array, verb, shard, map; "text"; head of str 16 */
+    return fob_slice(long_text, FOB_WIRE_HEADER_MAX - around + over);
+}
+
 static void a_header_over_64_kib_is_refused(void **state) {
     (void)state;
-    static char value[FOB_WIRE_HEADER_MAX];
     for (size_t over = 0; over < 2; over++) {
-        fob_wire_t msg = {.verb = FOB_VERB_GOODBYE}, got;
-        const size_t around = 4 + 5 + 3; /* array, verb, shard, map; "text"; head of str 16 */
-        FOB_SET(&msg, text, fob_slice(value, FOB_WIRE_HEADER_MAX - around + over));
+        fob_wire_t got;
         fob_buf_t out = {0};
-        assert_int_equal(fob_wire_write(&out, &msg), FOB_OK);
+        fob_pack_array(&out, 3);
+        fob_pack_uint(&out, FOB_VERB_GOODBYE);
+        fob_pack_uint(&out, 0);
+        fob_pack_map(&out, 1);
+        fob_pack_cstr(&out, "text");
+        fob_pack_str(&out, text_for(over));
         assert_int_equal(out.size, FOB_WIRE_HEADER_MAX + over);
         assert_int_equal(fob_wire_read(fob_buf_slice(&out), &got), over ? FOB_PROTOCOL : FOB_OK);
         fob_buf_free(&out);
     }
+}
+
+static void a_header_over_64_kib_is_not_made(void **state) {
+    (void)state;
+    fob_wire_t msg = {.verb = FOB_VERB_GOODBYE}, got;
+    fob_buf_t out = {0};
+    fob_buf_put(&out, "before", 6);
+    FOB_SET(&msg, text, text_for(1));
+    assert_int_equal(fob_wire_write(&out, &msg), FOB_TOO_LARGE);
+    assert_int_equal(out.size, 6);
+    FOB_SET(&msg, text, text_for(0));
+    assert_int_equal(fob_wire_write(&out, &msg), FOB_OK);
+    assert_int_equal(out.size, 6 + FOB_WIRE_HEADER_MAX);
+    assert_int_equal(fob_wire_read(fob_slice(out.data + 6, out.size - 6), &got), FOB_OK);
+    fob_buf_free(&out);
 }
 
 static void a_header_cut_anywhere_is_refused_and_not_read_past(void **state) {
@@ -258,4 +283,5 @@ FOB_MAIN(FOB_CASE(what_was_written_is_read_again),
          FOB_CASE(a_field_twice_is_refused), FOB_CASE(each_verb_needs_each_of_its_fields),
          FOB_CASE(every_verb_is_in_that_list), FOB_CASE(every_field_makes_the_round_trip),
          FOB_CASE(a_header_nests_32_deep_at_the_most), FOB_CASE(a_header_over_64_kib_is_refused),
+         FOB_CASE(a_header_over_64_kib_is_not_made),
          FOB_CASE(a_header_cut_anywhere_is_refused_and_not_read_past))
