@@ -310,9 +310,12 @@ static void input(fob_conduit_t *self, fob_now_t now) {
         n++;
     self->more |= n == CONDUIT_INPUTS;
     /* After the messages: what came before the end is still good. */
-    const char *why = self->pipe.dealer && !self->more ? fob_pipe_trouble(&self->pipe) : NULL;
+    bool look = self->pipe.dealer && !self->more;
+    const char *why = look ? fob_pipe_trouble(&self->pipe) : NULL;
     if (why)
         broken(self, now, why);
+    else if (look)
+        fob_link_awaits(self->link, fob_pipe_late(&self->pipe));
     acts_run(self, now);
     for (unsigned i = 0; i < CONDUIT_ATTACHED; i++)
         if (self->attached[i] && self->ops.readable)

@@ -20,6 +20,7 @@ struct fob_link {
     unsigned endpoint_count;
     unsigned endpoint; /* in use, or tried last */
     bool step;         /* the next try is at the next endpoint */
+    const char *late;  /* what to say of a try that runs out of time */
 
     char role[16];
     char client[64];
@@ -227,6 +228,10 @@ void fob_link_failed(fob_link_t *self, fob_now_t now, fob_status_t status, const
         drop_because(self, now, status, fob_slice_str(why));
 }
 
+void fob_link_awaits(fob_link_t *self, const char *late) {
+    self->late = late;
+}
+
 void fob_link_broken(fob_link_t *self, fob_now_t now, const char *why) {
     fob_link_failed(self, now, FOB_UNREACHABLE, why);
 }
@@ -321,6 +326,7 @@ static void open_next(fob_link_t *self, fob_now_t now) {
     if (self->step)
         self->endpoint = (self->endpoint + 1) % self->endpoint_count;
     self->step = false;
+    self->late = "no answer in time";
     self->state = FOB_LINK_GREETING;
     unsigned growth = self->timeouts < LINK_GREET_GROWTH ? self->timeouts : LINK_GREET_GROWTH;
     self->greet_at = now.mono_ns + (self->greet_ns << growth);
@@ -343,7 +349,7 @@ static void tick_greeting(fob_link_t *self, fob_now_t now) {
         return;
     }
     self->timeouts++;
-    drop_because(self, now, FOB_UNREACHABLE, fob_slice_str("no answer in time"));
+    drop_because(self, now, FOB_UNREACHABLE, fob_slice_str(self->late));
 }
 
 static void tick_up(fob_link_t *self, fob_now_t now) {

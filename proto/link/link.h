@@ -56,6 +56,9 @@ void fob_link_broken(fob_link_t *self, fob_now_t now,
                      const char *why); /* the transport says it is gone */
 /* The same for another reason than UNREACHABLE (PROTOCOL: what came is not our protocol). */
 void fob_link_failed(fob_link_t *self, fob_now_t now, fob_status_t status, const char *why);
+/* Why the try that is under way did not come further, should it run out of time: in words, static
+ * memory. Until it is told: "no answer in time". */
+void fob_link_awaits(fob_link_t *self, const char *late);
 /* Another secret from the next HELLO on: a publisher whose session was forgotten starts a
  * new one. */
 void fob_link_session(fob_link_t *self, const uint8_t session[FOB_SESSION_SIZE]);

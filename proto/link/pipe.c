@@ -8,9 +8,9 @@
 
 #define PIPE_HWM 64 /* messages: few, so that a slow bus is felt here and not in libzmq's queue */
 #define PIPE_EVENTS                                                                                \
-    (ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED | \
-     ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |                  \
-     ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+    (ZMQ_EVENT_CONNECT_DELAYED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED |                          \
+     ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |   \
+     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
 
 static void set(void *socket, int option, int value) {
     /* Cannot fail: the options are known and the values in range. */
@@ -145,11 +145,15 @@ static unsigned event_next(void *monitor) {
 const char *fob_pipe_trouble(fob_pipe_t *self) {
     for (unsigned event; (event = event_next(self->monitor)) != 0;) {
         switch (event) {
+        case ZMQ_EVENT_CONNECT_DELAYED:
+            self->stage = FOB_PIPE_DIALLED;
+            break;
         case ZMQ_EVENT_CONNECTED:
+            self->stage = FOB_PIPE_CONNECTED;
             break;
         case ZMQ_EVENT_CLOSED:
         case ZMQ_EVENT_CONNECT_RETRIED:
-            return "connection refused";
+            return "no connection: nothing listens there, or it cannot be reached";
         case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
         case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
@@ -159,4 +163,16 @@ const char *fob_pipe_trouble(fob_pipe_t *self) {
         }
     }
     return NULL;
+}
+
+const char *fob_pipe_late(const fob_pipe_t *self) {
+    switch (self->stage) {
+    case FOB_PIPE_BEGUN:
+        return "no connection in time: is the name of the host known here?";
+    case FOB_PIPE_DIALLED:
+        return "no connection in time: the host does not answer";
+    case FOB_PIPE_CONNECTED:
+        break;
+    }
+    return "connected, but no answer in time: is it a bus?";
 }

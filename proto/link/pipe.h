@@ -10,9 +10,17 @@
 #define FOB_PIPE_FRAME_MAX                                                                         \
     (64 * 1024 * 1024) /* bytes of a frame from the bus; a longer one ends the connection */
 
+/* How far the connection has come, as the monitor told. */
+typedef enum {
+    FOB_PIPE_BEGUN, /* the host's name is being resolved */
+    FOB_PIPE_DIALLED,
+    FOB_PIPE_CONNECTED
+} fob_pipe_stage_t;
+
 typedef struct {
     void *dealer; /* NULL: closed */
     void *monitor;
+    fob_pipe_stage_t stage;
     bool pending; /* head (and body) wait for room */
     bool has_body;
     zmq_msg_t head, body;
@@ -33,7 +41,12 @@ void fob_pipe_close(fob_pipe_t *self, int linger_ms);
 fob_pipe_sent_t fob_pipe_send(fob_pipe_t *self, fob_slice_t header, fob_blob_t *body);
 fob_pipe_sent_t fob_pipe_flush(fob_pipe_t *self);
 
-/* What the monitor told: NULL, or why the connection is gone, in words. */
+/* What the monitor told: NULL, or why the connection is gone, in words. libzmq tells of a failed
+ * connect, but not why: refused and unreachable are the same. */
 const char *fob_pipe_trouble(fob_pipe_t *self);
+
+/* Why there is no answer yet, in words, by what the monitor told last. libzmq says nothing at all
+ * of a name that cannot be resolved. */
+const char *fob_pipe_late(const fob_pipe_t *self);
 
 #endif

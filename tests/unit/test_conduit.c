@@ -160,12 +160,13 @@ static unsigned port_free(int *holder, bool listening) {
     return ntohs(address.sin_port);
 }
 
-static void a_refused_connection_is_named_and_tried_again(void **state) {
+static void a_connection_that_fails_is_named_and_tried_again(void **state) {
     (void)state;
     int holder;
-    char endpoint[64], expected[96];
+    char endpoint[64], expected[160];
     snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", port_free(&holder, false));
-    snprintf(expected, sizeof expected, "%s: connection refused", endpoint);
+    snprintf(expected, sizeof expected,
+             "%s: no connection: nothing listens there, or it cannot be reached", endpoint);
     client_t client;
     client_start(&client, endpoint);
     UNTIL(&client, client.downs >= 3);
@@ -176,6 +177,29 @@ static void a_refused_connection_is_named_and_tried_again(void **state) {
     client_stop(&client);
     assert_int_equal(client.ups, 0);
     close(holder);
+}
+
+static void late_at(const char *endpoint, const char *expected) {
+    client_t client;
+    client_start(&client, endpoint);
+    UNTIL(&client, client.downs >= 1);
+    fob_conduit_lock(client.conduit);
+    assert_int_equal(client.why, FOB_UNREACHABLE);
+    assert_non_null(strstr(client.text, expected));
+    fob_conduit_unlock(client.conduit);
+    client_stop(&client);
+}
+
+static void what_a_try_waited_for_is_named(void **state) {
+    (void)state;
+    int mute;
+    char endpoint[128];
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", port_free(&mute, true));
+    late_at(endpoint, "connected, but no answer in time");
+    close(mute);
+    /* A label of 64 bytes is no name: no server is asked for it. */
+    snprintf(endpoint, sizeof endpoint, "tcp://%064d.invalid:1", 0);
+    late_at(endpoint, "is the name of the host known");
 }
 
 static void a_listener_that_is_no_bus_is_reported(void **state) {
@@ -294,6 +318,11 @@ static void a_request_to_nobody_is_unreachable_in_time(void **state) {
     assert_int_equal(fob_request(endpoint, NULL, 100 * FOB_MS, &answer), FOB_UNREACHABLE);
     assert_non_null(strstr(answer.text, endpoint));
     fob_answer_clear(&answer);
+    static char name[FOB_WIRE_HEADER_MAX];
+    fob_wire_t question = {.verb = FOB_VERB_GROUP_LIST};
+    FOB_SET(&question, group, fob_slice(name, sizeof name));
+    assert_int_equal(fob_request(endpoint, &question, FOB_SEC, &answer), FOB_TOO_LARGE);
+    assert_non_null(strstr(answer.text, "too long"));
     assert_int_equal(fob_request("nonsense", NULL, FOB_SEC, &answer), FOB_INVALID);
     assert_non_null(strstr(answer.text, "nonsense"));
     close(holder);
@@ -322,8 +351,8 @@ static void a_request_to_a_silent_bus_ends_in_time(void **state) {
 
 FOB_MAIN(FOB_CASE(a_conduit_says_hello_and_carries_messages_both_ways),
          FOB_CASE(a_flood_of_large_bodies_arrives_whole_and_in_order),
-         FOB_CASE(a_refused_connection_is_named_and_tried_again),
-         FOB_CASE(a_listener_that_is_no_bus_is_reported),
+         FOB_CASE(a_connection_that_fails_is_named_and_tried_again),
+         FOB_CASE(what_a_try_waited_for_is_named), FOB_CASE(a_listener_that_is_no_bus_is_reported),
          FOB_CASE(a_conduit_comes_back_after_a_restart_of_the_bus),
          FOB_CASE(beats_keep_an_idle_connection_up),
          FOB_CASE(the_public_descriptor_is_readable_until_it_is_quieted),
