@@ -22,6 +22,8 @@ extern "C" {
 
 typedef struct fob_worker fob_worker_t;
 
+#define FOB_PREFETCH_MAX 65536 /* events that a worker may hold at once */
+
 typedef enum {
     FOB_ACK = 1,     /* done */
     FOB_RETRY = 2,   /* counts as an attempt; comes again after a back-off */
@@ -34,10 +36,10 @@ typedef struct {
     const char *bus;     /* as for a publisher */
     const char *group;   /* required */
     const char *pattern; /* NULL: the group must exist */
-    uint32_t jobs;       /* events handled at once; 0: 1 */
-    uint32_t prefetch;   /* events held at once; 0: 100; never less than jobs, 65536 at the most */
-    uint64_t count;      /* take so many in all, then next returns CLOSED; 0: no end */
-    int temporary;       /* a group that this makes goes with its last worker */
+    uint32_t jobs;     /* events handled at once; 0: 1; as prefetch FOB_PREFETCH_MAX at the most */
+    uint32_t prefetch; /* events held at once; 0: 100; never less than jobs */
+    uint64_t count;    /* take so many in all, then next returns CLOSED; 0: no end */
+    int temporary;     /* a group that this makes goes with its last worker */
     /* Until the first contact: then next returns UNREACHABLE; 0: 3 s; negative: none. */
     int64_t connect_timeout_ms;
 } fob_worker_options_t;
@@ -61,7 +63,10 @@ FOB_EXPORT fob_status_t fob_worker_next(fob_worker_t *self, fob_event_t **event,
 FOB_EXPORT fob_status_t fob_worker_settle(fob_worker_t *self, fob_event_t **event,
                                           fob_settle_t how);
 
-/* Whether the lease of an event that is out still holds: 0 once it is lost. Cheap. */
+/* Whether the lease of an event that is out still holds: 0 once it is lost, and while nothing was
+ * heard from the bus for so long that it may be about to give the event to another (two heartbeats,
+ * less a quarter): then a handler had better stop, or pause until this is 1 again, as the bus has
+ * confirmed it. Cheap. */
 FOB_EXPORT int fob_worker_holds(fob_worker_t *self, const fob_event_t *event);
 
 /* Waits until every settle was confirmed. FOB_OK; AGAIN: time is up. */

@@ -4,6 +4,7 @@
 #include "subscribers/asks.h"
 #include "subscribers/claims.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,6 +26,7 @@ static fob_slice_t keep(uint8_t *at, fob_slice_t name) {
 }
 
 fob_leases_t *fob_leases_new(const fob_leases_options_t *options) {
+    assert(options->prefetch <= FOB_PREFETCH_MAX);
     fob_leases_t *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
@@ -32,8 +34,6 @@ fob_leases_t *fob_leases_new(const fob_leases_options_t *options) {
     self->options.group = keep(self->names, options->group);
     self->options.pattern = keep(self->names + FOB_NAME_MAX + 1, options->pattern);
     self->beat_ns = FOB_SEC;
-    if (self->options.prefetch > FOB_LEASES_PREFETCH)
-        self->options.prefetch = FOB_LEASES_PREFETCH;
     /* Headers are bounded, so that sending one never fails half-way for want of memory. */
     if (!fob_buf_room(&self->header, FOB_WIRE_HEADER_MAX) ||
         !fob_buf_room(&self->runs, FOB_WIRE_HEADER_MAX))
@@ -138,6 +138,8 @@ void fob_leases_round(fob_leases_t *self, fob_now_t now, int64_t heard) {
     self->round = now.mono_ns;
     if (heard > self->heard)
         self->heard = heard;
+    if (self->state == JOINED && !self->stale)
+        self->sure = self->heard;
 }
 
 const char *fob_leases_restart(fob_leases_t *self) {
@@ -201,6 +203,7 @@ static void on_joined(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) 
         return;
     }
     self->state = JOINED;
+    self->sure = self->heard;
     self->ever_joined = true;
     self->created = self->created || msg->created;
     self->trouble[0] = 0;

@@ -15,14 +15,13 @@
 #include "proto/event.h"
 #include "proto/now.h"
 #include "proto/wire.h"
-
-#define FOB_LEASES_PREFETCH 65536 /* events held at once, whatever is asked for */
+#include <fob/fob_worker.h>
 
 typedef struct {
     fob_slice_t group;
     fob_slice_t pattern; /* empty: the group must exist */
     uint32_t jobs;       /* out at once; at least 1 */
-    uint32_t prefetch;   /* held at once; at least jobs, FOB_LEASES_PREFETCH at the most */
+    uint32_t prefetch;   /* held at once; at least jobs, FOB_PREFETCH_MAX at the most */
     uint64_t count;      /* hand out so many in all; 0: no end */
     bool temporary;
     int64_t give_up_mono; /* without a first contact until then: UNREACHABLE; FOB_NEVER */
@@ -65,7 +64,11 @@ bool fob_leases_ready(const fob_leases_t *self, fob_now_t now);
  * NO_MEMORY: forgotten, and so the event comes again. */
 fob_status_t fob_leases_settle(fob_leases_t *self, fob_now_t now, const fob_event_t *event,
                                fob_settle_kind_t kind);
+/* Whether the bus is not known to have taken the lease away. */
 bool fob_leases_holds(const fob_leases_t *self, const fob_event_t *event);
+/* The same, and it cannot have given the event to another: it was heard within two beats (less a
+ * quarter) on a connection on which it knows of the lease. */
+bool fob_leases_sure(const fob_leases_t *self, fob_now_t now, const fob_event_t *event);
 /* Takes no more; releases what is not begun. */
 void fob_leases_drain(fob_leases_t *self, fob_now_t now);
 bool fob_leases_draining(const fob_leases_t *self);
@@ -80,8 +83,7 @@ bool fob_leases_flushed(const fob_leases_t *self);
 fob_status_t fob_leases_fate(const fob_leases_t *self, fob_now_t now);
 bool fob_leases_joined_once(const fob_leases_t *self, bool *created);
 uint64_t fob_leases_refused(const fob_leases_t *self);
-uint64_t fob_leases_waiting(const fob_leases_t *self); /* delivered and not begun */
-uint32_t fob_leases_out(const fob_leases_t *self);
+uint64_t fob_leases_waiting(const fob_leases_t *self);    /* delivered and not begun */
 const char *fob_leases_trouble(const fob_leases_t *self); /* the last one's sentence, or "" */
 
 #endif

@@ -35,6 +35,7 @@ struct fob_leases {
 
     uint64_t epoch;
     int64_t beat_ns, heard, round; /* mono_ns */
+    int64_t sure;                  /* when the bus was heard last while it knew of our leases */
     int64_t join_at, unsent_since;
     int64_t busy_until; /* settles are likely to come: rounds are run without being asked for */
     uint64_t delivered, allowed; /* since this JOIN */

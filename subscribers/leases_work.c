@@ -108,6 +108,10 @@ bool fob_leases_holds(const fob_leases_t *self, const fob_event_t *event) {
     return one && !one->lost;
 }
 
+bool fob_leases_sure(const fob_leases_t *self, fob_now_t now, const fob_event_t *event) {
+    return now.mono_ns - self->sure <= HOLD_BEATS(self->beat_ns) && fob_leases_holds(self, event);
+}
+
 void fob_leases_drain(fob_leases_t *self, fob_now_t now) {
     const fob_fetched_t *run;
     if (self->draining)
@@ -142,10 +146,6 @@ uint64_t fob_leases_refused(const fob_leases_t *self) {
 
 uint64_t fob_leases_waiting(const fob_leases_t *self) {
     return self->prefetch.count;
-}
-
-uint32_t fob_leases_out(const fob_leases_t *self) {
-    return (uint32_t)self->holding.count;
 }
 
 const char *fob_leases_trouble(const fob_leases_t *self) {

@@ -85,6 +85,7 @@ static const fob_client_ops_t ops = {
 
 static bool options_valid(const fob_worker_options_t *options) {
     return options && options->version == 1 && options->group &&
+           options->jobs <= FOB_PREFETCH_MAX && options->prefetch <= FOB_PREFETCH_MAX &&
            fob_topic_valid(fob_slice_str(options->group)) &&
            (!options->pattern || fob_pattern_valid(fob_slice_str(options->pattern)));
 }
@@ -197,7 +198,7 @@ fob_status_t fob_worker_settle(fob_worker_t *self, fob_event_t **event, fob_sett
 
 int fob_worker_holds(fob_worker_t *self, const fob_event_t *event) {
     fob_conduit_lock(self->conduit);
-    bool holds = fob_leases_holds(self->leases, event);
+    bool holds = fob_leases_sure(self->leases, now_mono(), event);
     fob_conduit_unlock(self->conduit);
     return holds;
 }

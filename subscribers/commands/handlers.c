@@ -204,11 +204,12 @@ static void tell(const fob_handlers_t *self, const child_t *child, int status) {
 }
 
 static void settle(fob_handlers_t *self, child_t *child, int status) {
+    char id[300]; /* the event's, which is gone once it is settled */
     tell(self, child, status);
-    if (!fob_worker_holds(self->worker, child->event))
+    snprintf(id, sizeof id, "%s", fob_event_id(child->event));
+    if (fob_worker_settle(self->worker, &child->event, verdict(status)) == FOB_STALE)
         fob_note(self->cli, "%s: the lease was lost while it was handled: another worker gets it",
-                 fob_event_id(child->event));
-    fob_worker_settle(self->worker, &child->event, verdict(status));
+                 id);
     close_input(child);
     child->pid = 0;
     self->running--;

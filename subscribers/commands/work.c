@@ -35,7 +35,7 @@ static int take_options(fob_work_t *self, fob_args_t *args, int argc, char **arg
         FOB_OPTIONS_CLIENT(&self->cli),
         FOB_OPTION_JSON(&self->cli),
         {"jobs", 0, FOB_OPT_COUNT, &self->jobs, 1, 1024},
-        {"prefetch", 0, FOB_OPT_COUNT, &self->prefetch, 1, 100000},
+        {"prefetch", 0, FOB_OPT_COUNT, &self->prefetch, 1, FOB_PREFETCH_MAX},
         {"count", 'n', FOB_OPT_COUNT, &self->count, 1, 0},
         {"temporary", 0, FOB_OPT_FLAG, &self->temporary, 0, 0},
         {"raw", 0, FOB_OPT_FLAG, &self->raw, 0, 0},

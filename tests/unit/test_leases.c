@@ -2,6 +2,8 @@
 #include "support/case.h"
 
 #include "proto/envelope.h"
+#include "subscribers/asks.h"
+#include "subscribers/claims.h"
 #include "subscribers/leases.h"
 
 #define BEAT FOB_SEC
@@ -276,6 +278,83 @@ static void nothing_is_begun_when_the_bus_falls_silent(void **state) {
     fob_leases_destroy(&b.leases);
 }
 
+/* The bus gives a lease away three beats after it heard from us. */
+static void a_handler_learns_of_a_partition_before_the_bus_gives_its_event_away(void **state) {
+    (void)state;
+    bench_t b = working(1, 10, 0);
+    delivered(&b, 1, 1, 1, 1);
+    fob_event_t *event = next(&b, 1);
+    int64_t heard = b.now.mono_ns;
+    fob_leases_round(b.leases, b.now, heard);
+    b.now.mono_ns += 3 * BEAT / 2;
+    assert_true(fob_leases_sure(b.leases, b.now, event));
+    b.now.mono_ns = heard + 2 * BEAT; /* the connection seems to be up */
+    assert_false(fob_leases_sure(b.leases, b.now, event));
+    fob_leases_down(b.leases, b.now, FOB_UNREACHABLE, "gone");
+    assert_false(fob_leases_sure(b.leases, b.now, event));
+    up(&b, 1); /* a bus is there again, but it has not said yet whose the event is */
+    fob_leases_round(b.leases, b.now, b.now.mono_ns);
+    assert_false(fob_leases_sure(b.leases, b.now, event));
+    assert_true(fob_leases_holds(b.leases, event)); /* so it is claimed */
+    rows_are(sent(&b, FOB_VERB_JOIN).runs, 3, "1 1 1");
+    joined(&b, NULL);
+    assert_true(fob_leases_sure(b.leases, b.now, event));
+    settle(&b, event, FOB_KIND_ACK, FOB_OK);
+    fob_leases_destroy(&b.leases);
+}
+
+static void a_short_break_of_the_connection_takes_nobodys_lease(void **state) {
+    (void)state;
+    bench_t b = working(1, 10, 0);
+    delivered(&b, 1, 1, 1, 1);
+    fob_event_t *event = next(&b, 1);
+    fob_leases_round(b.leases, b.now, b.now.mono_ns);
+    fob_leases_down(b.leases, b.now, FOB_UNREACHABLE, "gone");
+    b.now.mono_ns += BEAT;
+    assert_true(fob_leases_sure(b.leases, b.now, event));
+    settle(&b, event, FOB_KIND_ACK, FOB_OK);
+    fob_leases_destroy(&b.leases);
+}
+
+/* Rows that nothing joins, with the longest numbers there are. */
+static void the_longest_claims_and_settles_fit_into_a_header(void **state) {
+    (void)state;
+    fob_settles_t settles = {0};
+    fob_prefetch_t prefetch = {0};
+    fob_holding_t holding = {0};
+    fob_buf_t runs = {0}, header = {0};
+    char name[FOB_NAME_MAX + 1];
+    memset(name, 'g', FOB_NAME_MAX);
+    name[FOB_NAME_MAX] = 0;
+    fob_leases_options_t options = {.group = fob_slice_str(name),
+                                    .pattern = fob_slice_str(name),
+                                    .jobs = UINT32_MAX,
+                                    .temporary = true};
+    const uint64_t high = (uint64_t)1 << 62, wide = (uint64_t)1 << 33;
+    for (uint64_t i = 0; i < 5000; i++)
+        assert_true(fob_settles_add(&settles, FOB_KIND_RETRY, high + i * 2 * wide, high, wide));
+    fob_wire_t msg;
+    fob_runs_t rows;
+    assert_true(fob_claims_pack(&runs, &prefetch, &holding, &settles));
+    assert_true(fob_ask_join(&header, &options, UINT64_MAX, fob_buf_slice(&runs)));
+    assert_int_equal(fob_wire_read(fob_buf_slice(&header), &msg), FOB_OK);
+    assert_true(fob_runs(msg.runs, &rows));
+    assert_int_equal(rows.left, FOB_CLAIMS_MAX);
+    for (size_t left = 5000; left > 0; left -= rows.left) {
+        fob_buf_clear(&runs);
+        uint64_t seq = fob_settles_send(&settles, &runs);
+        assert_true(seq > 0);
+        assert_true(fob_ask_settle(&header, options.group, seq, fob_buf_slice(&runs), UINT64_MAX));
+        assert_int_equal(fob_wire_read(fob_buf_slice(&header), &msg), FOB_OK);
+        assert_true(fob_runs(msg.runs, &rows));
+        assert_int_equal(rows.left, left < FOB_SETTLES_ROWS ? left : FOB_SETTLES_ROWS);
+    }
+    assert_int_equal(fob_settles_unsent(&settles), 0);
+    fob_settles_free(&settles);
+    fob_buf_free(&runs);
+    fob_buf_free(&header);
+}
+
 static void a_process_that_stood_still_asks_before_it_goes_on(void **state) {
     (void)state;
     bench_t b = working(1, 10, 0);
@@ -427,6 +506,9 @@ FOB_MAIN(FOB_CASE(settles_of_neighbours_become_one_row_and_carry_the_credit),
          FOB_CASE(a_claim_that_is_gone_confirms_its_settle),
          FOB_CASE(what_is_lost_is_not_begun_and_makes_room),
          FOB_CASE(nothing_is_begun_when_the_bus_falls_silent),
+         FOB_CASE(a_handler_learns_of_a_partition_before_the_bus_gives_its_event_away),
+         FOB_CASE(a_short_break_of_the_connection_takes_nobodys_lease),
+         FOB_CASE(the_longest_claims_and_settles_fit_into_a_header),
          FOB_CASE(a_process_that_stood_still_asks_before_it_goes_on),
          FOB_CASE(a_count_is_never_exceeded_and_ends_once_all_is_settled),
          FOB_CASE(a_drain_releases_the_prefetch_and_leaves_at_last),

@@ -56,6 +56,7 @@ typedef struct {
     bool applied[TOKENS]; /* settles of the worker that took effect, by token */
     bool taken[TOKENS];   /* leases of the worker that were given away */
     bool ordered[TOKENS]; /* of these: with LOST, which may cross a hand-out */
+    bool early[TOKENS];   /* or as the connection went, sooner than a bus may */
     bool first_hello;     /* HELLO_FIRST is under way */
     int64_t frozen_ms;    /* until then the network carries nothing */
 
@@ -134,13 +135,14 @@ static fob_wire_t wire(fob_verb_t verb) {
 /* --- the bus --- */
 
 /* The worker's leases go back, or to another, who may settle them. */
-static void give_away(world_t *w) {
+static void give_away(world_t *w, bool early) {
     for (uint64_t offset = 1; offset <= EVENTS; offset++) {
         slot_t *slot = &w->slots[offset];
         if (slot->place != LEASED || slot->holder != WORKER)
             continue;
         slot->place = READY;
         w->taken[slot->token] = true;
+        w->early[slot->token] = early;
         if (chance(w, 50))
             continue;
         slot->place = chance(w, 50) ? LEASED : SETTLED;
@@ -318,7 +320,7 @@ static void bus_step(world_t *w) {
         bus_read(w);
     if (w->now_ms - w->heard_ms > LOST_MS) {
         w->knows = w->joined = false;
-        give_away(w);
+        give_away(w, false);
         return;
     }
     if (w->now_ms - w->beat_ms >= BEAT_MS) {
@@ -339,7 +341,7 @@ static void hang_up(world_t *w) {
     burn_all(&w->to_worker);
     fob_leases_down(w->leases, now_of(w), FOB_UNREACHABLE, "gone");
     if (!w->calm && chance(w, 40))
-        give_away(w);
+        give_away(w, true);
 }
 
 static void dial(world_t *w) {
@@ -417,7 +419,20 @@ static void finish(world_t *w, size_t job) {
     fob_event_destroy(&w->out[job]);
 }
 
+/* What the worker is sure of is its own at the bus too, unless an order to take it is under way. */
+static void sure_of_its_own(const world_t *w) {
+    for (size_t job = 0; job < JOBS; job++) {
+        if (!w->out[job] || !fob_leases_sure(w->leases, now_of(w), w->out[job]))
+            continue;
+        uint64_t token = fob_event_token(w->out[job]);
+        const slot_t *slot = &w->slots[fob_event_offset(w->out[job])];
+        if (!w->ordered[token] && !w->early[token])
+            CHECK(w, slot->place == LEASED && slot->holder == WORKER && slot->token == token);
+    }
+}
+
 static void application_step(world_t *w) {
+    sure_of_its_own(w);
     for (size_t job = 0; job < JOBS; job++) {
         if (w->out[job] && chance(w, 50))
             finish(w, job);
@@ -471,12 +486,19 @@ static void step(world_t *w) {
     CHECK(w, w->delivered <= w->allowed);
 }
 
+static bool none_out(const world_t *w) {
+    for (size_t job = 0; job < JOBS; job++)
+        if (w->out[job])
+            return false;
+    return true;
+}
+
 /* All that this run was to come to. */
 static bool complete(const world_t *w) {
     if (!fob_leases_flushed(w->leases) || (w->limit && w->begun_all < w->limit))
         return false;
     if (w->limit || w->drained)
-        return fob_leases_out(w->leases) == 0 && (!w->drained || !w->joined);
+        return none_out(w) && (!w->drained || !w->joined);
     return all_settled(w);
 }
 

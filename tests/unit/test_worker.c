@@ -326,6 +326,16 @@ static void options_that_are_not_valid_are_refused(void **state) {
     errno = 0;
     assert_null(fob_worker_new(&options));
     assert_int_equal(errno, EINVAL);
+    options = options_for("tcp://127.0.0.1:1");
+    options.prefetch = FOB_PREFETCH_MAX + 1;
+    errno = 0;
+    assert_null(fob_worker_new(&options));
+    assert_int_equal(errno, EINVAL);
+    options = options_for("tcp://127.0.0.1:1");
+    options.jobs = FOB_PREFETCH_MAX + 1;
+    errno = 0;
+    assert_null(fob_worker_new(&options));
+    assert_int_equal(errno, EINVAL);
     options = options_for("not an endpoint");
     errno = 0;
     assert_null(fob_worker_new(&options));
