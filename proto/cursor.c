@@ -218,16 +218,6 @@ bool fob_cursor_map(fob_cursor_t *self, uint32_t *count) {
     return take_count(self, FOB_MP_MAP, 2, count);
 }
 
-bool fob_cursor_ext(fob_cursor_t *self, int8_t *type, fob_slice_t *out) {
-    head_t head = head_at(self);
-    if (head.type != FOB_MP_EXT || head.number + 1 > bytes_left(self) - head.size)
-        return fail(self);
-    *type = (int8_t)self->at[head.size];
-    *out = fob_slice(self->at + head.size + 1, (size_t)head.number);
-    self->at += head.size + 1 + head.number;
-    return true;
-}
-
 /* Steps over a head and what bytes it has; `inner` is how many values are within: -1 for
  * a scalar. */
 static inline bool step(fob_cursor_t *self, int64_t *inner) {

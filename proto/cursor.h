@@ -47,7 +47,6 @@ bool fob_cursor_str(fob_cursor_t *self, fob_slice_t *out);
 bool fob_cursor_bin(fob_cursor_t *self, fob_slice_t *out);
 bool fob_cursor_array(fob_cursor_t *self, uint32_t *count); /* count <= bytes left, or it fails */
 bool fob_cursor_map(fob_cursor_t *self, uint32_t *count); /* 2 * count <= bytes left, or it fails */
-bool fob_cursor_ext(fob_cursor_t *self, int8_t *type, fob_slice_t *out);
 /* Steps over one whole value, however nested (<= FOB_CURSOR_DEPTH); `out` may be NULL, else gets
  * its bytes. */
 bool fob_cursor_skip(fob_cursor_t *self, fob_slice_t *out);

@@ -445,15 +445,6 @@ bool fob_session_endless(const fob_session_t *self) {
     return false;
 }
 
-fob_status_t fob_session_trouble(const fob_session_t *self, const char **text) {
-    *text = self->trouble_text;
-    return self->trouble;
-}
-
-fob_level_t fob_session_level(const fob_session_t *self) {
-    return self->level;
-}
-
 uint64_t fob_session_max_event(const fob_session_t *self) {
     return self->max_event;
 }

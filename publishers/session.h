@@ -52,10 +52,6 @@ bool fob_session_done_below(fob_session_t *self, uint64_t number);
 uint64_t fob_session_next(const fob_session_t *self);
 /* Whether there is an event without a deadline that has no receipt. */
 bool fob_session_endless(const fob_session_t *self);
-/* FOB_OK while up, else why not. */
-fob_status_t fob_session_trouble(const fob_session_t *self, const char **text);
-/* The level that the bus runs at; UNKNOWN before the first contact. */
-fob_level_t fob_session_level(const fob_session_t *self);
 /* Bytes of an event's data at the most; known once contacted. */
 uint64_t fob_session_max_event(const fob_session_t *self);
 bool fob_session_contacted(const fob_session_t *self);

@@ -74,12 +74,6 @@ void fob_prefetch_pop(fob_prefetch_t *self, fob_slice_t event) {
     run->bytes = fob_slice(run->bytes.data + event.size, run->bytes.size - event.size);
 }
 
-void fob_prefetch_pop_run(fob_prefetch_t *self) {
-    assert(self->runs);
-    self->count -= run_at(self, 0)->count;
-    shift(self);
-}
-
 /* Steps the run over its first `count` events. */
 static void skip(fob_fetched_t *run, uint64_t count) {
     fob_cursor_t cursor = fob_cursor(run->bytes);

@@ -35,8 +35,6 @@ const fob_fetched_t *fob_prefetch_front(const fob_prefetch_t *self);
 bool fob_prefetch_peek(const fob_prefetch_t *self, fob_slice_t *event);
 /* Steps over the front run's first event, of which peek gave the bytes. */
 void fob_prefetch_pop(fob_prefetch_t *self, fob_slice_t event);
-/* Drops the front run. */
-void fob_prefetch_pop_run(fob_prefetch_t *self);
 /* Drops what lies in a range of leases and adds how many to *dropped. False: there was no memory to
  * split a run, of which all from the range on went: leases that the bus still counts as ours are
  * forgotten here. */
