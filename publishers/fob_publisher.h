@@ -53,8 +53,10 @@ typedef struct {
     int64_t deadline_ms; /* per event, from send; 0: 30 s; negative: none */
     int64_t connect_timeout_ms; /* until the first contact: then waiting events fail UNREACHABLE; 0:
                                    3 s; negative: none */
-    fob_receipt_fn
-        *on_receipt; /* runs inside fob_publisher_dispatch and fob_publisher_flush; may be NULL */
+    /* Runs inside fob_publisher_dispatch and fob_publisher_flush, and inside a fob_publisher_send
+     * that finds four windows of receipts waiting: so these are bounded, and a program that only
+     * sends and flushes is never stuck. On the caller's thread; it may send. NULL: nobody asks. */
+    fob_receipt_fn *on_receipt;
     void *on_receipt_arg;
     /* 1: after the first event that is not stored none after it is sent: those end with CLOSED,
      * those under way with UNKNOWN_OUTCOME, and no more are taken. */
@@ -80,16 +82,17 @@ typedef struct {
 FOB_EXPORT fob_publisher_t *fob_publisher_new(const fob_publisher_options_t *options);
 
 /* Offers one event; the data is copied and opaque. `options` may be NULL. Where the window is full
- * it waits for room, until the event's deadline. FOB_OK: taken; its receipt will come. Anything
- * else: not taken, no receipt: BAD_TOPIC, TOO_LARGE, INVALID (an attribute), NO_MEMORY, CLOSED;
- * BUSY, UNREACHABLE: no room came before the deadline. `number`, if not NULL, gets the event's
- * number in this session (0 for fire-and-forget). */
+ * it waits for room, until the event's deadline; it may run on_receipt. FOB_OK: taken; its receipt
+ * will come. Anything else: not taken, no receipt: BAD_TOPIC, TOO_LARGE, INVALID (an attribute),
+ * NO_MEMORY, CLOSED; BUSY, UNREACHABLE: no room came before the deadline. `number`, if not NULL,
+ * gets the event's number in this session (0 for fire-and-forget). */
 FOB_EXPORT fob_status_t fob_publisher_send(fob_publisher_t *self, const char *topic,
                                            const void *data, size_t size,
                                            const fob_publish_options_t *options,
                                            uint64_t *number) FOB_MUST_USE;
 
-/* The same, never waiting: AGAIN where the window is full. */
+/* The same, never waiting and never running on_receipt: AGAIN where the window is full, or where
+ * four windows of receipts wait for fob_publisher_dispatch (its descriptor is readable then). */
 FOB_EXPORT fob_status_t fob_publisher_try_send(fob_publisher_t *self, const char *topic,
                                                const void *data, size_t size,
                                                const fob_publish_options_t *options,
@@ -112,7 +115,7 @@ FOB_EXPORT fob_status_t fob_publisher_wait_ready(fob_publisher_t *self, int64_t 
 /* Bytes of data that one event may have, as the bus last said; 0: not reached yet. */
 FOB_EXPORT uint64_t fob_publisher_max_event(fob_publisher_t *self);
 
-/* The last trouble in words ("tcp://...: connection refused"), or "". Copied into `text`. */
+/* The last trouble in words ("tcp://...: no connection: ..."), or "". Copied into `text`. */
 FOB_EXPORT void fob_publisher_trouble(fob_publisher_t *self, char *text, size_t size);
 
 /* Waits for what is unconfirmed (each until its deadline), then closes; events without receipt get

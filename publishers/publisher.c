@@ -19,6 +19,7 @@
 #define PUBLISHER_FIRE_RETRY FOB_MS /* XPUB cannot be polled for room */
 #define PUBLISHER_LINGER     2000   /* ms for what was fired last to get out */
 #define PUBLISHER_TAKE       8192   /* bytes of receipts read at once */
+#define PUBLISHER_BACKLOG    4      /* windows of receipts that may wait for dispatch */
 
 struct fob_publisher {
     fob_conduit_t *conduit;
@@ -34,6 +35,7 @@ struct fob_publisher {
     int64_t connect_at;
     int64_t announced; /* when the conduit's thread wakes by itself */
     uint64_t owed;     /* receipts owed at the end of the round before */
+    size_t backlog;    /* receipts that may wait for dispatch */
     fob_buf_t headers; /* encoded, of the event being sent */
     char trouble[512];
     fob_status_t trouble_status;
@@ -201,6 +203,7 @@ static bool machines_make(fob_publisher_t *self, const fob_publisher_options_t *
     fob_conduit_secret(random);
     memcpy(&source, random, sizeof source);
     self->receipts.wanted = options->on_receipt != NULL;
+    self->backlog = PUBLISHER_BACKLOG * (size_t)session.window;
     self->session = fob_session_new(&session);
     self->fire = fob_fire_new(session.window, source, &self->receipts);
     return self->session && self->fire;
@@ -311,11 +314,24 @@ static void wake_for_more(fob_publisher_t *self, bool fire) {
         fob_conduit_wake(self->conduit);
 }
 
+/* The publisher whose on_receipt runs on this thread. What is sent from there may go beyond the
+ * backlog: a receipt was taken for it. */
+static _Thread_local const fob_publisher_t *calling;
+
+/* Too many receipts wait for somebody to dispatch them. */
+static bool receipts_pile(const fob_publisher_t *self) {
+    return self->receipts.wanted && self->receipts.waiting >= self->backlog && calling != self;
+}
+
+static size_t receipts_drain(fob_publisher_t *self);
+
 /* One try, with the lock held. */
 static fob_status_t offer(fob_publisher_t *self, fob_envelope_t *event,
                           const fob_publish_options_t *options, int64_t deadline,
                           uint64_t *number) {
     bool fire = options && options->fire;
+    if (receipts_pile(self))
+        return FOB_AGAIN;
     fob_status_t status = attributes_set(self, options, event);
     if (status != FOB_OK)
         return status;
@@ -354,9 +370,13 @@ static fob_status_t send_event(fob_publisher_t *self, const char *topic, const v
     fob_conduit_lock(self->conduit);
     fob_status_t status;
     for (;;) {
+        if (wait && receipts_pile(self))
+            receipts_drain(self);
         status = offer(self, &event, options, deadline, number ? number : &unused);
         if (status != FOB_AGAIN || !wait)
             break;
+        if (receipts_pile(self))
+            continue;
         if (!fob_conduit_wait(self->conduit, deadline)) {
             status = no_room(self);
             break;
@@ -381,10 +401,13 @@ fob_status_t fob_publisher_try_send(fob_publisher_t *self, const char *topic, co
 /* --- receipts --- */
 
 static void callbacks_run(fob_publisher_t *self, const uint8_t *bytes, size_t size) {
+    const fob_publisher_t *outer = calling;
     fob_receipt_t receipt;
     size_t at = 0;
+    calling = self;
     while (fob_receipts_read(bytes, size, &at, &receipt))
         self->on_receipt(self->on_receipt_arg, &receipt);
+    calling = outer;
 }
 
 /* Hands out what waits now, giving up the lock for the callbacks. Returns how many. */
