@@ -9,6 +9,10 @@
 
 #define TMP_NAME "checkpoint.tmp"
 
+/* After one that failed: the pause until the next, doubled from failure to failure. */
+#define AGAIN_FIRST_MS 1000
+#define AGAIN_MOST_MS  60000
+
 typedef enum { JOB_BEGIN, JOB_SLICE, JOB_FINISH } job_kind_t;
 
 typedef struct job {
@@ -23,15 +27,14 @@ typedef struct job {
 struct fob_checkpoints {
     fob_store_t *store;
     fob_committer_t *committer;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t work;
+    fob_thread_t thread;
     job_t *head, **tail;
     fob_kept_t kept;
-    uint64_t round;            /* of the one under way */
-    bool begun;                /* the owner may add slices */
-    bool finishing;            /* a FINISH is under way */
-    fob_journal_code_t failed; /* why the one under way was dropped */
+    uint64_t round;             /* of the one under way */
+    bool begun;                 /* the owner may add slices */
+    bool finishing;             /* a FINISH is under way */
+    fob_journal_code_t failed;  /* why the one under way was dropped; */
+    int64_t again_ms, pause_ms; /* not before (mono); 0: none failed since the last that counts */
     bool stopping;
     /* The thread's own. */
     int fd; /* -1: none under way */
@@ -59,14 +62,19 @@ static void discard(fob_checkpoints_t *self) {
 static void drop(fob_checkpoints_t *self, uint64_t round, int error) {
     discard(self);
     fob_store_log(self->store,
-                  "A checkpoint of the journal in %s was dropped: %s. The one before stays.",
+                  "A checkpoint of the journal in %s was dropped: %s. The one before stays, and it "
+                  "is tried again.",
                   self->store->folder, strerror(error));
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     if (round == self->round) {
         self->failed = error == ENOSPC || error == EDQUOT ? FOB_JOURNAL_FULL : FOB_JOURNAL_SYSTEM;
         self->finishing = false;
+        self->pause_ms = self->pause_ms == 0 ? AGAIN_FIRST_MS : 2 * self->pause_ms;
+        if (self->pause_ms > AGAIN_MOST_MS)
+            self->pause_ms = AGAIN_MOST_MS;
+        self->again_ms = fob_mono_ms() + self->pause_ms;
     }
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->thread.lock);
 }
 
 static bool put(fob_checkpoints_t *self, struct iovec *parts, size_t count) {
@@ -150,12 +158,13 @@ static bool do_finish(fob_checkpoints_t *self, const job_t *job) {
         return false;
     store->disk->close(store->disk->arg, self->fd);
     self->fd = -1;
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     fob_kept_t before = self->kept;
     if (self->file.position != before.newest)
         self->kept = (fob_kept_t){self->file.position, before.newest};
     self->finishing = false;
-    pthread_mutex_unlock(&self->lock);
+    self->pause_ms = 0;
+    pthread_mutex_unlock(&self->thread.lock);
     if (self->file.position != before.newest && before.older != 0)
         remove_file(self, before.older);
     fob_bell_ring(&store->bell);
@@ -163,9 +172,9 @@ static bool do_finish(fob_checkpoints_t *self, const job_t *job) {
 }
 
 static void do_job(fob_checkpoints_t *self, job_t *job) {
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     bool wanted = job->round == self->round && self->failed == FOB_JOURNAL_OK;
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->thread.lock);
     if (!wanted)
         return;
     bool done = job->kind == JOB_BEGIN   ? do_begin(self, job)
@@ -178,16 +187,16 @@ static void do_job(fob_checkpoints_t *self, job_t *job) {
 static void *run(void *arg) {
     fob_checkpoints_t *self = arg;
     for (;;) {
-        pthread_mutex_lock(&self->lock);
+        pthread_mutex_lock(&self->thread.lock);
         while (self->head == NULL && !self->stopping)
-            pthread_cond_wait(&self->work, &self->lock);
+            pthread_cond_wait(&self->thread.work, &self->thread.lock);
         job_t *job = self->head;
         if (job != NULL) {
             self->head = job->next;
             if (self->head == NULL)
                 self->tail = &self->head;
         }
-        pthread_mutex_unlock(&self->lock);
+        pthread_mutex_unlock(&self->thread.lock);
         if (job == NULL)
             break;
         do_job(self, job);
@@ -211,14 +220,7 @@ fob_checkpoints_t *fob_checkpoints_new(fob_store_t *store, fob_committer_t *comm
     self->kept = kept;
     self->fd = -1;
     self->tail = &self->head;
-    int rc = pthread_mutex_init(&self->lock, NULL);
-    if (rc == 0)
-        rc = fob_cond_init(&self->work);
-    if (rc == 0)
-        rc = fob_thread_start(&self->thread, run, self);
-    if (rc != 0) {
-        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot start a thread of the journal: %s.",
-                      strerror(rc));
+    if (!fob_thread_start(&self->thread, run, self, error)) {
         free(self);
         return NULL;
     }
@@ -229,15 +231,13 @@ void fob_checkpoints_destroy(fob_checkpoints_t **self_p) {
     if (self_p == NULL || *self_p == NULL)
         return;
     fob_checkpoints_t *self = *self_p;
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     if (!self->finishing)
         self->round++;
     self->stopping = true;
-    pthread_cond_signal(&self->work);
-    pthread_mutex_unlock(&self->lock);
-    pthread_join(self->thread, NULL);
-    pthread_cond_destroy(&self->work);
-    pthread_mutex_destroy(&self->lock);
+    pthread_cond_signal(&self->thread.work);
+    pthread_mutex_unlock(&self->thread.lock);
+    fob_thread_join(&self->thread);
     free(self);
     *self_p = NULL;
 }
@@ -250,7 +250,7 @@ static fob_journal_code_t post(fob_checkpoints_t *self, job_kind_t kind, uint64_
     *job = (job_t){.kind = kind, .position = position, .size = size};
     if (size > 0)
         memcpy(job->data, data, size);
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     fob_journal_code_t code = self->failed;
     if (kind == JOB_BEGIN) {
         self->round++;
@@ -264,10 +264,10 @@ static fob_journal_code_t post(fob_checkpoints_t *self, job_kind_t kind, uint64_
         job->round = self->round;
         *self->tail = job;
         self->tail = &job->next;
-        pthread_cond_signal(&self->work);
+        pthread_cond_signal(&self->thread.work);
         job = NULL;
     }
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->thread.lock);
     free(job);
     return code;
 }
@@ -288,17 +288,24 @@ fob_journal_code_t fob_checkpoints_finish(fob_checkpoints_t *self, uint64_t upto
 }
 
 fob_kept_t fob_checkpoints_kept(fob_checkpoints_t *self) {
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     fob_kept_t kept = self->kept;
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->thread.lock);
     return kept;
 }
 
 bool fob_checkpoints_busy(fob_checkpoints_t *self) {
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     bool busy = self->failed == FOB_JOURNAL_OK && (self->begun || self->finishing);
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->thread.lock);
     return busy;
+}
+
+bool fob_checkpoints_again(fob_checkpoints_t *self) {
+    pthread_mutex_lock(&self->thread.lock);
+    bool again = self->failed != FOB_JOURNAL_OK && fob_mono_ms() >= self->again_ms;
+    pthread_mutex_unlock(&self->thread.lock);
+    return again;
 }
 
 /* --- reading --- */

@@ -28,6 +28,8 @@ fob_journal_code_t fob_checkpoints_finish(fob_checkpoints_t *self, uint64_t upto
 fob_kept_t fob_checkpoints_kept(fob_checkpoints_t *self);
 /* One is begun, or being made durable. */
 bool fob_checkpoints_busy(fob_checkpoints_t *self);
+/* The last one failed, and after a pause (1 s, growing to a minute) it should be begun again. */
+bool fob_checkpoints_again(fob_checkpoints_t *self);
 
 /* "00000000000000000007.ckp" */
 void fob_checkpoint_name(uint64_t position, char *out);

@@ -12,10 +12,8 @@
 
 struct fob_committer {
     fob_store_t *store;
-    pthread_t thread;
-    /* The queue has a lock of its own: the owner must not wait for those who look at segments. */
-    pthread_mutex_t lock;
-    pthread_cond_t work;
+    /* Its lock is the queue's: the owner must not wait for those who look at segments. */
+    fob_thread_t thread;
     fob_pending_t *head, **tail; /* handed over */
     fob_pending_t *spare;        /* the pool */
     bool urgent, sync_asked, stopping, idle;
@@ -29,17 +27,6 @@ struct fob_committer {
 };
 
 static const uint8_t padding[8];
-
-size_t fob_commit_size(const fob_entry_t *entries, size_t count) {
-    size_t total = sizeof(fob_disk_commit_t);
-    for (size_t i = 0; i < count; i++) {
-        size_t length = 0;
-        for (uint32_t p = 0; p < entries[i].part_count; p++)
-            length += entries[i].parts[p].iov_len;
-        total += sizeof(fob_disk_entry_t) + fob_pad8(length);
-    }
-    return total;
-}
 
 static void pending_free(fob_pending_t *self) {
     if (self == NULL)
@@ -84,11 +71,11 @@ static void pending_add(fob_pending_t *self, const fob_entry_t *entry) {
 }
 
 fob_pending_t *fob_committer_take(fob_committer_t *self, const fob_entry_t *entries, size_t count) {
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     fob_pending_t *pending = self->spare;
     if (pending != NULL)
         self->spare = pending->next;
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->thread.lock);
     if (pending == NULL)
         pending = calloc(1, sizeof *pending);
     if (pending == NULL || !pending_room(pending, count)) {
@@ -106,7 +93,7 @@ fob_pending_t *fob_committer_take(fob_committer_t *self, const fob_entry_t *entr
 }
 
 void fob_committer_put(fob_committer_t *self, fob_pending_t *pending, bool sync) {
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     *self->tail = pending;
     self->tail = &pending->next;
     bool news = sync && !self->urgent;
@@ -117,15 +104,15 @@ void fob_committer_put(fob_committer_t *self, fob_pending_t *pending, bool sync)
         news = true;
     }
     if (news && self->idle)
-        pthread_cond_signal(&self->work);
-    pthread_mutex_unlock(&self->lock);
+        pthread_cond_signal(&self->thread.work);
+    pthread_mutex_unlock(&self->thread.lock);
 }
 
 void fob_committer_sync(fob_committer_t *self) {
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     self->sync_asked = true;
-    pthread_cond_signal(&self->work);
-    pthread_mutex_unlock(&self->lock);
+    pthread_cond_signal(&self->thread.work);
+    pthread_mutex_unlock(&self->thread.lock);
 }
 
 /* --- the thread --- */
@@ -145,22 +132,13 @@ static int64_t due_in(const fob_committer_t *self) {
 
 static void idle_for(fob_committer_t *self, int64_t ms) {
     self->idle = true;
-    if (ms < 0) {
-        pthread_cond_wait(&self->work, &self->lock);
-    } else {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        int64_t ns = until.tv_nsec + ms % 1000 * 1000000;
-        until.tv_sec += ms / 1000 + ns / 1000000000;
-        until.tv_nsec = ns % 1000000000;
-        pthread_cond_timedwait(&self->work, &self->lock, &until);
-    }
+    fob_cond_wait(&self->thread.work, &self->thread.lock, ms);
     self->idle = false;
 }
 
 /* The first commits of the queue, as many as one sync carries. *force: a sync was asked for. */
 static fob_pending_t *next_batch(fob_committer_t *self, bool *force, bool *stop) {
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     int64_t ms;
     while ((ms = due_in(self)) != 0)
         idle_for(self, ms);
@@ -182,7 +160,7 @@ static fob_pending_t *next_batch(fob_committer_t *self, bool *force, bool *stop)
         self->urgent = self->sync_asked = false;
         self->lazy_at = 0;
     }
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->thread.lock);
     return first;
 }
 
@@ -192,10 +170,10 @@ static void give_back(fob_committer_t *self, fob_pending_t *batch) {
     fob_pending_t *last = batch;
     while (last->next != NULL)
         last = last->next;
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     last->next = self->spare;
     self->spare = batch;
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->thread.lock);
 }
 
 static bool sync_segment(fob_committer_t *self) {
@@ -408,14 +386,7 @@ fob_committer_t *fob_committer_new(fob_store_t *store, fob_journal_error_t *erro
     self->store = store;
     self->parts = parts;
     self->tail = &self->head;
-    int rc = pthread_mutex_init(&self->lock, NULL);
-    if (rc == 0)
-        rc = fob_cond_init(&self->work);
-    if (rc == 0)
-        rc = fob_thread_start(&self->thread, run, self);
-    if (rc != 0) {
-        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot start a thread of the journal: %s.",
-                      strerror(rc));
+    if (!fob_thread_start(&self->thread, run, self, error)) {
         free(parts);
         free(self);
         return NULL;
@@ -435,15 +406,13 @@ void fob_committer_destroy(fob_committer_t **self_p) {
     if (self_p == NULL || *self_p == NULL)
         return;
     fob_committer_t *self = *self_p;
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     self->stopping = true;
-    pthread_cond_signal(&self->work);
-    pthread_mutex_unlock(&self->lock);
-    pthread_join(self->thread, NULL);
+    pthread_cond_signal(&self->thread.work);
+    pthread_mutex_unlock(&self->thread.lock);
+    fob_thread_join(&self->thread);
     free_list(self->head);
     free_list(self->spare);
-    pthread_cond_destroy(&self->work);
-    pthread_mutex_destroy(&self->lock);
     free(self->parts);
     free(self);
     *self_p = NULL;

@@ -33,7 +33,4 @@ void fob_committer_put(fob_committer_t *self, fob_pending_t *pending, bool sync)
 /* Asks for a sync of all that is handed over, also where the level needs none. Any thread. */
 void fob_committer_sync(fob_committer_t *self);
 
-/* Bytes of a commit of these entries on disk. */
-size_t fob_commit_size(const fob_entry_t *entries, size_t count);
-
 #endif

@@ -260,10 +260,24 @@ static bool file_checkpoint_due(fob_journal_t *journal) {
     file_t *self = file_of(journal);
     if (fob_checkpoints_busy(self->checkpoints) || atomic_load(&self->store.failed))
         return false;
-    if (self->appended >= self->checkpoint_every)
+    if (self->appended >= self->checkpoint_every || fob_checkpoints_again(self->checkpoints))
         return true;
     /* No room: what the older checkpoint pins goes with the next one. */
     return self->refused && self->appended >= self->store.segment_bytes / 2;
+}
+
+static uint64_t file_bytes_from(fob_journal_t *journal, uint64_t offset) {
+    fob_store_t *store = &file_of(journal)->store;
+    const fob_segments_t *table = &store->segments;
+    uint64_t bytes = 0;
+    size_t i = 0;
+    pthread_mutex_lock(&store->lock);
+    if (!fob_segments_of_offset(table, offset, &i))
+        i = 0; /* below all there is */
+    for (; offset < atomic_load(&store->next_offset) && i < table->count; i++)
+        bytes += table->all[i]->first_position != 0 ? table->all[i]->bytes : 0;
+    pthread_mutex_unlock(&store->lock);
+    return bytes;
 }
 
 static fob_journal_code_t file_checkpoint_begin(fob_journal_t *journal, uint64_t position) {
@@ -361,6 +375,7 @@ static const fob_journal_ops_t file_ops = {
     .epoch = file_epoch,
     .level = file_level,
     .stats = file_stats,
+    .bytes_from = file_bytes_from,
     .close = file_close,
 };
 

@@ -1,11 +1,12 @@
 /* format: the journal's bytes on disk, the only place that knows them. */
-/* clang-format off: the tables are laid out by hand. */
+/* clang-format off */
 /* All numbers are little-endian, all records begin at a multiple of 8, all reserved bytes are zero
  * and checked. A folder holds:
  *
  *     lock                      held by flock while a process uses the folder; the holder's pid as
  *                               text
- *     epoch                     one fob_disk_epoch_t: the journal's epoch and how the last run ended
+ *     epoch                     one fob_disk_epoch_t: the journal's epoch and how the last run
+ *                               ended
  *     NNNNNNNNNNNNNNNNNNNN.seg  segments, N the sequence (20 digits, from 1, never given twice)
  *     NNNNNNNNNNNNNNNNNNNN.ckp  checkpoints, N the position they began at; the newest two are kept
  *     *.tmp                     being made; deleted at a start
@@ -24,8 +25,8 @@
  *
  * Positions grow by one from commit to commit through all segments. A commit that is bad at
  * position P is a torn tail unless something written later proves that P was durable once: a later
- * commit's `durable`, a checkpoint's `upto`, or the epoch file's `position`. With such a proof it is
- * damage.
+ * commit's `durable`, a checkpoint's `upto`, or the epoch file's `position`. With such a proof it
+ * is damage.
  *
  * To change the format:
  *   1. Add the new layout beside the old one, under a new version number; never change the meaning
@@ -53,7 +54,7 @@
 #define FOB_END_MAGIC            0x456a6f66u                  /* "fojE" */
 #define FOB_EPOCH_MAGIC          UINT64_C(0x68706562756f6601) /* 01 "foubeph" */
 
-/* clang-format off: fields stand under each other, with their byte. */
+/* clang-format off */
 
 /* The head of a segment. Bytes 72..4095 are zero. The checksum is XXH3-64 over bytes 8..4095. */
 typedef struct __attribute__((packed)) {

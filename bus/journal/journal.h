@@ -138,6 +138,10 @@ typedef struct {
     const char *(*level)(fob_journal_t *self);
     void (*stats)(fob_journal_t *self, fob_journal_stats_t *out);
 
+    /* Bytes from the segment that holds `offset` to the end; 0: no event at or above it is stored.
+     */
+    uint64_t (*bytes_from)(fob_journal_t *self, uint64_t offset);
+
     /* Makes everything durable, marks a clean end, frees. Nulls the caller's. */
     void (*close)(fob_journal_t **self_p);
 } fob_journal_ops_t;

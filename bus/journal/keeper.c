@@ -14,7 +14,7 @@ static const char full[] = "it is at its limit or the file system is nearly full
 
 struct fob_keeper {
     fob_store_t *store;
-    pthread_t thread;
+    fob_thread_t thread; /* its lock is not used: the store has one */
     bool quit;
     bool blocked;    /* one is to be made and cannot be now */
     int64_t told_at; /* mono ms: when it was last said that there is no room; 0: never */
@@ -223,10 +223,7 @@ fob_keeper_t *fob_keeper_new(fob_store_t *store, fob_journal_error_t *error) {
         return NULL;
     }
     self->store = store;
-    int rc = fob_thread_start(&self->thread, run, self);
-    if (rc != 0) {
-        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot start a thread of the journal: %s.",
-                      strerror(rc));
+    if (!fob_thread_start(&self->thread, run, self, error)) {
         free(self);
         return NULL;
     }
@@ -247,7 +244,7 @@ void fob_keeper_destroy(fob_keeper_t **self_p) {
     self->quit = true;
     pthread_cond_signal(&self->store->keep);
     pthread_mutex_unlock(&self->store->lock);
-    pthread_join(self->thread, NULL);
+    fob_thread_join(&self->thread);
     free(self);
     *self_p = NULL;
 }

@@ -330,6 +330,14 @@ static void memory_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
     };
 }
 
+static uint64_t memory_bytes_from(fob_journal_t *journal, uint64_t offset) {
+    const memory_t *self = memory_of(journal);
+    uint64_t bytes = 0;
+    for (const block_t *block = self->oldest; block != NULL; block = block->next)
+        bytes += block->next_offset > offset ? block->used : 0;
+    return bytes;
+}
+
 static void memory_close(fob_journal_t **self_p) {
     if (self_p == NULL || *self_p == NULL)
         return;
@@ -365,6 +373,7 @@ static const fob_journal_ops_t memory_ops = {
     .epoch = memory_epoch,
     .level = memory_level,
     .stats = memory_stats,
+    .bytes_from = memory_bytes_from,
     .close = memory_close,
 };
 

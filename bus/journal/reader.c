@@ -20,9 +20,7 @@ typedef struct {
 
 struct fob_reader {
     fob_store_t *store;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t work;
+    fob_thread_t thread;
     ask_t asks[MOST_UNDER_WAY];
     fob_page_t pages[MOST_UNDER_WAY];
     size_t ask_first, ask_count, page_first, page_count;
@@ -312,25 +310,25 @@ static void serve(fob_reader_t *self, const ask_t *ask, fob_page_t *page) {
 
 static void *run(void *arg) {
     fob_reader_t *self = arg;
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     while (!self->stopping) {
         if (self->ask_count == 0) {
-            pthread_cond_wait(&self->work, &self->lock);
+            pthread_cond_wait(&self->thread.work, &self->thread.lock);
             continue;
         }
         ask_t ask = self->asks[self->ask_first];
         self->ask_first = (self->ask_first + 1) % MOST_UNDER_WAY;
         self->ask_count--;
         self->busy = true;
-        pthread_mutex_unlock(&self->lock);
+        pthread_mutex_unlock(&self->thread.lock);
         fob_page_t page;
         serve(self, &ask, &page);
-        pthread_mutex_lock(&self->lock);
+        pthread_mutex_lock(&self->thread.lock);
         self->busy = false;
         self->pages[(self->page_first + self->page_count++) % MOST_UNDER_WAY] = page;
         fob_bell_ring(&self->store->bell);
     }
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->thread.lock);
     return NULL;
 }
 
@@ -342,14 +340,7 @@ fob_reader_t *fob_reader_new(fob_store_t *store, fob_journal_error_t *error) {
     }
     self->store = store;
     self->fd = -1;
-    int rc = pthread_mutex_init(&self->lock, NULL);
-    if (rc == 0)
-        rc = fob_cond_init(&self->work);
-    if (rc == 0)
-        rc = fob_thread_start(&self->thread, run, self);
-    if (rc != 0) {
-        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot start a thread of the journal: %s.",
-                      strerror(rc));
+    if (!fob_thread_start(&self->thread, run, self, error)) {
         free(self);
         return NULL;
     }
@@ -360,18 +351,15 @@ void fob_reader_destroy(fob_reader_t **self_p) {
     if (self_p == NULL || *self_p == NULL)
         return;
     fob_reader_t *self = *self_p;
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     self->stopping = true;
-    pthread_cond_signal(&self->work);
-    pthread_mutex_unlock(&self->lock);
-    pthread_join(self->thread, NULL);
-    fob_page_t page;
-    while (fob_reader_page(self, &page) == FOB_JOURNAL_OK)
-        free(page.memory);
+    pthread_cond_signal(&self->thread.work);
+    pthread_mutex_unlock(&self->thread.lock);
+    fob_thread_join(&self->thread);
+    for (size_t i = 0; i < self->page_count; i++)
+        free(self->pages[(self->page_first + i) % MOST_UNDER_WAY].memory);
     if (self->fd >= 0)
         self->store->disk->close(self->store->disk->arg, self->fd);
-    pthread_cond_destroy(&self->work);
-    pthread_mutex_destroy(&self->lock);
     free(self);
     *self_p = NULL;
 }
@@ -379,26 +367,26 @@ void fob_reader_destroy(fob_reader_t **self_p) {
 fob_journal_code_t fob_reader_ask(fob_reader_t *self, uint64_t offset, size_t max_bytes,
                                   uint64_t tag) {
     fob_journal_code_t code = FOB_JOURNAL_AGAIN;
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     if (self->ask_count + self->page_count + self->busy < MOST_UNDER_WAY) {
         size_t i = (self->ask_first + self->ask_count++) % MOST_UNDER_WAY;
         self->asks[i] = (ask_t){.offset = offset, .tag = tag, .max_bytes = max_bytes};
-        pthread_cond_signal(&self->work);
+        pthread_cond_signal(&self->thread.work);
         code = FOB_JOURNAL_OK;
     }
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->thread.lock);
     return code;
 }
 
 fob_journal_code_t fob_reader_page(fob_reader_t *self, fob_page_t *out) {
     fob_journal_code_t code = FOB_JOURNAL_AGAIN;
-    pthread_mutex_lock(&self->lock);
+    pthread_mutex_lock(&self->thread.lock);
     if (self->page_count > 0) {
         *out = self->pages[self->page_first];
         self->page_first = (self->page_first + 1) % MOST_UNDER_WAY;
         self->page_count--;
         code = FOB_JOURNAL_OK;
     }
-    pthread_mutex_unlock(&self->lock);
+    pthread_mutex_unlock(&self->thread.lock);
     return code;
 }

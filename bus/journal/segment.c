@@ -80,29 +80,19 @@ fob_segment_t *fob_segments_find(const fob_segments_t *self, uint64_t sequence) 
     return NULL;
 }
 
-static bool last_at_or_below(const fob_segments_t *self, uint64_t value, bool by_offset,
-                             size_t *index) {
+bool fob_segments_of_offset(const fob_segments_t *self, uint64_t offset, size_t *index) {
     /* Those without commits are at the end only. */
     size_t low = 0, high = self->count;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         const fob_segment_t *segment = self->all[mid];
-        uint64_t first = by_offset ? segment->first_offset : segment->first_position;
-        if (segment->first_position != 0 && first <= value)
+        if (segment->first_position != 0 && segment->first_offset <= offset)
             low = mid + 1;
         else
             high = mid;
     }
     *index = low - 1;
     return low > 0;
-}
-
-bool fob_segments_of_offset(const fob_segments_t *self, uint64_t offset, size_t *index) {
-    return last_at_or_below(self, offset, true, index);
-}
-
-bool fob_segments_of_position(const fob_segments_t *self, uint64_t position, size_t *index) {
-    return last_at_or_below(self, position, false, index);
 }
 
 fob_segment_t *fob_segments_shift(fob_segments_t *self) {

@@ -51,8 +51,6 @@ fob_segment_t *fob_segments_find(const fob_segments_t *self, uint64_t sequence);
 /* Index of the segment to look in for an offset: the last one with commits that begins at or below
  * it; false: all begin above, or there are none. */
 bool fob_segments_of_offset(const fob_segments_t *self, uint64_t offset, size_t *index);
-/* The same for a position. */
-bool fob_segments_of_position(const fob_segments_t *self, uint64_t position, size_t *index);
 /* Takes the oldest out. */
 fob_segment_t *fob_segments_shift(fob_segments_t *self);
 /* The file of one of them is larger now. */

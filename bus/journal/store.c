@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,27 +50,6 @@ uint64_t fob_random64(void) {
         value = (uint64_t)now.tv_sec * UINT64_C(1000000007) + (uint64_t)now.tv_nsec;
     }
     return value;
-}
-
-int fob_thread_start(pthread_t *thread, void *(*run)(void *), void *arg) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(thread, NULL, run, arg);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
-}
-
-int fob_cond_init(pthread_cond_t *cond) {
-    pthread_condattr_t attr;
-    int rc = pthread_condattr_init(&attr);
-    if (rc != 0)
-        return rc;
-    rc = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    if (rc == 0)
-        rc = pthread_cond_init(cond, &attr);
-    pthread_condattr_destroy(&attr);
-    return rc;
 }
 
 /* The segment's size: as asked, but several must fit into the room. */
@@ -181,19 +159,7 @@ void fob_store_log(const fob_store_t *self, const char *format, ...) {
 }
 
 void fob_store_wait(fob_store_t *self, pthread_cond_t *cond, int64_t ms) {
-    if (ms < 0) {
-        pthread_cond_wait(cond, &self->lock);
-        return;
-    }
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    pthread_cond_timedwait(cond, &self->lock, &until);
+    fob_cond_wait(cond, &self->lock, ms);
 }
 
 int fob_store_sync_folder(const fob_store_t *self) {

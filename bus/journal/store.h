@@ -7,8 +7,7 @@
 #include "bus/journal/bell.h"
 #include "bus/journal/file.h"
 #include "bus/journal/segment.h"
-
-#include <pthread.h>
+#include "bus/journal/thread.h"
 
 typedef struct {
     /* Set once at the opening. */
@@ -78,9 +77,5 @@ void fob_error_set(fob_journal_error_t *error, fob_journal_code_t code, const ch
 int64_t fob_wall_ms(void);
 int64_t fob_mono_ms(void);
 uint64_t fob_random64(void);
-/* A thread that takes no signals. 0 or an errno. */
-int fob_thread_start(pthread_t *thread, void *(*run)(void *), void *arg);
-/* A condition that waits by the monotonic clock. 0 or an errno. */
-int fob_cond_init(pthread_cond_t *cond);
 
 #endif

@@ -202,6 +202,27 @@ static void shall_refuse_when_full_and_go_on_after_a_trim(made_t made) {
     unmake(&made);
 }
 
+static void shall_tell_how_much_lies_from_an_offset_on(made_t made) {
+    fob_journal_t *journal = made.journal;
+    fob_journal_stats_t stats;
+    assert_int_equal(journal->ops->bytes_from(journal, 1), 0);
+    uint64_t position = 0;
+    for (uint64_t offset = 1; offset <= 100; offset++)
+        position = put_reserved(journal, offset, 1, 3000);
+    assert_true(wait_durable(journal, position));
+    journal->ops->stats(journal, &stats);
+    uint64_t all = journal->ops->bytes_from(journal, 1);
+    assert_in_range(all, 300000, stats.bytes);
+    assert_int_equal(journal->ops->bytes_from(journal, 0), all);
+    uint64_t last = journal->ops->bytes_from(journal, 100);
+    assert_in_range(last, 3000, all / 2);
+    for (uint64_t offset = 2; offset <= 100; offset++)
+        assert_true(journal->ops->bytes_from(journal, offset) <=
+                    journal->ops->bytes_from(journal, offset - 1));
+    assert_int_equal(journal->ops->bytes_from(journal, 101), 0);
+    unmake(&made);
+}
+
 static void the_memory_journal_numbers_commits_by_one(void **state) {
     (void)state;
     shall_number_commits(make_memory());
@@ -252,7 +273,19 @@ static void the_file_journal_refuses_when_full_and_goes_on_after_a_trim(void **s
     shall_refuse_when_full_and_go_on_after_a_trim(make_file());
 }
 
-FOB_MAIN(FOB_CASE(the_memory_journal_numbers_commits_by_one),
+static void the_memory_journal_tells_how_much_lies_from_an_offset_on(void **state) {
+    (void)state;
+    shall_tell_how_much_lies_from_an_offset_on(make_memory());
+}
+
+static void the_file_journal_tells_how_much_lies_from_an_offset_on(void **state) {
+    (void)state;
+    shall_tell_how_much_lies_from_an_offset_on(make_file());
+}
+
+FOB_MAIN(FOB_CASE(the_memory_journal_tells_how_much_lies_from_an_offset_on),
+         FOB_CASE(the_file_journal_tells_how_much_lies_from_an_offset_on),
+         FOB_CASE(the_memory_journal_numbers_commits_by_one),
          FOB_CASE(the_file_journal_numbers_commits_by_one),
          FOB_CASE(the_memory_journal_is_readable_until_cleared),
          FOB_CASE(the_file_journal_is_readable_until_cleared),
