@@ -268,24 +268,25 @@ static void gather(fob_broker_t *self, fob_figures_t *out) {
 }
 
 static void question(fob_broker_t *self, uint64_t conn, const fob_wire_t *msg) {
-    fob_core_t *core = fob_ledger_core(self->ledger);
+    char text[FOB_NAME_MAX + 64] = "";
     fob_status_t code = FOB_OK;
     fob_buf_clear(&self->value);
     if (msg->verb == FOB_VERB_STATS) {
         fob_figures_t figures;
         gather(self, &figures);
-        fob_figures_stats(&self->value, &figures, core, self->now);
-    } else if (fob_figures_groups(&self->value, core, self->now, msg->group) == 0 &&
+        fob_figures_stats(&self->value, &figures, self->ledger, self->now);
+    } else if (fob_figures_groups(&self->value, self->ledger, self->now, msg->group) == 0 &&
                msg->group.size) {
         code = FOB_NO_GROUP;
+        snprintf(text, sizeof text, "there is no group %.*s: \"fob group ls\" lists them",
+                 (int)msg->group.size, (const char *)msg->group.data);
     }
     fob_body_t body = {0};
     if (!self->value.failed)
         body.blob = fob_blob_copy(fob_buf_slice(&self->value));
     body.size = self->value.size;
-    const char *text = code == FOB_OK ? NULL : fob_status_text(code);
-    if (body.blob &&
-        fob_letter_reply(&self->header, &self->options.house, msg->req, code, text) == FOB_OK) {
+    if (body.blob && fob_letter_reply(&self->header, &self->options.house, msg->req, code,
+                                      code == FOB_OK ? NULL : text) == FOB_OK) {
         tell(self, conn, body);
         return;
     }

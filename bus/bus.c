@@ -63,21 +63,6 @@ const char *fob_bus_endpoint(fob_bus_t *self) {
 
 /* --- start --- */
 
-static fob_status_t of_journal(fob_journal_code_t code) {
-    switch (code) {
-    case FOB_JOURNAL_IN_USE:
-        return FOB_FOLDER_IN_USE;
-    case FOB_JOURNAL_NEWER:
-        return FOB_FOLDER_NEWER;
-    case FOB_JOURNAL_DAMAGED:
-        return FOB_DAMAGED;
-    case FOB_JOURNAL_MEMORY:
-        return FOB_NO_MEMORY;
-    default:
-        return FOB_DISK_FAILED;
-    }
-}
-
 static fob_status_t open_ledger(fob_bus_t *self, char *text, size_t size) {
     fob_settings_t *settings = &self->settings;
     fob_journal_error_t error = {.code = FOB_JOURNAL_MEMORY};
@@ -88,7 +73,7 @@ static fob_status_t open_ledger(fob_bus_t *self, char *text, size_t size) {
     if (!journal) {
         if (error.text[0])
             snprintf(text, size, "%s", error.text);
-        return of_journal(error.code);
+        return fob_ledger_status(error.code);
     }
     fob_status_t status = FOB_OK;
     self->ledger = fob_ledger_new(journal, &settings->core, fob_clock_now(), settings->file.log,

@@ -86,7 +86,7 @@ static double drain_seconds(const fob_group_stats_t *group) {
     return (double)depth / (group->out_rate - group->in_rate);
 }
 
-static void put_group(fob_buf_t *out, const fob_group_stats_t *group) {
+static void put_group(fob_buf_t *out, const fob_group_stats_t *group, const fob_ledger_t *ledger) {
     fob_pack_map(out, 25);
     put_text(out, "group", group->group);
     put_text(out, "pattern", group->pattern);
@@ -104,10 +104,11 @@ static void put_group(fob_buf_t *out, const fob_group_stats_t *group) {
     put_known(out, "oldest_age_ms", group->oldest_age_ms);
     put_rate(out, "drain_seconds", drain_seconds(group));
     put_known(out, "limit", -1);
-    put_known(out, "pinned_bytes", -1);
+    put_uint(out, "pinned_bytes", fob_ledger_pinned(ledger, group->floor));
 }
 
-size_t fob_figures_groups(fob_buf_t *out, fob_core_t *core, fob_now_t now, fob_slice_t only) {
+size_t fob_figures_groups(fob_buf_t *out, fob_ledger_t *ledger, fob_now_t now, fob_slice_t only) {
+    fob_core_t *core = fob_ledger_core(ledger);
     size_t all = fob_core_group_count(core);
     fob_group_stats_t group;
     size_t count = 0;
@@ -117,25 +118,26 @@ size_t fob_figures_groups(fob_buf_t *out, fob_core_t *core, fob_now_t now, fob_s
     if (only.size) {
         fob_pack_array(out, count);
         if (count)
-            put_group(out, &group);
+            put_group(out, &group, ledger);
         return count;
     }
     fob_pack_array(out, all);
     for (size_t i = 0; i < all; i++) {
         if (fob_core_group_stats(core, now, i, &group))
-            put_group(out, &group);
+            put_group(out, &group, ledger);
         else
             fob_pack_nil(out);
     }
     return all;
 }
 
-void fob_figures_stats(fob_buf_t *out, const fob_figures_t *bus, fob_core_t *core, fob_now_t now) {
+void fob_figures_stats(fob_buf_t *out, const fob_figures_t *bus, fob_ledger_t *ledger,
+                       fob_now_t now) {
     fob_pack_map(out, 2);
     fob_pack_cstr(out, "bus");
     put_bus(out, bus);
     fob_pack_cstr(out, "groups");
-    fob_figures_groups(out, core, now, fob_slice(NULL, 0));
+    fob_figures_groups(out, ledger, now, fob_slice(NULL, 0));
 }
 
 int64_t fob_figures_rss(void) {

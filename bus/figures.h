@@ -1,8 +1,8 @@
-/* figures: what `fob stats` shows, as msgpack maps with the names of its JSON. Pure. */
+/* figures: what `fob stats` shows, as msgpack maps with the names of its JSON. */
 #ifndef FOB_FIGURES_H
 #define FOB_FIGURES_H
 
-#include "bus/core/core.h"
+#include "bus/ledger.h"
 
 /* The bus's own; what is unknown is negative. */
 typedef struct {
@@ -16,11 +16,12 @@ typedef struct {
 } fob_figures_t;
 
 /* Appends the map {"bus": ..., "groups": [...]} that answers STATS. Check out->failed. */
-void fob_figures_stats(fob_buf_t *out, const fob_figures_t *bus, fob_core_t *core, fob_now_t now);
+void fob_figures_stats(fob_buf_t *out, const fob_figures_t *bus, fob_ledger_t *ledger,
+                       fob_now_t now);
 
 /* Appends the array of groups that answers GROUP_LIST; with a name only that group. Returns how
  * many. */
-size_t fob_figures_groups(fob_buf_t *out, fob_core_t *core, fob_now_t now, fob_slice_t only);
+size_t fob_figures_groups(fob_buf_t *out, fob_ledger_t *ledger, fob_now_t now, fob_slice_t only);
 
 /* Memory in use by this process; negative: unknown. */
 int64_t fob_figures_rss(void);

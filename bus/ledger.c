@@ -83,7 +83,7 @@ static bool on_record(void *arg, const fob_stored_t *record) {
     return replay->status == FOB_OK;
 }
 
-static fob_status_t status_of(fob_journal_code_t code) {
+fob_status_t fob_ledger_status(fob_journal_code_t code) {
     switch (code) {
     case FOB_JOURNAL_OK:
         return FOB_OK;
@@ -116,7 +116,7 @@ static fob_status_t recover(fob_ledger_t *self, char *text, size_t size) {
     }
     if (code != FOB_JOURNAL_OK)
         snprintf(text, size, "%s", error.text);
-    return status_of(code);
+    return fob_ledger_status(code);
 }
 
 static fob_status_t start(fob_ledger_t *self, const fob_core_config_t *config, fob_now_t now,
@@ -551,6 +551,10 @@ uint64_t fob_ledger_epoch(const fob_ledger_t *self) {
 
 const char *fob_ledger_level(const fob_ledger_t *self) {
     return ops(self)->level(self->journal);
+}
+
+uint64_t fob_ledger_pinned(const fob_ledger_t *self, uint64_t floor) {
+    return ops(self)->bytes_from(self->journal, floor);
 }
 
 void fob_ledger_journal(const fob_ledger_t *self, fob_journal_stats_t *out) {

@@ -15,6 +15,9 @@ typedef struct fob_ledger fob_ledger_t;
 /* One line of news for the operator. */
 typedef void(fob_log_fn)(void *arg, const char *line);
 
+/* What a journal's code is called outside. */
+fob_status_t fob_ledger_status(fob_journal_code_t code);
+
 /* Replays the journal into a new core and starts it. Takes the journal: on failure it is closed.
  * NULL: `status` (DAMAGED, DISK_FAILED, NO_MEMORY) and `text` say why. */
 fob_ledger_t *fob_ledger_new(fob_journal_t *journal, const fob_core_config_t *config, fob_now_t now,
@@ -60,6 +63,8 @@ uint64_t fob_ledger_head(const fob_ledger_t *self);
 uint64_t fob_ledger_last(fob_ledger_t *self, const uint8_t *session);
 uint64_t fob_ledger_epoch(const fob_ledger_t *self);
 const char *fob_ledger_level(const fob_ledger_t *self);
+/* Bytes of journal that a group pins which needs all from that offset on. */
+uint64_t fob_ledger_pinned(const fob_ledger_t *self, uint64_t floor);
 void fob_ledger_journal(const fob_ledger_t *self, fob_journal_stats_t *out);
 
 #endif

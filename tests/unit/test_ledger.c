@@ -119,6 +119,10 @@ static void odd_stats(fob_journal_t *self, fob_journal_stats_t *out) {
     (void)self;
     odd->inner->ops->stats(odd->inner, out);
 }
+static uint64_t odd_bytes_from(fob_journal_t *self, uint64_t offset) {
+    (void)self;
+    return odd->inner->ops->bytes_from(odd->inner, offset);
+}
 static void odd_close(fob_journal_t **self_p) {
     odd->inner->ops->close(&odd->inner);
     free(odd);
@@ -144,6 +148,7 @@ static const fob_journal_ops_t odd_ops = {
     .epoch = odd_epoch,
     .level = odd_level,
     .stats = odd_stats,
+    .bytes_from = odd_bytes_from,
     .close = odd_close,
 };
 
