@@ -100,7 +100,7 @@ static inline head_t head_at(const fob_cursor_t *self) {
         return none;
     if (code.width > 0)
         head.number = big_endian(self->at + 1, code.width);
-    if (head.type == FOB_MP_INT)
+    if (head.type == FOB_MP_INT && code.width > 0) /* every INT of the table has a width */
         head.number = sign_extend(head.number, code.width);
     else if (head.type == FOB_MP_BOOL)
         head.number = byte & 1;

@@ -4,6 +4,7 @@
 #include "proto/cli/show.h"
 #include "subscribers/commands/commands.h"
 #include "subscribers/commands/work_run.h"
+#include <fob/fob_worker.h>
 
 #include <stdio.h>
 
@@ -17,7 +18,8 @@ static const char help[] =
     "rejects (a dead letter\n"
     "now), 75 releases (comes again, no attempt counted), anything else retries.\n\n"
     "      --jobs N            commands that run at once (default 1)\n"
-    "      --prefetch N        events held at once (default 100; 2 x jobs with a COMMAND)\n"
+    "      --prefetch N        events held at once (default 100; 2 x jobs with a COMMAND; 65536 at "
+    "the most)\n"
     "  -n, --count N           take N events, exit once all are settled\n"
     "      --temporary         a group that this makes goes with its last worker\n"
     "  -j, --json              the whole event as JSON (the default; with a COMMAND: on its "
