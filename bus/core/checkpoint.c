@@ -1,20 +1,28 @@
+/* clang-format off */
 /* checkpoint: all durable state as bytes, handed out in slices, and read back.
  *
  * The state is copied at the beginning, so that every slice is true for the same position, and
  * turns go on while the slices are written. Format, little-endian:
  *
- *   slice   =  0 u32 magic "FOBC"   4 u32 version 1   8 u64 position   16 u64 place of this slice's
- * bytes in all 24 u64 bytes in all  32 the bytes all     = head, groups, writers head    = u64
- * head, i64 time, u32 next group, u32 groups, u32 writers, u32 zero group   = u32 id, u8 flags (1
- * temporary, 2 damaged), u8 bytes of name, u8 of pattern, u8 zero, name, pattern, u64 generation,
- * i64 since, u64 start, u64 accepted, acked, dead, expired, shed, removed, u64 mark offset, mark
- * token, floor, u64 intervals, back entries, dead letters, then these: interval = u64 from, to back
- * = u64 offset, token, i64 due, u32 attempts, u16 releases, u8 reason, u8 out dead    = u64 offset,
- * u32 count, attempts, i64 time, u64 reason writer  = 16 bytes session, u64 next, low, i64 seen,
- * u64 answers, then these; the longest unseen first answer  = u64 number, offset, u32 count, groups
+ *   slice     0 u32 magic "FOBC"   4 u32 version 1   8 u64 position
+ *            16 u64 place of this slice's bytes in all   24 u64 bytes in all
+ *            32 the bytes
+ *   all      head, groups, writers
+ *   head     u64 head, i64 time, u32 next group, u32 groups, u32 writers, u32 zero
+ *   group    u32 id, u8 flags (1 temporary, 2 damaged), u8 bytes of name, u8 of pattern, u8 zero,
+ *            name, pattern, u64 generation, i64 since, u64 start, u64 accepted, acked, dead,
+ *            expired, shed, removed, u64 mark offset, mark token, floor,
+ *            u64 intervals, back entries, dead letters, then these:
+ *   interval u64 from, to
+ *   back     u64 offset, token, i64 due, u32 attempts, u16 releases, u8 reason, u8 out
+ *   dead     u64 offset, u32 count, attempts, i64 time, u64 reason
+ *   writer   16 bytes session, u64 next, low, i64 seen, u64 answers, then these; the longest unseen
+ *            first
+ *   answer   u64 number, offset, u32 count, groups
  *
  * To change it: raise the version, write that, and keep reading the old one. The journal guards the
  * bytes by checksums; what is read is checked all the same. */
+/* clang-format on */
 #include "bus/core/little.h"
 #include "bus/core/state.h"
 

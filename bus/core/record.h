@@ -17,12 +17,20 @@ typedef enum {
     FOB_RECORD_RUNS = 5
 } fob_record_kind_t;
 
+/* clang-format off */
 /* Events of one publisher's session, numbers first_number.. at offsets first_offset..; the batch
- * follows. 0  u8   kind 1        1  3 zero bytes 4  u32  count         0: no events, only the
- * session's numbers move 8  i64  time          Unix ms, never below an earlier record's 16  u64
- * first_offset  the head before, plus one 24  16 bytes session 40  u64  first_number  of the
- * publisher's 48  u64  low           numbers below have their receipts 56  u64  next_number   the
- * next one that may come; above first_number + count where refused ones follow */
+ * follows.
+ *   0  u8   kind 1        1  3 zero bytes
+ *   4  u32  count         0: no events, only the session's numbers move
+ *   8  i64  time          Unix ms, never below an earlier record's
+ *  16  u64  first_offset  the head before, plus one
+ *  24  16 bytes session
+ *  40  u64  first_number  the publisher's number of the first event
+ *  48  u64  low           numbers below have their receipts
+ *  56  u64  next_number   the next one that may come; above first_number + count where refused
+ *                         ones follow
+ *  64  the batch */
+/* clang-format on */
 #define FOB_RECORD_EVENTS_SIZE 64
 typedef struct {
     uint32_t count;
@@ -32,6 +40,7 @@ typedef struct {
     uint64_t first_number, low, next_number;
 } fob_record_events_t;
 
+/* clang-format off */
 /* A new group.
  *   0  u8   kind 2        1  u8 flags: 1 temporary
  *   2  u8   bytes of name 3  u8 bytes of pattern
@@ -39,6 +48,7 @@ typedef struct {
  *   8  i64  time
  *  16  u64  start         the lowest offset it gets
  *  24  name, then pattern */
+/* clang-format on */
 #define FOB_RECORD_GROUP_ADD_SIZE 24
 typedef struct {
     bool temporary;
@@ -48,20 +58,26 @@ typedef struct {
     fob_slice_t name, pattern;
 } fob_record_group_add_t;
 
+/* clang-format off */
 /* A group is no more.
  *   0  u8 kind 3   1  3 zero bytes   4  u32 id   8  i64 time */
+/* clang-format on */
 #define FOB_RECORD_GROUP_REMOVE_SIZE 16
 
+/* clang-format off */
 /* How far first hand-outs of a group may go before the next mark.
  *   0  u8 kind 4   1  3 zero bytes   4  u32 group   8  u64 offset   16  u64 token */
+/* clang-format on */
 #define FOB_RECORD_MARK_SIZE 24
 typedef struct {
     uint32_t group;
     uint64_t offset, token;
 } fob_record_mark_t;
 
+/* clang-format off */
 /* What happened to events of a group: a head and any number of runs of one fixed size.
  *   0  u8 kind 5   1  3 zero bytes   4  u32 group   8  i64 time */
+/* clang-format on */
 #define FOB_RECORD_RUNS_SIZE 16
 
 typedef enum {
@@ -90,6 +106,7 @@ typedef enum {
     FOB_REASON_LEAVE
 } fob_reason_t;
 
+/* clang-format off */
 /* One run. Its events are the last `count` offsets up to `to`, but for a FRESH ACK, where they lie
  * anywhere in from..to. Where it is not FRESH, from is the first event.
  *   0  u8 verb   1  u8 flags   2  u8 reason   3  u8 zero
@@ -97,6 +114,7 @@ typedef enum {
  *   8  u64 from  16  u64 to
  *  24  u64 token of the first event (RETURN, HANDOUT: they ascend by one); DEAD: attempts
  *  32  i64 due   RETURN: journal time from which it may go out; 0: at once */
+/* clang-format on */
 #define FOB_RUN_SIZE 40
 typedef struct {
     uint8_t verb, flags, reason;
