@@ -5,8 +5,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define TURNS_KEPT 64
-#define TAKE_BYTES ((size_t)8 << 20) /* of deliveries in one turn, but for its last group */
+#define TURNS_KEPT   64
+#define COMMIT_FRAME 80                /* bytes on disk around a commit, by bus/journal's layout */
+#define RECORD_FRAME 16                /* and before each record in it */
+#define TAKE_BYTES   ((size_t)8 << 20) /* of deliveries in one turn, but for its last group */
 
 fob_core_t *fob_core_new(const fob_core_config_t *config) {
     fob_core_t *self = calloc(1, sizeof *self);
@@ -50,6 +52,7 @@ void fob_core_destroy(fob_core_t **self_p) {
     free(self->dirty);
     free(self->refusals);
     free(self->match);
+    free(self->items);
     fob_buf_free(&self->rows);
     fob_buf_free(&self->row_heads);
     fob_buf_free(&self->snapshot);
@@ -258,8 +261,12 @@ static void end_resume(fob_core_t *self) {
     }
     for (size_t i = self->groups.count; i-- > 0;) {
         fob_group_t *group = self->groups.by_id[i];
-        if (group->temporary && group->member_count == 0 &&
-            fob_group_drop(self, group) == FOB_NO_MEMORY)
+        if (!group->temporary || group->member_count > 0)
+            continue;
+        uint8_t *bytes = fob_group_drop_reserve(self);
+        if (bytes)
+            fob_group_drop(self, group, bytes);
+        else
             self->resume_until = self->now.mono_ns; /* at the next take */
     }
 }
@@ -344,9 +351,9 @@ uint64_t fob_core_floor(const fob_core_t *self) {
     return floor;
 }
 
-/* The worst: each event is settled by a record of its own. */
+/* The worst: each event is settled by a commit of its own, which the journal frames. */
 uint64_t fob_core_settle_reserve(const fob_core_t *self) {
-    return self->unsettled * (FOB_RECORD_RUNS_SIZE + FOB_RUN_SIZE);
+    return self->unsettled * (COMMIT_FRAME + RECORD_FRAME + FOB_RECORD_RUNS_SIZE + FOB_RUN_SIZE);
 }
 
 uint64_t fob_core_head(const fob_core_t *self) {

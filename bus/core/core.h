@@ -188,8 +188,9 @@ const char *fob_core_error(const fob_core_t *self);
 void fob_core_start(fob_core_t *self, fob_now_t now, uint64_t position);
 
 /* Tells one command. FOB_OK, also where the answer is a refusal (that is an effect); FOB_NO_MEMORY:
- * the core is as before and nothing was answered; FOB_PROTOCOL: the command's bytes are malformed,
- * nothing was done: the shell counts it and ends the connection. */
+ * nothing was answered, and the core is as before but for a JOIN, LEAVE or LOST, of which parts may
+ * be done: the same command again does the rest, and LOST undoes a JOIN; FOB_PROTOCOL: the
+ * command's bytes are malformed, nothing was done: the shell counts it and ends the connection. */
 fob_status_t fob_core_step(fob_core_t *self, fob_now_t now,
                            const fob_command_t *command) FOB_MUST_USE;
 
@@ -204,7 +205,7 @@ int64_t fob_core_deadline(const fob_core_t *self);
 
 /* The lowest offset that a group still needs; head + 1 where none does. */
 uint64_t fob_core_floor(const fob_core_t *self);
-/* Bytes to keep free for settling all that is unsettled now. */
+/* Bytes of disk to keep free for settling all that is unsettled now, at the worst one by one. */
 uint64_t fob_core_settle_reserve(const fob_core_t *self);
 uint64_t fob_core_head(const fob_core_t *self);
 /* The last number stored for a session; 0: none. *known: the session is in the table. */

@@ -28,7 +28,7 @@ typedef struct fob_group {
     /* --- durable: changed by records only --- */
     uint32_t id;
     bool temporary;
-    bool damaged; /* something of unknown content was skipped: see fob_handout_settle_unknown */
+    bool damaged; /* something of unknown content was skipped: see settle_unknown in handout.c */
     fob_slice_t name, pattern; /* in `text` */
     char *text;
     uint64_t generation;

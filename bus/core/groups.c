@@ -3,6 +3,7 @@
 
 #include "proto/topic.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -96,15 +97,19 @@ fob_status_t fob_group_create(fob_core_t *self, fob_slice_t name, fob_slice_t pa
     return FOB_OK;
 }
 
-fob_status_t fob_group_drop(fob_core_t *self, fob_group_t *group) {
+/* Two records: what its last worker gives back, and its end. */
+uint8_t *fob_group_drop_reserve(fob_core_t *self) {
     fob_open_turn_t *turn = fob_core_open(self);
-    uint8_t *bytes = turn && fob_turn_reserve(turn, 1, 0, 0, 0)
-                         ? fob_turn_bytes(turn, FOB_RECORD_GROUP_REMOVE_SIZE)
-                         : NULL;
-    if (!bytes)
-        return FOB_NO_MEMORY;
+    return turn && fob_turn_reserve(turn, 2, 0, 0, 0)
+               ? fob_turn_bytes(turn, FOB_RECORD_GROUP_REMOVE_SIZE)
+               : NULL;
+}
+
+void fob_group_drop(fob_core_t *self, fob_group_t *group, uint8_t *bytes) {
     fob_record_write_group_remove(bytes, group->id, fob_core_time(self));
-    return append(self, bytes, FOB_RECORD_GROUP_REMOVE_SIZE);
+    fob_status_t status = append(self, bytes, FOB_RECORD_GROUP_REMOVE_SIZE);
+    assert(status == FOB_OK); /* it is there, and we wrote it */
+    (void)status;
 }
 
 static fob_status_t admin_add(fob_core_t *self, fob_slice_t name, fob_slice_t pattern) {
@@ -121,7 +126,13 @@ static fob_status_t admin_remove(fob_core_t *self, fob_slice_t name) {
     fob_group_t *group = fob_groups_find(&self->groups, name);
     if (!group)
         return FOB_NO_GROUP;
-    return group->member_count ? FOB_GROUP_IN_USE : fob_group_drop(self, group);
+    if (group->member_count)
+        return FOB_GROUP_IN_USE;
+    uint8_t *bytes = fob_group_drop_reserve(self);
+    if (!bytes)
+        return FOB_NO_MEMORY;
+    fob_group_drop(self, group, bytes);
+    return FOB_OK;
 }
 
 fob_status_t fob_admin(fob_core_t *self, const fob_command_t *command) {

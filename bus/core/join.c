@@ -14,6 +14,7 @@ typedef struct {
     uint32_t old;    /* whose leases it takes over, or FOB_MEMBER_NONE */
     uint32_t rows;   /* of `refused`, encoded in core->rows */
     uint64_t row[4]; /* the last, not encoded yet; row[2] 0: none */
+    uint64_t after;  /* what the answer rests on: the group, and what claims wrote */
 } join_t;
 
 /* --- giving back --- */
@@ -62,17 +63,21 @@ static fob_status_t part(fob_core_t *self, uint32_t index, bool lost) {
     fob_member_t *member = &self->members.slab[index];
     fob_group_t *group = member->group;
     uint64_t counted = !lost ? 0 : member->jobs ? member->jobs : 1;
+    bool drops = group->temporary && group->member_count == 1;
+    uint8_t *drop = drops ? fob_group_drop_reserve(self) : NULL;
+    if (drops && !drop)
+        return FOB_NO_MEMORY;
     fob_status_t status =
         fob_give_back(self, index, counted, lost ? FOB_REASON_LOST : FOB_REASON_LEAVE);
     if (status != FOB_OK)
         return status;
-    if (group->temporary && group->member_count == 1 && !fob_core_open(self))
-        return FOB_NO_MEMORY;
     fob_members_remove(&self->members, index);
     if (group->member_count > 0)
         return FOB_OK;
     group->no_member_ns = self->now.mono_ns;
-    return group->temporary ? fob_group_drop(self, group) : FOB_OK;
+    if (drops)
+        fob_group_drop(self, group, drop);
+    return FOB_OK;
 }
 
 fob_status_t fob_leave(fob_core_t *self, const fob_command_t *command) {
@@ -229,7 +234,8 @@ static fob_status_t claim(join_t *self, fob_slice_t claims) {
             if (status != FOB_OK)
                 refuse(self, status, offset + i, token + i);
         }
-        fob_runs_end(&runs);
+        if (fob_runs_end(&runs))
+            self->after = fob_core_next_position(self->core);
     }
     refuse_flush(self);
     return FOB_OK;
@@ -324,8 +330,12 @@ static fob_status_t encode_refused(join_t *self, fob_slice_t *out) {
 }
 
 static fob_status_t enter(fob_core_t *core, fob_group_t *group, const fob_command_t *command,
-                          fob_slice_t *refused) {
-    join_t join = {.core = core, .group = group, .old = find_old(core, group, command)};
+                          fob_slice_t *refused, uint64_t *after) {
+    join_t join = {.core = core, .group = group, .after = group->born};
+    join.old = find_old(core, group, command);
+    /* What the old one was promised may rest on a commit that is not durable yet. */
+    if (join.old != FOB_MEMBER_NONE && core->members.slab[join.old].joined > join.after)
+        join.after = core->members.slab[join.old].joined;
     fob_buf_clear(&core->rows);
     join.member = fob_members_add(&core->members, command->conn, group);
     if (join.member == FOB_MEMBER_NONE)
@@ -335,12 +345,12 @@ static fob_status_t enter(fob_core_t *core, fob_group_t *group, const fob_comman
         memcpy(member->session, command->join.session, FOB_SESSION_SIZE);
     member->credit = command->join.credit;
     member->jobs = command->join.jobs;
-    member->joined = group->born;
     fob_status_t status = claim(&join, command->join.claims);
     if (status == FOB_OK)
         status = replace_old(&join);
     if (status == FOB_OK)
         status = encode_refused(&join, refused);
+    core->members.slab[join.member].joined = *after = join.after;
     fob_members_ring(&core->members, join.member);
     fob_core_wake(core, group);
     return status;
@@ -370,6 +380,7 @@ fob_status_t fob_join(fob_core_t *self, const fob_command_t *command) {
     fob_group_t *group;
     fob_slice_t refused = {0};
     bool created;
+    uint64_t after = 0;
     if (!claims_valid(command->join.claims))
         return FOB_PROTOCOL;
     if (!turn || !fob_turn_reserve(turn, 0, 1, 0, 0))
@@ -377,7 +388,7 @@ fob_status_t fob_join(fob_core_t *self, const fob_command_t *command) {
     fob_slice_t name = fob_turn_copy(turn, command->join.group);
     fob_status_t status = find_or_create(self, command, &group, &created);
     if (status == FOB_OK)
-        status = enter(self, group, command, &refused);
+        status = enter(self, group, command, &refused, &after);
     fob_slice_t pattern =
         group && status != FOB_NO_MEMORY ? fob_turn_copy(turn, group->pattern) : (fob_slice_t){0};
     if (status == FOB_NO_MEMORY || (name.size && !name.data) || !fob_turn_reserve(turn, 0, 1, 0, 0))
@@ -391,7 +402,7 @@ fob_status_t fob_join(fob_core_t *self, const fob_command_t *command) {
     effect->text =
         fob_group_refusal(self, status, command->join.group, command->join.pattern, group);
     effect->refused = refused;
-    effect->after = status == FOB_OK ? group->born : 0;
+    effect->after = after;
     fob_core_wait(self, effect->after);
     return FOB_OK;
 }

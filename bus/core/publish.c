@@ -22,11 +22,7 @@ typedef struct {
     uint64_t row[5]; /* the last, not encoded yet; row[2] (count) 0: none */
 } offer_t;
 
-/* An event of a batch of which not all is good or new. */
-typedef struct {
-    size_t at, size;
-    fob_status_t status;
-} item_t;
+typedef fob_item_t item_t;
 
 /* --- receipts --- */
 
@@ -403,15 +399,17 @@ static fob_status_t publish_sheet(offer_t *self, fob_sheet_t *sheet) {
 
 static fob_status_t publish_items(offer_t *self, fob_status_t refused) {
     fob_slice_t body = fob_blob_slice(self->body);
-    item_t *items = malloc(FOB_WINDOW_MAX * sizeof *items);
+    fob_core_t *core = self->core;
+    if (!core->items)
+        core->items = malloc(FOB_WINDOW_MAX * sizeof *core->items);
+    item_t *items = core->items;
     if (!items)
         return FOB_NO_MEMORY;
     fob_status_t status = FOB_PROTOCOL;
-    if (read_items(self->core, body, items, &self->count)) {
+    if (read_items(core, body, items, &self->count)) {
         status = admit(self, refused);
         status = status == FOB_OK ? publish_mixed(self, items) : refuse(self, status, items);
     }
-    free(items);
     return status;
 }
 

@@ -17,6 +17,12 @@ typedef struct {
     fob_status_t status;
 } fob_refusal_t;
 
+/* An event of a batch of which not all is good or new. */
+typedef struct {
+    size_t at, size;
+    fob_status_t status;
+} fob_item_t;
+
 struct fob_core {
     fob_core_config_t config;
     char error[256];
@@ -51,6 +57,7 @@ struct fob_core {
     fob_refusal_t *refusals;
     size_t refusal_count, refusal_next;
     fob_buf_t rows, row_heads; /* scratch: encoded runs */
+    fob_item_t *items;         /* scratch: the events of such a batch */
     uint32_t *match;           /* scratch: by topic of a sheet: match_id for no, + 1 for yes */
     size_t match_capacity;
     uint32_t match_id;
@@ -110,8 +117,10 @@ fob_slice_t fob_group_refusal(fob_core_t *self, fob_status_t status, fob_slice_t
 /* Makes a group by a record of the open turn. FOB_OK, FOB_LIMIT, FOB_NO_MEMORY. */
 fob_status_t fob_group_create(fob_core_t *self, fob_slice_t name, fob_slice_t pattern,
                               bool temporary, fob_group_t **out) FOB_MUST_USE;
-/* FOB_OK, FOB_NO_MEMORY. Nobody works for it. */
-fob_status_t fob_group_drop(fob_core_t *self, fob_group_t *group) FOB_MUST_USE;
+/* Room for the end of a group, and for what its last worker gives back first; NULL: no memory. */
+uint8_t *fob_group_drop_reserve(fob_core_t *self);
+/* Ends a group that nobody works for, in the room reserved. */
+void fob_group_drop(fob_core_t *self, fob_group_t *group, uint8_t *bytes);
 
 /* Takes all that a member holds away from it: the first `counted` of it at the cost of an attempt.
  */

@@ -189,6 +189,31 @@ static void a_warm_core_allocates_nothing(void **state) {
     end(&world);
 }
 
+/* The last worker of a temporary group goes, with something in its hands: told again, it is done.
+ */
+static void leave_temporary(world_t *world) {
+    uint8_t session[FOB_SESSION_SIZE] = {13, 1};
+    insist(world, &(fob_command_t){.kind = FOB_CMD_JOIN,
+                                   .conn = 13,
+                                   .join = {session, fob_slice_str("passing"), fob_slice_str(">"),
+                                            true, true, 2, 2}});
+    publish(world, 5, false);
+    fob_turn_t *taken = fob_core_take(world->core, world->now);
+    if (taken) /* it may have lacked memory: then nothing is out */
+        replay(world, taken);
+    for (size_t i = 0; taken && i < taken->effect_count; i++) {
+        if (taken->effects[i].kind == FOB_EFF_DELIVER && taken->effects[i].conn != 13)
+            ack(world, &taken->effects[i], FOB_KIND_ACK);
+    }
+    fob_core_release(world->core, &taken);
+    insist(world, &(fob_command_t){
+                      .kind = FOB_CMD_LEAVE, .conn = 13, .leave = {fob_slice_str("passing")}});
+    turn(world, false);
+    fob_group_stats_t stats;
+    for (size_t i = 0; fob_core_group_stats(world->core, world->now, i, &stats); i++)
+        assert_false(stats.temporary);
+}
+
 /* The n-th allocation fails, for every n: it is told, nothing is half done, and it goes on. */
 static void a_failed_allocation_changes_nothing(void **state) {
     (void)state;
@@ -203,6 +228,7 @@ static void a_failed_allocation_changes_nothing(void **state) {
         join(&world, 11, "orders", "order.>");
         join(&world, 12, "paid", "*.paid");
         rounds(&world, 40, true);
+        leave_temporary(&world);
         step(&world, &(fob_command_t){.kind = FOB_CMD_LOST, .conn = 11});
         world.now.mono_ns += 400 * FOB_SEC;
         world.now.wall_ms += 400000;

@@ -62,6 +62,22 @@ static void what_was_out_may_be_claimed_under_its_token(void **state) {
     assert_true(nth(0)[1] > token + 5);
 }
 
+static void a_claim_is_confirmed_when_its_record_is_durable(void **state) {
+    (void)state;
+    uint64_t token = six_out();
+    kit.manual = true;
+    kit_rejoin(&kit, 2, 9, "g", 6, (const uint64_t[][3]){{1, 6, token}}, 1);
+    assert_true(kit.synced);
+    assert_null(kit_last(&kit, FOB_EFF_JOINED));
+    /* Another takes over before that: its answer rests on the same record. */
+    kit_rejoin(&kit, 3, 9, "g", 6, (const uint64_t[][3]){{1, 6, token}}, 1);
+    assert_null(kit_last(&kit, FOB_EFF_JOINED));
+    kit_sync(&kit, kit.position);
+    assert_int_equal(kit_count(&kit, FOB_EFF_JOINED), 2);
+    assert_int_equal(kit_last(&kit, FOB_EFF_JOINED)->row_count, 0);
+    assert_int_equal(kit_stats(&kit, "g").leased, 6);
+}
+
 static void nobody_gets_what_may_be_out_before_the_window_ends(void **state) {
     (void)state;
     uint64_t token = six_out();
@@ -222,6 +238,15 @@ static void a_deep_backlog_is_read_back_in_order(void **state) {
     assert_true(stats.cache_bytes < 60000);
 }
 
+static void the_reserve_is_for_each_event_by_itself(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", "a", 6);
+    kit_publish(&kit, 1, 1, 1, "a", 8);
+    kit_settle(&kit, 1, "g", 1, FOB_KIND_ACK, 3, 1, nth(2)[1]);
+    size_t record = kit.log[kit.log_count - 1].size; /* framed by 80 + 16 bytes on disk */
+    assert_int_equal(fob_core_settle_reserve(kit.core), 7 * (80 + 16 + record));
+}
+
 static void a_mark_in_the_middle_of_a_batch_divides_it(void **state) {
     (void)state;
     fob_buf_t body = {0};
@@ -371,6 +396,7 @@ static void a_record_that_does_not_fit_is_refused(void **state) {
 }
 
 FOB_MAIN(FOB_CASE_WITH(what_was_out_may_be_claimed_under_its_token, setup, teardown),
+         FOB_CASE_WITH(a_claim_is_confirmed_when_its_record_is_durable, setup, teardown),
          FOB_CASE_WITH(nobody_gets_what_may_be_out_before_the_window_ends, setup, teardown),
          FOB_CASE_WITH(what_was_settled_or_never_out_cannot_be_claimed, setup, teardown),
          FOB_CASE_WITH(a_second_claim_of_the_same_event_is_stale, setup, teardown),
@@ -380,6 +406,7 @@ FOB_MAIN(FOB_CASE_WITH(what_was_out_may_be_claimed_under_its_token, setup, teard
          FOB_CASE_WITH(a_sparse_group_passes_over_what_is_not_its_own, setup, teardown),
          FOB_CASE_WITH(a_long_stretch_without_a_match_is_covered, setup, teardown),
          FOB_CASE_WITH(a_deep_backlog_is_read_back_in_order, setup, teardown),
+         FOB_CASE_WITH(the_reserve_is_for_each_event_by_itself, setup, teardown),
          FOB_CASE_WITH(a_mark_in_the_middle_of_a_batch_divides_it, setup, teardown),
          FOB_CASE_WITH(what_is_not_durable_is_never_asked_for, setup, teardown),
          FOB_CASE_WITH(what_cannot_be_read_is_dead_and_counted, setup, teardown),
