@@ -50,7 +50,7 @@ void fob_core_destroy(fob_core_t **self_p) {
     fob_members_free(&self->members);
     fob_groups_free(&self->groups);
     free(self->dirty);
-    free(self->refusals);
+    fob_refusals_free(&self->refusals);
     free(self->match);
     free(self->items);
     fob_buf_free(&self->rows);

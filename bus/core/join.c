@@ -89,6 +89,7 @@ fob_status_t fob_leave(fob_core_t *self, const fob_command_t *command) {
 
 fob_status_t fob_lost(fob_core_t *self, const fob_command_t *command) {
     uint32_t index;
+    fob_refusals_forget(&self->refusals, command->conn);
     while ((index = fob_members_of(&self->members, command->conn)) != FOB_MEMBER_NONE) {
         fob_status_t status = part(self, index, true);
         if (status != FOB_OK)

@@ -4,9 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define ROWS_MAX     2048  /* in one RECEIPT: its header stays well below the limit */
-#define ROW_BYTES    40    /* of an encoded row, at most */
-#define REFUSALS_MAX 1024u /* sessions remembered as refused */
+#define ROWS_MAX  2048 /* in one RECEIPT: its header stays well below the limit */
+#define ROW_BYTES 40   /* of an encoded row, at most */
 
 /* One PUBLISH on its way. */
 typedef struct {
@@ -307,36 +306,6 @@ static fob_status_t publish_mixed(offer_t *self, const item_t *items) {
 
 /* --- refusals --- */
 
-static fob_refusal_t *find_refusal(fob_core_t *core, const uint8_t *session) {
-    for (size_t i = 0; i < core->refusal_count; i++) {
-        if (memcmp(core->refusals[i].session, session, FOB_SESSION_SIZE) == 0)
-            return &core->refusals[i];
-    }
-    return NULL;
-}
-
-/* Remembers from where on the session is refused. The oldest such memory gives way, or none can be
- * had: later numbers of that session are then answered GAP. */
-static void remember_refusal(fob_core_t *core, const uint8_t *session, uint64_t from,
-                             fob_status_t status) {
-    fob_refusal_t *refusal = find_refusal(core, session);
-    if (!core->refusals)
-        core->refusals = malloc(REFUSALS_MAX * sizeof *core->refusals);
-    if (!core->refusals)
-        return;
-    if (!refusal && core->refusal_count < REFUSALS_MAX)
-        refusal = &core->refusals[core->refusal_count++];
-    if (!refusal)
-        refusal = &core->refusals[core->refusal_next++ % REFUSALS_MAX];
-    memcpy(refusal->session, session, FOB_SESSION_SIZE);
-    refusal->from = from;
-    refusal->status = status;
-}
-
-static void forget_refusal(fob_core_t *core, fob_refusal_t *refusal) {
-    *refusal = core->refusals[--core->refusal_count];
-}
-
 /* Answers all from `next` on with one status; what is older by itself (`items`; NULL: all are
  * good). */
 static fob_status_t refuse(offer_t *self, fob_status_t status, const item_t *items) {
@@ -359,7 +328,7 @@ static fob_status_t refuse(offer_t *self, fob_status_t status, const item_t *ite
 static fob_status_t admit(offer_t *self, fob_status_t refused) {
     fob_core_t *core = self->core;
     const fob_writer_t *writer = fob_writers_find(&core->writers, self->session);
-    fob_refusal_t *refusal = find_refusal(core, self->session);
+    const fob_refusal_t *refusal = fob_refusals_find(&core->refusals, self->conn, self->session);
     if (writer)
         self->next = writer->next;
     else if (refusal)
@@ -372,7 +341,7 @@ static fob_status_t admit(offer_t *self, fob_status_t refused) {
     if (refused != FOB_OK && end > self->next) {
         core->busy += end - (self->first > self->next ? self->first : self->next);
         if (self->first <= self->next)
-            remember_refusal(core, self->session, self->next, refused);
+            fob_refusals_put(&core->refusals, self->conn, self->session, self->next, refused);
         return refused;
     }
     if (self->first > self->next) {
@@ -382,7 +351,7 @@ static fob_status_t admit(offer_t *self, fob_status_t refused) {
         return refusal->status;
     }
     if (refusal && end > refusal->from)
-        forget_refusal(core, refusal);
+        fob_refusals_forget(&core->refusals, self->conn);
     return FOB_OK;
 }
 

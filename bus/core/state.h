@@ -6,16 +6,9 @@
 #include "bus/core/core.h"
 #include "bus/core/member.h"
 #include "bus/core/record.h"
+#include "bus/core/refusal.h"
 #include "bus/core/turn.h"
 #include "bus/core/writer.h"
-
-/* A publisher that was refused: what comes behind that number is refused too, until it is offered
- * again. */
-typedef struct {
-    uint8_t session[FOB_SESSION_SIZE];
-    uint64_t from;
-    fob_status_t status;
-} fob_refusal_t;
 
 /* An event of a batch of which not all is good or new. */
 typedef struct {
@@ -54,8 +47,7 @@ struct fob_core {
     int64_t next_due;     /* mono_ns: when a delayed event may fall due, at the earliest */
     int64_t resume_until; /* mono_ns; FOB_NEVER: over */
     uint64_t swept;       /* head when long gaps were last covered */
-    fob_refusal_t *refusals;
-    size_t refusal_count, refusal_next;
+    fob_refusals_t refusals;
     fob_buf_t rows, row_heads; /* scratch: encoded runs */
     fob_item_t *items;         /* scratch: the events of such a batch */
     uint32_t *match;           /* scratch: by topic of a sheet: match_id for no, + 1 for yes */

@@ -269,7 +269,21 @@ static void a_batch_of_more_than_the_window_is_refused(void **state) {
     fob_buf_free(&body);
 }
 
-FOB_MAIN(FOB_CASE_WITH(a_receipt_waits_for_its_commit, setup, teardown),
+static void a_refusal_goes_with_the_connection_that_met_it(void **state) {
+    (void)state;
+    fob_buf_t body = {0};
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    kit_event(&body, "a", "", 0);
+    kit_publish_body(&kit, 1, 2, 2, &body, FOB_DISK_FULL);
+    kit_publish(&kit, 1, 3, 2, "a", 1);
+    RECEIPT({FOB_DISK_FULL, 3, 1, 0, 0});
+    kit_lost(&kit, 1001);
+    kit_publish(&kit, 1, 3, 2, "a", 1);
+    RECEIPT({FOB_GAP, 3, 1, 0, 0});
+}
+
+FOB_MAIN(FOB_CASE_WITH(a_refusal_goes_with_the_connection_that_met_it, setup, teardown),
+         FOB_CASE_WITH(a_receipt_waits_for_its_commit, setup, teardown),
          FOB_CASE_WITH(a_receipt_counts_the_groups_each_event_entered, setup, teardown),
          FOB_CASE_WITH(a_resend_gets_its_first_receipt_again, setup, teardown),
          FOB_CASE_WITH(a_resend_over_a_crash_is_stored_once, setup, teardown),

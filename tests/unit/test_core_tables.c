@@ -3,6 +3,7 @@
 #include "bus/core/cover.h"
 #include "bus/core/grant.h"
 #include "bus/core/meter.h"
+#include "bus/core/refusal.h"
 #include "proto/now.h"
 #include "tests/support/case.h"
 
@@ -205,9 +206,29 @@ static void a_rate_is_of_the_last_ten_seconds(void **unused) {
     assert_true(fob_meter_rate(&meter, 101 * FOB_SEC) > 5);
 }
 
+/* --- refusals --- */
+
+static void a_refusal_is_gone_with_its_connection(void **unused) {
+    (void)unused;
+    fob_refusals_t refusals = {0};
+    uint8_t session[FOB_SESSION_SIZE] = {1}, other[FOB_SESSION_SIZE] = {2};
+    for (uint64_t conn = 1; conn <= 20000; conn++) {
+        fob_refusals_put(&refusals, conn, session, conn, FOB_DISK_FULL);
+        fob_refusals_put(&refusals, conn + 1, session, conn + 1, FOB_BUSY);
+        assert_int_equal(fob_refusals_find(&refusals, conn, session)->from, conn);
+        assert_null(fob_refusals_find(&refusals, conn, other));
+        fob_refusals_forget(&refusals, conn);
+        assert_null(fob_refusals_find(&refusals, conn, session));
+    }
+    assert_int_equal(refusals.used, 2);
+    assert_int_equal(refusals.by_conn.count, 1);
+    fob_refusals_free(&refusals);
+}
+
 FOB_MAIN(FOB_CASE(cover_agrees_with_a_table_of_bits), FOB_CASE(cover_in_order_only_moves_the_floor),
          FOB_CASE(map_finds_what_was_put_and_not_removed),
          FOB_CASE(what_came_back_is_ordered_by_offset_and_by_time),
          FOB_CASE(heaps_give_the_lowest_whatever_goes_in_and_out),
          FOB_CASE(grants_are_listed_in_the_order_of_hand_out),
+         FOB_CASE(a_refusal_is_gone_with_its_connection),
          FOB_CASE(a_rate_is_of_the_last_ten_seconds))
