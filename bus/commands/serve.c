@@ -189,13 +189,17 @@ static void raise_descriptors(serve_t *self) {
                  (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
 }
 
-/* Signals are read from a descriptor: blocked before any thread is made. -1: the system refused. */
+/* Signals are read from a descriptor: blocked before any thread is made. -1: the system refused.
+ * A hang-up that whoever started us chose to ignore (nohup) stays ignored: blocked it would be kept
+ * and read all the same. */
 static int open_signals(void) {
     sigset_t mask;
+    struct sigaction hangup;
     sigemptyset(&mask);
     sigaddset(&mask, SIGTERM);
     sigaddset(&mask, SIGINT);
-    sigaddset(&mask, SIGHUP);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaddset(&mask, SIGHUP);
     signal(SIGPIPE, SIG_IGN);
     if (pthread_sigmask(SIG_BLOCK, &mask, NULL) != 0)
         return -1;

@@ -56,6 +56,19 @@ static void sigint_ends_it_with_0(void **state) {
     a_signal_ends_it_within_seconds(SIGINT);
 }
 
+static void under_nohup_a_hang_up_does_not_end_it(void **state) {
+    (void)state;
+    const char *argv[] = {"nohup",  getenv("FOB_BINARY"),      "serve", "--memory",
+                          "--port", port_text(process_port()), NULL};
+    process_t *bus = process_spawn(argv);
+    assert_non_null(process_line_with(bus, PROCESS_OUT, "ready", 10000));
+    process_signal(bus, SIGHUP);
+    assert_int_equal(process_wait(bus, 500), -1);
+    process_signal(bus, SIGTERM);
+    assert_int_equal(process_wait(bus, 10000), 0);
+    process_destroy(&bus);
+}
+
 static void a_port_in_use_is_71_and_named(void **state) {
     (void)state;
     int port = process_port();
@@ -150,8 +163,8 @@ static void the_limit_of_open_files_is_raised(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(it_says_one_line_when_it_is_ready), FOB_CASE(sigterm_ends_it_with_0),
-         FOB_CASE(sigint_ends_it_with_0), FOB_CASE(a_port_in_use_is_71_and_named),
-         FOB_CASE(a_folder_in_use_is_73_and_named),
+         FOB_CASE(sigint_ends_it_with_0), FOB_CASE(under_nohup_a_hang_up_does_not_end_it),
+         FOB_CASE(a_port_in_use_is_71_and_named), FOB_CASE(a_folder_in_use_is_73_and_named),
          FOB_CASE(a_config_error_is_78_with_file_and_line),
          FOB_CASE(checking_settings_runs_nothing), FOB_CASE(folders_on_the_way_are_made),
          FOB_CASE(an_open_address_must_be_meant), FOB_CASE(contradictions_are_usage_errors),
