@@ -1,5 +1,6 @@
 #include "bus/broadcast.h"
 
+#include "bus/clock.h"
 #include "bus/gate.h"
 #include "bus/handover.h"
 
@@ -100,20 +101,44 @@ static void answer_probe(fob_broadcast_t *self, fob_slice_t prefix) {
     fob_buf_free(&frame);
 }
 
+/* Whether the connection behind this descriptor may hold one subscription more; if not it is ended:
+ * a refused one would cost libzmq's memory all the same, and the subscriber should know. */
+static bool one_more(fob_broadcast_t *self, int fd) {
+    fob_traffic_read(self->xpub_traffic); /* that it was accepted is told before what it says */
+    uint32_t *count = fob_traffic_tally(self->xpub_traffic, fd);
+    if (!count || ++*count <= FOB_SUBSCRIPTIONS_MAX)
+        return true;
+    char line[160];
+    if (fob_pace(&self->crowded, fob_clock_now().mono_ns,
+                 "a connection with too many subscriptions was ended", line, sizeof line) &&
+        self->log)
+        self->log(self->log_arg, line);
+    fob_traffic_end(fd);
+    return false;
+}
+
+static void one_less(fob_broadcast_t *self, int fd) {
+    uint32_t *count = fob_traffic_tally(self->xpub_traffic, fd);
+    if (count && *count > 0)
+        --*count;
+}
+
 /* The one place that lets a subscription in. `frame` is what XPUB gave us, for the peer it came
- * from. */
-static void subscription(fob_broadcast_t *self, fob_slice_t frame) {
+ * from, whose descriptor is `fd` (negative: it is gone, and so are its subscriptions). */
+static void subscription(fob_broadcast_t *self, fob_slice_t frame, int fd) {
     if (frame.size == 0 || frame.data[0] > 1) {
         self->malformed++; /* a subscriber that talks: there is nothing to say here */
         return;
     }
     fob_slice_t prefix = fob_slice(frame.data + 1, frame.size - 1);
     if (frame.data[0] == 0) {
+        one_less(self, fd);
         zmq_setsockopt(self->xpub, ZMQ_UNSUBSCRIBE, prefix.data, prefix.size);
         return;
     }
+    bool room = one_more(self, fd);
     fob_gate_t gate = fob_gate_subscription(prefix);
-    if (gate == FOB_GATE_REFUSE) {
+    if (!room || gate == FOB_GATE_REFUSE) {
         self->malformed++;
         return;
     }
@@ -132,7 +157,7 @@ static void subscriptions(fob_broadcast_t *self) {
             drain(self->xpub, &frame);
             self->malformed++;
         } else {
-            subscription(self, bytes_of(&frame));
+            subscription(self, bytes_of(&frame), zmq_msg_get(&frame, ZMQ_SRCFD));
         }
     }
     zmq_msg_close(&frame);
@@ -160,6 +185,17 @@ static void close_all(fob_broadcast_t *self) {
     self->xsub = self->xpub = self->stored = NULL;
 }
 
+/* The bus must not go on as if it broadcast. */
+static void fail(fob_broadcast_t *self, int problem) {
+    char text[160];
+    snprintf(text, sizeof text, "the broadcast cannot poll (%s): this is a bug in fob",
+             zmq_strerror(problem));
+    if (self->log)
+        self->log(self->log_arg, text);
+    if (self->failed)
+        self->failed(self->failed_arg, FOB_INTERNAL, text);
+}
+
 static void run(fob_broadcast_t *self, zsock_t *pipe) {
     zmq_pollitem_t items[] = {{zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
                               {self->xsub, 0, ZMQ_POLLIN, 0},
@@ -171,6 +207,7 @@ static void run(fob_broadcast_t *self, zsock_t *pipe) {
         if (zmq_poll(items, 6, -1) < 0) {
             if (errno == EINTR)
                 continue;
+            fail(self, errno);
             return;
         }
         if (items[0].revents && told_to_stop(pipe))

@@ -7,10 +7,15 @@
 #ifndef FOB_BROADCAST_H
 #define FOB_BROADCAST_H
 
+#include "bus/pace.h"
 #include "bus/traffic.h"
 
 #include <czmq.h>
+#include <fob/fob_status.h>
 #include <stdatomic.h>
+
+/* Subscriptions of one connection at the most: libzmq keeps each, also those that are refused. */
+#define FOB_SUBSCRIPTIONS_MAX 1024
 
 /* All of it belongs to whoever makes it, and stays until the actor ended. The actor closes the
  * sockets. */
@@ -22,8 +27,14 @@ typedef struct {
     _Atomic uint64_t malformed; /* messages and subscriptions refused */
     _Atomic uint64_t passed;    /* messages sent on */
     _Atomic uint64_t waiting;   /* bytes of stored events on their way from the broker */
-    unsigned long planted;      /* for FOB_PLANT_RACE only */
-    char token;                 /* its address tells TSan of what crosses `stored` */
+    /* News for the operator, and why it had to stop by itself; each may be NULL. On its thread. */
+    void (*log)(void *arg, const char *line);
+    void *log_arg;
+    void (*failed)(void *arg, fob_status_t status, const char *text);
+    void *failed_arg;
+    fob_pace_t crowded;    /* lines about connections with too many subscriptions */
+    unsigned long planted; /* for FOB_PLANT_RACE only */
+    char token;            /* its address tells TSan of what crosses `stored` */
 } fob_broadcast_t;
 
 /* A race between the two actors on purpose: a test builds the bus with it, to see that

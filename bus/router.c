@@ -2,11 +2,11 @@
 
 #include "bus/handover.h"
 #include "bus/peers.h"
+#include "bus/traffic.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <zmq.h>
 
 #define QUEUE_MESSAGES 4096        /* that wait for one client at the most */
@@ -115,15 +115,6 @@ static fob_blob_t *blob_of(zmq_msg_t *frame) {
     return blob;
 }
 
-/* Ends the connection that a frame came from. libzmq tells only its descriptor, and has no call to
- * end it: so the system is asked, and libzmq finds the connection closed. Should it have ended by
- * itself meanwhile and its number be another's, that one has to connect again. */
-static void hang_up(zmq_msg_t *frame) {
-    int fd = zmq_msg_get(frame, ZMQ_SRCFD);
-    if (fd >= 0)
-        shutdown(fd, SHUT_RDWR); /* an error: it is gone already */
-}
-
 /* libzmq hands a message over when all its frames are there: what an endless one takes meanwhile is
  * not seen here. */
 static void receive_rest(fob_router_t *self, fob_mail_t *out) {
@@ -139,7 +130,7 @@ static void receive_rest(fob_router_t *self, fob_mail_t *out) {
         }
     }
     if (out->frames > FRAMES_MAX)
-        hang_up(&self->header);
+        fob_traffic_end(zmq_msg_get(&self->header, ZMQ_SRCFD));
     zmq_msg_close(&frame);
 }
 

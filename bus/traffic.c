@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <zmq.h>
 
 #define EVENTS                                                                                     \
@@ -125,6 +126,11 @@ static void closed(fob_traffic_t *self, line_t *line) {
 uint32_t *fob_traffic_tally(fob_traffic_t *self, int fd) {
     line_t *line = fd >= 0 ? line_of(self, (uint32_t)fd) : NULL;
     return line ? &line->tally : NULL;
+}
+
+void fob_traffic_end(int fd) {
+    if (fd >= 0)
+        shutdown(fd, SHUT_RDWR); /* an error: it is gone already */
 }
 
 void fob_traffic_event(fob_traffic_t *self, uint16_t event, uint32_t value) {

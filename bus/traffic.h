@@ -27,6 +27,11 @@ void fob_traffic_event(fob_traffic_t *self, uint16_t event, uint32_t value);
  * until the next call. NULL: no descriptor, or no memory. The owner's thread. */
 uint32_t *fob_traffic_tally(fob_traffic_t *self, int fd);
 
+/* Ends the connection on a descriptor, as ZMQ_SRCFD tells it of a frame; negative: nothing. libzmq
+ * has no call for that: the system is asked, and libzmq finds the connection closed. Should it have
+ * ended by itself meanwhile and its number be another's, that one has to connect again. */
+void fob_traffic_end(int fd);
+
 typedef struct {
     uint64_t open;     /* connections now */
     uint64_t accepted; /* ever */

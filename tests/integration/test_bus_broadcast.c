@@ -204,6 +204,52 @@ static void a_senseless_subscription_is_refused_and_counted(void **state) {
     close_scene(&scene);
 }
 
+static void a_connection_with_too_many_subscriptions_is_ended(void **state) {
+    (void)state;
+    enum { MANY = 1024 };
+    scene_t scene = open_scene();
+    zmq_msg_t frames[2];
+    zmq_msg_init(&frames[0]);
+    zmq_msg_init(&frames[1]);
+    int never = -1, wait = DEALER_PATIENCE, none = 0;
+    char prefix[32], endpoint[64];
+    uint8_t event[6];
+    void *greedy = zmq_socket(scene.zmq, ZMQ_SUB), *monitor = zmq_socket(scene.zmq, ZMQ_PAIR);
+    zmq_setsockopt(greedy, ZMQ_LINGER, &none, sizeof none);
+    zmq_setsockopt(greedy, ZMQ_RECONNECT_IVL, &never, sizeof never);
+    zmq_setsockopt(greedy, ZMQ_SNDHWM, &none, sizeof none);
+    zmq_setsockopt(monitor, ZMQ_RCVTIMEO, &wait, sizeof wait);
+    assert_int_equal(zmq_socket_monitor(greedy, "inproc://greedy", ZMQ_EVENT_DISCONNECTED), 0);
+    assert_int_equal(zmq_connect(monitor, "inproc://greedy"), 0);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", scene.ports.xpub);
+    assert_int_equal(zmq_connect(greedy, endpoint), 0);
+    for (int i = 0; i < 3 * MANY; i++) { /* what is given back does not count */
+        int size = snprintf(prefix, sizeof prefix, "topic-%d", i);
+        assert_int_equal(zmq_setsockopt(greedy, ZMQ_SUBSCRIBE, prefix, (size_t)size), 0);
+        if (i < 2 * MANY)
+            assert_int_equal(zmq_setsockopt(greedy, ZMQ_UNSUBSCRIBE, prefix, (size_t)size), 0);
+    }
+    static const char probe[] = "$sys.probe.0123abcd";
+    dealer_figure(scene.publisher, NULL, "malformed");
+    assert_int_equal(zmq_setsockopt(greedy, ZMQ_UNSUBSCRIBE, prefix, strlen(prefix)), 0);
+    assert_int_equal(zmq_setsockopt(greedy, ZMQ_SUBSCRIBE, probe, sizeof probe), 0);
+    assert_int_equal(next_cast(greedy, frames).kind, FOB_CAST_PROBE); /* all of them are live */
+    assert_int_equal(dealer_figure(scene.publisher, NULL, "malformed"), 0);
+    assert_int_equal(zmq_setsockopt(greedy, ZMQ_SUBSCRIBE, "more", 4), 0);
+    assert_int_equal(zmq_recv(monitor, event, sizeof event, 0), sizeof event); /* DISCONNECTED */
+    dealer_figure_becomes(scene.publisher, NULL, "malformed", 1);
+    void *sub = subscribe(&scene, "order_placed", 1000, frames); /* nobody else noticed */
+    publish(&scene, 1, "order_placed", 1);
+    assert_int_equal(next_cast(sub, frames).offset, 1);
+    zmq_msg_close(&frames[0]);
+    zmq_msg_close(&frames[1]);
+    zmq_socket_monitor(greedy, NULL, 0);
+    zmq_close(monitor);
+    zmq_close(greedy);
+    zmq_close(sub);
+    close_scene(&scene);
+}
+
 static void a_slow_subscriber_loses_and_blocks_nobody(void **state) {
     (void)state;
     enum { MANY = 2000, SIZE = 60000 };
@@ -246,4 +292,5 @@ FOB_MAIN(FOB_CASE(stored_events_go_to_live_subscribers),
          FOB_CASE(fired_events_pass_to_live_subscribers),
          FOB_CASE(forged_and_broken_fire_is_counted_and_goes_nowhere),
          FOB_CASE(a_senseless_subscription_is_refused_and_counted),
+         FOB_CASE(a_connection_with_too_many_subscriptions_is_ended),
          FOB_CASE(a_slow_subscriber_loses_and_blocks_nobody))

@@ -2,6 +2,7 @@
 
 #include "bus/broker.h"
 #include "bus/clock.h"
+#include "bus/handover.h"
 #include "bus/ports.h"
 
 #include <stdatomic.h>
@@ -176,4 +177,34 @@ static void a_failed_disk_stops_the_bus_and_no_receipt_lies(void **state) {
     zmq_ctx_term(zmq);
 }
 
-FOB_MAIN(FOB_CASE(a_failed_disk_stops_the_bus_and_no_receipt_lies))
+/* A socket that is none: as polling never fails otherwise. */
+static void a_broadcast_that_cannot_poll_says_so(void **state) {
+    (void)state;
+    static _Alignas(16) char no_socket[8192];
+    char text[256];
+    fob_ports_t ports;
+    zsys_handler_set(NULL);
+    void *zmq = zmq_ctx_new();
+    assert_int_equal(fob_ports_open(&ports, zmq, "127.0.0.1", -1, 1 << 20, text, sizeof text),
+                     FOB_OK);
+    fob_broadcast_t broadcast = {.xsub = ports.xsub,
+                                 .xpub = ports.xpub,
+                                 .stored = no_socket,
+                                 .xsub_traffic = ports.xsub_traffic,
+                                 .xpub_traffic = ports.xpub_traffic,
+                                 .failed = on_failed};
+    ports.xsub = ports.xpub = NULL;
+    ports.xsub_traffic = ports.xpub_traffic = NULL;
+    failures = 0;
+    zactor_t *actor = zactor_new(fob_broadcast_actor, &broadcast);
+    assert_non_null(actor);
+    zactor_destroy(&actor);
+    fob_take_over(&broadcast.token);
+    assert_int_equal(failures, 1);
+    assert_non_null(strstr(reason, "INTERNAL: the broadcast cannot poll"));
+    fob_ports_close(&ports);
+    zmq_ctx_term(zmq);
+}
+
+FOB_MAIN(FOB_CASE(a_broadcast_that_cannot_poll_says_so),
+         FOB_CASE(a_failed_disk_stops_the_bus_and_no_receipt_lies))
