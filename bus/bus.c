@@ -36,8 +36,10 @@ struct fob_bus {
 static void on_failed(void *arg, fob_status_t status, const char *text) {
     fob_bus_t *self = arg;
     pthread_mutex_lock(&self->lock);
-    self->health = status;
-    snprintf(self->why, sizeof self->why, "%s", text);
+    if (self->health == FOB_OK) { /* the first reason stays */
+        self->health = status;
+        snprintf(self->why, sizeof self->why, "%s", text);
+    }
     pthread_mutex_unlock(&self->lock);
     uint64_t one = 1;
     if (write(self->news, &one, sizeof one) < 0 && self->settings.file.log)
@@ -81,6 +83,52 @@ static fob_status_t open_ledger(fob_bus_t *self, char *text, size_t size) {
     return status;
 }
 
+/* --- the groups that the options name --- */
+
+static bool find_group(fob_core_t *core, fob_slice_t name, fob_group_stats_t *out) {
+    for (size_t i = 0; fob_core_group_stats(core, fob_clock_now(), i, out); i++)
+        if (fob_slice_eq(out->group, name))
+            return true;
+    return false;
+}
+
+/* Makes a group where there is none; the first turn of the broker makes it durable. */
+static fob_status_t make_group(fob_bus_t *self, const fob_bus_group_t *wanted, char *text,
+                               size_t size) {
+    fob_core_t *core = fob_ledger_core(self->ledger);
+    fob_slice_t name = fob_slice_str(wanted->name), pattern = fob_slice_str(wanted->pattern);
+    fob_group_stats_t group;
+    if (find_group(core, name, &group)) {
+        if (fob_slice_eq(group.pattern, pattern))
+            return FOB_OK;
+        snprintf(text, size,
+                 "group %s exists with the pattern %.*s, and the configuration says %s: change it "
+                 "there, or remove the group and what waits in it with \"fob group rm\"",
+                 wanted->name, (int)group.pattern.size, (const char *)group.pattern.data,
+                 wanted->pattern);
+        return FOB_CONFIG;
+    }
+    fob_command_t command = {.kind = FOB_CMD_GROUP_ADD};
+    command.admin.group = name;
+    command.admin.pattern = pattern;
+    fob_status_t status = fob_ledger_step(self->ledger, fob_clock_now(), &command);
+    if (status != FOB_OK || find_group(core, name, &group))
+        return status;
+    snprintf(text, size,
+             "group %s cannot be made: its name (a topic) or its pattern (%s) is not valid, or "
+             "there are more than max_groups",
+             wanted->name, wanted->pattern);
+    return FOB_CONFIG;
+}
+
+static fob_status_t make_groups(fob_bus_t *self, const fob_bus_options_t *options, char *text,
+                                size_t size) {
+    fob_status_t status = FOB_OK;
+    for (size_t i = 0; i < options->group_count && status == FOB_OK; i++)
+        status = make_group(self, &options->groups[i], text, size);
+    return status;
+}
+
 /* A pair of sockets in this context, for the broker's committed events. */
 static bool open_casts(fob_bus_t *self) {
     int hwm = CASTS_HWM, none = 0;
@@ -109,6 +157,10 @@ static bool start_broadcast(fob_bus_t *self) {
     broadcast->xpub_traffic = self->ports.xpub_traffic;
     broadcast->stored = self->casts_out;
     broadcast->max_batch = self->settings.max_batch;
+    broadcast->log = self->settings.file.log;
+    broadcast->log_arg = self->settings.file.log_arg;
+    broadcast->failed = on_failed;
+    broadcast->failed_arg = self;
     self->broadcast_actor = zactor_new(fob_broadcast_actor, broadcast);
     if (!self->broadcast_actor)
         return false;
@@ -156,8 +208,11 @@ static bool start_broker(fob_bus_t *self) {
     return self->broker_actor != NULL;
 }
 
-static fob_status_t start(fob_bus_t *self, char *text, size_t size) {
+static fob_status_t start(fob_bus_t *self, const fob_bus_options_t *options, char *text,
+                          size_t size) {
     fob_status_t status = open_ledger(self, text, size);
+    if (status == FOB_OK)
+        status = make_groups(self, options, text, size);
     if (status != FOB_OK)
         return status;
     if (!open_context(self) || !open_casts(self))
@@ -176,13 +231,14 @@ static void keep_czmq_off_signals(void) {
 }
 
 /* Starts with every signal blocked, so that all threads made here inherit that. */
-static fob_status_t start_unsignalled(fob_bus_t *self, char *text, size_t size) {
+static fob_status_t start_unsignalled(fob_bus_t *self, const fob_bus_options_t *options, char *text,
+                                      size_t size) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     sigset_t all, before;
     pthread_once(&once, keep_czmq_off_signals);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    fob_status_t status = start(self, text, size);
+    fob_status_t status = start(self, options, text, size);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;
 }
@@ -203,7 +259,7 @@ fob_bus_t *fob_bus_new(const fob_bus_options_t *options, fob_status_t *status, c
         *status = self->news < 0 ? FOB_NO_MEMORY
                                  : fob_settings_fill(&self->settings, options, text, size);
         if (*status == FOB_OK)
-            *status = start_unsignalled(self, text, size);
+            *status = start_unsignalled(self, options, text, size);
     }
     if (*status != FOB_OK) {
         if (text[0] == 0)

@@ -13,6 +13,12 @@ extern "C" {
 
 typedef struct fob_bus fob_bus_t;
 
+/* A group that is made at the start, if it is missing. */
+typedef struct {
+    const char *name;
+    const char *pattern; /* that of a group that is there must be the same */
+} fob_bus_group_t;
+
 typedef struct {
     unsigned version; /* of this struct: 1 */
     const char *bind; /* an address; NULL: 127.0.0.1 */
@@ -31,13 +37,15 @@ typedef struct {
     /* One line of news for the operator, from the bus's threads. NULL: none. */
     void (*log)(void *arg, const char *line);
     void *log_arg;
+    const fob_bus_group_t *groups; /* NULL: none */
+    size_t group_count;
 } fob_bus_options_t;
 #define FOB_BUS_OPTIONS                                                                            \
     { .version = 1 }
 
 /* Opens the journal, recovers, binds, serves. Returns when ready. NULL: *status and `text` (may be
  * NULL) say why: PORT_IN_USE, FOLDER_IN_USE, FOLDER_NEWER, DAMAGED, DISK_FAILED, INVALID,
- * NO_MEMORY. */
+ * CONFIG (a group of `groups`), NO_MEMORY. */
 FOB_EXPORT fob_bus_t *fob_bus_new(const fob_bus_options_t *options, fob_status_t *status,
                                   char *text, size_t size);
 

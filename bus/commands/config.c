@@ -1,27 +1,24 @@
 #include "bus/commands/config.h"
 
+#include "bus/settings.h"
 #include "proto/cli/options.h"
+#include "proto/topic.h"
 
 #include <ctype.h>
 #include <czmq.h>
 #include <errno.h>
+#include <stdarg.h>
 
 #define FILE_MAX (1 << 20) /* bytes */
 
 struct fob_config {
     zconfig_t *root; /* owns the strings */
     unsigned disk_share;
+    fob_bus_group_t *groups; /* room for all; their strings are the root's */
+    size_t group_count;
 };
 
-typedef enum {
-    KIND_TEXT,
-    KIND_SYNC,
-    KIND_PORT,
-    KIND_COUNT,
-    KIND_BYTES,
-    KIND_DISK,
-    KIND_TIME
-} kind_t;
+typedef enum { KIND_TEXT, KIND_PORT, KIND_COUNT, KIND_BYTES, KIND_DISK, KIND_TIME } kind_t;
 
 typedef struct {
     const char *name;
@@ -37,7 +34,7 @@ static const setting_t keys[] = {
     {"port", KIND_PORT, AT(port), "a number from 1 to 65533"},
     {"advertise", KIND_TEXT, AT(advertise), "a host name"},
     {"data", KIND_TEXT, AT(data), "a folder"},
-    {"sync", KIND_SYNC, AT(sync), "always, os, or interval=D (interval=100ms)"},
+    {"sync", KIND_TEXT, AT(sync), "always, os, or interval=D (interval=100ms)"},
     {"max_event", KIND_BYTES, AT(max_event), "an amount, as 1000000 or 4MiB"},
     {"max_disk", KIND_DISK, AT(max_disk), "an amount, as 20GiB, or a share of the disk, as 80%"},
     {"max_connections", KIND_COUNT, AT(max_connections), "a number from 1 to 1000000"},
@@ -79,13 +76,6 @@ static bool parse_share(const char *text, unsigned *share) {
     return good;
 }
 
-static bool valid_sync(const char *text) {
-    int64_t ms;
-    if (strncmp(text, "interval=", 9) == 0)
-        return fob_duration_parse(text + 9, &ms);
-    return strcmp(text, "always") == 0 || strcmp(text, "os") == 0;
-}
-
 static bool set_number(void *to, kind_t kind, const char *text) {
     uint64_t value;
     if (!fob_count_parse(text, &value) || value == 0)
@@ -102,11 +92,6 @@ static bool set(fob_config_t *self, fob_bus_options_t *options, const setting_t 
                 const char *text) {
     void *to = (char *)options + key->at;
     switch (key->kind) {
-    case KIND_SYNC:
-        if (!valid_sync(text))
-            return false;
-        *(const char **)to = text;
-        return true;
     case KIND_TEXT:
         *(const char **)to = text;
         return text[0] != 0;
@@ -118,7 +103,7 @@ static bool set(fob_config_t *self, fob_bus_options_t *options, const setting_t 
     case KIND_BYTES:
         return fob_bytes_parse(text, to);
     case KIND_TIME:
-        return fob_duration_parse(text, to);
+        return fob_settings_duration(text, to);
     }
     return false;
 }
@@ -133,21 +118,53 @@ typedef struct {
     unsigned number;
     char text[512]; /* the line, without its newline */
     const char *problem;
+    unsigned depth; /* how deep the next line may stand: 1 behind "groups", 2 behind a group */
 } lines_t;
 
-static const char *judge(const char *text) {
-    if (text[0] == ' ' || text[0] == '\t')
-        return "only settings of the bus are known here, and they are not indented";
+#define INDENT 4 /* of ZPL */
+
+/* Whether nothing follows but a comment. */
+static bool ends(const char *rest) {
+    rest += strspn(rest, " \t\r");
+    return *rest == 0 || *rest == '#';
+}
+
+static const char *judge_setting(const char *text) {
     size_t name = strspn(text, "abcdefghijklmnopqrstuvwxyz_0123456789");
     const char *rest = text + name + strspn(text + name, " \t");
     if (name == 0 || *rest != '=')
         return "this is not KEY = VALUE";
     rest += 1 + strspn(rest + 1, " \t");
-    if (*rest == 0 || *rest == '#')
+    if (ends(rest))
         return "the value is missing";
     if ((*rest == '"' || *rest == '\'') && !strchr(rest + 1, *rest))
         return "a quote is missing";
     return NULL;
+}
+
+static const char *judge_group(const char *text) {
+    size_t name = strcspn(text, " \t\r#=");
+    if (!fob_topic_valid(fob_slice(text, name)))
+        return "a group's name is tokens of A-Z a-z 0-9 _ - joined by dots, 255 bytes at the most";
+    return ends(text + name) ? NULL : "behind a group's name the line ends; its pattern follows";
+}
+
+/* Three kinds of lines: a setting, or "groups"; under that a group's name; under that its pattern.
+ */
+static const char *judge(lines_t *self) {
+    size_t indent = strspn(self->text, " ");
+    const char *text = self->text + indent;
+    if (*text == '\t' || indent % INDENT != 0 || indent / INDENT > self->depth)
+        return "only \"groups\" has lines below it that are indented: by 4 spaces a group's name, "
+               "by "
+               "8 its pattern = ...";
+    self->depth = (unsigned)(indent / INDENT);
+    bool groups = self->depth == 0 && strncmp(text, "groups", 6) == 0 && ends(text + 6);
+    const char *problem = self->depth == 1 ? judge_group(text)
+                          : groups         ? NULL
+                                           : judge_setting(text);
+    self->depth = groups ? 1 : self->depth > 0 ? 2 : 0;
+    return problem;
 }
 
 /* Goes to the next line that is an item; false: the end, or a line with a problem. */
@@ -163,7 +180,7 @@ static bool next_item(lines_t *self) {
         if (!self->problem && (*first == 0 || *first == '#'))
             continue;
         if (!self->problem)
-            self->problem = judge(self->text);
+            self->problem = judge(self);
         return !self->problem;
     }
     return false;
@@ -186,36 +203,99 @@ static const setting_t *find_key(const char *name, size_t *index) {
     return NULL;
 }
 
-static bool take_item(fob_config_t *self, fob_bus_options_t *options, zconfig_t *item,
-                      uint64_t *seen, char *problem, size_t size) {
-    size_t index;
-    const setting_t *key = find_key(zconfig_name(item), &index);
-    if (!key) {
-        snprintf(problem, size, "there is no setting \"%s\": see COMMANDS in the manual",
-                 zconfig_name(item));
-        return false;
-    }
-    if (*seen >> index & 1) {
-        snprintf(problem, size, "%s is given twice", key->name);
-        return false;
-    }
-    *seen |= (uint64_t)1 << index;
-    if (set(self, options, key, zconfig_value(item)))
-        return true;
-    snprintf(problem, size, "%s must be %s, not \"%.64s\"", key->name, key->want,
-             zconfig_value(item));
+/* What is being read, and what is wrong with it: a sentence without its line. */
+typedef struct {
+    fob_config_t *config;
+    fob_bus_options_t *options;
+    lines_t lines;
+    uint64_t seen; /* keys, one bit each */
+    char problem[256];
+} reading_t;
+
+static bool wrong(reading_t *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool wrong(reading_t *self, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(self->problem, sizeof self->problem, format, args);
+    va_end(args);
     return false;
 }
 
-/* True; or `number` is the line and `problem` what is wrong. */
-static bool take_all(fob_config_t *self, fob_bus_options_t *options, const char *content,
-                     unsigned *number, char *problem, size_t size) {
-    lines_t lines = {.at = content};
-    uint64_t seen = 0;
-    for (zconfig_t *item = zconfig_child(self->root); item; item = zconfig_next(item)) {
-        next_item(&lines);
-        *number = lines.number;
-        if (!take_item(self, options, item, &seen, problem, size))
+static bool take_setting(reading_t *self, zconfig_t *item) {
+    size_t index;
+    const setting_t *key = find_key(zconfig_name(item), &index);
+    if (!key)
+        return wrong(self, "there is no setting \"%.64s\": see DEFAULTS in fob(1)",
+                     zconfig_name(item));
+    if (self->seen >> index & 1)
+        return wrong(self, "%s is given twice", key->name);
+    self->seen |= (uint64_t)1 << index;
+    if (!set(self->config, self->options, key, zconfig_value(item)))
+        return wrong(self, "%s must be %s, not \"%.64s\"", key->name, key->want,
+                     zconfig_value(item));
+    /* What the bus would refuse is refused here, where the line is known. */
+    fob_settings_t settings;
+    return fob_settings_fill(&settings, self->options, self->problem, sizeof self->problem) ==
+           FOB_OK;
+}
+
+static bool take_group(reading_t *self, zconfig_t *item) {
+    fob_config_t *config = self->config;
+    zconfig_t *pattern = zconfig_child(item);
+    const char *name = zconfig_name(item);
+    for (size_t i = 0; i < config->group_count; i++)
+        if (strcmp(config->groups[i].name, name) == 0)
+            return wrong(self, "group %s is given twice", name);
+    if (!pattern)
+        return wrong(self, "group %s has no pattern: below it goes \"        pattern = ...\"",
+                     name);
+    next_item(&self->lines);
+    if (strcmp(zconfig_name(pattern), "pattern") != 0)
+        return wrong(self, "there is no setting \"%.64s\" of a group, only its pattern",
+                     zconfig_name(pattern));
+    const char *value = zconfig_value(pattern);
+    if (!fob_pattern_valid(fob_slice_str(value)))
+        return wrong(self,
+                     "\"%.64s\" is no pattern: it is a topic in which a token may be * and the "
+                     "last >",
+                     value);
+    config->groups[config->group_count++] = (fob_bus_group_t){name, value};
+    pattern = zconfig_next(pattern);
+    if (!pattern)
+        return true;
+    next_item(&self->lines);
+    return wrong(self, "group %s has something else than one pattern", name);
+}
+
+static bool take_groups(reading_t *self, zconfig_t *item) {
+    size_t count = 0;
+    if (self->config->groups)
+        return wrong(self, "groups is given twice");
+    if (zconfig_value(item)[0])
+        return wrong(self,
+                     "groups has no value: below it go names of groups, indented by 4 spaces");
+    for (zconfig_t *group = zconfig_child(item); group; group = zconfig_next(group))
+        count++;
+    self->config->groups = calloc(count + 1, sizeof *self->config->groups);
+    if (!self->config->groups)
+        return wrong(self, "out of memory");
+    for (zconfig_t *group = zconfig_child(item); group; group = zconfig_next(group)) {
+        next_item(&self->lines);
+        if (!take_group(self, group))
+            return false;
+    }
+    self->options->groups = self->config->groups;
+    self->options->group_count = self->config->group_count;
+    return true;
+}
+
+/* True; or self->lines.number is the line and self->problem what is wrong. */
+static bool take_all(reading_t *self) {
+    for (zconfig_t *item = zconfig_child(self->config->root); item; item = zconfig_next(item)) {
+        next_item(&self->lines);
+        bool good = strcmp(zconfig_name(item), "groups") == 0 ? take_groups(self, item)
+                                                              : take_setting(self, item);
+        if (!good)
             return false;
     }
     return true;
@@ -237,11 +317,10 @@ static char *read_file(const char *path) {
 
 static bool parse(fob_config_t *self, const char *path, const char *content,
                   fob_bus_options_t *options, char *text, size_t size) {
-    char problem[256];
     unsigned number = 0;
-    const char *wrong = check_lines(content, &number);
-    if (wrong) {
-        snprintf(text, size, "%s:%u: %s", path, number, wrong);
+    const char *problem = check_lines(content, &number);
+    if (problem) {
+        snprintf(text, size, "%s:%u: %s", path, number, problem);
         return false;
     }
     self->root = zconfig_str_load(content);
@@ -249,9 +328,10 @@ static bool parse(fob_config_t *self, const char *path, const char *content,
         snprintf(text, size, "%s: this is not a ZPL file", path);
         return false;
     }
-    if (take_all(self, options, content, &number, problem, sizeof problem))
+    reading_t reading = {.config = self, .options = options, .lines = {.at = content}};
+    if (take_all(&reading))
         return true;
-    snprintf(text, size, "%s:%u: %s", path, number, problem);
+    snprintf(text, size, "%s:%u: %s", path, reading.lines.number, reading.problem);
     return false;
 }
 
@@ -272,6 +352,7 @@ void fob_config_destroy(fob_config_t **self_p) {
     if (!self)
         return;
     zconfig_destroy(&self->root);
+    free(self->groups);
     free(self);
     *self_p = NULL;
 }

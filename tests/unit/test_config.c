@@ -104,6 +104,57 @@ static void a_bad_value_says_what_would_be_a_good_one(void **state) {
     refused("max_groups = 0\n", 1, "max_groups");
 }
 
+static void what_the_bus_would_refuse_is_named_with_its_line(void **state) {
+    (void)state;
+    refused("port = 7670\nsync = interval=2000000d\n", 2, "interval=D");
+    refused("sync = interval=0s\n", 1, "interval=D");
+    refused("port = 7670\nheartbeat = 2h\n", 2, "60s");
+    refused("max_event = 1GiB\n", 1, "512 MiB");
+    fob_config_t *config = load("sync = interval=1h\n");
+    if (!config)
+        fail_msg("%s", text);
+    fob_config_destroy(&config);
+}
+
+static void groups_are_declared_by_name_and_pattern(void **state) {
+    (void)state;
+    fob_config_t *config = load("port = 7000\n"
+                                "groups\n"
+                                "    emails   # to customers\n"
+                                "        pattern = order.*\n"
+                                "\n"
+                                "# another\n"
+                                "    shop.bills-2\n"
+                                "        pattern = \"shop.>\"\n"
+                                "retain = 1h\n");
+    if (!config)
+        fail_msg("%s", text);
+    assert_int_equal(options.group_count, 2);
+    assert_string_equal(options.groups[0].name, "emails");
+    assert_string_equal(options.groups[0].pattern, "order.*");
+    assert_string_equal(options.groups[1].name, "shop.bills-2");
+    assert_string_equal(options.groups[1].pattern, "shop.>");
+    assert_int_equal(options.port, 7000);
+    assert_int_equal(options.retain_ms, 3600000);
+    fob_config_destroy(&config);
+}
+
+static void a_bad_group_is_named_with_its_line(void **state) {
+    (void)state;
+    refused("groups\n    emails\n        pattern = a..b\n", 3, "a..b");
+    refused("groups\n    emails\n    bills\n        pattern = a\n", 2, "no pattern");
+    refused("groups\n    emails\n        pattern = a\n    emails\n        pattern = a\n", 4,
+            "twice");
+    refused("groups\n    emails\n        lease = 5s\n", 3, "lease");
+    refused("groups\n    emails\n        pattern = a\n        pattern = b\n", 4, "one pattern");
+    refused("groups\n    e mails\n        pattern = a\n", 2, "name");
+    refused("groups\n        pattern = a\n", 2, "4 spaces");
+    refused("groups\n  emails\n", 2, "4 spaces");
+    refused("groups\n\temails\n", 2, "4 spaces");
+    refused("groups = emails\n", 1, "no value");
+    refused("groups\n    emails\n        pattern\n", 3, "KEY = VALUE");
+}
+
 static void what_is_no_setting_is_named_with_its_line(void **state) {
     (void)state;
     refused("port = 7670\nhello world\n", 2, "KEY = VALUE");
@@ -130,4 +181,7 @@ FOB_MAIN(FOB_CASE(every_setting_is_taken), FOB_CASE(what_is_not_named_keeps_its_
          FOB_CASE(an_unknown_setting_is_named_with_its_line),
          FOB_CASE(a_bad_value_says_what_would_be_a_good_one),
          FOB_CASE(what_is_no_setting_is_named_with_its_line),
-         FOB_CASE(a_setting_given_twice_is_an_error), FOB_CASE(a_file_that_is_not_there_is_named))
+         FOB_CASE(what_the_bus_would_refuse_is_named_with_its_line),
+         FOB_CASE(groups_are_declared_by_name_and_pattern),
+         FOB_CASE(a_bad_group_is_named_with_its_line), FOB_CASE(a_setting_given_twice_is_an_error),
+         FOB_CASE(a_file_that_is_not_there_is_named))
