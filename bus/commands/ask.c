@@ -7,14 +7,24 @@
 
 #define DEFAULT_MS 3000
 
-int fob_ask(const fob_cli_t *cli, const fob_wire_t *question, fob_answer_t *answer) {
+int fob_ask_for(const fob_cli_t *cli, const fob_wire_t *question, fob_answer_t *answer,
+                fob_status_t *status) {
     *answer = (fob_answer_t){0};
+    *status = FOB_OK;
     int code = fob_cli_check_bus(cli);
     if (code != FOB_EXIT_OK)
         return code;
     int64_t timeout_ms = cli->connect_timeout_ms ? cli->connect_timeout_ms : DEFAULT_MS;
-    fob_status_t status = fob_request(fob_cli_bus(cli), question, timeout_ms * FOB_MS, answer);
-    return status == FOB_OK ? FOB_EXIT_OK : fob_fail_status(cli, status, answer->text);
+    *status = fob_request(fob_cli_bus(cli), question, timeout_ms * FOB_MS, answer);
+    return FOB_EXIT_OK;
+}
+
+int fob_ask(const fob_cli_t *cli, const fob_wire_t *question, fob_answer_t *answer) {
+    fob_status_t status;
+    int code = fob_ask_for(cli, question, answer, &status);
+    if (code != FOB_EXIT_OK || status == FOB_OK)
+        return code;
+    return fob_fail_status(cli, status, answer->text);
 }
 
 static bool to_text(const fob_cli_t *cli, const fob_answer_t *answer, fob_buf_t *text) {

@@ -11,6 +11,11 @@
  * *answer is filled. Else the exit code, and it was said why. fob_answer_clear it in every case. */
 int fob_ask(const fob_cli_t *cli, const fob_wire_t *question, fob_answer_t *answer);
 
+/* The same for a caller who has a better word for a refusal: FOB_EXIT_OK also then, and *status is
+ * what became of it. */
+int fob_ask_for(const fob_cli_t *cli, const fob_wire_t *question, fob_answer_t *answer,
+                fob_status_t *status);
+
 /* Prints the answer's body as one line of JSON. FOB_EXIT_OK, or it was said why not. */
 int fob_ask_print(const fob_cli_t *cli, const fob_answer_t *answer);
 

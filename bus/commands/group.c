@@ -42,11 +42,19 @@ static int group_add(const fob_cli_t *cli, const fob_args_t *args) {
 static int group_rm(const fob_cli_t *cli, const fob_args_t *args) {
     fob_wire_t question = {.verb = FOB_VERB_GROUP_REMOVE};
     fob_answer_t answer;
-    int code = fob_cli_check_group(cli, args->args[0]);
+    fob_status_t status;
+    const char *name = args->args[0];
+    int code = fob_cli_check_group(cli, name);
     if (code != FOB_EXIT_OK)
         return code;
-    FOB_SET(&question, group, fob_slice_str(args->args[0]));
-    code = fob_ask(cli, &question, &answer);
+    FOB_SET(&question, group, fob_slice_str(name));
+    code = fob_ask_for(cli, &question, &answer, &status);
+    if (code == FOB_EXIT_OK && status == FOB_NO_GROUP)
+        code = fob_fail(cli, FOB_EXIT_NONE,
+                        "there is no group %.80s, nothing to remove: \"fob group ls\" lists them",
+                        name);
+    else if (code == FOB_EXIT_OK && status != FOB_OK)
+        code = fob_fail_status(cli, status, answer.text);
     fob_answer_clear(&answer);
     return code;
 }

@@ -1,5 +1,7 @@
 #include "bus/commands/commands.h"
 #include "bus/commands/config.h"
+#include "bus/commands/folder.h"
+#include "bus/journal/folder.h"
 #include "bus/settings.h"
 #include "proto/cli/options.h"
 
@@ -15,7 +17,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -69,36 +70,20 @@ static int choose_folder(serve_t *self) {
         self->bus.data = NULL;
         return FOB_EXIT_OK;
     }
-    const char *home = getenv("HOME");
-    const char *chosen = self->bus.data ? self->bus.data : getenv("FOB_DATA");
-    int size;
-    if (chosen && chosen[0])
-        size = snprintf(self->folder, sizeof self->folder, "%s", chosen);
-    else if (home && home[0])
-        size = snprintf(self->folder, sizeof self->folder, "%s/.local/share/fob", home);
-    else
-        return fob_fail(&self->cli, FOB_EXIT_USAGE,
-                        "there is no home to keep data in: say --data DIR, or --memory");
-    if (size < 0 || (size_t)size >= sizeof self->folder)
-        return fob_fail(&self->cli, FOB_EXIT_USAGE, "the folder's name is too long");
+    if (!fob_data_folder(self->bus.data, self->folder, sizeof self->folder))
+        return fob_fail(
+            &self->cli, FOB_EXIT_USAGE,
+            "there is no home to keep data in, or its name is too long: say --data DIR, "
+            "or --memory");
     self->bus.data = self->folder;
     return FOB_EXIT_OK;
 }
 
-/* Makes the folders above; the bus makes the last one itself. */
-static int make_parents(serve_t *self) {
-    for (char *at = self->folder + 1; self->bus.data && *at; at++) {
-        if (*at != '/')
-            continue;
-        *at = 0;
-        int failed = mkdir(self->folder, 0755) != 0 && errno != EEXIST;
-        int problem = errno;
-        *at = '/';
-        if (failed)
-            return fob_fail(&self->cli, FOB_EXIT_FOLDER, "the folder %s cannot be made: %s",
-                            self->folder, strerror(problem));
-    }
-    return FOB_EXIT_OK;
+static int make_folder(serve_t *self) {
+    if (!self->bus.data || fob_folder_make(self->folder) == 0)
+        return FOB_EXIT_OK;
+    return fob_fail(&self->cli, FOB_EXIT_FOLDER, "the folder %s cannot be made: %s", self->folder,
+                    strerror(errno));
 }
 
 /* A share of the file system in bytes; 80% is what the bus takes by itself. */
@@ -106,13 +91,8 @@ static int settle_share(serve_t *self) {
     unsigned share = self->config ? fob_config_disk_share(self->config) : 0;
     if (share == 0 || !self->bus.data)
         return FOB_EXIT_OK;
-    char parent[PATH_MAX];
-    snprintf(parent, sizeof parent, "%s", self->folder);
-    char *slash = strrchr(parent, '/');
-    if (slash && slash != parent)
-        *slash = 0;
     struct statvfs disk;
-    if (statvfs(self->folder, &disk) != 0 && statvfs(slash ? parent : ".", &disk) != 0)
+    if (statvfs(self->folder, &disk) != 0)
         return fob_fail(&self->cli, FOB_EXIT_FOLDER, "the size of the disk of %s is not known: %s",
                         self->folder, strerror(errno));
     self->bus.max_disk = (uint64_t)disk.f_blocks * disk.f_frsize / 100 * share;
@@ -177,12 +157,17 @@ static int settle_options(serve_t *self) {
 static void raise_descriptors(serve_t *self) {
     struct rlimit limit;
     rlim_t wanted = (self->bus.max_connections ? self->bus.max_connections : 10000) + 100;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        fob_note(&self->cli, "how many files may be open is not known: %s", strerror(errno));
         return;
+    }
+    rlim_t before = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return;
-    if (limit.rlim_cur < wanted)
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        fob_note(&self->cli, "the limit of open files cannot be raised: %s", strerror(errno));
+        limit.rlim_cur = before;
+    }
+    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < wanted)
         fob_note(&self->cli,
                  "%llu open files are allowed, max_connections may need %llu: raise ulimit -n, or "
                  "lower max_connections",
@@ -258,7 +243,7 @@ int fob_command_serve(int argc, char **argv) {
     else
         check = true; /* nothing to run */
     if (code == FOB_EXIT_OK && !check) {
-        code = make_parents(&self);
+        code = make_folder(&self);
         if (code == FOB_EXIT_OK)
             code = settle_share(&self);
         if (code == FOB_EXIT_OK)

@@ -41,6 +41,7 @@ static void an_event_is_stored_delivered_and_settled(void **state) {
     assert_int_equal(dealer_receipts(scene.publisher, 1, 1, FOB_OK), 1);
     dealer_deliveries(scene.one, 1, &offset, &token);
     assert_int_equal(offset, 1);
+    assert_true(dealer_figure(scene.admin, "emails", "pinned_bytes") > 0);
     dealer_settle(scene.one, "emails", 1, FOB_KIND_ACK, offset, 1, token);
     const fob_wire_t *settled = dealer_expect(scene.one, FOB_VERB_SETTLED);
     assert_int_equal(settled->seq, 1);
@@ -48,6 +49,7 @@ static void an_event_is_stored_delivered_and_settled(void **state) {
     assert_int_equal(dealer_figure(scene.admin, "emails", "accepted"), 1);
     assert_int_equal(dealer_figure(scene.admin, "emails", "acked"), 1);
     assert_int_equal(dealer_figure(scene.admin, "emails", "leased"), 0);
+    assert_int_equal(dealer_figure(scene.admin, "emails", "pinned_bytes"), 0);
     assert_int_equal(dealer_figure(scene.admin, NULL, "events_in"), 1);
     assert_int_equal(dealer_figure(scene.admin, NULL, "publishers"), 1);
     assert_int_equal(dealer_figure(scene.admin, NULL, "workers"), 2);

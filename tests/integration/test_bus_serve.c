@@ -162,9 +162,75 @@ static void the_limit_of_open_files_is_raised(void **state) {
     process_destroy(&bus);
 }
 
-FOB_MAIN(FOB_CASE(it_says_one_line_when_it_is_ready), FOB_CASE(sigterm_ends_it_with_0),
-         FOB_CASE(sigint_ends_it_with_0), FOB_CASE(under_nohup_a_hang_up_does_not_end_it),
-         FOB_CASE(a_port_in_use_is_71_and_named), FOB_CASE(a_folder_in_use_is_73_and_named),
+static void write_file(const char *path, const char *text) {
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void groups_of_the_config_are_made_and_kept(void **state) {
+    (void)state;
+    char *folder = process_folder(), path[512], data[512], *out;
+    int port = process_port();
+    snprintf(path, sizeof path, "%s/fob.cfg", folder);
+    snprintf(data, sizeof data, "%s/data", folder);
+    write_file(path, "groups\n    emails\n        pattern = order.*\n");
+    for (int run = 0; run < 2; run++) { /* missing, then there */
+        process_t *bus = process_serve(port, "--data", data, "--config", path, NULL);
+        assert_int_equal(process_run_fob(NULL, &out, NULL, "group", "show", "emails", "--bus",
+                                         process_bus(port), NULL),
+                         0);
+        assert_non_null(strstr(out, "order.*"));
+        free(out);
+        process_signal(bus, SIGTERM);
+        assert_int_equal(process_wait(bus, 10000), 0);
+        process_destroy(&bus);
+    }
+    write_file(path, "groups\n    emails\n        pattern = shop.>\n");
+    REFUSED(78, "order.*", "--data", data, "--port", port_text(port), "--config", path);
+    REFUSED(78, "shop.>", "--data", data, "--port", port_text(port), "--config", path);
+    process_folder_remove(&folder);
+}
+
+static void a_group_that_is_not_there_is_named_with_what_to_do(void **state) {
+    (void)state;
+    int port = process_port();
+    char *err;
+    process_t *bus = process_serve(port, "--memory", NULL);
+    assert_int_equal(
+        process_run_fob(NULL, NULL, &err, "group", "rm", "nope", "--bus", process_bus(port), NULL),
+        66);
+    assert_non_null(strstr(err, "no group nope, nothing to remove"));
+    free(err);
+    assert_int_equal(process_run_fob(NULL, NULL, &err, "group", "show", "nope", "--bus",
+                                     process_bus(port), NULL),
+                     66);
+    assert_non_null(strstr(err, "no group nope"));
+    assert_non_null(strstr(err, "fob group ls"));
+    free(err);
+    process_destroy(&bus);
+}
+
+/* A hard limit too low: it says so, and serves. */
+static void too_few_open_files_are_told(void **state) {
+    (void)state;
+    char command[256];
+    snprintf(command, sizeof command,
+             "ulimit -n 200; exec \"$FOB_BINARY\" serve --memory --port %d", process_port());
+    const char *const argv[] = {"sh", "-c", command, NULL};
+    process_t *bus = process_spawn(argv);
+    assert_non_null(process_line_with(bus, PROCESS_OUT, " ready: ", 10000));
+    assert_non_null(process_line_with(bus, PROCESS_ERR, "ulimit -n", 10000));
+    process_destroy(&bus);
+}
+
+FOB_MAIN(FOB_CASE(groups_of_the_config_are_made_and_kept),
+         FOB_CASE(a_group_that_is_not_there_is_named_with_what_to_do),
+         FOB_CASE(too_few_open_files_are_told), FOB_CASE(it_says_one_line_when_it_is_ready),
+         FOB_CASE(sigterm_ends_it_with_0), FOB_CASE(sigint_ends_it_with_0),
+         FOB_CASE(under_nohup_a_hang_up_does_not_end_it), FOB_CASE(a_port_in_use_is_71_and_named),
+         FOB_CASE(a_folder_in_use_is_73_and_named),
          FOB_CASE(a_config_error_is_78_with_file_and_line),
          FOB_CASE(checking_settings_runs_nothing), FOB_CASE(folders_on_the_way_are_made),
          FOB_CASE(an_open_address_must_be_meant), FOB_CASE(contradictions_are_usage_errors),
