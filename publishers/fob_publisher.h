@@ -55,7 +55,8 @@ typedef struct {
                                    3 s; negative: none */
     /* Runs inside fob_publisher_dispatch and fob_publisher_flush, and inside a fob_publisher_send
      * that finds four windows of receipts waiting: so these are bounded, and a program that only
-     * sends and flushes is never stuck. On the caller's thread; it may send. NULL: nobody asks. */
+     * sends and flushes is never stuck. On the caller's thread, and on one thread at a time, so
+     * hold no lock over these calls that it takes. It may send. NULL: nobody asks. */
     fob_receipt_fn *on_receipt;
     void *on_receipt_arg;
     /* 1: after the first event that is not stored none after it is sent: those end with CLOSED,

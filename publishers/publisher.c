@@ -36,6 +36,7 @@ struct fob_publisher {
     int64_t announced; /* when the conduit's thread wakes by itself */
     uint64_t owed;     /* receipts owed at the end of the round before */
     size_t backlog;    /* receipts that may wait for dispatch */
+    bool dispatching;  /* on_receipt runs on some thread: on one at a time */
     fob_buf_t headers; /* encoded, of the event being sent */
     char trouble[512];
     fob_status_t trouble_status;
@@ -323,6 +324,11 @@ static bool receipts_pile(const fob_publisher_t *self) {
     return self->receipts.wanted && self->receipts.waiting >= self->backlog && calling != self;
 }
 
+/* Another thread runs on_receipt: it tells when it is done. */
+static bool dispatched_elsewhere(const fob_publisher_t *self) {
+    return self->dispatching && calling != self;
+}
+
 static size_t receipts_drain(fob_publisher_t *self);
 
 /* One try, with the lock held. */
@@ -375,7 +381,7 @@ static fob_status_t send_event(fob_publisher_t *self, const char *topic, const v
         status = offer(self, &event, options, deadline, number ? number : &unused);
         if (status != FOB_AGAIN || !wait)
             break;
-        if (receipts_pile(self))
+        if (receipts_pile(self) && !dispatched_elsewhere(self))
             continue;
         if (!fob_conduit_wait(self->conduit, deadline)) {
             status = no_room(self);
@@ -410,8 +416,8 @@ static void callbacks_run(fob_publisher_t *self, const uint8_t *bytes, size_t si
     calling = outer;
 }
 
-/* Hands out what waits now, giving up the lock for the callbacks. Returns how many. */
-static size_t receipts_drain(fob_publisher_t *self) {
+/* Takes what waits now and runs the callbacks, giving up the lock for them. Returns how many. */
+static size_t receipts_hand_out(fob_publisher_t *self) {
     _Alignas(8) uint8_t bytes[PUBLISHER_TAKE];
     size_t left = self->receipts.waiting, done = 0;
     while (left && self->receipts.waiting) {
@@ -433,6 +439,19 @@ static size_t receipts_drain(fob_publisher_t *self) {
     return done;
 }
 
+/* Hands out what waits now, unless another thread does. Returns how many. */
+static size_t receipts_drain(fob_publisher_t *self) {
+    if (dispatched_elsewhere(self))
+        return 0;
+    bool inside = self->dispatching; /* called from on_receipt */
+    self->dispatching = true;
+    size_t done = receipts_hand_out(self);
+    self->dispatching = inside;
+    if (done && !inside)
+        fob_conduit_signal(self->conduit);
+    return done;
+}
+
 static int64_t until_after(int64_t timeout_ms) {
     return at_after(mono_now(), after_ms(timeout_ms, 0));
 }
@@ -440,11 +459,17 @@ static int64_t until_after(int64_t timeout_ms) {
 size_t fob_publisher_dispatch(fob_publisher_t *self, int64_t timeout_ms) {
     int64_t until = until_after(timeout_ms);
     fob_conduit_lock(self->conduit);
-    while (!self->receipts.waiting && timeout_ms != 0 && fob_conduit_wait(self->conduit, until))
+    while ((!self->receipts.waiting || dispatched_elsewhere(self)) && timeout_ms != 0 &&
+           fob_conduit_wait(self->conduit, until))
         ;
     size_t done = receipts_drain(self);
     fob_conduit_unlock(self->conduit);
     return done;
+}
+
+/* Whether every event sent before these marks has its receipt. */
+static bool all_below(const fob_publisher_t *self, uint64_t number, uint64_t mark) {
+    return fob_session_done_below(self->session, number) && fob_fire_done_below(self->fire, mark);
 }
 
 fob_status_t fob_publisher_flush(fob_publisher_t *self, int64_t timeout_ms) {
@@ -454,13 +479,11 @@ fob_status_t fob_publisher_flush(fob_publisher_t *self, int64_t timeout_ms) {
     uint64_t mark = fob_fire_mark(self->fire);
     bool done = false, in_time = true;
     for (;;) {
-        done =
-            fob_session_done_below(self->session, target) && fob_fire_done_below(self->fire, mark);
+        done = all_below(self, target, mark);
         receipts_drain(self);
-        if (done || !in_time)
+        if ((done && !dispatched_elsewhere(self)) || !in_time)
             break;
-        if (!fob_session_done_below(self->session, target) ||
-            !fob_fire_done_below(self->fire, mark))
+        if (!all_below(self, target, mark) || dispatched_elsewhere(self))
             in_time = fob_conduit_wait(self->conduit, until);
     }
     fob_status_t status = done ? fob_receipts_verdict(&self->receipts) : FOB_AGAIN;

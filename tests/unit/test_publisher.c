@@ -229,15 +229,15 @@ static void receipts_that_nobody_dispatches_are_bounded(void **state) {
     publisher_start(b, (fob_publisher_options_t){.window = 4, .deadline_ms = 20000});
     uint64_t taken = 0, serial = 0;
     struct pollfd news = {.fd = fob_publisher_fd(b->publisher), .events = POLLIN};
-    /* The bound is reached once nothing is under way and there is still no room. */
-    for (fob_status_t status = FOB_OK; taken < 1000; taken += status == FOB_OK) {
-        status = fob_publisher_try_send(b->publisher, "t0", &serial, sizeof serial, NULL, NULL);
-        if (status == FOB_AGAIN && taken >= 16)
-            break;
+    /* A full window has room again at once, as the bus answers: this stays full. */
+    for (int full = 0; full < 50 && taken <= 100; full++) {
+        bool ok = fob_publisher_try_send(b->publisher, "t0", &serial, sizeof serial, NULL, NULL) ==
+                  FOB_OK;
+        taken += ok;
+        full = ok ? 0 : full;
+        fake_bus_pause();
     }
     assert_in_range(taken, 16, 20);
-    WAIT_FOR(fob_publisher_try_send(b->publisher, "t0", &serial, sizeof serial, NULL, NULL) ==
-             FOB_AGAIN);
     assert_int_equal(poll(&news, 1, 0), 1);
     assert_int_equal(b->receipts, 0); /* try_send never runs it */
     WAIT_FOR((fob_publisher_dispatch(b->publisher, 10), b->receipts >= taken));
@@ -256,7 +256,6 @@ static void a_program_that_only_sends_and_flushes_gets_every_receipt(void **stat
     assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_OK);
     assert_int_equal(b->receipts, 500);
     assert_true(b->in_order);
-    check_stored_in_order(b, 500);
     bench_free(b);
 }
 
@@ -303,9 +302,7 @@ static void a_full_window_makes_send_wait_and_try_send_say_again(void **state) {
     assert_int_equal(fob_publisher_try_send(b->publisher, "t0", &serial, sizeof serial, NULL, NULL),
                      FOB_AGAIN);
     int64_t begun = fake_bus_clock();
-    /* The first has its receipt (UNKNOWN_OUTCOME) after 100 ms, but its number is not answered: no
-     * room.
-     */
+    /* The first has its receipt after 100 ms, but its number is not answered: no room. */
     assert_int_equal(fob_publisher_send(b->publisher, "t0", &serial, sizeof serial, &brief, NULL),
                      FOB_BUSY);
     assert_true(fake_bus_clock() - begun >= 100);
@@ -347,6 +344,7 @@ static void several_threads_send_each_in_its_own_order(void **state) {
     assert_int_equal(fob_publisher_flush(b->publisher, -1), FOB_OK);
     fake_bus_stop(b->bus);
     uint64_t last[MODEL_TOPICS] = {0};
+    assert_int_equal(b->receipts, MODEL_TOPICS * 5000); /* never on two threads at once */
     assert_int_equal(b->model->head, MODEL_TOPICS * 5000);
     for (uint64_t i = 0; i < b->model->head; i++)
         assert_int_equal(b->model->stored[i].serial, ++last[b->model->stored[i].topic]);
