@@ -88,6 +88,7 @@ static void a_share_of_the_disk_is_told_apart(void **state) {
 static void an_unknown_setting_is_named_with_its_line(void **state) {
     (void)state;
     refused("bind = 127.0.0.1\n\n# more\nprot = 7670\n", 4, "\"prot\"");
+    refused("prot = 7670\n", 1, "DEFAULTS in fob(1)");
 }
 
 static void a_bad_value_says_what_would_be_a_good_one(void **state) {
