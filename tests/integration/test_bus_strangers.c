@@ -98,12 +98,21 @@ static void hello_and_goodbye(fob_buf_t *out) {
     put_message(out, &(fob_wire_t){.verb = FOB_VERB_GOODBYE});
 }
 
+/* From another address than the tests' own, and reusable: ten thousand closed connections keep
+ * their ports for a minute, and would keep other tests from listening there. */
 static void dial(caller_t *self, uint16_t port, const fob_buf_t *words) {
+    struct sockaddr_in from = {.sin_family = AF_INET};
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int yes = 1;
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     self->have = 0;
     self->fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(self->fd >= 0);
+    assert_int_equal(setsockopt(self->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
+    assert_int_equal(setsockopt(self->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes),
+                     0);
+    assert_int_equal(bind(self->fd, (struct sockaddr *)&from, sizeof from), 0);
     assert_int_equal(connect(self->fd, (struct sockaddr *)&to, sizeof to), 0);
     assert_int_equal(send(self->fd, words->data, words->size, MSG_NOSIGNAL), words->size);
 }
