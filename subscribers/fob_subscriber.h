@@ -39,6 +39,10 @@ FOB_EXPORT fob_status_t fob_subscriber_next(fob_subscriber_t *self, fob_event_t 
  * when an unknown number more may have passed. */
 FOB_EXPORT uint64_t fob_subscriber_lost(fob_subscriber_t *self, uint64_t *pauses);
 
+/* Messages so far that broke the protocol: dropped, where the events in them could not be told. A
+ * fire-and-forget publisher that sends nonsense is the usual cause. */
+FOB_EXPORT uint64_t fob_subscriber_malformed(fob_subscriber_t *self);
+
 /* Readable (level-triggered) while next would not wait. */
 FOB_EXPORT int fob_subscriber_fd(fob_subscriber_t *self);
 FOB_EXPORT void fob_subscriber_trouble(fob_subscriber_t *self, char *text, size_t size);

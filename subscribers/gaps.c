@@ -69,15 +69,24 @@ static bool take(entry_t *entry, uint64_t source, fob_slice_t topic) {
     return true;
 }
 
-uint64_t fob_gaps_see(fob_gaps_t *self, uint64_t source, fob_slice_t topic, uint64_t seq,
-                      uint64_t count) {
+bool fob_gaps_see(fob_gaps_t *self, uint64_t source, fob_slice_t topic, uint64_t seq,
+                  uint64_t count, uint64_t most, uint64_t *missing) {
     bool found;
     entry_t *entry = find(self, source, topic, &found);
+    *missing = 0;
+    if (count > UINT64_MAX - seq) {
+        if (found)
+            entry->used = 0;
+        return false;
+    }
     if (!found && !take(entry, source, topic))
-        return 0;
-    uint64_t missing = found && seq > entry->next ? seq - entry->next : 0;
+        return true;
+    uint64_t hole = found && seq > entry->next ? seq - entry->next : 0;
     entry->next = seq + count;
     entry->used = ++self->clock;
     self->last = entry;
-    return missing;
+    if (hole > most)
+        return false;
+    *missing = hole;
+    return true;
 }

@@ -14,10 +14,11 @@ typedef struct fob_gaps fob_gaps_t;
 fob_gaps_t *fob_gaps_new(void); /* NULL: no memory */
 void fob_gaps_destroy(fob_gaps_t **self_p);
 
-/* Events seq .. seq + count - 1 of this source and topic have come. Returns how many are missing
- * before them: 0 for a pair not known before, for one whose numbers went back, and with no memory
- * to remember it. */
-uint64_t fob_gaps_see(fob_gaps_t *self, uint64_t source, fob_slice_t topic, uint64_t seq,
-                      uint64_t count);
+/* Events seq .. seq + count - 1 of this source and topic have come. *missing gets how many are
+ * missing before them: 0 for a pair not known before, for one whose numbers went back, and with no
+ * memory to remember it. False: these numbers cannot be (`most` are not lost at once, and there is
+ * none behind 2^64 - 1): nothing is missing, and the pair's numbering begins anew. */
+bool fob_gaps_see(fob_gaps_t *self, uint64_t source, fob_slice_t topic, uint64_t seq,
+                  uint64_t count, uint64_t most, uint64_t *missing);
 
 #endif

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 
 #define FIRST_CAPACITY 64
+/* A fire-and-forget publisher is a stranger: a hole beyond this is nonsense, not a loss. */
+#define FIRE_HOLE_MOST ((uint64_t)1 << 32)
 
 struct fob_sequencer {
     uint8_t pattern[FOB_TOPIC_MAX];
@@ -18,7 +20,7 @@ struct fob_sequencer {
     fob_queued_t *ring;
     size_t capacity, head, messages; /* capacity: a power of two, or 0 */
     uint64_t events, bytes;          /* in the ring */
-    uint64_t lost, pauses;
+    uint64_t lost, pauses, malformed;
 };
 
 static fob_queued_t *message_at(const fob_sequencer_t *self, size_t index) {
@@ -103,13 +105,15 @@ void fob_sequencer_take(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_
     if (!cast->count || !wanted(self, cast))
         return;
     fob_slice_t bytes = fob_blob_slice(body);
-    self->lost += fob_gaps_see(self->gaps, cast->source, cast->topic, cast->seq, cast->count);
     if (!whole(cast, bytes)) {
-        /* No event is less than four bytes: so much may really have been in it. */
-        uint64_t most = bytes.size / 4 + 1;
-        self->lost += cast->count < most ? cast->count : most;
+        self->malformed++; /* its numbers are not to be believed, either */
         return;
     }
+    uint64_t missing, most = cast->kind == FOB_CAST_FIRE ? FIRE_HOLE_MOST : UINT64_MAX;
+    if (!fob_gaps_see(self->gaps, cast->source, cast->topic, cast->seq, cast->count, most,
+                      &missing))
+        self->malformed++;
+    fob_sequencer_lose(self, missing);
     uint64_t used = self->events + elsewhere, keep = cast->count;
     uint64_t room = used < self->queue ? self->queue - used : 0;
     if (self->bytes + bytes.size > FOB_SEQUENCER_BYTES && self->messages)
@@ -118,7 +122,7 @@ void fob_sequencer_take(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_
         keep = room;
     if (keep && !reserve(self))
         keep = 0;
-    self->lost += cast->count - keep;
+    fob_sequencer_lose(self, cast->count - keep);
     if (keep)
         push(self, cast, body, keep);
 }
@@ -156,7 +160,15 @@ uint64_t fob_sequencer_pauses(const fob_sequencer_t *self) {
 }
 
 void fob_sequencer_lose(fob_sequencer_t *self, uint64_t count) {
-    self->lost += count;
+    self->lost = count > UINT64_MAX - self->lost ? UINT64_MAX : self->lost + count;
+}
+
+void fob_sequencer_spoilt(fob_sequencer_t *self) {
+    self->malformed++;
+}
+
+uint64_t fob_sequencer_malformed(const fob_sequencer_t *self) {
+    return self->malformed;
 }
 
 /* --- a reader's end --- */

@@ -37,7 +37,9 @@ typedef struct fob_sequencer fob_sequencer_t;
 fob_sequencer_t *fob_sequencer_new(fob_slice_t pattern, uint64_t queue);
 void fob_sequencer_destroy(fob_sequencer_t **self_p);
 
-/* A broadcast message came. Takes its own hold on the body. `elsewhere`: events that readers have
+/* A broadcast message came. Takes its own hold on the body. One whose body is not what its head
+ * says is malformed: dropped whole, and not lost. So is the head of one whose number cannot be, but
+ * its events are good. `elsewhere`: events that readers have
  * taken over and not handed out: they count as held. */
 void fob_sequencer_take(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_t *body,
                         uint64_t elsewhere);
@@ -51,6 +53,9 @@ uint64_t fob_sequencer_lost(const fob_sequencer_t *self);
 uint64_t fob_sequencer_pauses(const fob_sequencer_t *self);
 /* An event that was handed over turned out to be damaged. */
 void fob_sequencer_lose(fob_sequencer_t *self, uint64_t count);
+/* A message came that no head could be read of. */
+void fob_sequencer_spoilt(fob_sequencer_t *self);
+uint64_t fob_sequencer_malformed(const fob_sequencer_t *self); /* messages */
 
 /* The batch's next event, to be destroyed by the caller. OK; AGAIN: empty; BAD_EVENT: one was
  * stepped over that cannot be decoded; NO_MEMORY: try again. */

@@ -83,8 +83,11 @@ static void read_messages(fob_subscriber_t *self) {
         fob_status_t status = fob_listener_read(&self->listener, &head, &cast, &body);
         if (status == FOB_AGAIN)
             break;
-        if (status != FOB_OK)
-            continue; /* the hole it leaves in the numbers is counted */
+        if (status != FOB_OK) {
+            if (cast.kind <= FOB_CAST_PROBE)           /* a later version may have more kinds */
+                fob_sequencer_spoilt(self->sequencer); /* the hole it leaves is counted, too */
+            continue;
+        }
         if (cast.kind == FOB_CAST_PROBE)
             self->ever_live |= fob_listener_answered(&self->listener, cast.topic);
         else
@@ -279,6 +282,13 @@ uint64_t fob_subscriber_lost(fob_subscriber_t *self, uint64_t *pauses) {
         *pauses = fob_sequencer_pauses(self->sequencer);
     fob_conduit_unlock(self->conduit);
     return lost;
+}
+
+uint64_t fob_subscriber_malformed(fob_subscriber_t *self) {
+    fob_conduit_lock(self->conduit);
+    uint64_t malformed = fob_sequencer_malformed(self->sequencer);
+    fob_conduit_unlock(self->conduit);
+    return malformed;
 }
 
 int fob_subscriber_fd(fob_subscriber_t *self) {

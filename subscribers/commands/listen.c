@@ -15,7 +15,7 @@ typedef struct {
     fob_subscriber_t *subscriber;
     fob_buf_t out;
     fob_watch_t watch;
-    uint64_t seen, lost, pauses;
+    uint64_t seen, lost, pauses, malformed;
     bool finished;
     int code;
 } listener_t;
@@ -81,8 +81,16 @@ static void tell_losses(listener_t *self) {
     if (pauses > self->pauses)
         fob_note(&self->what->cli,
                  "the connection to the bus was away: events may have passed unseen");
+    uint64_t malformed = fob_subscriber_malformed(self->subscriber);
+    if (malformed > self->malformed)
+        fob_note(&self->what->cli,
+                 "%" PRIu64 " message%s malformed (%" PRIu64
+                 " in all): a fire-and-forget publisher breaks the protocol",
+                 malformed - self->malformed, malformed - self->malformed == 1 ? " was" : "s were",
+                 malformed);
     self->lost = lost;
     self->pauses = pauses;
+    self->malformed = malformed;
 }
 
 static void look(listener_t *self) {

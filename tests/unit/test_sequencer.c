@@ -128,20 +128,62 @@ static void what_a_reader_took_over_counts_as_held(void **state) {
     fob_sequencer_destroy(&s);
 }
 
-static void a_body_that_is_not_what_it_says_is_lost_whole(void **state) {
+static void a_body_that_is_not_what_it_says_is_malformed_and_not_lost(void **state) {
     (void)state;
     fob_sequencer_t *s = fob_sequencer_new(fob_slice_str(">"), 100);
-    fob_cast_t more = cast_of("a", 1, 3), other = cast_of("b", 1, 2), huge = cast_of("c", 1, 1);
+    fob_cast_t more = cast_of("a", 1, 3), other = cast_of("b", 1, 2), less = cast_of("a", 50, 1);
+    fob_cast_t huge = cast_of("c", 1, UINT64_MAX);
+    fob_cast_t *casts[] = {&more, &other, &less, &huge};
     fob_blob_t *two = body_of("a", 2);
-    huge.count = UINT64_MAX;
-    fob_sequencer_take(s, &more, two, 0); /* too short */
-    assert_int_equal(fob_sequencer_lost(s), 3);
-    fob_sequencer_take(s, &other, two, 0); /* of another topic */
-    assert_int_equal(fob_sequencer_lost(s), 5);
-    fob_sequencer_take(s, &huge, two, 0); /* no more than can have been in it */
-    assert_true(fob_sequencer_lost(s) < 20);
-    assert_int_equal(fob_sequencer_queued(s), 0);
+    take(s, "a", 1, 1);
+    for (size_t i = 0; i < 4; i++) {
+        fob_sequencer_take(s, casts[i], two, 0);
+        assert_int_equal(fob_sequencer_malformed(s), i + 1);
+    }
+    take(s, "a", 2, 1); /* their numbers were not believed, either */
+    assert_int_equal(fob_sequencer_lost(s), 0);
+    assert_int_equal(fob_sequencer_queued(s), 2);
     fob_blob_unref(&two);
+    fob_sequencer_destroy(&s);
+}
+
+static void fire(fob_sequencer_t *s, const char *topic, uint64_t seq, uint64_t count) {
+    fob_cast_t cast = cast_of(topic, seq, count);
+    fob_blob_t *body = body_of(topic, count);
+    cast.kind = FOB_CAST_FIRE;
+    cast.offset = 0;
+    fob_sequencer_take(s, &cast, body, 0);
+    fob_blob_unref(&body);
+}
+
+static void a_hostile_publisher_cannot_invent_losses(void **state) {
+    (void)state;
+    const uint64_t jump = (uint64_t)1 << 32;
+    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a"), 100);
+    fire(s, "a", 1, 1);
+    fire(s, "a", UINT64_MAX - 8, 1); /* a jump that cannot be */
+    assert_int_equal(fob_sequencer_malformed(s), 1);
+    fire(s, "a", UINT64_MAX - 5, 1); /* numbered anew from there: two are missing */
+    assert_int_equal(fob_sequencer_lost(s), 2);
+    fire(s, "a", UINT64_MAX, 1); /* no number is behind it */
+    fire(s, "a", UINT64_MAX - 1, 2);
+    assert_int_equal(fob_sequencer_malformed(s), 3);
+    fire(s, "a", 1, 1);
+    fire(s, "a", 2 + jump, 1); /* just possible */
+    assert_int_equal(fob_sequencer_lost(s), 2 + jump);
+    fire(s, "a", 4 + 2 * jump, 1);
+    assert_int_equal(fob_sequencer_lost(s), 2 + jump);
+    assert_int_equal(fob_sequencer_malformed(s), 4);
+    assert_int_equal(fob_sequencer_queued(s), 9); /* the events themselves are good */
+    fob_sequencer_destroy(&s);
+}
+
+static void the_lost_total_does_not_run_over(void **state) {
+    (void)state;
+    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a"), 100);
+    fob_sequencer_lose(s, UINT64_MAX - 1);
+    fob_sequencer_lose(s, 5);
+    assert_true(fob_sequencer_lost(s) == UINT64_MAX);
     fob_sequencer_destroy(&s);
 }
 
@@ -175,6 +217,12 @@ static void what_is_left_in_a_batch_is_freed_with_it(void **state) {
     fob_sequencer_destroy(&s);
 }
 
+static uint64_t see(fob_gaps_t *gaps, uint64_t source, uint64_t seq) {
+    uint64_t missing;
+    assert_true(fob_gaps_see(gaps, source, fob_slice_str("topic"), seq, 1, UINT64_MAX, &missing));
+    return missing;
+}
+
 static void the_table_is_bounded_and_never_invents_a_loss(void **state) {
     (void)state;
     enum { PAIRS = 4 * FOB_GAPS_SETS * FOB_GAPS_WAYS };
@@ -182,11 +230,11 @@ static void the_table_is_bounded_and_never_invents_a_loss(void **state) {
     uint64_t missing = 0;
     for (uint64_t round = 0; round < 2; round++)
         for (uint64_t i = 0; i < PAIRS; i++)
-            missing += fob_gaps_see(gaps, i, fob_slice_str("topic"), 1 + round, 1);
+            missing += see(gaps, i, 1 + round);
     assert_int_equal(missing, 0);
     /* Those seen last are remembered. */
     for (uint64_t i = PAIRS - 100; i < PAIRS; i++)
-        missing += fob_gaps_see(gaps, i, fob_slice_str("topic"), 5, 1);
+        missing += see(gaps, i, 5);
     assert_int_equal(missing, 200);
     fob_gaps_destroy(&gaps);
 }
@@ -196,7 +244,8 @@ FOB_MAIN(FOB_CASE(events_come_out_one_by_one_in_the_order_taken),
          FOB_CASE(a_hole_counts_per_source_and_topic),
          FOB_CASE(a_full_queue_loses_the_newest_event_by_event),
          FOB_CASE(what_a_reader_took_over_counts_as_held),
-         FOB_CASE(a_body_that_is_not_what_it_says_is_lost_whole),
-         FOB_CASE(fire_and_forget_has_no_offsets),
+         FOB_CASE(a_body_that_is_not_what_it_says_is_malformed_and_not_lost),
+         FOB_CASE(a_hostile_publisher_cannot_invent_losses),
+         FOB_CASE(the_lost_total_does_not_run_over), FOB_CASE(fire_and_forget_has_no_offsets),
          FOB_CASE(what_is_left_in_a_batch_is_freed_with_it),
          FOB_CASE(the_table_is_bounded_and_never_invents_a_loss))

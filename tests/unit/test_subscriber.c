@@ -241,6 +241,22 @@ static void a_hole_in_the_numbers_is_counted_as_lost(void **state) {
     radio_free(r);
 }
 
+static void what_cannot_be_read_is_counted_as_malformed(void **state) {
+    (void)state;
+    static const uint8_t later_kind[] = {'t', 0, 0x99, 4, 0, 0, 0, 0, 0, 0, 0, 0};
+    radio_t *r = radio_new();
+    fob_subscriber_t *subscriber = subscribe(r, "t", 0);
+    zmq_send(r->desk, "t\0nonsense", 10, ZMQ_SNDMORE);
+    zmq_send(r->desk, "x", 1, 0);
+    zmq_send(r->desk, later_kind, sizeof later_kind, 0); /* not nonsense: passed over */
+    cast_events(r, "t", 1, 1);
+    expect(subscriber, "t", 1);
+    assert_int_equal(fob_subscriber_malformed(subscriber), 1);
+    assert_int_equal(fob_subscriber_lost(subscriber, NULL), 0);
+    fob_subscriber_destroy(&subscriber);
+    radio_free(r);
+}
+
 static void a_full_queue_loses_the_newest_and_counts_them(void **state) {
     (void)state;
     radio_t *r = radio_new();
@@ -405,6 +421,7 @@ static void bad_options_are_named(void **state) {
 
 FOB_MAIN(FOB_CASE(what_is_published_once_it_is_live_arrives_in_order),
          FOB_CASE(a_hole_in_the_numbers_is_counted_as_lost),
+         FOB_CASE(what_cannot_be_read_is_counted_as_malformed),
          FOB_CASE(a_full_queue_loses_the_newest_and_counts_them),
          FOB_CASE(a_restart_of_the_bus_is_a_pause_that_is_counted),
          FOB_CASE(a_probe_without_an_answer_is_sent_again), FOB_CASE(closing_ends_a_waiting_next),
