@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define DEAD_MAX 1000000u /* dead letters kept of a group, where the config says nothing */
+
 static fob_status_t damaged(fob_core_t *self, uint64_t position, const char *what) {
     snprintf(self->error, sizeof self->error, "commit %llu: %s", (unsigned long long)position,
              what);
@@ -45,6 +47,8 @@ static void answer(fob_writer_t *writer, const fob_record_events_t *record,
 }
 
 static void accept(fob_core_t *self, fob_group_t *group, uint64_t first, uint32_t count) {
+    if (fob_core_holds(self, group->loaded))
+        return;
     group->accepted += count;
     self->unsettled += count;
     if (!self->live)
@@ -57,16 +61,27 @@ static void accept(fob_core_t *self, fob_group_t *group, uint64_t first, uint32_
     fob_core_wake(self, group);
 }
 
-void fob_apply_events(fob_core_t *self, uint64_t position, const fob_record_events_t *record,
-                      const fob_sheet_t *sheet) {
-    self->time_ms = record->time_ms;
+/* What the record means to its session. */
+static void remember(fob_core_t *self, uint64_t position, const fob_record_events_t *record,
+                     const fob_sheet_t *sheet) {
     fob_writer_t *writer = fob_writers_see(&self->writers, record->session, record->time_ms);
     writer->next = record->next_number;
     writer->position = position;
     fob_writer_confirm(writer, record->low);
+    if (sheet)
+        answer(writer, record, sheet);
+}
+
+void fob_apply_events(fob_core_t *self, uint64_t position, const fob_record_events_t *record,
+                      const fob_sheet_t *sheet) {
+    self->time_ms = record->time_ms;
+    const fob_writer_t *known = fob_writers_find(&self->writers, record->session);
+    if (known && fob_core_holds(self, known->loaded))
+        self->writers.uses++;
+    else
+        remember(self, position, record, sheet);
     if (!sheet)
         return;
-    answer(writer, record, sheet);
     self->head += record->count;
     for (uint32_t t = 0; t < sheet->topic_count; t++) {
         const fob_sheet_topic_t *topic = &sheet->topics[t];
@@ -102,6 +117,20 @@ static fob_status_t replay_events(fob_core_t *self, uint64_t position, fob_slice
         fob_apply_events(self, position, &record, sheet);
     fob_sheet_unref(&self->sheets, sheet);
     return status;
+}
+
+static fob_status_t apply_forget(fob_core_t *self, uint64_t position, fob_slice_t bytes) {
+    uint32_t count;
+    if (!fob_record_read_forget(bytes, &count))
+        return damaged(self, position, "forgotten sessions are not what we wrote");
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *session = bytes.data + FOB_RECORD_FORGET_SIZE + i * FOB_SESSION_SIZE;
+        fob_writer_t *writer = fob_writers_find(&self->writers, session);
+        /* A checkpoint has it no more, or as it came back later. */
+        if (writer && !fob_core_holds(self, writer->loaded))
+            fob_writers_forget(&self->writers, writer);
+    }
+    return FOB_OK;
 }
 
 /* --- groups --- */
@@ -175,6 +204,8 @@ static fob_status_t apply_mark(fob_core_t *self, uint64_t position, fob_slice_t 
     fob_group_t *group = fob_groups_by_id(&self->groups, record.group);
     if (!group)
         return damaged(self, position, "a mark of a group that there is not");
+    if (fob_core_holds(self, group->loaded))
+        return FOB_OK;
     group->mark_offset = record.offset;
     group->mark_token = record.token;
     return FOB_OK;
@@ -207,14 +238,16 @@ static bool run_fits(const fob_core_t *self, const fob_group_t *group,
 
 static void bury(fob_core_t *self, fob_group_t *group, const fob_run_record_t *run) {
     uint64_t first = run->flags & FOB_RUN_UNKNOWN ? 0 : first_event(run);
-    group->dead_letters[group->dead_count++] = (fob_dead_t){.offset = first,
-                                                            .count = run->count,
-                                                            .attempts = (uint32_t)run->token,
-                                                            .time_ms = self->time_ms,
-                                                            .reason = run->reason};
+    fob_dead_t dead = {.offset = first,
+                       .count = run->count,
+                       .attempts = (uint32_t)run->token,
+                       .time_ms = self->time_ms,
+                       .reason = run->reason};
+    uint64_t most = self->config.dead_max ? self->config.dead_max : DEAD_MAX;
+    fob_group_bury(group, &dead);
     group->dead += run->count;
-    if (first && first < group->dead_lowest)
-        group->dead_lowest = first;
+    while (group->dead_count > most)
+        fob_group_unbury(group);
 }
 
 void fob_core_schedule(fob_core_t *self, fob_group_t *group, fob_back_entry_t *entry) {
@@ -318,6 +351,10 @@ static fob_status_t apply_runs(fob_core_t *self, uint64_t position, fob_slice_t 
     fob_group_t *group = fob_groups_by_id(&self->groups, id);
     if (!group)
         return damaged(self, position, "settles of a group that there is not");
+    if (fob_core_holds(self, group->loaded)) {
+        self->time_ms = time_ms;
+        return FOB_OK;
+    }
     if (!self->live) { /* our own bytes fit, and room for them was reserved */
         fob_status_t status = check_runs(self, position, group, bytes, count, &events);
         if (status != FOB_OK)
@@ -347,6 +384,8 @@ fob_status_t fob_apply(fob_core_t *self, uint64_t position, fob_slice_t record) 
         return apply_mark(self, position, record);
     case FOB_RECORD_RUNS:
         return apply_runs(self, position, record);
+    case FOB_RECORD_FORGET:
+        return apply_forget(self, position, record);
     default:
         return damaged(self, position, "a record of a kind that this version does not know");
     }

@@ -8,6 +8,7 @@ void fob_back_free(fob_back_t *self) {
     free(self->ready.items);
     free(self->delayed.items);
     fob_map64_free(&self->map);
+    fob_lows_free(&self->lows);
     *self = (fob_back_t){0};
 }
 
@@ -18,9 +19,15 @@ static bool grow_items(fob_back_heap_t *heap, size_t capacity) {
     return items != NULL;
 }
 
+static bool there(const void *owner, const fob_low_t *low) {
+    const fob_back_t *self = owner;
+    return fob_map64_get(&self->map, low->offset) != FOB_MAP64_NONE;
+}
+
 /* Each heap has as much room as the slab, so that moving between them cannot fail. */
 bool fob_back_reserve(fob_back_t *self, size_t more) {
-    if (!fob_map64_reserve(&self->map, more))
+    if (!fob_map64_reserve(&self->map, more) ||
+        !fob_lows_reserve(&self->lows, more, self->count, there, self))
         return false;
     size_t want = (size_t)self->count + more;
     if (want <= self->capacity)
@@ -123,13 +130,8 @@ fob_back_entry_t *fob_back_add(fob_back_t *self, uint64_t offset) {
     }
     self->slab[at] = (fob_back_entry_t){.offset = offset};
     fob_map64_put(&self->map, offset, at);
-    if (self->count++ == 0) {
-        self->lowest = offset;
-        self->lowest_known = true;
-    } else if (offset < self->lowest) {
-        self->lowest = offset;
-        self->lowest_known = true;
-    }
+    fob_lows_push(&self->lows, (fob_low_t){.offset = offset});
+    self->count++;
     self->in_state[FOB_BACK_IDLE]++;
     return &self->slab[at];
 }
@@ -142,8 +144,6 @@ fob_back_entry_t *fob_back_find(const fob_back_t *self, uint64_t offset) {
 void fob_back_remove(fob_back_t *self, fob_back_entry_t *entry) {
     fob_back_set(self, entry, FOB_BACK_IDLE, 0);
     self->in_state[FOB_BACK_IDLE]--;
-    if (entry->offset == self->lowest)
-        self->lowest_known = false;
     fob_map64_remove(&self->map, entry->offset);
     self->count--;
     entry->offset = 0;
@@ -169,14 +169,5 @@ fob_back_entry_t *fob_back_next(const fob_back_t *self, uint32_t *at) {
 }
 
 uint64_t fob_back_lowest(fob_back_t *self) {
-    if (self->count == 0)
-        return UINT64_MAX;
-    if (!self->lowest_known) {
-        self->lowest = UINT64_MAX;
-        uint32_t at = 0;
-        for (fob_back_entry_t *e; (e = fob_back_next(self, &at)) != NULL;)
-            self->lowest = e->offset < self->lowest ? e->offset : self->lowest;
-        self->lowest_known = true;
-    }
-    return self->lowest;
+    return fob_lows_first(&self->lows, there, self);
 }

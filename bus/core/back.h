@@ -7,6 +7,7 @@
 #ifndef FOB_CORE_BACK_H
 #define FOB_CORE_BACK_H
 
+#include "bus/core/lows.h"
 #include "bus/core/map64.h"
 
 typedef enum {
@@ -44,8 +45,7 @@ typedef struct {
     uint32_t in_state[FOB_BACK_STATES];
     fob_map64_t map;
     fob_back_heap_t ready, delayed;
-    uint64_t lowest; /* offset; a lower bound of all, exact when `lowest_known` */
-    bool lowest_known;
+    fob_lows_t lows; /* of all */
 } fob_back_t;
 
 void fob_back_free(fob_back_t *self);
@@ -61,7 +61,7 @@ void fob_back_set(fob_back_t *self, fob_back_entry_t *entry, fob_back_state_t st
 /* The first of a heap, or NULL. */
 fob_back_entry_t *fob_back_ready(const fob_back_t *self);
 fob_back_entry_t *fob_back_delayed(const fob_back_t *self);
-/* The lowest offset; UINT64_MAX where there is none. Walks the table when the lowest went away. */
+/* The lowest offset; UINT64_MAX where there is none. */
 uint64_t fob_back_lowest(fob_back_t *self);
 /* The next used entry at or behind index *at, stepping it; NULL at the end. */
 fob_back_entry_t *fob_back_next(const fob_back_t *self, uint32_t *at);

@@ -3,6 +3,7 @@
 #include "bus/core/state.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define TURNS_KEPT   64
@@ -55,7 +56,7 @@ void fob_core_destroy(fob_core_t **self_p) {
     free(self->items);
     fob_buf_free(&self->rows);
     fob_buf_free(&self->row_heads);
-    fob_buf_free(&self->snapshot);
+    fob_buf_free(&self->snapshot.unit);
     free(self);
 }
 
@@ -67,7 +68,13 @@ const char *fob_core_error(const fob_core_t *self) {
 
 fob_status_t fob_core_replay(fob_core_t *self, uint64_t position, fob_slice_t record) {
     assert(!self->live);
-    if (position <= self->loaded)
+    if (self->snapshot.stage) {
+        snprintf(self->error, sizeof self->error, "the checkpoint has no end");
+        return FOB_DAMAGED;
+    }
+    self->stamp.index = position == self->stamp.position ? self->stamp.index + 1 : 0;
+    self->stamp.position = position;
+    if (fob_stamp_before(self->stamp, self->loaded))
         return FOB_OK;
     self->position = position;
     return fob_apply(self, position, record);
@@ -105,6 +112,7 @@ void fob_core_start(fob_core_t *self, fob_now_t now, uint64_t position) {
     self->resume_until = now.mono_ns + self->config.resume_ms * FOB_MS;
     self->unsettled = 0;
     fob_topics_start(&self->topics, self->head);
+    fob_writers_sort(&self->writers);
     for (fob_writer_t *w = self->writers.newest; w; w = w->older)
         w->position = 0;
     for (size_t i = 0; i < self->groups.count; i++)

@@ -33,6 +33,8 @@ typedef struct {
     uint32_t max_attempts; /* then: dead */
     int64_t backoff_first_ms, backoff_max_ms;
     uint32_t backoff_factor;
+    uint32_t dead_max;    /* dead letters a group keeps; then the oldest is removed; 0: 1,000,000 */
+    uint32_t slice_bytes; /* of a checkpoint, about; 0: 256 KiB */
     int64_t release_first_ms; /* the pause after a release, doubling up to backoff_max_ms */
 } fob_core_config_t;
 
@@ -214,8 +216,9 @@ uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, b
 uint64_t fob_core_hash(const fob_core_t *self);
 
 /* Checkpoint in slices: begin, then next until it says false. Between slices turns go on: each
- * slice says up to which position it is true, and replay heeds that. False with slice->failed: no
- * memory. */
+ * slice says up to which record it is true, and replay heeds that. So a checkpoint counts only when
+ * all that was decided before its last slice is durable, and is followed by every record of the
+ * commits above the position at its begin. False with slice->failed: no memory. */
 void fob_core_checkpoint_begin(fob_core_t *self);
 bool fob_core_checkpoint_next(fob_core_t *self, fob_buf_t *slice);
 

@@ -24,7 +24,6 @@ fob_group_t *fob_group_new(uint32_t id, fob_slice_t name, fob_slice_t pattern, u
     self->since_ms = since_ms;
     self->start = start;
     self->cover.floor = start;
-    self->dead_lowest = UINT64_MAX;
     self->caught_up = true;
     self->gap_from = start;
     self->next_token = 1;
@@ -39,6 +38,7 @@ void fob_group_free(fob_group_t *self) {
     fob_back_free(&self->back);
     fob_grants_free(&self->grants);
     free(self->dead_letters);
+    fob_lows_free(&self->dead_lows);
     free(self->members);
     free(self->text);
     free(self);
@@ -68,14 +68,32 @@ uint64_t fob_group_delayed(const fob_group_t *self) {
 uint64_t fob_group_floor(fob_group_t *self) {
     uint64_t floor = self->cover.floor, back = fob_back_lowest(&self->back);
     floor = back < floor ? back : floor;
-    return self->dead_lowest < floor ? self->dead_lowest : floor;
+    uint64_t dead = fob_group_dead_lowest(self);
+    return dead < floor ? dead : floor;
+}
+
+/* --- dead letters --- */
+
+static bool kept(const void *owner, const fob_low_t *low) {
+    const fob_group_t *self = owner;
+    return low->tag >= self->dead_first;
 }
 
 bool fob_group_reserve_dead(fob_group_t *self, size_t more) {
-    if (self->dead_count + more <= self->dead_capacity)
+    if (!fob_lows_reserve(&self->dead_lows, more, self->dead_count, kept, self))
+        return false;
+    if (self->dead_begin + self->dead_count + more <= self->dead_capacity)
         return true;
+    /* Enough slack in front: close it up. A quarter, so that this is paid by as many removals. */
+    if (self->dead_count + more <= self->dead_capacity &&
+        self->dead_begin >= self->dead_capacity / 4) {
+        memmove(self->dead_letters, self->dead_letters + self->dead_begin,
+                self->dead_count * sizeof *self->dead_letters);
+        self->dead_begin = 0;
+        return true;
+    }
     size_t capacity = self->dead_capacity ? self->dead_capacity : 16;
-    while (capacity < self->dead_count + more)
+    while (capacity < self->dead_begin + self->dead_count + more)
         capacity *= 2;
     fob_dead_t *grown = realloc(self->dead_letters, capacity * sizeof *grown);
     if (!grown)
@@ -84,6 +102,33 @@ bool fob_group_reserve_dead(fob_group_t *self, size_t more) {
     self->dead_capacity = capacity;
     return true;
 }
+
+void fob_group_bury(fob_group_t *self, const fob_dead_t *dead) {
+    uint64_t tag = self->dead_first + self->dead_count;
+    self->dead_letters[self->dead_begin + self->dead_count++] = *dead;
+    if (dead->offset)
+        fob_lows_push(&self->dead_lows, (fob_low_t){dead->offset, tag});
+}
+
+void fob_group_unbury(fob_group_t *self) {
+    const fob_dead_t *oldest = fob_group_dead_at(self, 0);
+    self->dead -= oldest->count;
+    self->removed += oldest->count;
+    self->dead_begin++;
+    self->dead_first++;
+    if (--self->dead_count == 0)
+        self->dead_begin = 0;
+}
+
+const fob_dead_t *fob_group_dead_at(const fob_group_t *self, size_t index) {
+    return &self->dead_letters[self->dead_begin + index];
+}
+
+uint64_t fob_group_dead_lowest(fob_group_t *self) {
+    return fob_lows_first(&self->dead_lows, kept, self);
+}
+
+/* --- the hash --- */
 
 static uint64_t back_hash(const fob_back_t *back) {
     uint64_t sum = 0;
@@ -99,7 +144,7 @@ static uint64_t back_hash(const fob_back_t *back) {
 static uint64_t dead_hash(const fob_group_t *self) {
     uint64_t sum = 0;
     for (size_t i = 0; i < self->dead_count; i++) {
-        const fob_dead_t *d = &self->dead_letters[i];
+        const fob_dead_t *d = fob_group_dead_at(self, i);
         uint64_t fields[] = {d->offset, d->count, d->attempts, (uint64_t)d->time_ms, d->reason, i};
         sum += fob_digest(fields, sizeof fields);
     }
@@ -201,6 +246,11 @@ static size_t place_of_id(const fob_groups_t *self, uint32_t id) {
 fob_group_t *fob_groups_by_id(const fob_groups_t *self, uint32_t id) {
     size_t at = place_of_id(self, id);
     return at < self->count && self->by_id[at]->id == id ? self->by_id[at] : NULL;
+}
+
+fob_group_t *fob_groups_from_id(const fob_groups_t *self, uint32_t id) {
+    size_t at = place_of_id(self, id);
+    return at < self->count ? self->by_id[at] : NULL;
 }
 
 static void insert(fob_group_t **items, size_t count, size_t at, fob_group_t *group) {

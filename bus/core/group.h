@@ -6,6 +6,7 @@
 #include "bus/core/cover.h"
 #include "bus/core/grant.h"
 #include "bus/core/meter.h"
+#include "bus/core/stamp.h"
 #include "proto/slice.h"
 
 #define FOB_MEMBER_NONE UINT32_MAX
@@ -38,15 +39,17 @@ typedef struct fob_group {
     uint64_t mark_offset, mark_token; /* what may have gone out; tokens above are new ones */
     fob_cover_t cover;
     fob_back_t back;
-    fob_dead_t *dead_letters; /* in the order they died */
-    size_t dead_count, dead_capacity;
-    uint64_t dead_lowest; /* offset; UINT64_MAX: none */
+    fob_dead_t *dead_letters; /* [dead_begin...], in the order they died */
+    size_t dead_begin, dead_count, dead_capacity;
+    uint64_t dead_first; /* volatile: how many were removed from the front */
+    fob_lows_t dead_lows;
 
     /* --- volatile --- */
-    uint64_t born;     /* position of the commit that made it; 0: before the start */
-    uint64_t cursor;   /* the next first hand-out is at or above it; 0 while caught_up */
-    bool caught_up;    /* nothing up to the head is left for a first hand-out */
-    uint64_t gap_from; /* from here up to the cursor nothing matches */
+    fob_stamp_t loaded; /* records before it are in what was loaded */
+    uint64_t born;      /* position of the commit that made it; 0: before the start */
+    uint64_t cursor;    /* the next first hand-out is at or above it; 0 while caught_up */
+    bool caught_up;     /* nothing up to the head is left for a first hand-out */
+    uint64_t gap_from;  /* from here up to the cursor nothing matches */
     uint64_t next_token;
     fob_mark_t marks[2]; /* the last two, the newer first */
     bool resuming; /* resume_at..resume_to may be out; nobody else gets it before the window ends */
@@ -78,7 +81,16 @@ uint64_t fob_group_leased(const fob_group_t *self);
 uint64_t fob_group_delayed(const fob_group_t *self);
 /* The lowest offset it needs, as far as records tell. */
 uint64_t fob_group_floor(fob_group_t *self);
+/* Room for `more` dead letters; false: no memory. */
 bool fob_group_reserve_dead(fob_group_t *self, size_t more);
+/* Adds one; there must be room. The books are the caller's. */
+void fob_group_bury(fob_group_t *self, const fob_dead_t *dead);
+/* Removes the oldest, so that it keeps its event no more, and counts it as removed. */
+void fob_group_unbury(fob_group_t *self);
+/* The index-th, the oldest first. */
+const fob_dead_t *fob_group_dead_at(const fob_group_t *self, size_t index);
+/* The lowest offset of a dead letter; UINT64_MAX: none. */
+uint64_t fob_group_dead_lowest(fob_group_t *self);
 /* Hash of the durable part. */
 uint64_t fob_group_hash(const fob_group_t *self);
 
@@ -92,6 +104,8 @@ void fob_groups_free(fob_groups_t *self); /* and the groups */
 bool fob_groups_reserve(fob_groups_t *self);
 fob_group_t *fob_groups_find(const fob_groups_t *self, fob_slice_t name);
 fob_group_t *fob_groups_by_id(const fob_groups_t *self, uint32_t id);
+/* The one with the lowest id that is not below; NULL: none. */
+fob_group_t *fob_groups_from_id(const fob_groups_t *self, uint32_t id);
 /* Takes it; there must be room; its id is higher than any before. */
 void fob_groups_add(fob_groups_t *self, fob_group_t *group);
 /* Takes it out; the caller owns it. */

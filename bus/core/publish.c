@@ -4,8 +4,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define ROWS_MAX  2048 /* in one RECEIPT: its header stays well below the limit */
-#define ROW_BYTES 40   /* of an encoded row, at most */
+#define ROWS_MAX    2048 /* in one RECEIPT: its header stays well below the limit */
+#define FORGET_MOST 2    /* sessions for one that comes: the table shrinks all the same */
+#define ROW_BYTES   40   /* of an encoded row, at most */
 
 /* One PUBLISH on its way. */
 typedef struct {
@@ -147,6 +148,27 @@ static void cast(fob_core_t *core, const fob_sheet_t *sheet, fob_span_t *spans) 
     }
 }
 
+/* Forgets who must make room for this session. False: no memory; what is forgotten stays so. */
+static bool forget_due(offer_t *self) {
+    fob_core_t *core = self->core;
+    fob_open_turn_t *turn = fob_core_open(core);
+    const uint8_t *due[FORGET_MOST];
+    uint32_t count =
+        fob_writers_due(&core->writers, self->session, fob_core_time(core), due, FORGET_MOST);
+    if (count == 0)
+        return true;
+    size_t size = FOB_RECORD_FORGET_SIZE + count * FOB_SESSION_SIZE;
+    uint8_t *bytes = turn && fob_turn_reserve(turn, 1, 0, 0, 0) ? fob_turn_bytes(turn, size) : NULL;
+    if (!bytes)
+        return false;
+    fob_record_write_forget(bytes, due, count);
+    fob_status_t status = fob_apply(core, fob_core_next_position(core), fob_slice(bytes, size));
+    assert(status == FOB_OK);
+    (void)status;
+    fob_turn_record(turn, fob_slice(bytes, size), NULL, 0, 0);
+    return true;
+}
+
 /* Stores the sheet's events, the first as `number`; the session goes on at `next`. FOB_OK,
  * FOB_NO_MEMORY. */
 static fob_status_t store(offer_t *self, fob_sheet_t *sheet, uint64_t number, uint64_t next) {
@@ -160,7 +182,7 @@ static fob_status_t store(offer_t *self, fob_sheet_t *sheet, uint64_t number, ui
                                   .low = self->low,
                                   .next_number = next};
     memcpy(record.session, self->session, FOB_SESSION_SIZE);
-    if (!fob_sheet_route(sheet, &core->topics, &core->groups) ||
+    if (!forget_due(self) || !fob_sheet_route(sheet, &core->topics, &core->groups) ||
         !fob_apply_reserve_events(core, &record, sheet) || !fob_cache_reserve(&core->cache) ||
         !fob_turn_reserve(turn, 1, runs + self->effects_left, 1, 1))
         return FOB_NO_MEMORY;
@@ -194,7 +216,8 @@ static fob_status_t store_nothing(offer_t *self, uint64_t number, uint64_t next)
                                   .low = self->low,
                                   .next_number = next};
     memcpy(record.session, self->session, FOB_SESSION_SIZE);
-    if (!fob_apply_reserve_events(core, &record, NULL) || !fob_turn_reserve(turn, 1, 0, 0, 0))
+    if (!forget_due(self) || !fob_apply_reserve_events(core, &record, NULL) ||
+        !fob_turn_reserve(turn, 1, 0, 0, 0))
         return FOB_NO_MEMORY;
     uint8_t *head = fob_turn_bytes(turn, FOB_RECORD_EVENTS_SIZE);
     if (!head)

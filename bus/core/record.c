@@ -45,6 +45,19 @@ bool fob_record_read_events(fob_slice_t bytes, fob_record_events_t *out) {
            out->next_number - out->first_number >= out->count;
 }
 
+void fob_record_write_forget(uint8_t *out, const uint8_t *const *sessions, uint32_t count) {
+    head(out, FOB_RECORD_FORGET, count);
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(out + FOB_RECORD_FORGET_SIZE + i * FOB_SESSION_SIZE, sessions[i], FOB_SESSION_SIZE);
+}
+
+bool fob_record_read_forget(fob_slice_t bytes, uint32_t *count) {
+    if (!head_is(bytes, FOB_RECORD_FORGET, FOB_RECORD_FORGET_SIZE))
+        return false;
+    *count = fob_get32(bytes.data + 4);
+    return *count > 0 && bytes.size == FOB_RECORD_FORGET_SIZE + (uint64_t)*count * FOB_SESSION_SIZE;
+}
+
 void fob_record_write_group_add(uint8_t *out, const fob_record_group_add_t *record) {
     assert(record->name.size <= UINT8_MAX && record->pattern.size <= UINT8_MAX);
     head(out, FOB_RECORD_GROUP_ADD, record->id);

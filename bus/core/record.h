@@ -14,7 +14,8 @@ typedef enum {
     FOB_RECORD_GROUP_ADD = 2,
     FOB_RECORD_GROUP_REMOVE = 3,
     FOB_RECORD_MARK = 4,
-    FOB_RECORD_RUNS = 5
+    FOB_RECORD_RUNS = 5,
+    FOB_RECORD_FORGET = 6
 } fob_record_kind_t;
 
 /* clang-format off */
@@ -39,6 +40,12 @@ typedef struct {
     uint8_t session[FOB_SESSION_SIZE];
     uint64_t first_number, low, next_number;
 } fob_record_events_t;
+
+/* clang-format off */
+/* Sessions that are forgotten: unseen for too long, or too many.
+ *   0  u8 kind 6   1  3 zero bytes   4  u32 count   8  16 bytes each */
+/* clang-format on */
+#define FOB_RECORD_FORGET_SIZE 8
 
 /* clang-format off */
 /* A new group.
@@ -125,6 +132,7 @@ typedef struct {
 } fob_run_record_t;
 
 void fob_record_write_events(uint8_t *out, const fob_record_events_t *record);
+void fob_record_write_forget(uint8_t *out, const uint8_t *const *sessions, uint32_t count);
 void fob_record_write_group_add(uint8_t *out, const fob_record_group_add_t *record);
 void fob_record_write_group_remove(uint8_t *out, uint32_t id, int64_t time_ms);
 void fob_record_write_mark(uint8_t *out, const fob_record_mark_t *record);
@@ -133,6 +141,8 @@ void fob_record_write_run(uint8_t *out, const fob_run_record_t *run);
 
 /* Readers trust nothing; false: not such a record. `read_events` takes the head only. */
 bool fob_record_read_events(fob_slice_t bytes, fob_record_events_t *out);
+/* The sessions begin at FOB_RECORD_FORGET_SIZE. */
+bool fob_record_read_forget(fob_slice_t bytes, uint32_t *count);
 bool fob_record_read_group_add(fob_slice_t bytes, fob_record_group_add_t *out);
 bool fob_record_read_group_remove(fob_slice_t bytes, uint32_t *id, int64_t *time_ms);
 bool fob_record_read_mark(fob_slice_t bytes, fob_record_mark_t *out);

@@ -10,6 +10,18 @@
 #include "bus/core/turn.h"
 #include "bus/core/writer.h"
 
+/* A checkpoint under way: see checkpoint.c. */
+typedef struct {
+    uint8_t stage;        /* what comes next; 0: none under way */
+    uint8_t kind;         /* of `unit` */
+    fob_buf_t unit;       /* bytes that are true for one stamp; handed out in slices */
+    size_t at;            /* handed out of it */
+    fob_stamp_t stamp;    /* of the unit */
+    uint64_t number;      /* of slices, written or read */
+    uint32_t group, last; /* ids of the groups to go on with and to end before */
+    uint32_t bucket;      /* of the writers to go on with */
+} fob_snapshot_t;
+
 /* An event of a batch of which not all is good or new. */
 typedef struct {
     size_t at, size;
@@ -30,7 +42,8 @@ struct fob_core {
     /* --- volatile --- */
     bool live;          /* started: applying wakes workers and counts rates */
     uint64_t position;  /* of the last commit taken (or replayed) */
-    uint64_t loaded;    /* replay skips up to here: the checkpoint holds it */
+    fob_stamp_t stamp;  /* of the record being replayed */
+    fob_stamp_t loaded; /* replay skips what is before: the checkpoint holds all of it */
     uint64_t unsettled; /* of all groups */
     fob_now_t now;
     fob_topics_t topics;
@@ -53,10 +66,7 @@ struct fob_core {
     uint32_t *match;           /* scratch: by topic of a sheet: match_id for no, + 1 for yes */
     size_t match_capacity;
     uint32_t match_id;
-    fob_buf_t snapshot; /* of a checkpoint, while it is handed out */
-    size_t snapshot_at;
-    uint64_t snapshot_position;
-    bool snapshot_open;
+    fob_snapshot_t snapshot; /* the checkpoint being written, or read */
     uint64_t events_in, busy;
 };
 
@@ -65,6 +75,14 @@ fob_open_turn_t *fob_core_open(fob_core_t *self);
 /* The position that the turn being built will have. */
 static inline uint64_t fob_core_next_position(const fob_core_t *self) {
     return self->position + 1;
+}
+/* The stamp of the record that would be made next. */
+static inline fob_stamp_t fob_core_stamp(const fob_core_t *self) {
+    return (fob_stamp_t){self->position + 1, self->open ? (uint32_t)self->open->record_count : 0};
+}
+/* Whether what was loaded holds the record being replayed. */
+static inline bool fob_core_holds(const fob_core_t *self, fob_stamp_t loaded) {
+    return !self->live && fob_stamp_before(self->stamp, loaded);
 }
 /* The time of a record made now: never goes back. */
 static inline int64_t fob_core_time(const fob_core_t *self) {

@@ -77,6 +77,16 @@ static void explain(const fob_core_t *self, const fob_group_t *group, fob_group_
         explain_waiting(self, group, out);
 }
 
+/* Dead letters keep what they name in the journal, and all that lies above. */
+static void explain_dead(fob_group_t *group, fob_group_stats_t *out) {
+    uint64_t lowest = fob_group_dead_lowest(group);
+    size_t used = strlen(out->why);
+    if (lowest != UINT64_MAX)
+        snprintf(out->why + used, sizeof out->why - used,
+                 "; %llu dead letter%s keep%s events from offset %llu on", ull(out->dead),
+                 plural(out->dead), out->dead == 1 ? "s" : "", ull(lowest));
+}
+
 /* How old the event is at which the group stands, where it is in memory. */
 static int64_t oldest_age(fob_core_t *self, fob_group_t *group) {
     uint64_t back = fob_back_lowest(&group->back), end;
@@ -120,6 +130,7 @@ bool fob_core_group_stats(fob_core_t *self, fob_now_t now, size_t index, fob_gro
         out->busy += self->members.slab[group->members[i]].held.count > 0;
     out->oldest_age_ms = out->ready + out->leased + out->delayed ? oldest_age(self, group) : -1;
     explain(self, group, out);
+    explain_dead(group, out);
     return true;
 }
 

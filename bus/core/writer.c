@@ -69,7 +69,7 @@ static void link_newest(fob_writers_t *self, fob_writer_t *writer) {
     self->newest = writer;
 }
 
-static void forget(fob_writers_t *self, fob_writer_t *writer) {
+void fob_writers_forget(fob_writers_t *self, fob_writer_t *writer) {
     unlink_seen(self, writer);
     fob_writer_t **link = bucket(self, writer->session);
     while (*link != writer)
@@ -123,6 +123,7 @@ static fob_writer_t *add(fob_writers_t *self, const uint8_t *session) {
     writer->begin = writer->count = 0;
     writer->next = 1;
     writer->low = writer->position = 0;
+    writer->loaded = (fob_stamp_t){0};
     memcpy(writer->session, session, FOB_SESSION_SIZE);
     fob_writer_t **link = bucket(self, session);
     writer->chain = *link;
@@ -138,15 +139,57 @@ fob_writer_t *fob_writers_see(fob_writers_t *self, const uint8_t *session, int64
     else
         writer = add(self, session);
     writer->seen_ms = time_ms;
+    writer->use = ++self->uses;
     link_newest(self, writer);
-    while (self->oldest != writer &&
-           (self->count > self->max || self->oldest->seen_ms < time_ms - self->keep_ms)) {
-        fob_writer_t *oldest = self->oldest;
-        assert(oldest->newer); /* this session is the newest */
-        forget(self, oldest);
-        assert(self->oldest != oldest);
-    }
     return writer;
+}
+
+uint32_t fob_writers_due(const fob_writers_t *self, const uint8_t *session, int64_t time_ms,
+                         const uint8_t **out, uint32_t most) {
+    const fob_writer_t *known = fob_writers_find(self, session);
+    uint32_t count = self->count + (known ? 0 : 1), due = 0;
+    for (const fob_writer_t *w = self->oldest; w && w != known && due < most; w = w->newer) {
+        if (count - due <= self->max && w->seen_ms >= time_ms - self->keep_ms)
+            break;
+        out[due++] = w->session;
+    }
+    return due;
+}
+
+/* Merges two lists, chained by `older`, the newest first. */
+static fob_writer_t *merge(fob_writer_t *a, fob_writer_t *b) {
+    fob_writer_t *first = NULL, **link = &first;
+    while (a && b) {
+        fob_writer_t **newer = a->use > b->use ? &a : &b;
+        *link = *newer;
+        link = &(*newer)->older;
+        *newer = *link;
+    }
+    *link = a ? a : b;
+    return first;
+}
+
+void fob_writers_sort(fob_writers_t *self) {
+    fob_writer_t *sorted[32] = {0}; /* sorted[i]: a list of 2^i, or NULL */
+    fob_writer_t *all = NULL;
+    for (fob_writer_t *w = self->newest, *next; w; w = next) {
+        next = w->older;
+        w->older = NULL;
+        unsigned i = 0;
+        for (; sorted[i]; i++) {
+            w = merge(sorted[i], w);
+            sorted[i] = NULL;
+        }
+        sorted[i] = w;
+    }
+    for (unsigned i = 0; i < 32; i++)
+        all = merge(sorted[i], all);
+    self->newest = all;
+    self->oldest = NULL;
+    for (fob_writer_t *w = all; w; w = w->older) {
+        w->newer = self->oldest;
+        self->oldest = w;
+    }
 }
 
 /* --- answers --- */
@@ -198,17 +241,18 @@ uint32_t fob_writer_search(const fob_writer_t *self, uint64_t number) {
 
 /* The order of use is part of it: it decides who is forgotten first. */
 uint64_t fob_writers_hash(const fob_writers_t *self) {
-    uint64_t hash = self->count;
+    uint64_t sum = self->count + self->uses;
     for (const fob_writer_t *w = self->newest; w; w = w->older) {
-        uint64_t fields[] = {hash,     w->next,
+        uint64_t fields[] = {w->use,   w->next,
                              w->low,   (uint64_t)w->seen_ms,
                              w->count, fob_digest(w->session, FOB_SESSION_SIZE)};
-        hash = fob_digest(fields, sizeof fields);
+        uint64_t hash = fob_digest(fields, sizeof fields);
         for (uint32_t i = 0; i < w->count; i++) {
             const fob_answer_t *a = fob_writer_at(w, i);
             uint64_t answer[] = {hash, a->number, a->offset, a->count, a->groups};
             hash = fob_digest(answer, sizeof answer);
         }
+        sum += hash;
     }
-    return hash;
+    return sum;
 }

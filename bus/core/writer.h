@@ -1,12 +1,13 @@
 /* writer: a publisher's session as the bus remembers it: which of its numbers are used, and what
  * was answered.
  *
- * Durable: changed only by records (and forgotten only when one arrives), so that replay comes to
- * the same table. Answers are kept from the publisher's `low` on, so that a resend gets its first
- * receipt again. */
+ * Durable: changed and forgotten only by records, each of which names its sessions, so that replay
+ * comes to the same table also from a checkpoint whose parts are of different ages. Answers are
+ * kept from the publisher's `low` on, so that a resend gets its first receipt again. */
 #ifndef FOB_CORE_WRITER_H
 #define FOB_CORE_WRITER_H
 
+#include "bus/core/stamp.h"
 #include "proto/slice.h"
 #include "proto/wire.h"
 
@@ -19,14 +20,16 @@ typedef struct {
 typedef struct fob_writer fob_writer_t;
 struct fob_writer {
     fob_writer_t *chain;
-    fob_writer_t *newer, *older; /* by when last seen */
+    fob_writer_t *newer, *older; /* by when last seen; in replay in no order */
+    uint64_t use;                /* grows with each record of any session: the order of use */
     uint8_t session[FOB_SESSION_SIZE];
     uint64_t next; /* the number that may come next */
     uint64_t low;
     int64_t seen_ms;
     fob_answer_t *answers; /* a ring, ascending */
     uint32_t begin, count, capacity;
-    uint64_t position; /* volatile: of the last commit that concerns it */
+    uint64_t position;  /* volatile: of the last commit that concerns it */
+    fob_stamp_t loaded; /* volatile: records before it are in what was loaded */
 };
 
 typedef struct {
@@ -36,6 +39,7 @@ typedef struct {
     fob_writer_t *spare; /* for the next one, so that a record cannot fail */
     uint32_t count, max;
     int64_t keep_ms;
+    uint64_t uses;
 } fob_writers_t;
 
 bool fob_writers_init(fob_writers_t *self, uint32_t max, int64_t keep_ms);
@@ -44,9 +48,16 @@ fob_writer_t *fob_writers_find(const fob_writers_t *self, const uint8_t *session
 /* Makes sure that a record of this session with `answers` answers can be applied; false: no memory.
  */
 bool fob_writers_reserve(fob_writers_t *self, const uint8_t *session, uint32_t answers);
-/* The session, new if need be (its next number is then 1), seen at `time_ms`; forgets those unseen
- * for too long and those too many. There must be room. */
+/* The session, new if need be (its next number is then 1), seen at `time_ms`. There must be room.
+ */
 fob_writer_t *fob_writers_see(fob_writers_t *self, const uint8_t *session, int64_t time_ms);
+/* Those to forget when `session` is seen: unseen for too long, or too many. At most `most`; gives
+ * how many. */
+uint32_t fob_writers_due(const fob_writers_t *self, const uint8_t *session, int64_t time_ms,
+                         const uint8_t **out, uint32_t most);
+void fob_writers_forget(fob_writers_t *self, fob_writer_t *writer);
+/* Puts all in the order of use again, after a replay. */
+void fob_writers_sort(fob_writers_t *self);
 /* Adds an answer, joined to the last where it continues it. There must be room. */
 void fob_writer_answer(fob_writer_t *self, fob_answer_t answer);
 /* Moves the publisher's low, dropping answers wholly below it. */

@@ -54,12 +54,18 @@ static void effects_free(kit_effect_t *effects, size_t *count) {
     *count = 0;
 }
 
-static void slices_free(kit_t *kit) {
-    for (size_t i = 0; i < kit->slice_count; i++)
-        fob_buf_free(&kit->slices[i]);
-    free(kit->slices);
-    kit->slices = NULL;
-    kit->slice_count = 0;
+static void slices_free(fob_buf_t **slices, size_t *count) {
+    for (size_t i = 0; i < *count; i++)
+        fob_buf_free(&(*slices)[i]);
+    free(*slices);
+    *slices = NULL;
+    *count = 0;
+}
+
+static void taking_free(kit_t *kit) {
+    slices_free(&kit->taking, &kit->taking_count);
+    kit->taking_on = false;
+    kit->taking_needs = 0;
 }
 
 /* Gives back the turns all of whose commits are durable. */
@@ -86,7 +92,8 @@ void kit_free(kit_t *kit) {
         free(kit->log[i].bytes);
     effects_free(kit->waiting, &kit->waiting_count);
     effects_free(kit->shown, &kit->shown_count);
-    slices_free(kit);
+    slices_free(&kit->slices, &kit->slice_count);
+    taking_free(kit);
     free(kit->log);
     free(kit->hashes);
     free(kit->waiting);
@@ -268,8 +275,9 @@ void kit_crash(kit_t *kit, uint64_t keep) {
         free(kit->log[--kit->log_count].bytes);
     effects_free(kit->waiting, &kit->waiting_count);
     kit->position = kit->durable = keep;
+    taking_free(kit);
     start(kit);
-    if (kit->slice_count && kit->checkpoint_position <= keep)
+    if (kit->slice_count)
         load_checkpoint(kit);
     for (size_t i = 0; i < kit->log_count; i++) {
         const kit_record_t *record = &kit->log[i];
@@ -282,18 +290,40 @@ void kit_crash(kit_t *kit, uint64_t keep) {
     fob_core_start(kit->core, kit->now, keep);
 }
 
-void kit_checkpoint(kit_t *kit) {
+void kit_checkpoint_some(kit_t *kit) {
     fob_buf_t slice = {0};
-    slices_free(kit);
-    fob_core_checkpoint_begin(kit->core);
-    kit->checkpoint_position = kit->position;
-    while (fob_core_checkpoint_next(kit->core, &slice)) {
-        kit->slices = realloc(kit->slices, (kit->slice_count + 1) * sizeof *kit->slices);
-        kit->slices[kit->slice_count++] = slice;
-        slice = (fob_buf_t){0};
+    if (kit->taking_needs) {
+        if (kit->taking_needs > kit->durable)
+            return;
+        slices_free(&kit->slices, &kit->slice_count);
+        kit->slices = kit->taking;
+        kit->slice_count = kit->taking_count;
+        kit->checkpoint_position = kit->taking_from;
+        kit->taking = NULL;
+        kit->taking_count = 0;
+        taking_free(kit);
+        return;
+    }
+    if (!kit->taking_on) {
+        fob_core_checkpoint_begin(kit->core);
+        kit->taking_from = kit->position;
+        kit->taking_on = true;
+    }
+    if (fob_core_checkpoint_next(kit->core, &slice)) {
+        kit->taking = realloc(kit->taking, (kit->taking_count + 1) * sizeof *kit->taking);
+        kit->taking[kit->taking_count++] = slice;
+        return;
     }
     assert_false(slice.failed);
     fob_buf_free(&slice);
+    kit->taking_needs = kit->position;
+}
+
+void kit_checkpoint(kit_t *kit) {
+    taking_free(kit);
+    do
+        kit_checkpoint_some(kit);
+    while (kit->taking_on);
 }
 
 void kit_clear(kit_t *kit) {

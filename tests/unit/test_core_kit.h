@@ -51,7 +51,11 @@ typedef struct {
     size_t turn_count, turn_capacity;
     fob_buf_t *slices; /* of the newest checkpoint */
     size_t slice_count;
-    uint64_t checkpoint_position;
+    uint64_t checkpoint_position; /* replay needs what is above */
+    fob_buf_t *taking;            /* of the one under way */
+    size_t taking_count;
+    bool taking_on;
+    uint64_t taking_from, taking_needs;
     bool manual; /* the test calls kit_sync itself; else all is durable at once */
     bool synced; /* the last turn asked for a sync */
 } kit_t;
@@ -73,7 +77,11 @@ void kit_sync(kit_t *kit, uint64_t position);
 /* The process dies; what is above `keep` (>= durable) was not written. Replays, and checks the
  * hash. */
 void kit_crash(kit_t *kit, uint64_t keep);
+/* A whole checkpoint at once. */
 void kit_checkpoint(kit_t *kit);
+/* One slice of one: begins it, goes on with it, or, once all that it holds is durable, makes it the
+ * one to recover from. */
+void kit_checkpoint_some(kit_t *kit);
 /* Forgets what was shown. */
 void kit_clear(kit_t *kit);
 /* The last shown effect of a kind, or NULL; the first from *at on. */

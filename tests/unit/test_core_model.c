@@ -271,8 +271,6 @@ static void act_damage(void) {
 static void act_crash(void) {
     kit_t *kit = &world->kit;
     uint64_t keep = kit->durable + chance(kit->position - kit->durable + 1);
-    if (kit->slice_count && keep < kit->checkpoint_position)
-        keep = kit->checkpoint_position; /* a checkpoint counts once what it holds is durable */
     kit_crash(kit, keep);
     world->need_count = 0;
     kit_clear(kit);
@@ -410,6 +408,8 @@ static void check_groups(void) {
 static void act(void) {
     uint64_t what = chance(1000);
     kit_t *kit = &world->kit;
+    if (world->plan.checkpoints && chance(8) == 0)
+        kit_checkpoint_some(kit);
     if (what < 250)
         act_publish();
     else if (what < 260)
@@ -424,10 +424,9 @@ static void act(void) {
         kit_pass(kit, (int64_t)chance(chance(10) ? 200 : 20000));
     else if (what < 988 && world->plan.crashes)
         act_crash();
-    else if (what < 991 && world->plan.checkpoints) {
-        kit_sync(kit, kit->position);
-        kit_checkpoint(kit);
-    } else if (what < 993 && world->plan.damage)
+    else if (what < 991)
+        return;
+    else if (what < 993 && world->plan.damage)
         act_damage();
 }
 
@@ -439,6 +438,7 @@ static void begin(const model_plan_t *plan) {
     world->next_conn = 1;
     config.mark_block = 1;
     config.page_bytes = 2000;
+    config.slice_bytes = 100; /* each group and each session by itself */
     if (plan->deep)
         config.cache_bytes = 20000;
     kit_init(&world->kit, &config);

@@ -224,20 +224,56 @@ static void sessions_are_forgotten_by_number_and_by_age(void **state) {
     (void)state;
     fob_writers_t writers;
     uint8_t session[4][FOB_SESSION_SIZE] = {{1}, {2}, {3}, {4}};
+    const uint8_t *due[4];
     assert_true(fob_writers_init(&writers, 2, 1000));
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         assert_true(fob_writers_reserve(&writers, session[i], 1));
         fob_writers_see(&writers, session[i], i);
     }
+    assert_int_equal(fob_writers_due(&writers, session[0], 2, due, 4), 0);
+    assert_int_equal(fob_writers_due(&writers, session[2], 2, due, 4), 1);
+    assert_memory_equal(due[0], session[0], FOB_SESSION_SIZE);
+    fob_writers_forget(&writers, fob_writers_find(&writers, session[0]));
     assert_null(fob_writers_find(&writers, session[0]));
-    assert_non_null(fob_writers_find(&writers, session[1]));
-    assert_true(fob_writers_reserve(&writers, session[1], 1));
-    fob_writers_see(&writers, session[1], 600);
-    assert_true(fob_writers_reserve(&writers, session[1], 1));
-    fob_writers_see(&writers, session[1], 1100); /* the third is now older than a second */
-    assert_null(fob_writers_find(&writers, session[2]));
-    assert_int_equal(writers.count, 1);
+    assert_int_equal(fob_writers_due(&writers, session[1], 1500, due, 4), 0); /* it is the one */
+    assert_int_equal(fob_writers_due(&writers, session[2], 1001, due, 4), 0);
+    assert_int_equal(fob_writers_due(&writers, session[2], 1002, due, 4), 1); /* too old */
     fob_writers_free(&writers);
+}
+
+static void sessions_are_put_in_the_order_of_use(void **state) {
+    (void)state;
+    fob_writers_t writers;
+    assert_true(fob_writers_init(&writers, 100, 1000));
+    for (uint8_t i = 0; i < 77; i++) {
+        uint8_t session[FOB_SESSION_SIZE] = {i};
+        assert_true(fob_writers_reserve(&writers, session, 1));
+        fob_writers_see(&writers, session, i)->use = (i * 31u) % 77;
+    }
+    fob_writers_sort(&writers);
+    uint64_t use = 0;
+    for (const fob_writer_t *w = writers.oldest; w; w = w->newer) {
+        assert_int_equal(w->use, use++);
+        assert_ptr_equal(w->newer ? w->newer->older : writers.newest, w);
+    }
+    assert_int_equal(use, 77);
+    assert_null(writers.oldest->older);
+    fob_writers_free(&writers);
+}
+
+static void a_forgotten_session_makes_room_by_a_record(void **state) {
+    (void)state;
+    fob_core_stats_t stats;
+    kit.hash_turns = true;
+    for (unsigned s = 1; s <= 120; s++)
+        kit_publish(&kit, (uint8_t)s, 1, 1, "a", 1);
+    fob_core_stats(kit.core, &stats);
+    assert_int_equal(stats.sessions, 100);
+    kit_publish(&kit, 1, 2, 1, "a", 1);
+    RECEIPT({FOB_FORGOTTEN, 2, 1, 0, 0});
+    kit_crash(&kit, kit.position);
+    fob_core_stats(kit.core, &stats);
+    assert_int_equal(stats.sessions, 100);
 }
 
 static void confirmed_answers_are_dropped(void **state) {
@@ -298,4 +334,6 @@ FOB_MAIN(FOB_CASE_WITH(a_refusal_goes_with_the_connection_that_met_it, setup, te
          FOB_CASE_WITH(a_batch_of_more_than_the_window_is_refused, setup, teardown),
          FOB_CASE(a_topic_that_fell_out_begins_anew_above_the_floor),
          FOB_CASE(sessions_are_forgotten_by_number_and_by_age),
+         FOB_CASE(sessions_are_put_in_the_order_of_use),
+         FOB_CASE_WITH(a_forgotten_session_makes_room_by_a_record, setup, teardown),
          FOB_CASE(confirmed_answers_are_dropped))

@@ -353,20 +353,33 @@ static void a_checkpoint_of_nonsense_is_refused(void **state) {
     kit_publish(&kit, 1, 1, 1, "a", 8);
     kit_lost(&kit, 1);
     kit_checkpoint(&kit);
-    fob_slice_t whole = fob_buf_slice(&kit.slices[0]);
-    for (size_t cut = 0; cut < whole.size; cut++) {
-        fob_core_t *core = fob_core_new(&kit_config);
-        uint8_t *bytes = malloc(whole.size);
-        memcpy(bytes, whole.data, whole.size);
-        if (cut >= 32) { /* shorter than it says: not the last slice. So say it is as short. */
-            uint64_t size = cut - 32;
-            memcpy(bytes + 24, &size, sizeof size);
+    assert_int_equal(kit.slice_count, 4);
+    for (size_t s = 0; s < kit.slice_count; s++) {
+        fob_slice_t whole = fob_buf_slice(&kit.slices[s]);
+        for (size_t cut = 0; cut <= whole.size; cut++) {
+            fob_core_t *core = fob_core_new(&kit_config);
+            for (size_t i = 0; i < s; i++)
+                assert_int_equal(fob_core_load(core, fob_buf_slice(&kit.slices[i])), FOB_OK);
+            uint8_t *bytes = malloc(whole.size + 1); /* the last time, one byte too many */
+            memcpy(bytes, whole.data, whole.size);
+            bytes[whole.size] = 0;
+            size_t size = cut < whole.size ? cut : whole.size + 1;
+            assert_int_equal(fob_core_load(core, fob_slice(bytes, size)), FOB_DAMAGED);
+            assert_true(strlen(fob_core_error(core)) > 0);
+            fob_core_destroy(&core);
+            free(bytes);
         }
-        assert_int_equal(fob_core_load(core, fob_slice(bytes, cut)), FOB_DAMAGED);
-        assert_true(strlen(fob_core_error(core)) > 0);
-        fob_core_destroy(&core);
-        free(bytes);
     }
+    /* One that is not whole, or whose slices are not in order. */
+    fob_core_t *core = fob_core_new(&kit_config);
+    assert_int_equal(fob_core_load(core, fob_buf_slice(&kit.slices[1])), FOB_DAMAGED);
+    assert_int_equal(fob_core_load(core, fob_buf_slice(&kit.slices[0])), FOB_OK);
+    assert_int_equal(fob_core_load(core, fob_buf_slice(&kit.slices[0])), FOB_DAMAGED);
+    assert_int_equal(fob_core_load(core, fob_buf_slice(&kit.slices[2])), FOB_DAMAGED);
+    const kit_record_t *last = &kit.log[kit.log_count - 1];
+    assert_int_equal(fob_core_replay(core, 99, fob_slice(last->bytes, last->size)), FOB_DAMAGED);
+    assert_string_equal(fob_core_error(core), "the checkpoint has no end");
+    fob_core_destroy(&core);
 }
 
 static void a_record_that_does_not_fit_is_refused(void **state) {

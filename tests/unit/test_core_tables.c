@@ -206,6 +206,40 @@ static void a_rate_is_of_the_last_ten_seconds(void **unused) {
     assert_true(fob_meter_rate(&meter, 101 * FOB_SEC) > 5);
 }
 
+/* --- the lowest --- */
+
+static bool is_there(const void *owner, const fob_low_t *low) {
+    const bool *there = owner;
+    return there[low->offset];
+}
+
+static void the_lowest_is_of_what_is_there(void **unused) {
+    (void)unused;
+    bool there[OFFSETS] = {false};
+    fob_lows_t lows = {0};
+    state = 7;
+    for (unsigned step = 0; step < 50000; step++) {
+        uint64_t offset = chance(OFFSETS), lowest = 0, live = 0;
+        for (unsigned i = 0; i < OFFSETS; i++)
+            live += there[i];
+        if (!there[offset] && (step / 5000) % 2 == 0) {
+            assert_true(fob_lows_reserve(&lows, 1, live, is_there, there));
+            fob_lows_push(&lows, (fob_low_t){.offset = offset});
+            there[offset] = true;
+        } else if ((step / 5000) % 2) {
+            there[offset] = false;
+        }
+        if (chance(3))
+            continue;
+        while (lowest < OFFSETS && !there[lowest])
+            lowest++;
+        assert_int_equal(fob_lows_first(&lows, is_there, there),
+                         lowest == OFFSETS ? UINT64_MAX : lowest);
+    }
+    assert_true(lows.capacity <= 4096);
+    fob_lows_free(&lows);
+}
+
 /* --- refusals --- */
 
 static void a_refusal_is_gone_with_its_connection(void **unused) {
@@ -230,5 +264,5 @@ FOB_MAIN(FOB_CASE(cover_agrees_with_a_table_of_bits), FOB_CASE(cover_in_order_on
          FOB_CASE(what_came_back_is_ordered_by_offset_and_by_time),
          FOB_CASE(heaps_give_the_lowest_whatever_goes_in_and_out),
          FOB_CASE(grants_are_listed_in_the_order_of_hand_out),
-         FOB_CASE(a_refusal_is_gone_with_its_connection),
+         FOB_CASE(the_lowest_is_of_what_is_there), FOB_CASE(a_refusal_is_gone_with_its_connection),
          FOB_CASE(a_rate_is_of_the_last_ten_seconds))

@@ -26,14 +26,15 @@ static void hold_event(worker_t *worker, const uint64_t *row) {
           (unsigned long long)token, (unsigned long long)offset, (unsigned long long)fate->token);
     check(attempt >= 1 && attempt <= 5, "attempt %llu", (unsigned long long)attempt);
     if (!fate->handed_out) {
-        uint64_t *fresh = &world->fresh[worker->group];
-        /* After a start, what may have been out before comes back in its own order: below the rest.
-         */
-        if (offset > *fresh)
-            *fresh = offset;
-        else
-            check(world->plan.crashes, "first hand-out of %llu after that of %llu",
-                  (unsigned long long)offset, (unsigned long long)*fresh);
+        /* Tokens tell the order of hand-outs, also where a delivery waited for its worker's JOINED.
+         * After a start, what may have been out before comes back in its own order. */
+        hold_t *fresh = &world->fresh[worker->group];
+        check(world->plan.crashes || (offset > fresh->offset) == (token > fresh->token),
+              "first hand-out of %llu under %llu, of %llu under %llu", (unsigned long long)offset,
+              (unsigned long long)token, (unsigned long long)fresh->offset,
+              (unsigned long long)fresh->token);
+        if (offset > fresh->offset)
+            *fresh = (hold_t){offset, token};
     }
     fate->handed_out = true;
     fate->token = token;

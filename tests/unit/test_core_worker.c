@@ -478,7 +478,44 @@ static void nobody_works_is_said(void **state) {
     assert_int_equal(stats.floor, 1);
 }
 
-FOB_MAIN(FOB_CASE_WITH(a_published_event_reaches_a_worker_and_is_acked, setup, teardown),
+static void dead_letters_are_bounded_and_say_what_they_keep(void **state) {
+    (void)state;
+    fob_core_config_t config = kit_config;
+    config.dead_max = 3;
+    kit_free(&kit);
+    kit_init(&kit, &config);
+    kit.hash_turns = true;
+    kit_join(&kit, 1, "g", "a", 100);
+    kit_publish(&kit, 1, 1, 1, "a", 6);
+    static const uint64_t order[] = {4, 2, 6, 1, 3, 5};
+    static const uint64_t floors[] = {1, 1, 1, 1, 1, 1};
+    static const char *const whys[] = {"1 dead letter keeps events from offset 4 on",
+                                       "2 dead letters keep events from offset 2 on",
+                                       "3 dead letters keep events from offset 2 on",
+                                       "3 dead letters keep events from offset 1 on",
+                                       "3 dead letters keep events from offset 1 on",
+                                       "3 dead letters keep events from offset 1 on"};
+    for (size_t i = 0; i < 6; i++) {
+        kit_settle(&kit, 1, "g", i + 1, FOB_KIND_REJECT, order[i], 1, order[i]);
+        fob_group_stats_t stats = kit_stats(&kit, "g");
+        assert_int_equal(stats.dead, i < 3 ? i + 1 : 3);
+        assert_int_equal(stats.removed, i < 3 ? 0 : i - 2);
+        assert_int_equal(stats.floor, floors[i]);
+        assert_non_null(strstr(stats.why, whys[i]));
+    }
+    kit_publish(&kit, 1, 7, 7, "a", 1);
+    kit_settle(&kit, 1, "g", 7, FOB_KIND_REJECT, 7, 1, 7);
+    assert_int_equal(kit_stats(&kit, "g").floor, 3); /* 3, 5 and 7 are left */
+    assert_string_equal(kit_stats(&kit, "g").why,
+                        "nothing to do: all 7 accepted events are settled; "
+                        "3 dead letters keep events from offset 3 on");
+    kit_crash(&kit, kit.position);
+    assert_int_equal(kit_stats(&kit, "g").removed, 4);
+    assert_int_equal(fob_core_floor(kit.core), 3);
+}
+
+FOB_MAIN(FOB_CASE_WITH(dead_letters_are_bounded_and_say_what_they_keep, setup, teardown),
+         FOB_CASE_WITH(a_published_event_reaches_a_worker_and_is_acked, setup, teardown),
          FOB_CASE_WITH(every_group_gets_every_event_and_its_workers_share, setup, teardown),
          FOB_CASE_WITH(lone_events_go_round, setup, teardown),
          FOB_CASE_WITH(no_worker_gets_more_than_its_credit, setup, teardown),

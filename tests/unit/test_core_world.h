@@ -64,7 +64,7 @@ typedef struct {
     worker_t workers[WORKERS];
     publisher_t publishers[PUBLISHERS];
     fate_t *fates[GROUPS];
-    uint64_t fresh[GROUPS]; /* the highest offset of a first hand-out since the last start */
+    hold_t fresh[GROUPS]; /* the highest first hand-out since the last start */
     uint64_t next_conn;
     uint64_t needs[64];
     size_t need_count;
