@@ -4,8 +4,11 @@
 #include "publishers/commands/commands.h"
 #include "subscribers/commands/commands.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
     const char *name;
@@ -42,8 +45,21 @@ static bool is(const char *word, const char *shorter, const char *longer) {
     return strcmp(word, shorter) == 0 || strcmp(word, longer) == 0;
 }
 
+/* A standard descriptor that we were started without would become a socket's or a file's, and what
+ * is meant for people would be written there. The input is opened for writing and the output for
+ * reading, so that using them fails aloud: events are not acked for having gone nowhere. */
+static bool fill_descriptors(void) {
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_WRONLY};
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && (errno != EBADF || open("/dev/null", modes[fd]) != fd))
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv) {
     fob_cli_t cli = {0};
+    if (!fill_descriptors())
+        return FOB_EXIT_SYSTEM; /* there may be nowhere to say so */
     if (argc < 2) {
         print_help(stderr);
         return FOB_EXIT_USAGE;

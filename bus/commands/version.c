@@ -16,5 +16,5 @@ int fob_command_version(int argc, char **argv) {
     if (code != FOB_EXIT_OK || argc > 1)
         return code;
     puts("fob " FOB_VERSION_STRING);
-    return FOB_EXIT_OK;
+    return fob_print_end(&cli);
 }

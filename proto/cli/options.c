@@ -107,12 +107,12 @@ static int unknown(const parser_t *self, const char *dashes, const char *name, s
 
 static int show_help(const parser_t *self) {
     fputs(self->help, stdout);
-    return FOB_EXIT_OK;
+    return fob_print_end(self->cli);
 }
 
-static int show_version(void) {
+static int show_version(const parser_t *self) {
     puts("fob " FOB_VERSION_STRING);
-    return FOB_EXIT_OK;
+    return fob_print_end(self->cli);
 }
 
 /* The value is in the same word, or is the next one, whatever that looks like: `--key -5` means a
@@ -134,7 +134,7 @@ static int take_long(parser_t *self, const char *name) {
     if (strcmp(name, "help") == 0)
         return show_help(self);
     if (strcmp(name, "version") == 0)
-        return show_version();
+        return show_version(self);
     for (size_t i = 0; i < self->option_count; i++) {
         const fob_option_t *option = &self->options[i];
         if (strlen(option->name) != size || strncmp(option->name, name, size) != 0)
@@ -153,7 +153,7 @@ static int take_letters(parser_t *self, const char *letters) {
         if (*letters == 'h')
             return show_help(self);
         if (*letters == 'V')
-            return show_version();
+            return show_version(self);
         for (size_t i = 0; i < self->option_count && !option; i++)
             if (self->options[i].letter == *letters)
                 option = &self->options[i];

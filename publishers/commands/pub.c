@@ -6,6 +6,7 @@
 #include "publishers/commands/outgoing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -86,6 +87,23 @@ static bool input_is_piped(void) {
            (S_ISFIFO(info.st_mode) || S_ISREG(info.st_mode) || S_ISSOCK(info.st_mode));
 }
 
+/* We were started without one: main puts a stand-in there that cannot be read. */
+static bool input_is_closed(void) {
+    int flags = fcntl(STDIN_FILENO, F_GETFL);
+    return flags < 0 || (flags & O_ACCMODE) == O_WRONLY;
+}
+
+static int check_input(const pub_t *self) {
+    const char *data = self->args.arg_count > 1 ? self->args.args[1] : NULL;
+    bool read = self->offer.lines || (data && strcmp(data, "-") == 0);
+    if (read && input_is_closed())
+        return fob_fail(&self->cli, FOB_EXIT_USAGE,
+                        "there is no data: standard input is closed, or cannot be read");
+    if (!read && !data && !input_is_piped())
+        return fob_fail(&self->cli, FOB_EXIT_USAGE, "there is no data: %s", usage);
+    return FOB_EXIT_OK;
+}
+
 /* The one event's text: the argument, or all of standard input. */
 static int read_text(const pub_t *self, fob_input_t *input, fob_slice_t *text) {
     const char *data = self->args.arg_count > 1 ? self->args.args[1] : NULL;
@@ -93,8 +111,6 @@ static int read_text(const pub_t *self, fob_input_t *input, fob_slice_t *text) {
         *text = fob_slice_str(data);
         return FOB_EXIT_OK;
     }
-    if (!data && !input_is_piped())
-        return fob_fail(&self->cli, FOB_EXIT_USAGE, "there is no data: %s", usage);
     switch (fob_input_all(input, text)) {
     case FOB_INPUT_LINE:
         return FOB_EXIT_OK;
@@ -131,6 +147,8 @@ int fob_command_pub(int argc, char **argv) {
     if (code >= 0)
         return code;
     code = check(&self);
+    if (code == FOB_EXIT_OK)
+        code = check_input(&self);
     if (code == FOB_EXIT_OK)
         code = self.offer.lines ? fob_outgoing_lines(&self.cli, &self.offer) : publish_one(&self);
     fob_offer_end(&self.offer);

@@ -102,6 +102,43 @@ static void no_data_is_a_usage_error(void **state) {
     assert_non_null(strstr(self->err, "no data"));
 }
 
+/* Runs a line of shell in which $FOB_BINARY stands for the program; the exit code. */
+static int shell(cmd_t *self, const char *line) {
+    const char *const argv[] = {"sh", "-c", line, NULL};
+    drop_output(self);
+    return process_run(argv, NULL, &self->out, &self->err);
+}
+
+static void closed_standard_descriptors_are_nobody_elses(void **state) {
+    cmd_t *self = *state;
+    assert_int_equal(shell(self, "exec \"$FOB_BINARY\" pub t <&-"), 64);
+    assert_non_null(strstr(self->err, "no data"));
+    assert_int_equal(shell(self, "exec \"$FOB_BINARY\" pub t --lines <&-"), 64);
+    assert_non_null(strstr(self->err, "no data"));
+    assert_int_equal(shell(self, "exec \"$FOB_BINARY\" pub t - <&-"), 64);
+    assert_int_equal(shell(self, "exec \"$FOB_BINARY\" version >&-"), 74);
+    assert_non_null(strstr(self->err, "cannot write to standard output"));
+    assert_int_equal(shell(self, "exec \"$FOB_BINARY\" pub t <&- >&- 2>&-"), 64);
+    assert_string_equal(self->out, "");
+    assert_string_equal(self->err, "");
+}
+
+static void a_bus_without_standard_descriptors_keeps_its_files_clean(void **state) {
+    cmd_t *self = *state;
+    char *folder = process_folder(), line[600];
+    snprintf(line, sizeof line,
+             "\"$FOB_BINARY\" serve --data '%s/d' --port %d <&- >&- 2>&- & bus=$!\n"
+             "\"$FOB_BINARY\" ping -q --connect-timeout 10s || exit 1\n"
+             "\"$FOB_BINARY\" pub t 1 || exit 2\n"
+             "kill $bus && wait $bus || exit 3\n"
+             "! grep -al 'fob serve' -r '%s/d'",
+             folder, self->port, folder);
+    int code = shell(self, line);
+    if (code != 0)
+        fail_msg("exit %d: %s%s", code, self->out, self->err);
+    process_folder_remove(&folder);
+}
+
 static void bad_data_is_told_without_a_bus(void **state) {
     cmd_t *self = *state;
     REFUSED(self, 65, "not a topic", "pub", "a..b", "1");
@@ -142,5 +179,8 @@ FOB_MAIN(FOB_CASE_WITH(help_and_version_go_to_standard_output, set_up_alone, tea
          FOB_CASE_WITH(options_of_later_versions_are_unknown, set_up_alone, tear_down),
          FOB_CASE_WITH(missing_and_surplus_arguments_are_usage_errors, set_up_alone, tear_down),
          FOB_CASE_WITH(no_data_is_a_usage_error, set_up_alone, tear_down),
+         FOB_CASE_WITH(closed_standard_descriptors_are_nobody_elses, set_up_alone, tear_down),
+         FOB_CASE_WITH(a_bus_without_standard_descriptors_keeps_its_files_clean, set_up_alone,
+                       tear_down),
          FOB_CASE_WITH(bad_data_is_told_without_a_bus, set_up_alone, tear_down),
          FOB_CASE_WITH(a_bus_that_is_not_there_is_69, set_up_alone, tear_down))

@@ -62,6 +62,53 @@ static void nothing_more_is_acked_on_a_closed_pipe(void **state) {
     process_destroy(&work);
 }
 
+static void nothing_is_acked_where_there_is_no_output(void **state) {
+    cmd_t *self = *state;
+    const char *const argv[] = {"sh", "-c", "exec \"$FOB_BINARY\" work g t --count 1 >&-", NULL};
+    DO(self, "group", "add", "g", "t");
+    publish(self, 1, 1);
+    drop_output(self);
+    assert_int_equal(process_run(argv, NULL, &self->out, &self->err), 74);
+    assert_non_null(strstr(self->err, "cannot write to standard output"));
+    assert_int_equal(figure(self, "g", "acked"), 0);
+}
+
+/* As under nohup. */
+static void a_hang_up_that_was_ignored_stays_so(void **state) {
+    static const char *const lines[] = {"trap '' HUP; exec \"$FOB_BINARY\" work g t -v",
+                                        "trap '' HUP; exec \"$FOB_BINARY\" sub t -v",
+                                        "trap '' HUP; exec \"$FOB_BINARY\" tail t -v"};
+    cmd_t *self = *state;
+    DO(self, "group", "add", "g", "t");
+    for (int i = 0; i < 3; i++) {
+        const char *const argv[] = {"sh", "-c", lines[i], NULL};
+        process_t *ours = process_spawn(argv);
+        assert_non_null(process_line_with(ours, PROCESS_ERR, i ? "subscribed" : "joined", WAIT_MS));
+        process_signal(ours, SIGHUP);
+        publish(self, i + 1, i + 1);
+        assert_non_null(process_line(ours, PROCESS_OUT, WAIT_MS));
+        process_signal(ours, SIGTERM);
+        assert_int_equal(process_wait(ours, WAIT_MS), 0);
+        process_destroy(&ours);
+    }
+}
+
+static void a_hang_up_does_not_end_lines_that_were_told_to_ignore_it(void **state) {
+    cmd_t *self = *state;
+    const char *const argv[] = {"sh", "-c",
+                                "trap '' HUP; exec \"$FOB_BINARY\" pub t --lines --json", NULL};
+    process_t *pub = process_spawn(argv);
+    (void)self;
+    assert_true(process_puts(pub, "1\n"));
+    assert_non_null(process_line(pub, PROCESS_OUT, WAIT_MS));
+    process_signal(pub, SIGHUP);
+    assert_true(process_puts(pub, "2\n"));
+    assert_non_null(process_line(pub, PROCESS_OUT, WAIT_MS));
+    process_close_input(pub);
+    assert_int_equal(process_wait(pub, WAIT_MS), 0);
+    process_destroy(&pub);
+}
+
 static void a_signal_gives_the_rest_back_and_exits_0(void **state) {
     cmd_t *self = *state;
     DO(self, "group", "add", "g", "t");
@@ -135,6 +182,9 @@ FOB_MAIN(FOB_CASE_WITH(a_missing_group_is_made_and_that_is_said, set_up, tear_do
          FOB_CASE_WITH(count_takes_no_more_than_it_says, set_up, tear_down),
          FOB_CASE_WITH(another_pattern_is_65_and_names_the_way_out, set_up, tear_down),
          FOB_CASE_WITH(nothing_more_is_acked_on_a_closed_pipe, set_up, tear_down),
+         FOB_CASE_WITH(nothing_is_acked_where_there_is_no_output, set_up, tear_down),
+         FOB_CASE_WITH(a_hang_up_that_was_ignored_stays_so, set_up, tear_down),
+         FOB_CASE_WITH(a_hang_up_does_not_end_lines_that_were_told_to_ignore_it, set_up, tear_down),
          FOB_CASE_WITH(a_signal_gives_the_rest_back_and_exits_0, set_up, tear_down),
          FOB_CASE_WITH(a_temporary_group_goes_with_its_last_worker, set_up, tear_down),
          FOB_CASE_WITH(a_killed_workers_events_go_to_another_within_4_seconds, set_up, tear_down),
