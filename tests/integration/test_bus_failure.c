@@ -133,6 +133,7 @@ static void a_failed_disk_stops_the_bus_and_no_receipt_lies(void **state) {
     fob_ports_t ports;
     fob_broadcast_t broadcast = {0};
     zsys_handler_set(NULL);
+    failures = 0;
     void *zmq = zmq_ctx_new();
     assert_int_equal(fob_ports_open(&ports, zmq, "127.0.0.1", -1, 1 << 20, text, sizeof text),
                      FOB_OK);
