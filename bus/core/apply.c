@@ -138,7 +138,8 @@ static fob_status_t apply_forget(fob_core_t *self, uint64_t position, fob_slice_
 /* Every group may be on the list of dirty ones twice: those looked at in a take, and those to look
  * at again. */
 bool fob_core_reserve_group(fob_core_t *self) {
-    if (!fob_groups_reserve(&self->groups))
+    if (!fob_groups_reserve(&self->groups) ||
+        !fob_waits_reserve(&self->waits, self->groups.count + 1))
         return false;
     if ((self->groups.count + 1) * 2 <= self->dirty_capacity)
         return true;
@@ -191,6 +192,7 @@ static fob_status_t apply_group_remove(fob_core_t *self, uint64_t position, fob_
     uint64_t unsettled = fob_group_pristine(group) + group->back.count;
     self->unsettled -= unsettled < self->unsettled ? unsettled : self->unsettled;
     forget_dirty(self, group);
+    fob_waits_forget(&self->waits, group);
     fob_groups_remove(&self->groups, group);
     fob_group_free(group);
     fob_topics_flush(&self->topics);
@@ -258,8 +260,7 @@ void fob_core_schedule(fob_core_t *self, fob_group_t *group, fob_back_entry_t *e
     }
     int64_t due = self->now.mono_ns + wait * FOB_MS;
     fob_back_set(&group->back, entry, FOB_BACK_DELAYED, due);
-    if (due < self->next_due)
-        self->next_due = due;
+    fob_waits_due(&self->waits, group, due);
 }
 
 static void give_back(fob_core_t *self, fob_group_t *group, const fob_run_record_t *run,

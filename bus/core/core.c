@@ -17,7 +17,7 @@ fob_core_t *fob_core_new(const fob_core_config_t *config) {
         return NULL;
     self->config = *config;
     self->next_group = 1;
-    self->next_due = self->resume_until = FOB_NEVER;
+    self->resume_until = FOB_NEVER;
     fob_cache_init(&self->cache, &self->sheets, config->cache_bytes, config->page_bytes);
     if (!fob_topics_init(&self->topics, FOB_TOPICS_MAX) ||
         !fob_writers_init(&self->writers, config->max_sessions, config->session_keep_ms))
@@ -51,6 +51,7 @@ void fob_core_destroy(fob_core_t **self_p) {
     fob_members_free(&self->members);
     fob_groups_free(&self->groups);
     free(self->dirty);
+    fob_waits_free(&self->waits);
     fob_refusals_free(&self->refusals);
     free(self->match);
     free(self->items);
@@ -179,13 +180,8 @@ void fob_core_wait(fob_core_t *self, uint64_t position) {
 /* --- pages --- */
 
 static void wake_blocked(fob_core_t *self) {
-    for (size_t i = 0; i < self->groups.count; i++) {
-        fob_group_t *group = self->groups.by_id[i];
-        if (group->blocked) {
-            group->blocked = false;
-            fob_core_wake(self, group);
-        }
-    }
+    for (fob_group_t *group; (group = fob_waits_unblock(&self->waits)) != NULL;)
+        fob_core_wake(self, group);
 }
 
 /* The record as a sheet, or NULL where it is not what we wrote; then *status tells if memory
@@ -238,21 +234,18 @@ fob_status_t fob_page_absent(fob_core_t *self, const fob_command_t *command) {
 
 /* --- turns --- */
 
-static void fall_due(fob_core_t *self) {
-    self->next_due = FOB_NEVER;
-    for (size_t i = 0; i < self->groups.count; i++) {
-        fob_group_t *group = self->groups.by_id[i];
-        fob_back_entry_t *entry;
-        while ((entry = fob_back_delayed(&group->back)) != NULL) {
-            if (entry->due_ns > self->now.mono_ns) {
-                if (entry->due_ns < self->next_due)
-                    self->next_due = entry->due_ns;
-                break;
-            }
-            fob_back_set(&group->back, entry, FOB_BACK_READY, 0);
-            fob_core_wake(self, group);
-        }
+static void fall_due(fob_core_t *self, fob_group_t *group) {
+    fob_back_entry_t *entry;
+    while ((entry = fob_back_delayed(&group->back)) != NULL && entry->due_ns <= self->now.mono_ns) {
+        fob_back_set(&group->back, entry, FOB_BACK_READY, 0);
+        fob_core_wake(self, group);
     }
+    fob_waits_next(&self->waits, group, entry ? entry->due_ns : FOB_NEVER);
+}
+
+static int64_t next_due(const fob_core_t *self) {
+    const fob_group_t *first = fob_waits_first(&self->waits);
+    return first ? first->due_ns : FOB_NEVER;
 }
 
 /* Whatever was out before the start and was not claimed goes out again. */
@@ -301,8 +294,8 @@ fob_turn_t *fob_core_take(fob_core_t *self, fob_now_t now) {
     self->now = now;
     if (now.mono_ns >= self->resume_until)
         end_resume(self);
-    if (now.mono_ns >= self->next_due)
-        fall_due(self);
+    while (next_due(self) <= now.mono_ns)
+        fall_due(self, fob_waits_first(&self->waits));
     if (self->dirty_count)
         hand_out(self);
     self->cache.takes++;
@@ -345,7 +338,8 @@ void fob_core_release(fob_core_t *self, fob_turn_t **turn_p) {
 int64_t fob_core_deadline(const fob_core_t *self) {
     if (self->again)
         return self->now.mono_ns;
-    return self->next_due < self->resume_until ? self->next_due : self->resume_until;
+    int64_t due = next_due(self);
+    return due < self->resume_until ? due : self->resume_until;
 }
 
 /* --- questions --- */

@@ -64,6 +64,8 @@ typedef struct fob_group {
     bool dirty;   /* in the list of groups to look at in the next take */
     bool blocked; /* waits for a page at `blocked_at` */
     uint64_t blocked_at;
+    int64_t due_ns;       /* nothing that waits for a time is due before */
+    uint32_t due_at;      /* its place in the heap of those due, + 1; 0: not in it */
     int64_t no_member_ns; /* since when nobody works for it */
     uint64_t redelivered;
     fob_meter_t in, out;

@@ -264,12 +264,8 @@ static bool claims_valid(fob_slice_t claims) {
 static uint32_t find_old(const fob_core_t *core, const fob_group_t *group,
                          const fob_command_t *command) {
     uint32_t same = fob_members_find(&core->members, command->conn, group);
-    for (uint32_t i = 0;
-         command->join.session && same == FOB_MEMBER_NONE && i < group->member_count; i++) {
-        uint32_t index = group->members[i];
-        if (memcmp(core->members.slab[index].session, command->join.session, FOB_SESSION_SIZE) == 0)
-            same = index;
-    }
+    if (same == FOB_MEMBER_NONE && command->join.session)
+        same = fob_members_named(&core->members, command->join.session, group);
     return same;
 }
 
@@ -343,7 +339,7 @@ static fob_status_t enter(fob_core_t *core, fob_group_t *group, const fob_comman
         return FOB_NO_MEMORY;
     fob_member_t *member = &core->members.slab[join.member];
     if (command->join.session)
-        memcpy(member->session, command->join.session, FOB_SESSION_SIZE);
+        fob_members_name(&core->members, join.member, command->join.session);
     member->credit = command->join.credit;
     member->jobs = command->join.jobs;
     fob_status_t status = claim(&join, command->join.claims);

@@ -1,5 +1,7 @@
 #include "bus/core/member.h"
 
+#include "bus/core/digest.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,11 +9,12 @@
 void fob_members_free(fob_members_t *self) {
     free(self->slab);
     fob_map64_free(&self->by_conn);
+    fob_map64_free(&self->by_name);
     *self = (fob_members_t){0};
 }
 
 static bool reserve(fob_members_t *self, fob_group_t *group) {
-    if (!fob_map64_reserve(&self->by_conn, 1))
+    if (!fob_map64_reserve(&self->by_conn, 1) || !fob_map64_reserve(&self->by_name, 1))
         return false;
     if (group->member_count == group->member_capacity) {
         uint32_t capacity = group->member_capacity ? group->member_capacity * 2 : 4;
@@ -105,6 +108,30 @@ void fob_members_ring(fob_members_t *self, uint32_t index) {
         ring_remove(self, index);
 }
 
+/* Never 0. */
+static uint64_t name_key(const uint8_t *session, const fob_group_t *group) {
+    uint8_t name[FOB_SESSION_SIZE + sizeof group->id];
+    memcpy(name, session, FOB_SESSION_SIZE);
+    memcpy(name + FOB_SESSION_SIZE, &group->id, sizeof group->id);
+    uint64_t hash = fob_digest(name, sizeof name);
+    return hash ? hash : 1;
+}
+
+void fob_members_name(fob_members_t *self, uint32_t index, const uint8_t *session) {
+    fob_member_t *member = &self->slab[index];
+    memcpy(member->session, session, FOB_SESSION_SIZE);
+    fob_map64_put(&self->by_name, name_key(session, member->group), index);
+}
+
+uint32_t fob_members_named(const fob_members_t *self, const uint8_t *session,
+                           const fob_group_t *group) {
+    uint32_t index = fob_map64_get(&self->by_name, name_key(session, group));
+    if (index == FOB_MAP64_NONE || self->slab[index].group != group ||
+        memcmp(self->slab[index].session, session, FOB_SESSION_SIZE) != 0)
+        return FOB_MEMBER_NONE;
+    return index;
+}
+
 void fob_members_remove(fob_members_t *self, uint32_t index) {
     fob_member_t *member = &self->slab[index];
     fob_group_t *group = member->group;
@@ -112,6 +139,9 @@ void fob_members_remove(fob_members_t *self, uint32_t index) {
     if (member->in_ring)
         ring_remove(self, index);
     unlink_conn(self, index);
+    uint64_t key = name_key(member->session, group);
+    if (fob_map64_get(&self->by_name, key) == index)
+        fob_map64_remove(&self->by_name, key);
     uint32_t last = group->members[--group->member_count];
     group->members[member->in_group] = last;
     self->slab[last].in_group = member->in_group;

@@ -26,6 +26,7 @@ typedef struct {
     uint32_t capacity, used, free; /* free: index + 1 */
     uint32_t count;
     fob_map64_t by_conn; /* the first membership of a connection */
+    fob_map64_t by_name; /* by the hash of session and group */
 } fob_members_t;
 
 void fob_members_free(fob_members_t *self);
@@ -33,6 +34,11 @@ void fob_members_free(fob_members_t *self);
 uint32_t fob_members_add(fob_members_t *self, uint64_t conn, fob_group_t *group);
 /* Takes it out of its group and forgets it; it holds nothing any more. */
 void fob_members_remove(fob_members_t *self, uint32_t index);
+/* Gives it a session, by which it can be found while it is the last of that session in its group.
+ */
+void fob_members_name(fob_members_t *self, uint32_t index, const uint8_t *session);
+uint32_t fob_members_named(const fob_members_t *self, const uint8_t *session,
+                           const fob_group_t *group);
 uint32_t fob_members_find(const fob_members_t *self, uint64_t conn, const fob_group_t *group);
 /* Any membership of the connection, or FOB_MEMBER_NONE. */
 uint32_t fob_members_of(const fob_members_t *self, uint64_t conn);

@@ -8,6 +8,7 @@
 #include "bus/core/record.h"
 #include "bus/core/refusal.h"
 #include "bus/core/turn.h"
+#include "bus/core/waits.h"
 #include "bus/core/writer.h"
 
 /* A checkpoint under way: see checkpoint.c. */
@@ -57,7 +58,7 @@ struct fob_core {
     size_t dirty_count, dirty_capacity;
     size_t take_bytes;    /* delivered in this take */
     bool again;           /* more could be handed out: take again at once */
-    int64_t next_due;     /* mono_ns: when a delayed event may fall due, at the earliest */
+    fob_waits_t waits;    /* groups that wait for a time or a page */
     int64_t resume_until; /* mono_ns; FOB_NEVER: over */
     uint64_t swept;       /* head when long gaps were last covered */
     fob_refusals_t refusals;

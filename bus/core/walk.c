@@ -103,8 +103,7 @@ static fob_walk_t ask(fob_core_t *self, fob_group_t *group, uint64_t offset) {
         self->again = true;
         return FOB_WALK_BLOCKED;
     }
-    group->blocked = true;
-    group->blocked_at = offset;
+    fob_waits_block(&self->waits, group, offset);
     if (answer == FOB_ASK_NOW)
         need(self, turn, offset);
     return FOB_WALK_BLOCKED;

@@ -1,7 +1,8 @@
 /* How fast the core alone is: events a second through publish -> deliver -> settle, one thread, no
  * journal.
  *
- *     core_speed [events in millions] [events a batch] [groups] [workers a group] */
+ *     core_speed [events in millions] [events a batch] [groups] [workers a group]
+ *                [groups of other topics] [of these, how many hold an event that waits] */
 #include "bus/core/core.h"
 #include "proto/envelope.h"
 
@@ -57,6 +58,40 @@ static void ack(world_t *world, const fob_effect_t *effect) {
     must(fob_core_step(world->core, world->now, &command) == FOB_OK);
 }
 
+/* Groups of topics that nobody publishes any more; some hold an event that comes back later. */
+static void bystanders(world_t *world, unsigned groups, unsigned holding) {
+    for (unsigned i = 0; i < groups; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "other_%u", i);
+        uint8_t session[FOB_SESSION_SIZE] = {(uint8_t)i, (uint8_t)(i >> 8), 2};
+        fob_slice_t text = fob_slice_str(name);
+        fob_command_t command = {.kind = FOB_CMD_JOIN,
+                                 .conn = 1000000 + i,
+                                 .join = {session, text, text, true, false, 10, 1}};
+        must(fob_core_step(world->core, world->now, &command) == FOB_OK);
+        if (i >= holding)
+            continue;
+        fob_envelope_t event = {.topic = text};
+        fob_buf_t body = {0}, runs = {0};
+        must(fob_envelope_write(&body, UINT64_MAX, &event) == FOB_OK);
+        fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
+        fob_command_t publish = {
+            .kind = FOB_CMD_PUBLISH, .conn = 2, .publish = {session, 1, 1, blob, FOB_OK}};
+        must(blob && fob_core_step(world->core, world->now, &publish) == FOB_OK);
+        fob_turn_t *taken = fob_core_take(world->core, world->now);
+        fob_core_release(world->core, &taken);
+        fob_pack_array(&runs, 1);
+        fob_run_write(&runs, (uint64_t[]){FOB_KIND_RETRY, i + 1, 1, 1}, 4);
+        fob_command_t settle = {.kind = FOB_CMD_SETTLE,
+                                .conn = 1000000 + i,
+                                .settle = {text, 1, 0, fob_buf_slice(&runs)}};
+        must(fob_core_step(world->core, world->now, &settle) == FOB_OK);
+        fob_blob_unref(&blob);
+        fob_buf_free(&body);
+        fob_buf_free(&runs);
+    }
+}
+
 static void turn(world_t *world) {
     for (fob_turn_t *turn; (turn = fob_core_take(world->core, world->now)) != NULL;) {
         for (size_t i = 0; i < turn->effect_count; i++) {
@@ -73,14 +108,14 @@ int main(int argc, char **argv) {
     unsigned groups = argc > 3 ? (unsigned)atoi(argv[3]) : 1;
     unsigned workers = argc > 4 ? (unsigned)atoi(argv[4]) : 2;
     fob_core_config_t config = {.max_event = 1000000,
-                                .max_groups = 100,
+                                .max_groups = 100000,
                                 .max_sessions = 1000,
                                 .session_keep_ms = 3600000,
                                 .cache_bytes = 64 << 20,
                                 .page_bytes = 1 << 20,
                                 .mark_block = 65536,
                                 .max_attempts = 5,
-                                .backoff_first_ms = 1000,
+                                .backoff_first_ms = 300000,
                                 .backoff_max_ms = 300000,
                                 .backoff_factor = 2,
                                 .release_first_ms = 100};
@@ -91,6 +126,8 @@ int main(int argc, char **argv) {
         for (unsigned w = 0; w < workers; w++)
             join(&world, g, w);
     }
+    if (argc > 5)
+        bystanders(&world, (unsigned)atoi(argv[5]), argc > 6 ? (unsigned)atoi(argv[6]) : 0);
     turn(&world);
     uint8_t data[230] = {0}, session[FOB_SESSION_SIZE] = {7};
     fob_buf_t body = {0};

@@ -4,6 +4,7 @@
 #include "bus/core/grant.h"
 #include "bus/core/meter.h"
 #include "bus/core/refusal.h"
+#include "bus/core/waits.h"
 #include "proto/now.h"
 #include "tests/support/case.h"
 
@@ -240,6 +241,48 @@ static void the_lowest_is_of_what_is_there(void **unused) {
     fob_lows_free(&lows);
 }
 
+/* --- what waits --- */
+
+static void the_group_that_is_due_first_is_first(void **unused) {
+    (void)unused;
+    enum { MANY = 50 };
+    fob_group_t *groups[MANY];
+    int64_t due[MANY];
+    fob_waits_t waits = {0};
+    state = 9;
+    assert_true(fob_waits_reserve(&waits, MANY));
+    for (uint32_t i = 0; i < MANY; i++) {
+        groups[i] = fob_group_new(i + 1, fob_slice_str("g"), fob_slice_str(">"), 1, 0);
+        due[i] = FOB_NEVER;
+    }
+    for (unsigned step = 0; step < 20000; step++) {
+        uint64_t at = chance(MANY), what = chance(4);
+        int64_t when = (int64_t)chance(1000), first = FOB_NEVER;
+        if (what < 2) {
+            fob_waits_due(&waits, groups[at], when);
+            due[at] = when < due[at] ? when : due[at];
+        } else if (what == 2) {
+            fob_waits_next(&waits, groups[at], due[at] = chance(3) ? when : FOB_NEVER);
+        } else {
+            fob_waits_forget(&waits, groups[at]);
+            due[at] = FOB_NEVER;
+        }
+        for (unsigned i = 0; i < MANY; i++)
+            first = due[i] < first ? due[i] : first;
+        fob_group_t *group = fob_waits_first(&waits);
+        assert_int_equal(group ? group->due_ns : FOB_NEVER, first);
+    }
+    fob_waits_block(&waits, groups[3], 7);
+    fob_waits_block(&waits, groups[4], 8);
+    fob_waits_block(&waits, groups[4], 9);
+    fob_waits_forget(&waits, groups[3]);
+    assert_ptr_equal(fob_waits_unblock(&waits), groups[4]);
+    assert_null(fob_waits_unblock(&waits));
+    for (unsigned i = 0; i < MANY; i++)
+        fob_group_free(groups[i]);
+    fob_waits_free(&waits);
+}
+
 /* --- refusals --- */
 
 static void a_refusal_is_gone_with_its_connection(void **unused) {
@@ -264,5 +307,6 @@ FOB_MAIN(FOB_CASE(cover_agrees_with_a_table_of_bits), FOB_CASE(cover_in_order_on
          FOB_CASE(what_came_back_is_ordered_by_offset_and_by_time),
          FOB_CASE(heaps_give_the_lowest_whatever_goes_in_and_out),
          FOB_CASE(grants_are_listed_in_the_order_of_hand_out),
-         FOB_CASE(the_lowest_is_of_what_is_there), FOB_CASE(a_refusal_is_gone_with_its_connection),
+         FOB_CASE(the_lowest_is_of_what_is_there), FOB_CASE(the_group_that_is_due_first_is_first),
+         FOB_CASE(a_refusal_is_gone_with_its_connection),
          FOB_CASE(a_rate_is_of_the_last_ten_seconds))
