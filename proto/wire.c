@@ -211,3 +211,13 @@ fob_status_t fob_wire_write(fob_buf_t *out, const fob_wire_t *msg) {
     out->size = before;
     return out->failed ? FOB_NO_MEMORY : FOB_TOO_LARGE;
 }
+
+bool fob_wire_status_known(fob_status_t status) {
+    switch (status) {
+#define KNOWN_X(number, name, sentence) case FOB_##name:
+        FOB_STATUS_MAP(KNOWN_X)
+#undef KNOWN_X
+        return true;
+    }
+    return false;
+}

@@ -205,6 +205,13 @@ typedef struct {
     int64_t time_ms;
 } fob_cast_t;
 
+/* A code from the wire, whatever a later version may send, as a status. */
+static inline fob_status_t fob_wire_status(uint64_t code) {
+    return (fob_status_t)(code < UINT16_MAX ? code : UINT16_MAX);
+}
+/* False for a number that this version has no name for: final, and nothing was done. */
+bool fob_wire_status_known(fob_status_t status);
+
 /* FOB_OK; FOB_PROTOCOL: not such a frame, a kind that we do not know (out->kind then holds it),
  * numbers that break what stands above or run over. The topic points into the frame. */
 fob_status_t fob_cast_read(fob_slice_t frame, fob_cast_t *out) FOB_MUST_USE;

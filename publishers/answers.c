@@ -2,6 +2,9 @@
  * SENT; any other is of an earlier life and is passed over. */
 #include "publishers/session_inside.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #define ANSWERS_RETRY    1000 /* ms, where BUSY names no time */
 #define ANSWERS_GAP_WAIT (10 * FOB_MS)
 #define ANSWERS_GAPS     8 /* GAPs with nothing stored between: the session is beyond repair */
@@ -81,10 +84,22 @@ static void on_gap(fob_session_t *self, fob_now_t now, uint64_t wire) {
         fob_session_renew(self);
 }
 
+/* A later version's code is final. The receipt's text tells it, as the status has no name. */
+static void on_unknown(fob_session_t *self, uint64_t number, uint64_t code, fob_slice_t why) {
+    char text[FOB_RECEIPT_TEXT];
+    int size =
+        snprintf(text, sizeof text,
+                 "the bus refused it with code %" PRIu64 ", which this version does not know%s%.*s",
+                 code, why.size ? ": " : "", (int)(why.size < 200 ? why.size : 200),
+                 why.size ? (const char *)why.data : "");
+    fob_slice_t whole = fob_slice(text, (size_t)size);
+    fob_slot_finish(self, number, fob_wire_status(code), whole, 0, 0);
+}
+
 static void on_answer(fob_session_t *self, fob_now_t now, uint64_t number, const fob_run_t *run,
                       const detail_t *detail) {
     fob_slot_t *slot = fob_slot(self, number);
-    fob_status_t status = (fob_status_t)run->at[0];
+    fob_status_t status = fob_wire_status(run->at[0]);
     switch (status) {
     case FOB_OK:
         on_stored(self, number, run->at[3] + (slot->wire - run->at[1]), (uint32_t)run->at[4]);
@@ -102,7 +117,10 @@ static void on_answer(fob_session_t *self, fob_now_t now, uint64_t number, const
         fob_session_renew(self);
         break;
     default:
-        fob_slot_finish(self, number, status, detail->text, 0, 0);
+        if (!fob_wire_status_known(status))
+            on_unknown(self, number, run->at[0], detail->text);
+        else
+            fob_slot_finish(self, number, status, detail->text, 0, 0);
         break;
     }
 }

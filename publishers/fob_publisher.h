@@ -29,7 +29,8 @@ typedef struct fob_publisher fob_publisher_t;
  * Send it again under the same id where storing it twice matters.
  * All else: it is not stored. Where its deadline passed before it was sent, or after the bus had
  * refused it for now: UNREACHABLE (no bus), VERSION, DENIED, BUSY, DISK_FULL, or DEADLINE (there
- * was no turn for it). Refused for good: BAD_TOPIC, BAD_EVENT, TOO_LARGE. CLOSED: never sent. */
+ * was no turn for it). Refused for good: BAD_TOPIC, BAD_EVENT, TOO_LARGE. CLOSED: never sent.
+ * A number without a name: a later version's bus refused it for good, the text says so. */
 typedef struct {
     fob_status_t status;
     const char *text; /* one sentence where status is not OK, else NULL */

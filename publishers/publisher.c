@@ -101,7 +101,7 @@ static void on_error(fob_publisher_t *self, fob_now_t now, const fob_wire_t *msg
     snprintf(self->trouble, sizeof self->trouble, "%.*s", (int)msg->text.size,
              msg->text.size ? (const char *)msg->text.data : "");
     if (msg->of == FOB_VERB_PUBLISH)
-        fob_conduit_restart(self->conduit, now, (fob_status_t)msg->code, self->trouble);
+        fob_conduit_restart(self->conduit, now, fob_wire_status(msg->code), self->trouble);
 }
 
 static void on_input(void *arg, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {

@@ -175,7 +175,7 @@ static void claims_refused(fob_leases_t *self, fob_slice_t refused) {
         return;
     bool good = fob_runs(refused, &runs);
     while (good && fob_runs_next(&runs, &run)) {
-        self->refused += fob_settles_drop(&self->settles, (fob_status_t)run.at[0], run.at[1],
+        self->refused += fob_settles_drop(&self->settles, fob_wire_status(run.at[0]), run.at[1],
                                           run.at[2], run.at[3]);
         lose(self, run.at[1], run.at[2], run.at[3]);
     }
@@ -199,7 +199,7 @@ static void on_joined(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) 
     if (self->state != JOINING)
         return;
     if (msg->code != FOB_OK) {
-        join_failed(self, now, (fob_status_t)msg->code, msg->text);
+        join_failed(self, now, fob_wire_status(msg->code), msg->text);
         return;
     }
     self->state = JOINED;
@@ -282,9 +282,9 @@ static void on_deliver(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg,
 
 static void on_error(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) {
     if (msg->of == FOB_VERB_JOIN && self->state == JOINING)
-        join_failed(self, now, (fob_status_t)msg->code, msg->text);
+        join_failed(self, now, fob_wire_status(msg->code), msg->text);
     else if (self->fate == FOB_OK)
-        fob_leases_say(self, msg->text, (fob_status_t)msg->code);
+        fob_leases_say(self, msg->text, fob_wire_status(msg->code));
 }
 
 void fob_leases_input(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {

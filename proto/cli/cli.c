@@ -1,6 +1,7 @@
 #include "proto/cli/cli.h"
 
 #include "proto/topic.h"
+#include "proto/wire.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -58,9 +59,9 @@ int fob_exit_code(fob_status_t status) {
     case FOB_CONFIG:
         return FOB_EXIT_CONFIG;
     case FOB_INTERNAL:
-        break;
+        return FOB_EXIT_BUG;
     }
-    return FOB_EXIT_BUG;
+    return FOB_EXIT_PROTOCOL; /* a later version's */
 }
 
 /* One write, so that lines of processes that share a terminal do not mix. What came from a wire or
@@ -121,6 +122,10 @@ int fob_fail_status(const fob_cli_t *cli, fob_status_t status, const char *troub
     if (status == FOB_INTERNAL)
         return fob_fail(cli, code, "a bug in fob%s%s: please report it", *trouble ? ": " : "",
                         trouble);
+    if (!fob_wire_status_known(status))
+        return fob_fail(cli, code,
+                        "the bus answered with code %d, which this version does not know%s%s",
+                        (int)status, *trouble ? ": " : "", trouble);
     return fob_fail(cli, code, "%s", *trouble ? trouble : fob_status_text(status));
 }
 

@@ -278,7 +278,7 @@ static void on_goodbye(fob_link_t *self, fob_now_t now, const fob_wire_t *msg) {
 }
 
 static void on_error(fob_link_t *self, fob_now_t now, const fob_wire_t *msg) {
-    fob_status_t code = (fob_status_t)msg->code;
+    fob_status_t code = fob_wire_status(msg->code);
     if (code == FOB_VERSION) {
         version_differs(self, now, msg->version_min, msg->version_max);
     } else if (code == FOB_HELLO_FIRST) {

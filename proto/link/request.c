@@ -74,7 +74,7 @@ static void on_input(void *arg, fob_now_t now, const fob_wire_t *msg, fob_blob_t
         return;
     if (reply && body)
         self->answer->body = fob_blob_ref(body);
-    finish(self, (fob_status_t)msg->code, msg->text);
+    finish(self, fob_wire_status(msg->code), msg->text);
 }
 
 static bool on_output(void *arg, fob_now_t now, fob_slice_t *header, fob_blob_t **body) {

@@ -2,6 +2,7 @@
 
 #include "proto/cli/json.h"
 #include "proto/cli/output.h"
+#include "proto/wire.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -95,7 +96,8 @@ static void in_words(const fob_outcome_t *self, char *out, size_t size) {
     size_t length = strlen(name);
     if (!*text)
         text = fob_status_text(self->failed);
-    if (self->failed == FOB_BAD_EVENT) /* our own words, for data that was never sent */
+    if (self->failed == FOB_BAD_EVENT || !fob_wire_status_known(self->failed))
+        /* our own words: for data that was never sent, for what has no name */
         snprintf(out, size, "%s", text);
     else if (strncmp(text, name, length) == 0 && text[length] == ':')
         snprintf(out, size, "%s", text);

@@ -2,6 +2,8 @@ fob_test(NAME cli_options LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_
 fob_test(NAME cli_json LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_json.c LIBRARIES fob_cli)
 fob_test(NAME cli_show LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_show.c LIBRARIES fob_cli)
 fob_test(NAME cli_input LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_input.c LIBRARIES fob_cli)
+fob_test(NAME cli_outcome LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_outcome.c
+    ${PROJECT_SOURCE_DIR}/publishers/commands/outcome.c LIBRARIES fob_cli)
 fob_test(NAME cli_process LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_process.c
     ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c)
 fob_test(NAME cli_handlers LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_handlers.c

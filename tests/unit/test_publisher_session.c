@@ -472,7 +472,48 @@ static void an_event_for_which_the_bus_is_too_small_is_refused_when_that_is_know
     bench_free(b);
 }
 
-FOB_MAIN(FOB_CASE(an_event_is_sent_at_once_and_gets_its_receipt),
+/* The bus's own answer to the number 1 gets another code. */
+static void answer(bench_t *b, uint64_t wire, uint64_t code, const char *why) {
+    const uint64_t at[] = {code, wire, 1, 0, 0};
+    fob_buf_t runs = {0};
+    fob_wire_t receipt = {.verb = FOB_VERB_RECEIPT};
+    fob_pack_array(&runs, 1);
+    fob_pack_array(&runs, why ? 6 : 5);
+    for (size_t i = 0; i < 5; i++)
+        fob_pack_uint(&runs, at[i]);
+    if (why) {
+        fob_pack_map(&runs, 1);
+        fob_pack_cstr(&runs, "text");
+        fob_pack_cstr(&runs, why);
+    }
+    FOB_SET(&receipt, runs, fob_buf_slice(&runs));
+    fob_session_input(b->session, b->now, &receipt);
+    bench_receipts_read(b);
+    fob_buf_free(&runs);
+}
+
+static void a_code_of_a_later_version_is_final_and_told_by_its_number(void **state) {
+    static const uint64_t codes[] = {99, 65536, (uint64_t)1 << 32, UINT64_MAX};
+    static const char *const numbers[] = {"code 99,", "code 65536,", "code 4294967296,",
+                                          "code 18446744073709551615,"};
+    (void)state;
+    bench_t *b = bench_new(16);
+    bench_connect(b);
+    for (uint64_t i = 0; i < 4; i++) {
+        bench_offer_ok(b, 0);
+        bench_send_one(b);
+        answer(b, i + 1, codes[i], i % 2 ? "too late" : NULL);
+        assert_int_equal(b->told[i + 1], 1);
+        assert_int_equal(b->outcome[i + 1], i ? UINT16_MAX : 99);
+        assert_non_null(strstr(b->text, numbers[i]));
+        assert_non_null(strstr(b->text, "which this version does not know"));
+        assert_true(!strstr(b->text, ": too late") == !(i % 2));
+    }
+    bench_free(b);
+}
+
+FOB_MAIN(FOB_CASE(a_code_of_a_later_version_is_final_and_told_by_its_number),
+         FOB_CASE(an_event_is_sent_at_once_and_gets_its_receipt),
          FOB_CASE(what_is_offered_meanwhile_goes_as_one_message),
          FOB_CASE(the_window_bounds_what_has_no_receipt),
          FOB_CASE(the_windows_of_a_smaller_bus_is_kept_too),
