@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* `given` (NULL or empty: not given), else FOB_DATA, else ~/.local/share/fob. False: none of them
+/* `given`, NULL: else FOB_DATA, else ~/.local/share/fob. False: `given` is empty, none of them
  * is known, or the name does not fit. */
 bool fob_data_folder(const char *given, char *out, size_t size);
 

@@ -91,6 +91,10 @@ static void missing_and_surplus_arguments_are_usage_errors(void **state) {
     REFUSED(self, 64, "NAME=VALUE", "pub", "t", "1", "--header", "x");
     REFUSED(self, 64, "--confirm", "pub", "t", "1", "--confirm", "maybe");
     REFUSED(self, 64, "endpoint", "pub", "t", "1", "--bus", "localhost");
+    REFUSED(self, 64, "--data DIR", "serve", "--data", "");
+    REFUSED(self, 64, "--data DIR", "serve", "--check", "--data=");
+    REFUSED(self, 64, "--data DIR", "journal", "ls", "--data", "");
+    REFUSED(self, 64, "--data DIR", "journal", "verify", "");
     REFUSED(self, 64, "no such command", "work", "g", "p", "--", "no-such-command-at-all");
 }
 
