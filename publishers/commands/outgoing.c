@@ -2,6 +2,7 @@
 
 #include "proto/cli/input.h"
 #include "proto/cli/output.h"
+#include "proto/envelope.h"
 #include "publishers/commands/outcome.h"
 #include "publishers/commands/progress.h"
 
@@ -73,6 +74,20 @@ static void take_receipts(outgoing_t *self) {
     fob_progress_show(&self->progress, self->outcome.stored);
 }
 
+/* The library says only that it is too large: in figures. */
+static void say_too_large(outgoing_t *self, uint64_t line) {
+    uint64_t most = fob_publisher_max_event(self->publisher);
+    char why[200];
+    if (self->pending.data.size > most)
+        snprintf(why, sizeof why,
+                 "it has %zu bytes of data, and this bus takes %" PRIu64 " (its max_event)",
+                 self->pending.data.size, most);
+    else
+        snprintf(why, sizeof why, "its id, key and headers together have more than %d bytes",
+                 FOB_ATTRIBUTES_MAX);
+    fob_outcome_fail(&self->outcome, FOB_TOO_LARGE, line, why);
+}
+
 /* Hands the pending line over; it goes on waiting where the window is full. */
 static void send_pending(outgoing_t *self) {
     uint64_t line = self->offer->lines ? self->input.number : 1;
@@ -84,7 +99,9 @@ static void send_pending(outgoing_t *self) {
     if (status == FOB_OK) {
         self->outcome.sent++;
         self->outcome.sent_line = line;
-    } else if (status != FOB_AGAIN)
+    } else if (status == FOB_TOO_LARGE)
+        say_too_large(self, line);
+    else if (status != FOB_AGAIN)
         fob_outcome_fail(&self->outcome, status, line, NULL);
 }
 
@@ -105,8 +122,10 @@ static bool take_line(outgoing_t *self) {
     case FOB_INPUT_MORE:
         return false;
     case FOB_INPUT_TOO_LONG:
-        snprintf(why, sizeof why, "it has more than %zu bytes, too many for this bus",
-                 self->input.max);
+        snprintf(why, sizeof why,
+                 "it has more than %zu bytes, and this bus takes events of %" PRIu64
+                 " (its max_event)",
+                 self->input.max, fob_publisher_max_event(self->publisher));
         fob_outcome_fail(&self->outcome, FOB_TOO_LARGE, self->input.number, why);
         return false;
     case FOB_INPUT_END:

@@ -110,7 +110,14 @@ static void an_event_over_the_limit_is_bad_data(void **state) {
     memset(large, 'x', 1100000);
     large[1100000] = '\0';
     assert_int_equal(RUN_WITH(self, large, "pub", "t"), 65);
-    assert_non_null(strstr(self->err, "TOO_LARGE"));
+    assert_non_null(strstr(self->err, "TOO_LARGE: it has 1100005 bytes"));
+    assert_non_null(strstr(self->err, "takes 1000000 (its max_event)"));
+    assert_int_equal(RUN_WITH(self, large, "pub", "t", "--raw"), 65);
+    assert_non_null(strstr(self->err, "it has 1100000 bytes"));
+    large[20000] = '\0';
+    memcpy(large, "h=", 2);
+    REFUSED(self, 65, "more than 16384 bytes", "pub", "t", "1", "--header", large);
+    large[20000] = 'x';
     large[900000] = '\0';
     assert_int_equal(RUN_WITH(self, large, "pub", "t"), 0);
     free(large);

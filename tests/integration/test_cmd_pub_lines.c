@@ -84,7 +84,8 @@ static void a_line_over_the_limit_is_named(void **state) {
     strcpy(input + 3 + 1100000, "\"\n3\n");
     DO(self, "group", "add", "g", "t");
     assert_int_equal(RUN_WITH(self, input, "pub", "t", "--lines"), 65);
-    assert_non_null(strstr(self->err, "line 2: TOO_LARGE"));
+    assert_non_null(strstr(self->err, "line 2: TOO_LARGE: it has 1100005 bytes of data"));
+    assert_non_null(strstr(self->err, "1000000 (its max_event)"));
     free(input);
     await_figure(self, "g", "accepted", 1);
 }
