@@ -328,6 +328,12 @@ static void file_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
 
 /* --- open and close --- */
 
+/* The newest segment that was made; while no other thread makes any. */
+static uint64_t highest(const fob_store_t *store) {
+    size_t count = store->segments.count;
+    return count > 0 ? store->segments.all[count - 1]->sequence : 0;
+}
+
 static void stop_threads(file_t *self) {
     if (self->keeper != NULL) {
         pthread_mutex_lock(&self->store.lock);
@@ -348,7 +354,7 @@ static void file_close(fob_journal_t **self_p) {
     fob_store_t *store = &self->store;
     stop_threads(self);
     bool clean = !atomic_load(&store->failed) && atomic_load(&store->synced) == self->position;
-    if (clean && fob_epoch_write(store, true, self->position) != 0)
+    if (clean && fob_epoch_write(store, true, self->position, highest(store)) != 0)
         fob_store_log(store, "Cannot mark the clean end of the journal in %s: %s.", store->folder,
                       strerror(errno));
     fob_store_close(store);
@@ -427,6 +433,7 @@ static fob_journal_code_t recover(file_t *self, fob_kept_t *kept, fob_journal_er
         return code;
     *kept = found.kept;
     store->epoch = choose_epoch(&found.mark);
+    store->epoch_turn = found.mark.turn;
     self->position = self->replay_upto = found.last_position;
     self->replay_from = found.kept.newest;
     self->next_offset = found.next_offset;
@@ -434,17 +441,17 @@ static fob_journal_code_t recover(file_t *self, fob_kept_t *kept, fob_journal_er
     self->appended = found.bytes_above; /* many short runs must not add up to one long replay */
     self->tail_sequence = found.tail_sequence;
     self->tail_at = found.tail_at;
-    if (fob_epoch_write(store, false, self->position) != 0) {
-        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot write to %s: %s.", store->folder,
-                      strerror(errno));
-        return FOB_JOURNAL_SYSTEM;
-    }
     if (store->segments.count == 0 && first_segment(self, error) != FOB_JOURNAL_OK)
         return FOB_JOURNAL_SYSTEM;
     fob_segment_t *tail = fob_segments_find(&store->segments, self->tail_sequence);
     tail->taken = true;
     self->tail_bytes = tail->bytes;
     second_segment(self);
+    if (fob_epoch_write(store, false, self->position, highest(store)) != 0) {
+        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot write %s/" FOB_EPOCH_NAME ": %s.",
+                      store->folder, strerror(errno));
+        return FOB_JOURNAL_SYSTEM;
+    }
     store->tail_sequence = self->tail_sequence;
     atomic_store(&store->tail_at, self->tail_at);
     atomic_store(&store->written, self->position);

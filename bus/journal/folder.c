@@ -124,20 +124,28 @@ fob_journal_code_t fob_folder_lock(const char *folder, int *out, fob_journal_err
         fob_journal_code_t code = FOB_JOURNAL_SYSTEM;
         if (saved == EWOULDBLOCK) {
             code = FOB_JOURNAL_IN_USE;
-            fob_error_set(error, code,
-                          "%s is in use by process %ld; stop that one or use another folder.",
-                          folder, holder(fd));
+            long pid_of = holder(fd);
+            if (pid_of > 0)
+                fob_error_set(error, code,
+                              "%s is in use by process %ld; stop that one or use another folder.",
+                              folder, pid_of);
+            else
+                fob_error_set(error, code,
+                              "%s is in use by another process; stop that one or use another "
+                              "folder.",
+                              folder);
         } else {
             fob_error_set(error, code, "Cannot lock %s: %s.", path, strerror(saved));
         }
         close(fd);
         return code;
     }
-    int length = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)length, 0) != length) {
-        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot write %s: %s.", path, strerror(errno));
-        close(fd);
-        return FOB_JOURNAL_SYSTEM;
+    /* Of one length, over what is there: so it needs no room on a full disk. Who cannot be named is
+     * locked out all the same; the pid of another must not stay. */
+    int length = snprintf(pid, sizeof pid, "%-20ld\n", (long)getpid());
+    if (pwrite(fd, pid, (size_t)length, 0) != length) {
+        int rc = ftruncate(fd, 0);
+        (void)rc; /* then only what the file says is wrong, not the lock */
     }
     *out = fd;
     return FOB_JOURNAL_OK;

@@ -210,6 +210,8 @@ void fob_format_epoch_encode(const fob_epoch_mark_t *mark, int64_t now_ms, fob_d
         .epoch = htole64(mark->epoch),
         .position = htole64(mark->position),
         .written_ms = (int64_t)htole64((uint64_t)now_ms),
+        .turn = htole64(mark->turn),
+        .highest = htole64(mark->highest),
     };
     out->checksum = htole64(XXH3_64bits((uint8_t *)out + 8, sizeof *out - 8));
 }
@@ -221,11 +223,12 @@ fob_found_t fob_format_epoch_decode(const fob_disk_epoch_t *in, fob_epoch_mark_t
     if (le32toh(in->version) > FOB_FORMAT_VERSION)
         return FOB_FOUND_NEWER;
     uint32_t flags = le32toh(in->flags);
-    if (in->version == 0 || (flags & ~(FOB_EPOCH_CLEAN | FOB_EPOCH_DISK)) != 0 ||
-        in->zero[0] != 0 || in->zero[1] != 0)
+    if (in->version == 0 || (flags & ~(FOB_EPOCH_CLEAN | FOB_EPOCH_DISK)) != 0)
         return FOB_FOUND_BAD;
     *out = (fob_epoch_mark_t){.epoch = le64toh(in->epoch),
                               .position = le64toh(in->position),
+                              .turn = le64toh(in->turn),
+                              .highest = le64toh(in->highest),
                               .clean = (flags & FOB_EPOCH_CLEAN) != 0,
                               .level_disk = (flags & FOB_EPOCH_DISK) != 0};
     return FOB_FOUND_WHOLE;

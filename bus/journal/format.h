@@ -5,8 +5,8 @@
  *
  *     lock                      held by flock while a process uses the folder; the holder's pid as
  *                               text
- *     epoch                     one fob_disk_epoch_t: the journal's epoch and how the last run
- *                               ended
+ *     epoch                     two fob_disk_epoch_t: the journal's epoch, how the last run ended,
+ *                               and which segments were made
  *     NNNNNNNNNNNNNNNNNNNN.seg  segments, N the sequence (20 digits, from 1, never given twice)
  *     NNNNNNNNNNNNNNNNNNNN.ckp  checkpoints, N the position they began at; the newest two are kept
  *     *.tmp                     being made; deleted at a start
@@ -122,7 +122,9 @@ typedef struct __attribute__((packed)) {
 } fob_disk_slice_t;         /* 32 */
 static_assert(sizeof(fob_disk_slice_t) == 32, "a slice's head is 32 bytes");
 
-/* The epoch file. The checksum is XXH3-64 over bytes 8..63. */
+/* The epoch file: two such records, FOB_EPOCH_SLOT bytes apart, zeros behind each. They are written
+ * in turn, in place, so that a full disk keeps nobody from it and a write that is torn leaves the
+ * other. The checksum is XXH3-64 over bytes 8..63. */
 typedef struct __attribute__((packed)) {
     uint64_t checksum;      /*  0 */
     uint64_t magic;         /*  8 */
@@ -131,14 +133,16 @@ typedef struct __attribute__((packed)) {
     uint64_t epoch;         /* 24 */
     uint64_t position;      /* 32: all up to here was durable when this was written */
     int64_t  written_ms;    /* 40 */
-    uint64_t zero[2];       /* 48 */
+    uint64_t turn;          /* 48: one more than in the other record; 0: the file has only this one */
+    uint64_t highest;       /* 56: sequence of a segment: all up to it were made */
 } fob_disk_epoch_t;         /* 64 */
-static_assert(sizeof(fob_disk_epoch_t) == 64, "the epoch file is 64 bytes");
+static_assert(sizeof(fob_disk_epoch_t) == 64, "a record of the epoch file is 64 bytes");
 
 /* clang-format on */
 
 #define FOB_EPOCH_CLEAN 1u
 #define FOB_EPOCH_DISK  2u
+#define FOB_EPOCH_SLOT  4096u
 
 /* How a piece of bytes was found. */
 typedef enum {
@@ -170,7 +174,7 @@ typedef struct {
 } fob_checkpoint_head_t;
 
 typedef struct {
-    uint64_t epoch, position;
+    uint64_t epoch, position, turn, highest;
     bool clean, level_disk;
 } fob_epoch_mark_t;
 

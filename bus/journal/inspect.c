@@ -149,7 +149,8 @@ static fob_journal_code_t inspect_segment(inspect_t *self, uint64_t sequence) {
 /* What the checkpoints and the last start or end prove. */
 static fob_journal_code_t gather_proof(inspect_t *self, const fob_folder_t *folder) {
     fob_epoch_mark_t mark = {0};
-    fob_journal_code_t code = fob_epoch_read(self->disk, self->folder, &mark, self->error);
+    bool torn;
+    fob_journal_code_t code = fob_epoch_read(self->disk, self->folder, &mark, &torn, self->error);
     if (code != FOB_JOURNAL_OK && code != FOB_JOURNAL_ABSENT)
         return code;
     self->proof = mark.position;

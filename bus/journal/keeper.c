@@ -1,5 +1,7 @@
 #include "bus/journal/keeper.h"
 
+#include "bus/journal/epoch.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +88,14 @@ static void set_unblocked(fob_keeper_t *self) {
     pthread_cond_broadcast(&self->store->changed);
 }
 
+/* From now on its file cannot be missed without being noticed. Lock not held. */
+static void mark_made(fob_store_t *store, uint64_t sequence) {
+    if (!atomic_load(&store->failed) &&
+        fob_epoch_write(store, false, atomic_load(&store->synced), sequence) != 0)
+        fob_store_log(store, "Cannot write %s/" FOB_EPOCH_NAME ": %s.", store->folder,
+                      strerror(errno));
+}
+
 /* Makes the next segment. True: something was done. */
 static bool make_next(fob_keeper_t *self) {
     fob_store_t *store = self->store;
@@ -103,6 +113,8 @@ static bool make_next(fob_keeper_t *self) {
     pthread_mutex_unlock(&store->lock);
     fob_segment_t *made = fob_store_make_segment(store, sequence, bytes);
     int error = errno;
+    if (made != NULL)
+        mark_made(store, sequence);
     pthread_mutex_lock(&store->lock);
     if (made != NULL && fob_segments_add(&store->segments, made)) {
         set_unblocked(self);

@@ -23,6 +23,7 @@ typedef struct {
     size_t last;       /* index of the segment with the last commit, */
     uint64_t end;      /* and the byte behind it */
     size_t start;      /* index of the segment where walking began */
+    uint64_t epoch;    /* the highest that a segment's head names */
 } recovery_t;
 
 static fob_journal_code_t say(recovery_t *self, fob_journal_code_t code, uint64_t sequence,
@@ -80,6 +81,8 @@ static fob_journal_code_t read_head(recovery_t *self, fob_segment_t *segment) {
     if (found != FOB_FOUND_WHOLE || head.sequence != segment->sequence)
         return say(self, FOB_JOURNAL_DAMAGED, segment->sequence, 0, "the head is damaged");
     segment->seed = head.seed;
+    if (head.epoch > self->epoch)
+        self->epoch = head.epoch;
     fob_segments_grow(&store->segments, segment, (uint64_t)stat.st_size);
     return FOB_JOURNAL_OK;
 }
@@ -396,12 +399,22 @@ fob_journal_code_t fob_recover(fob_store_t *store, fob_recovered_t *out,
                                fob_journal_error_t *error) {
     recovery_t self = {.store = store, .out = out, .error = error};
     *out = (fob_recovered_t){.next_offset = 1};
-    fob_journal_code_t code = fob_epoch_read(store->disk, store->folder, &out->mark, error);
+    bool torn;
+    fob_journal_code_t code = fob_epoch_read(store->disk, store->folder, &out->mark, &torn, error);
     if (code != FOB_JOURNAL_OK && code != FOB_JOURNAL_ABSENT)
         return code;
+    if (torn)
+        fob_store_log(store,
+                      "One of the two records of %s/" FOB_EPOCH_NAME
+                      " is damaged; the other is used, and offsets get a new epoch.",
+                      store->folder);
+    bool known = code == FOB_JOURNAL_OK && !torn;
     code = load_folder(&self);
     if (code != FOB_JOURNAL_OK)
         return code;
+    /* An epoch is never given twice, also where the wall clock went back. */
+    if (!known && self.epoch > out->mark.epoch)
+        out->mark.epoch = self.epoch;
     self.proof = out->mark.position > out->upto ? out->mark.position : out->upto;
     if (store->segments.count > 0)
         return recover_commits(&self);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 static test_disk_t *disk_of(void *arg) {
@@ -27,6 +28,14 @@ static ssize_t test_pread(void *arg, int fd, void *data, size_t size, off_t at) 
     return real()->pread(NULL, fd, data, size, at);
 }
 
+/* Whether a write needs room that the file has not got. */
+static bool grows(int fd, const struct iovec *parts, int count, off_t at) {
+    struct stat st;
+    for (int i = 0; i < count; i++)
+        at += (off_t)parts[i].iov_len;
+    return fstat(fd, &st) != 0 || at > st.st_size;
+}
+
 static ssize_t test_pwritev(void *arg, int fd, const struct iovec *parts, int count, off_t at) {
     test_disk_t *self = disk_of(arg);
     pthread_mutex_lock(&self->lock);
@@ -35,7 +44,12 @@ static ssize_t test_pwritev(void *arg, int fd, const struct iovec *parts, int co
     if (error != 0)
         self->write_first = 0;
     self->writes++;
+    bool full = self->full && grows(fd, parts, count, at);
     pthread_mutex_unlock(&self->lock);
+    if (full) {
+        errno = ENOSPC;
+        return -1;
+    }
     if (error == 0)
         return real()->pwritev(NULL, fd, parts, count, at);
     for (int i = 0; i < count && first > 0; i++) {

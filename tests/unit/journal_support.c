@@ -1,5 +1,7 @@
 #include "journal_support.h"
 
+#include "bus/journal/format.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -22,10 +24,18 @@ static int64_t mono_ms(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void log_clear(void) {
+    pthread_mutex_lock(&log_lock);
+    journal_log[0] = '\0';
+    pthread_mutex_unlock(&log_lock);
+}
+
 char *folder_new(void) {
     char *folder = strdup("/tmp/fob-journal-XXXXXX");
     assert_non_null(mkdtemp(folder));
-    journal_log[0] = '\0';
+    log_clear();
     return folder;
 }
 
@@ -84,7 +94,8 @@ uint64_t file_size(const char *path) {
     return (uint64_t)st.st_size;
 }
 
-static void copy_file(const char *from, const char *to) {
+static void copy_file(const char *folder, const char *copy, const char *name) {
+    char *from = folder_file(folder, name), *to = folder_file(copy, name);
     uint64_t size = file_size(from);
     char *data = malloc(size + 1);
     file_read_at(from, 0, data, size);
@@ -93,26 +104,74 @@ static void copy_file(const char *from, const char *to) {
     assert_int_equal(write(fd, data, size), size);
     close(fd);
     free(data);
+    free(from);
+    free(to);
+}
+
+/* What is just being made is no part of what a kill leaves that matters. */
+static int is_kept(const struct dirent *entry) {
+    return entry->d_name[0] != '.' && strstr(entry->d_name, ".tmp") == NULL;
+}
+
+/* One after the other, in order: false where a file came or went meanwhile, for no kill leaves what
+ * was then copied. */
+static bool copy_once(const char *folder, const char *copy) {
+    struct dirent **list, **again;
+    int count = scandir(folder, &list, is_kept, alphasort);
+    copy_file(folder, copy, "epoch"); /* it names segments: these are there when it is read */
+    for (int i = 0; i < count; i++)
+        if (strcmp(list[i]->d_name, "epoch") != 0)
+            copy_file(folder, copy, list[i]->d_name);
+    int now = scandir(folder, &again, is_kept, alphasort);
+    bool same = now == count;
+    for (int i = 0; i < count; i++) {
+        same = same && strcmp(list[i]->d_name, again[i]->d_name) == 0;
+        free(list[i]);
+    }
+    for (int i = 0; i < now; i++)
+        free(again[i]);
+    free(list);
+    free(again);
+    return same;
 }
 
 char *folder_copy(const char *folder) {
-    char *copy = folder_new();
-    DIR *dir = opendir(folder);
-    const struct dirent *entry;
-    while ((entry = readdir(dir)) != NULL) {
-        /* What is just being made is no part of what a kill leaves that matters. */
-        if (entry->d_name[0] == '.' || strstr(entry->d_name, ".tmp") != NULL)
-            continue;
-        char *from = folder_file(folder, entry->d_name), *to = folder_file(copy, entry->d_name);
-        copy_file(from, to);
-        free(from);
-        free(to);
+    for (;;) {
+        char *copy = strdup("/tmp/fob-journal-XXXXXX");
+        assert_non_null(mkdtemp(copy));
+        if (copy_once(folder, copy)) {
+            log_clear();
+            return copy;
+        }
+        folder_remove(&copy);
     }
-    closedir(dir);
-    return copy;
 }
 
-static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+void wait_segments(fob_journal_t *journal, uint64_t count) {
+    int64_t until = mono_ms() + WAIT_MS;
+    fob_journal_stats_t stats = {0};
+    do {
+        assert_true(mono_ms() < until);
+        wait_turn();
+        journal->ops->stats(journal, &stats);
+    } while (stats.segments < count);
+    assert_int_equal(stats.segments, count);
+}
+
+void epoch_forget(const char *folder) {
+    char *path = folder_file(folder, "epoch");
+    for (uint64_t at = 0; at < 2 * FOB_EPOCH_SLOT; at += FOB_EPOCH_SLOT) {
+        fob_disk_epoch_t disk;
+        fob_epoch_mark_t mark;
+        file_read_at(path, at, &disk, sizeof disk);
+        assert_int_equal(fob_format_epoch_decode(&disk, &mark), FOB_FOUND_WHOLE);
+        mark.clean = false;
+        mark.position = 0;
+        fob_format_epoch_encode(&mark, 1, &disk);
+        file_write_at(path, at, &disk, sizeof disk);
+    }
+    free(path);
+}
 
 static void keep_log(void *arg, const char *text) {
     (void)arg;

@@ -43,6 +43,10 @@ uint64_t put_reserved(fob_journal_t *journal, uint64_t offset, uint32_t count, s
 bool wait_durable(fob_journal_t *journal, uint64_t position);
 /* Waits for news: the descriptor, at most WAIT_MS. */
 bool wait_news(fob_journal_t *journal);
+/* Waits until there are so many segments: the journal makes some ahead, and no more then. */
+void wait_segments(fob_journal_t *journal, uint64_t count);
+/* Makes the epoch file say that the run was killed, and that nothing was durable before it. */
+void epoch_forget(const char *folder);
 /* One turn of a loop that waits for a condition which rings no bell. */
 void wait_turn(void);
 /* A whole checkpoint of one slice; waits until it counts. */

@@ -5,15 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Waits until the segments are made that are made ahead. */
-static void wait_made(fob_journal_t *journal) {
-    fob_journal_stats_t stats = {0};
-    for (unsigned i = 0; i < WAIT_MS && stats.segments < 9; i++) {
-        journal->ops->stats(journal, &stats);
-        wait_turn();
-    }
-    assert_int_equal(stats.segments, 9);
-}
+#define MADE 9 /* segments with small_options: the first, and those made ahead */
 
 static void commits_that_wait_behind_a_sync_share_the_next_one(void **state) {
     (void)state;
@@ -113,6 +105,7 @@ static void after_a_failed_sync_nothing_is_durable_any_more(void **state) {
     options.disk = &disk.table;
     fob_journal_t *journal = open_ok(&options);
     assert_true(wait_durable(journal, put_events(journal, 1, 1, 100, true)));
+    wait_segments(journal, MADE);
     test_disk_set(&disk, fail_sync, EIO);
     assert_false(wait_durable(journal, put_events(journal, 2, 1, 100, true)));
     assert_int_equal(journal->ops->health(journal, &error), FOB_JOURNAL_FAILED);
@@ -149,6 +142,7 @@ static void a_start_whose_rewrite_fails_is_refused(void **state) {
     test_disk_init(&disk);
     fob_file_options_t options = small_options(folder);
     fob_journal_t *journal = open_ok(&options);
+    wait_segments(journal, MADE);
     assert_true(wait_durable(journal, put_events(journal, 1, 1, 100, true)));
     char *copy = folder_copy(folder); /* as after a kill */
     journal->ops->close(&journal);
@@ -177,7 +171,7 @@ static void a_write_that_breaks_off_is_a_torn_tail_at_the_next_start(void **stat
         options.disk = &disk.table;
         fob_journal_t *journal = open_ok(&options);
         assert_true(wait_durable(journal, put_events(journal, 1, 1, 200, true)));
-        wait_made(journal); /* it writes too */
+        wait_segments(journal, MADE); /* it writes too */
         test_disk_set(&disk, write_first, written);
         test_disk_set(&disk, fail_write, EIO);
         assert_false(wait_durable(journal, put_events(journal, 2, 1, 200, true)));
@@ -215,7 +209,7 @@ static void a_full_disk_refuses_publishes_takes_settles_and_recovers_by_itself(v
     options.disk = &disk.table;
     fob_journal_t *journal = open_ok(&options);
     uint64_t last = put_reserved(journal, 1, 1, 2000), offset = 2;
-    wait_made(journal);
+    wait_segments(journal, MADE);
     test_disk_set(&disk, full, true);
     while (journal->ops->reserve(journal, 2000))
         last = put_events(journal, offset++, 1, 2000, true);

@@ -1,0 +1,128 @@
+/* What a start needs of the disk, and what it makes of the epoch file. */
+#include "journal_disk.h"
+#include "journal_support.h"
+
+#include "bus/journal/format.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* A folder as a kill leaves it: three commits in its first segment. */
+static char *killed_folder(fob_sync_t sync, uint64_t *epoch) {
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    options.sync = sync;
+    fob_journal_t *journal = open_ok(&options);
+    wait_segments(journal, 9);
+    for (uint64_t i = 1; i <= 3; i++)
+        assert_true(wait_durable(journal, put_events(journal, i, 1, 100, true)));
+    *epoch = journal->ops->epoch(journal);
+    char *copy = folder_copy(folder);
+    journal->ops->close(&journal);
+    folder_remove(&folder);
+    forget_events();
+    return copy;
+}
+
+static void a_full_disk_starts_serves_and_ends_clean(void **state) {
+    (void)state;
+    uint64_t epoch;
+    char *folder = killed_folder(FOB_SYNC_OS, &epoch);
+    test_disk_t disk;
+    fob_journal_stats_t stats;
+    test_disk_init(&disk);
+    test_disk_set(&disk, full, true);
+    fob_file_options_t options = small_options(folder);
+    options.sync = FOB_SYNC_OS;
+    options.disk = &disk.table;
+    for (uint64_t run = 0; run < 4; run++) {
+        fob_journal_t *journal = open_ok(&options);
+        /* The first run was killed; each other ended clean, though the disk was full. */
+        if (run == 0)
+            assert_true(journal->ops->epoch(journal) > epoch);
+        else
+            assert_int_equal(journal->ops->epoch(journal), epoch);
+        epoch = journal->ops->epoch(journal);
+        journal->ops->stats(journal, &stats);
+        assert_int_equal(stats.last_position, 3 + run);
+        fob_page_t page = read_page(journal, 1, 1000);
+        assert_int_equal(page.code, FOB_JOURNAL_OK);
+        free(page.memory);
+        assert_true(wait_durable(journal, put_events(journal, 0, 0, 50, false))); /* a settle */
+        journal->ops->close(&journal);
+    }
+    forget_events();
+    folder_remove(&folder);
+}
+
+static void a_lock_that_cannot_be_written_still_locks(void **state) {
+    (void)state;
+    char *folder = folder_new();
+    fob_journal_error_t error;
+    fob_file_options_t options = small_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    /* As it is where the disk was full: no pid in it. */
+    char *path = folder_file(folder, "lock");
+    assert_int_equal(truncate(path, 0), 0);
+    free(path);
+    assert_null(fob_journal_file_open(&options, &error));
+    assert_int_equal(error.code, FOB_JOURNAL_IN_USE);
+    assert_non_null(strstr(error.text, "another process"));
+    journal->ops->close(&journal);
+    folder_remove(&folder);
+}
+
+static void an_epoch_record_torn_at_any_byte_leaves_the_other_and_a_new_epoch(void **state) {
+    (void)state;
+    uint64_t epoch;
+    char *folder = killed_folder(FOB_SYNC_ALWAYS, &epoch);
+    char *path = folder_file(folder, "epoch");
+    fob_file_options_t options = small_options(folder);
+    for (uint64_t at = 0; at < 2 * sizeof(fob_disk_epoch_t); at++) {
+        uint64_t slot = at % 2 * FOB_EPOCH_SLOT;
+        uint8_t byte;
+        file_read_at(path, slot + at / 2, &byte, 1);
+        byte ^= 2;
+        file_write_at(path, slot + at / 2, &byte, 1);
+        fob_journal_t *journal = open_ok(&options);
+        assert_true(journal->ops->epoch(journal) > epoch);
+        epoch = journal->ops->epoch(journal);
+        assert_int_equal(journal->ops->durable(journal), 3);
+        assert_non_null(strstr(journal_log_now(), "/epoch is damaged"));
+        journal->ops->close(&journal);
+        /* And it is mended: both are whole again after the end's record. */
+        journal = open_ok(&options);
+        assert_int_equal(journal->ops->epoch(journal), epoch);
+        journal->ops->close(&journal);
+    }
+    free(path);
+    folder_remove(&folder);
+}
+
+static void an_epoch_is_never_given_twice_though_the_clock_went_back(void **state) {
+    (void)state;
+    uint64_t epoch;
+    char *folder = killed_folder(FOB_SYNC_OS, &epoch);
+    char *path = folder_file(folder, "epoch");
+    /* Of a clock that runs a thousand years ahead. */
+    fob_epoch_mark_t mark = {.epoch = epoch + UINT64_C(31557600000000), .turn = 7};
+    for (uint64_t at = 0; at < 2 * FOB_EPOCH_SLOT; at += FOB_EPOCH_SLOT) {
+        fob_disk_epoch_t disk;
+        mark.turn = at == 0 ? 6 : 7;
+        fob_format_epoch_encode(&mark, 1, &disk);
+        file_write_at(path, at, &disk, sizeof disk);
+    }
+    fob_file_options_t options = small_options(folder);
+    options.sync = FOB_SYNC_OS;
+    fob_journal_t *journal = open_ok(&options);
+    assert_int_equal(journal->ops->epoch(journal), mark.epoch + 1);
+    wait_segments(journal, 9);
+    journal->ops->close(&journal);
+    free(path);
+    folder_remove(&folder);
+}
+
+FOB_MAIN(FOB_CASE(a_full_disk_starts_serves_and_ends_clean),
+         FOB_CASE(a_lock_that_cannot_be_written_still_locks),
+         FOB_CASE(an_epoch_record_torn_at_any_byte_leaves_the_other_and_a_new_epoch),
+         FOB_CASE(an_epoch_is_never_given_twice_though_the_clock_went_back))
