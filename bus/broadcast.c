@@ -1,7 +1,6 @@
 #include "bus/broadcast.h"
 
 #include "bus/clock.h"
-#include "bus/gate.h"
 #include "bus/handover.h"
 
 #include <zmq.h>
@@ -44,7 +43,7 @@ static size_t fired(fob_broadcast_t *self, zmq_msg_t *header, zmq_msg_t *body) {
     if (zmq_msg_more(body)) {
         drain(self->xsub, body);
         self->malformed++;
-    } else if (fob_gate_cast(bytes_of(header), zmq_msg_size(body), self->max_batch) != FOB_OK) {
+    } else if (fob_gate_cast(bytes_of(header), bytes_of(body), &self->limits) != FOB_OK) {
         self->malformed++;
     } else {
         pass(self, header, body);

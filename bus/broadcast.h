@@ -7,6 +7,7 @@
 #ifndef FOB_BROADCAST_H
 #define FOB_BROADCAST_H
 
+#include "bus/gate.h"
 #include "bus/pace.h"
 #include "bus/traffic.h"
 
@@ -23,7 +24,7 @@ typedef struct {
     void *xsub, *xpub; /* bound */
     void *stored;      /* PAIR, from the broker */
     fob_traffic_t *xsub_traffic, *xpub_traffic;
-    size_t max_batch;           /* bytes of a fire-and-forget message's events */
+    fob_gate_limits_t limits;   /* of a fire-and-forget message */
     _Atomic uint64_t malformed; /* messages and subscriptions refused */
     _Atomic uint64_t passed;    /* messages sent on */
     _Atomic uint64_t waiting;   /* bytes of stored events on their way from the broker */

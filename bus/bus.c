@@ -156,7 +156,8 @@ static bool start_broadcast(fob_bus_t *self) {
     broadcast->xsub_traffic = self->ports.xsub_traffic;
     broadcast->xpub_traffic = self->ports.xpub_traffic;
     broadcast->stored = self->casts_out;
-    broadcast->max_batch = self->settings.max_batch;
+    broadcast->limits = (fob_gate_limits_t){.max_batch = self->settings.max_batch,
+                                            .max_event = self->settings.core.max_event};
     broadcast->log = self->settings.file.log;
     broadcast->log_arg = self->settings.file.log_arg;
     broadcast->failed = on_failed;

@@ -1,9 +1,12 @@
 #include "bus/gate.h"
 
+#include "proto/envelope.h"
 #include "proto/topic.h"
 
 #define SYS   "$sys"
 #define PROBE "$sys.probe."
+
+#define FRAMING 32 /* bytes of msgpack around topic, attributes and data, generously */
 
 static bool token_byte(uint8_t c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -55,15 +58,31 @@ fob_gate_t fob_gate_subscription(fob_slice_t prefix) {
     return asks ? FOB_GATE_PROBE : FOB_GATE_ACCEPT;
 }
 
-fob_status_t fob_gate_cast(fob_slice_t header, size_t body_size, size_t max_batch) {
+/* Whether the body is `count` events of that topic and nothing else. Attributes are left to those
+ * who read them. */
+static fob_status_t body_judge(const fob_cast_t *cast, fob_slice_t body, uint64_t max_event) {
+    fob_cursor_t cursor = fob_cursor(body);
+    for (uint64_t i = 0; i < cast->count; i++) {
+        fob_slice_t topic, bytes;
+        if (!fob_envelope_skim(&cursor, &topic, &bytes) || !fob_slice_eq(topic, cast->topic))
+            return FOB_BAD_EVENT;
+        if (bytes.size > max_event + FOB_ATTRIBUTES_MAX + FOB_TOPIC_MAX + FRAMING)
+            return FOB_TOO_LARGE;
+    }
+    return fob_cursor_end(&cursor) ? FOB_OK : FOB_BAD_EVENT;
+}
+
+fob_status_t fob_gate_cast(fob_slice_t header, fob_slice_t body, const fob_gate_limits_t *limits) {
     fob_cast_t cast;
     if (fob_cast_read(header, &cast) != FOB_OK || cast.kind != FOB_CAST_FIRE || cast.count == 0)
         return FOB_PROTOCOL;
-    if (cast.epoch != 0 || cast.offset != 0 || cast.prev != 0)
+    if (cast.shard != 0 || cast.epoch != 0 || cast.offset != 0 || cast.prev != 0)
+        return FOB_PROTOCOL;
+    if (cast.seq > INT64_MAX - cast.count)
         return FOB_PROTOCOL;
     if (!fob_topic_valid(cast.topic))
         return FOB_BAD_TOPIC;
-    if (body_size > max_batch)
+    if (body.size > limits->max_batch)
         return FOB_TOO_LARGE;
-    return body_size == 0 ? FOB_PROTOCOL : FOB_OK;
+    return body_judge(&cast, body, limits->max_event);
 }

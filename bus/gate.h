@@ -17,9 +17,15 @@ typedef enum {
  * empty is everything). */
 fob_gate_t fob_gate_subscription(fob_slice_t prefix);
 
-/* Judges a fire-and-forget message by its first frame and the size of its second: FOB_OK;
- * FOB_PROTOCOL: not the header of one; FOB_BAD_TOPIC; FOB_TOO_LARGE: more than `max_batch` bytes of
- * events. */
-fob_status_t fob_gate_cast(fob_slice_t header, size_t body_size, size_t max_batch) FOB_MUST_USE;
+typedef struct {
+    size_t max_batch;   /* bytes of one message's events */
+    uint64_t max_event; /* bytes of data of one event */
+} fob_gate_limits_t;
+
+/* Judges a fire-and-forget message by its two frames: FOB_OK; FOB_PROTOCOL: not the header of one,
+ * or numbers that cannot be; FOB_BAD_TOPIC; FOB_BAD_EVENT: the body is not `count` events of that
+ * very topic; FOB_TOO_LARGE. */
+fob_status_t fob_gate_cast(fob_slice_t header, fob_slice_t body,
+                           const fob_gate_limits_t *limits) FOB_MUST_USE;
 
 #endif

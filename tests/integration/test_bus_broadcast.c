@@ -128,7 +128,8 @@ static void fire(void *pub, uint32_t kind, const char *topic, uint64_t seq, size
     fob_cast_t cast = {
         .topic = fob_slice_str(topic), .kind = kind, .count = 1, .source = 77, .seq = seq};
     assert_int_equal(fob_cast_write(&header, &cast), FOB_OK);
-    dealer_events(&body, "fired", 1, size);
+    bool valid = fob_topic_valid(fob_slice_str(topic));
+    dealer_events(&body, valid ? topic : "fired", 1, size);
     assert_true(zmq_send(pub, header.data, header.size, ZMQ_SNDMORE) >= 0);
     assert_true(zmq_send(pub, body.data, body.size, 0) >= 0);
     fob_buf_free(&header);
