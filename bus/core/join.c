@@ -1,10 +1,12 @@
 /* join: workers come, come back with what they hold, and go. */
+#include "bus/core/refused.h"
 #include "bus/core/runs.h"
 
 #include <assert.h>
 
-#define CLAIMS_MAX   262144 /* events that one JOIN may claim */
-#define REFUSED_SIZE 64     /* bytes of an encoded row of `refused`, with something over */
+#define CLAIMS_MAX 262144 /* events that one JOIN may claim */
+#define CLAIM_ROWS 2400   /* in so many rows: each can be answered by one of `refused` */
+#define LOST_ROWS  1500   /* in one LOST */
 
 /* One JOIN on its way. */
 typedef struct {
@@ -12,9 +14,8 @@ typedef struct {
     fob_group_t *group;
     uint32_t member; /* the new one */
     uint32_t old;    /* whose leases it takes over, or FOB_MEMBER_NONE */
-    uint32_t rows;   /* of `refused`, encoded in core->rows */
-    uint64_t row[4]; /* the last, not encoded yet; row[2] 0: none */
-    uint64_t after;  /* what the answer rests on: the group, and what claims wrote */
+    fob_refused_t refused;
+    uint64_t after; /* what the answer rests on: the group, and what claims wrote */
 } join_t;
 
 /* --- giving back --- */
@@ -114,24 +115,21 @@ fob_status_t fob_credit(fob_core_t *self, const fob_command_t *command) {
 
 /* --- claims --- */
 
-static void refuse_flush(join_t *self) {
-    if (self->row[2] == 0)
-        return;
-    fob_run_write(&self->core->rows, self->row, 4);
-    self->rows++;
-    self->row[2] = 0;
-}
-
-static void refuse(join_t *self, fob_status_t status, uint64_t offset, uint64_t token) {
-    uint64_t *last = self->row;
-    if (last[2] && last[0] == (uint64_t)status && last[1] + last[2] == offset &&
-        last[3] + last[2] == token) {
-        last[2]++;
-        return;
+/* Refuses the index-th event of a row. Each row that follows (`left`) needs a place in the answer,
+ * and so does what else of this row may have to be refused: where there is none any more, the rest
+ * of the row is refused as a whole. True: that was the rest. */
+static bool refuse(join_t *self, fob_status_t status, const fob_run_t *row, uint64_t index,
+                   uint32_t left) {
+    fob_refused_t *refused = &self->refused;
+    uint64_t offset = row->at[0] + index, token = row->at[2] + index;
+    bool room = fob_refused_bytes(refused) + (left + 2) * FOB_REFUSED_ROW <= FOB_REFUSED_BYTES &&
+                refused->rows + left + 2 <= FOB_RUNS_MAX;
+    if (room || fob_refused_joins(refused, status, offset, token)) {
+        fob_refused_add(refused, status, offset, 1, token);
+        return false;
     }
-    refuse_flush(self);
-    uint64_t row[4] = {(uint64_t)status, offset, 1, token};
-    memcpy(self->row, row, sizeof row);
+    fob_refused_add(refused, FOB_NOT_HELD, offset, row->at[1] - index, token);
+    return true;
 }
 
 static void hold(join_t *self, uint64_t offset, uint64_t token) {
@@ -212,10 +210,9 @@ static fob_status_t claim_one(join_t *self, fob_runs_writer_t *runs, uint64_t of
     return claim_fresh(self, runs, offset, token);
 }
 
-/* Room for what one row can change, and for its refusals. */
+/* Room for what one row can change. */
 static bool reserve_row(join_t *self, fob_runs_writer_t *runs, uint64_t count) {
-    return fob_buf_room(&self->core->rows, count * REFUSED_SIZE) &&
-           fob_grants_reserve(&self->group->grants, count) &&
+    return fob_grants_reserve(&self->group->grants, count) &&
            fob_runs_begin(runs, self->core, self->group, count, count);
 }
 
@@ -230,15 +227,14 @@ static fob_status_t claim(join_t *self, fob_slice_t claims) {
         /* A record each: an event claimed twice is then seen as held the second time. */
         if (!reserve_row(self, &runs, count))
             return FOB_NO_MEMORY;
-        for (uint64_t i = 0; i < count; i++) {
+        bool over = false;
+        for (uint64_t i = 0; i < count && !over; i++) {
             fob_status_t status = claim_one(self, &runs, offset + i, token + i);
-            if (status != FOB_OK)
-                refuse(self, status, offset + i, token + i);
+            over = status != FOB_OK && refuse(self, status, &row, i, rows.left);
         }
         if (fob_runs_end(&runs))
             self->after = fob_core_next_position(self->core);
     }
-    refuse_flush(self);
     return FOB_OK;
 }
 
@@ -249,7 +245,7 @@ static bool claims_valid(fob_slice_t claims) {
     uint64_t total = 0;
     if (claims.size == 0)
         return true;
-    if (!fob_runs(claims, &rows))
+    if (!fob_runs(claims, &rows) || rows.left > CLAIM_ROWS)
         return false;
     while (fob_runs_next(&rows, &row)) {
         if (row.at[1] > CLAIMS_MAX || row.at[0] > INT64_MAX || row.at[2] > INT64_MAX)
@@ -269,33 +265,59 @@ static uint32_t find_old(const fob_core_t *core, const fob_group_t *group,
     return same;
 }
 
+/* Adds the leases of a list from *at on to `out`, neighbours joined: up to LOST_ROWS rows, whose
+ * number it gives. */
+static uint32_t lost_rows(const fob_grants_t *grants, uint32_t *at, fob_buf_t *out) {
+    uint64_t row[3] = {0};
+    uint32_t rows = 0;
+    for (; *at != FOB_GRANT_NONE; *at = grants->slab[*at].next) {
+        const fob_grant_t *grant = &grants->slab[*at];
+        if (row[1] && row[0] + row[1] == grant->offset && row[2] + row[1] == grant->token) {
+            row[1]++;
+            continue;
+        }
+        if (rows == LOST_ROWS)
+            break;
+        if (row[1])
+            fob_run_write(out, row, 3);
+        rows++;
+        row[0] = grant->offset;
+        row[1] = 1;
+        row[2] = grant->token;
+    }
+    if (row[1])
+        fob_run_write(out, row, 3);
+    return rows;
+}
+
 /* Tells the old connection, should it still be there, what it has lost. */
 static fob_status_t tell_lost(join_t *self) {
     fob_core_t *core = self->core;
     const fob_member_t *old = &core->members.slab[self->old];
     fob_open_turn_t *turn = fob_core_open(core);
-    fob_buf_t *heads = &core->row_heads;
+    fob_buf_t *heads = &core->row_heads, *rows = &core->rows;
     if (old->held.count == 0 || old->conn == core->members.slab[self->member].conn)
         return FOB_OK;
-    if (!turn || !fob_turn_reserve(turn, 0, 1, 0, 0))
+    if (!turn || !fob_turn_reserve(turn, 0, old->held.count / LOST_ROWS + 1, 0, 0))
         return FOB_NO_MEMORY;
-    uint32_t count = old->held.count < FOB_RUNS_MAX ? old->held.count : FOB_RUNS_MAX;
-    fob_buf_clear(heads);
-    fob_pack_array(heads, count);
-    uint32_t at = old->held.first;
-    for (uint32_t i = 0; i < count; i++) {
-        const fob_grant_t *grant = &self->group->grants.slab[at];
-        fob_run_write(heads, (uint64_t[]){grant->offset, 1, grant->token}, 3);
-        at = grant->next;
-    }
-    fob_slice_t runs = heads->failed ? (fob_slice_t){0} : fob_turn_copy(turn, fob_buf_slice(heads));
     fob_slice_t name = fob_turn_copy(turn, self->group->name);
-    if (!runs.data || !name.data)
+    if (!name.data)
         return FOB_NO_MEMORY;
-    fob_effect_t *effect = fob_turn_effect(turn, FOB_EFF_LOST);
-    effect->conn = old->conn;
-    effect->group = name;
-    effect->runs = runs;
+    for (uint32_t at = old->held.first; at != FOB_GRANT_NONE;) {
+        fob_buf_clear(rows);
+        fob_buf_clear(heads);
+        fob_pack_array(heads, lost_rows(&self->group->grants, &at, rows));
+        fob_buf_put(heads, rows->data, rows->size);
+        fob_slice_t runs = heads->failed || rows->failed
+                               ? (fob_slice_t){0}
+                               : fob_turn_copy(turn, fob_buf_slice(heads));
+        if (!runs.data)
+            return FOB_NO_MEMORY;
+        fob_effect_t *effect = fob_turn_effect(turn, FOB_EFF_LOST);
+        effect->conn = old->conn;
+        effect->group = name;
+        effect->runs = runs;
+    }
     return FOB_OK;
 }
 
@@ -313,16 +335,12 @@ static fob_status_t replace_old(join_t *self) {
 
 static fob_status_t encode_refused(join_t *self, fob_slice_t *out) {
     fob_core_t *core = self->core;
-    fob_buf_t *heads = &core->row_heads;
     *out = (fob_slice_t){0};
-    if (self->rows == 0)
+    if (self->refused.rows == 0)
         return FOB_OK;
-    fob_buf_clear(heads);
-    fob_pack_array(heads, self->rows);
-    fob_buf_put(heads, core->rows.data, core->rows.size);
-    if (heads->failed || core->rows.failed)
+    if (!fob_refused_end(&self->refused, &core->row_heads))
         return FOB_NO_MEMORY;
-    *out = fob_turn_copy(core->open, fob_buf_slice(heads));
+    *out = fob_turn_copy(core->open, fob_buf_slice(&core->row_heads));
     return out->data ? FOB_OK : FOB_NO_MEMORY;
 }
 
@@ -333,7 +351,7 @@ static fob_status_t enter(fob_core_t *core, fob_group_t *group, const fob_comman
     /* What the old one was promised may rest on a commit that is not durable yet. */
     if (join.old != FOB_MEMBER_NONE && core->members.slab[join.old].joined > join.after)
         join.after = core->members.slab[join.old].joined;
-    fob_buf_clear(&core->rows);
+    fob_refused_begin(&join.refused, &core->rows);
     join.member = fob_members_add(&core->members, command->conn, group);
     if (join.member == FOB_MEMBER_NONE)
         return FOB_NO_MEMORY;
@@ -344,9 +362,9 @@ static fob_status_t enter(fob_core_t *core, fob_group_t *group, const fob_comman
     member->jobs = command->join.jobs;
     fob_status_t status = claim(&join, command->join.claims);
     if (status == FOB_OK)
-        status = replace_old(&join);
+        status = encode_refused(&join, refused); /* before the scratch serves for what is lost */
     if (status == FOB_OK)
-        status = encode_refused(&join, refused);
+        status = replace_old(&join);
     core->members.slab[join.member].joined = *after = join.after;
     fob_members_ring(&core->members, join.member);
     fob_core_wake(core, group);

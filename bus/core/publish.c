@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define ROWS_MAX    2048 /* in one RECEIPT: its header stays well below the limit */
+#define ROWS_MAX    1500 /* in one RECEIPT: its header stays well below the limit */
 #define FORGET_MOST 2    /* sessions for one that comes: the table shrinks all the same */
 #define ROW_BYTES   40   /* of an encoded row, at most */
 

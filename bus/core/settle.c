@@ -1,11 +1,13 @@
 /* settle: leases end. Settles are always accepted; only a lease that is not the worker's is
  * refused, by name. */
+#include "bus/core/refused.h"
 #include "bus/core/runs.h"
 
 #include <assert.h>
 
-#define SETTLES_MAX   1048576 /* events that one SETTLE may name */
-#define RELEASES_FREE 100     /* releases of one event that cost no attempt */
+#define SETTLES_MAX   1048576                               /* events that one SETTLE may name */
+#define SURE_EVENTS   (FOB_REFUSED_BYTES / FOB_REFUSED_ROW) /* each may be refused by itself */
+#define RELEASES_FREE 100 /* releases of one event that cost no attempt */
 
 /* One SETTLE on its way. */
 typedef struct {
@@ -13,8 +15,7 @@ typedef struct {
     fob_group_t *group; /* NULL: there is none */
     uint32_t member;    /* or FOB_MEMBER_NONE */
     fob_runs_writer_t runs;
-    uint32_t rows;   /* of `refused`, encoded in core->rows */
-    uint64_t row[4]; /* the last, not encoded yet; row[2] 0: none */
+    fob_refused_t refused;
 } settle_t;
 
 /* --- how long it waits --- */
@@ -97,27 +98,6 @@ static void settle_grant(settle_t *self, fob_settle_kind_t kind, fob_grant_t *gr
 
 /* --- refusals --- */
 
-static void refuse_flush(settle_t *self) {
-    if (self->row[2] == 0 || self->rows == FOB_RUNS_MAX)
-        return;
-    fob_run_write(&self->core->rows, self->row, 4);
-    self->rows++;
-    self->row[2] = 0;
-}
-
-static void refuse(settle_t *self, fob_status_t status, uint64_t offset, uint64_t count,
-                   uint64_t token) {
-    uint64_t *last = self->row;
-    if (last[2] && last[0] == (uint64_t)status && last[1] + last[2] == offset &&
-        last[3] + last[2] == token) {
-        last[2] += count;
-        return;
-    }
-    refuse_flush(self);
-    uint64_t row[4] = {(uint64_t)status, offset, count, token};
-    memcpy(self->row, row, sizeof row);
-}
-
 /* Why this worker cannot settle that event. */
 static fob_status_t why_not(const settle_t *self, uint64_t offset) {
     const fob_group_t *group = self->group;
@@ -129,18 +109,24 @@ static fob_status_t why_not(const settle_t *self, uint64_t offset) {
 
 /* --- the command --- */
 
-static void settle_row(settle_t *self, const fob_run_t *row) {
+/* The worker's lease, or NULL. */
+static fob_grant_t *grant_of(const settle_t *self, uint64_t offset, uint64_t token) {
+    fob_grant_t *grant = fob_grants_find(&self->group->grants, token);
+    return grant && grant->offset == offset && grant->member == self->member ? grant : NULL;
+}
+
+static void settle_row(settle_t *self, const fob_run_t *row, bool try) {
     uint64_t offset = row->at[1], count = row->at[2], token = row->at[3];
     if (self->member == FOB_MEMBER_NONE) {
-        refuse(self, FOB_NOT_HELD, offset, count, token);
+        fob_refused_add(&self->refused, FOB_NOT_HELD, offset, count, token);
         return;
     }
     for (uint64_t i = 0; i < count; i++) {
-        fob_grant_t *grant = fob_grants_find(&self->group->grants, token + i);
-        if (grant && grant->offset == offset + i && grant->member == self->member)
+        fob_grant_t *grant = grant_of(self, offset + i, token + i);
+        if (!grant)
+            fob_refused_add(&self->refused, why_not(self, offset + i), offset + i, 1, token + i);
+        else if (!try)
             settle_grant(self, (fob_settle_kind_t)row->at[0], grant);
-        else
-            refuse(self, why_not(self, offset + i), offset + i, 1, token + i);
     }
 }
 
@@ -162,14 +148,23 @@ static bool rows_valid(fob_slice_t raw, uint64_t *events) {
     return !rows.cursor.failed && *events <= SETTLES_MAX;
 }
 
-static void settle_rows(settle_t *self, fob_slice_t raw) {
+/* With `try`, only what would be refused is told. */
+static void settle_rows(settle_t *self, fob_slice_t raw, bool try) {
     fob_runs_t rows;
     fob_run_t row;
+    fob_refused_begin(&self->refused, &self->core->rows);
     if (raw.size == 0 || !fob_runs(raw, &rows))
         return;
     while (fob_runs_next(&rows, &row))
-        settle_row(self, &row);
-    refuse_flush(self);
+        settle_row(self, &row, try);
+}
+
+/* Whether an answer can tell all that is to be refused: as much as was asked in, row for row,
+ * always. More comes of rows some of whose events are the worker's and some are not. */
+static bool answerable(const settle_t *self, fob_slice_t raw) {
+    const fob_refused_t *refused = &self->refused;
+    size_t most = raw.size > FOB_REFUSED_BYTES ? raw.size : FOB_REFUSED_BYTES;
+    return fob_refused_bytes(refused) <= most && refused->rows <= FOB_RUNS_MAX;
 }
 
 static void add_credit(settle_t *self, uint64_t credit) {
@@ -183,18 +178,17 @@ static void add_credit(settle_t *self, uint64_t credit) {
     fob_core_wake(core, self->group);
 }
 
-static fob_slice_t encode_refused(settle_t *self) {
+static fob_slice_t encode_refused(settle_t *self, fob_slice_t raw) {
     fob_core_t *core = self->core;
-    if (self->rows == 0)
+    /* Not answerable, though it seemed so: leases were named twice. That they are not the worker's
+     * any more is no news. */
+    if (self->refused.rows == 0 || !answerable(self, raw))
         return (fob_slice_t){0};
-    fob_buf_t *heads = &core->row_heads;
-    fob_buf_clear(heads);
-    fob_pack_array(heads, self->rows);
-    fob_buf_put(heads, core->rows.data, core->rows.size);
     /* Without memory for the list the answer goes without it: the leases are the worker's no more
      * either way. */
-    return heads->failed || core->rows.failed ? (fob_slice_t){0}
-                                              : fob_turn_copy(core->open, fob_buf_slice(heads));
+    return fob_refused_end(&self->refused, &core->row_heads)
+               ? fob_turn_copy(core->open, fob_buf_slice(&core->row_heads))
+               : (fob_slice_t){0};
 }
 
 static void reply(settle_t *self, const fob_command_t *command, fob_slice_t name, bool recorded) {
@@ -203,7 +197,7 @@ static void reply(settle_t *self, const fob_command_t *command, fob_slice_t name
         self->member == FOB_MEMBER_NONE ? NULL : &core->members.slab[self->member];
     if (member && recorded)
         member->settled = fob_core_next_position(core);
-    fob_slice_t refused = encode_refused(self);
+    fob_slice_t refused = encode_refused(self, command->settle.runs);
     fob_effect_t *effect = fob_turn_effect(core->open, FOB_EFF_SETTLED);
     effect->conn = command->conn;
     effect->group = name;
@@ -219,25 +213,29 @@ fob_status_t fob_settle(fob_core_t *self, const fob_command_t *command) {
     uint64_t events;
     if (!rows_valid(command->settle.runs, &events))
         return FOB_PROTOCOL;
+    if (settle.group)
+        settle.member = fob_members_find(&self->members, command->conn, settle.group);
+    if (events > SURE_EVENTS && settle.member != FOB_MEMBER_NONE) {
+        settle_rows(&settle, command->settle.runs, true);
+        if (!answerable(&settle, command->settle.runs))
+            return FOB_PROTOCOL;
+    }
     fob_open_turn_t *turn = fob_core_open(self);
     if (!turn || !fob_turn_reserve(turn, 0, 1, 0, 0))
         return FOB_NO_MEMORY;
     fob_slice_t name = fob_turn_copy(turn, command->settle.group);
     if (name.size && !name.data)
         return FOB_NO_MEMORY;
-    fob_buf_clear(&self->rows);
-    if (settle.group)
-        settle.member = fob_members_find(&self->members, command->conn, settle.group);
     bool recorded = false;
     if (settle.member != FOB_MEMBER_NONE) {
         uint32_t held = self->members.slab[settle.member].held.count;
         uint32_t most = events < held ? (uint32_t)events : held;
         if (!fob_runs_begin(&settle.runs, self, settle.group, most, most))
             return FOB_NO_MEMORY;
-        settle_rows(&settle, command->settle.runs);
+        settle_rows(&settle, command->settle.runs, false);
         recorded = fob_runs_end(&settle.runs);
     } else {
-        settle_rows(&settle, command->settle.runs);
+        settle_rows(&settle, command->settle.runs, false);
     }
     add_credit(&settle, command->settle.credit);
     reply(&settle, command, name, recorded);
