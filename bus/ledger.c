@@ -2,6 +2,7 @@
 
 #include "bus/flights.h"
 #include "bus/outbox.h"
+#include "bus/shortage.h"
 #include "proto/cursor.h"
 
 #include <assert.h>
@@ -50,6 +51,7 @@ struct fob_ledger {
         trim_needs; /* may be trimmed below the floor once that position is durable */
     int64_t trim_ns;
     fob_flights_t flights;
+    fob_shortage_t shortage;
     char told[DAMAGE_KEPT][sizeof((fob_page_t *)0)->text];
     size_t told_next;
 };
@@ -232,6 +234,10 @@ static fob_status_t publish(fob_ledger_t *self, fob_now_t now, const fob_command
     const uint8_t *session = order.publish.session;
     uint64_t before = last_stored(self, session);
     order.publish.refuse = make_room(self, fob_blob_slice(order.publish.body));
+    char line[512];
+    if (fob_shortage_tell(&self->shortage, now, order.publish.refuse == FOB_DISK_FULL, self->core,
+                          line, sizeof line))
+        say(self, line);
     fob_status_t status = fob_core_step(self->core, now, &order);
     if (last_stored(self, session) != before) {
         fob_flights_durable(&self->flights, ops(self)->durable(self->journal));

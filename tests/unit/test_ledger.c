@@ -294,6 +294,31 @@ static void a_full_journal_is_a_refusal_and_nothing_is_appended(void **state) {
     assert_int_equal(receipt_code(2), FOB_OK);
 }
 
+static void the_operator_is_told_when_room_ends_and_when_it_is_back(void **state) {
+    (void)state;
+    join(0, 0);
+    publish(1, 1, 10);
+    turn(1);
+    odd->full = true;
+    lines = 0;
+    publish(2, 2, 10);
+    publish(3, 2, 10);
+    turn(3);
+    assert_int_equal(lines, 1);
+    assert_non_null(strstr(line, "publishes are refused"));
+    assert_non_null(strstr(line, "needs the oldest event, 1"));
+    odd->full = false;
+    publish(4, 2, 10);
+    assert_int_equal(lines, 1); /* it goes in and out: not each time */
+    odd->full = true;
+    publish(11000, 3, 10);
+    odd->full = false;
+    publish(11001, 3, 10);
+    turn(11001);
+    assert_int_equal(lines, 2);
+    assert_non_null(strstr(line, "publishes are taken"));
+}
+
 static void room_for_settling_what_is_unsettled_is_kept(void **state) {
     (void)state;
     fob_journal_stats_t stats;
@@ -488,6 +513,8 @@ static void damage_is_passed_over_at_once_and_told_once(void **state) {
 FOB_MAIN(
     FOB_CASE_WITH(nothing_is_told_before_it_is_durable, open_ledger, close_ledger),
     FOB_CASE_WITH(a_full_journal_is_a_refusal_and_nothing_is_appended, open_ledger, close_ledger),
+    FOB_CASE_WITH(the_operator_is_told_when_room_ends_and_when_it_is_back, open_ledger,
+                  close_ledger),
     FOB_CASE_WITH(room_for_settling_what_is_unsettled_is_kept, open_ledger, close_ledger),
     FOB_CASE_WITH(room_for_settling_the_batch_itself_is_kept, open_ledger, close_ledger),
     FOB_CASE_WITH(a_session_is_told_the_last_number_that_is_durable, open_ledger, close_ledger),
