@@ -126,8 +126,9 @@ static fob_status_t apply_forget(fob_core_t *self, uint64_t position, fob_slice_
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *session = bytes.data + FOB_RECORD_FORGET_SIZE + i * FOB_SESSION_SIZE;
         fob_writer_t *writer = fob_writers_find(&self->writers, session);
-        /* A checkpoint has it no more, or as it came back later. */
-        if (writer && !fob_core_holds(self, writer->loaded))
+        /* A checkpoint has it no more; or as it came back later, and then the records since make
+         * it anew. */
+        if (writer)
             fob_writers_forget(&self->writers, writer);
     }
     return FOB_OK;

@@ -145,6 +145,60 @@ static void any_whole_checkpoint_and_the_rest_give_the_same_state(void **state) 
     assert_true(recovered > count); /* it is about something */
 }
 
+static bool is_known(uint8_t number) {
+    uint8_t session[FOB_SESSION_SIZE];
+    bool known;
+    memset(session, number, sizeof session);
+    fob_core_session_last(kit.core, session, &known);
+    return known;
+}
+
+static void the_longest_unseen_is_forgotten_first_also_after_a_start(void **state) {
+    (void)state;
+    fob_core_config_t config = kit_config;
+    config.slice_bytes = 1;
+    config.max_sessions = 20;
+    kit_init(&kit, &config);
+    kit.hash_turns = true;
+    for (uint8_t i = 1; i <= 20; i++)
+        kit_publish(&kit, i, 1, 1, "a", 1);
+    kit_checkpoint_some(&kit); /* the list of groups; no session yet */
+    for (uint8_t i = 10; i >= 1; i--)
+        kit_publish(&kit, i, 2, 2, "a", 1);
+    do
+        kit_checkpoint_some(&kit);
+    while (kit.taking_on);
+    kit_crash(&kit, kit.position);
+    for (uint8_t i = 0; i < 20; i++) {
+        uint8_t oldest = i < 10 ? i + 11 : 20 - i;
+        assert_true(is_known(oldest));
+        kit_publish(&kit, 21 + i, 1, 1, "a", 1);
+        assert_false(is_known(oldest));
+    }
+    kit_free(&kit);
+}
+
+/* One forgotten and come back while a checkpoint is taken: its end, replayed, is not the end of
+ * what came back. */
+static void a_session_that_came_back_is_not_forgotten_again(void **state) {
+    (void)state;
+    fob_core_config_t config = kit_config;
+    config.max_sessions = 1;
+    kit_init(&kit, &config);
+    kit.hash_turns = true;
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    kit_checkpoint_some(&kit);
+    kit_publish(&kit, 2, 1, 1, "a", 1);
+    kit_publish(&kit, 1, 5, 5, "a", 1);
+    do
+        kit_checkpoint_some(&kit);
+    while (kit.taking_on);
+    kit_crash(&kit, kit.position); /* compares the hashes */
+    assert_true(is_known(1));
+    assert_false(is_known(2));
+    kit_free(&kit);
+}
+
 /* However much there is, a call does a slice's work. */
 static void a_slice_is_bounded(void **state) {
     (void)state;
@@ -178,4 +232,5 @@ static void a_slice_is_bounded(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(any_whole_checkpoint_and_the_rest_give_the_same_state),
-         FOB_CASE(a_slice_is_bounded))
+         FOB_CASE(the_longest_unseen_is_forgotten_first_also_after_a_start),
+         FOB_CASE(a_session_that_came_back_is_not_forgotten_again), FOB_CASE(a_slice_is_bounded))
