@@ -2,12 +2,14 @@
 #include "bus/commands/commands.h"
 #include "bus/commands/table.h"
 #include "proto/cli/options.h"
+#include "proto/cli/show.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const char help[] =
-    "usage: fob group add GROUP PATTERN     make a group that gets what is published from now on\n"
+    "usage: fob group add GROUP PATTERN     make a group: it gets what is published\n"
+    "                                       from now on\n"
     "       fob group ls [--json]           all groups\n"
     "       fob group show GROUP [--json]   one group's figures\n"
     "       fob group rm GROUP              remove it and all that waits in it\n\n"
@@ -60,9 +62,9 @@ static int group_rm(const fob_cli_t *cli, const fob_args_t *args) {
 }
 
 static const fob_column_t columns[] = {
-    {"GROUP", "group", 0}, {"PATTERN", "pattern", 0}, {"STATE", "state", 0},
-    {"READY", "ready", 1}, {"LEASED", "leased", 1},   {"DELAYED", "delayed", 1},
-    {"DEAD", "dead", 1},   {"ACKED", "acked", 1},     {"WORKERS", "workers", 1},
+    {"GROUP", "group", 0, 0}, {"PATTERN", "pattern", 0, 0}, {"STATE", "state", 0, 0},
+    {"READY", "ready", 1, 0}, {"LEASED", "leased", 1, 0},   {"DELAYED", "delayed", 1, 1},
+    {"DEAD", "dead", 1, 1},   {"ACKED", "acked", 1, 0},     {"WORKERS", "workers", 1, 0},
 };
 
 static int group_ls(const fob_cli_t *cli, const fob_args_t *args) {
@@ -77,7 +79,7 @@ static int group_ls(const fob_cli_t *cli, const fob_args_t *args) {
         rows = fob_ask_json(cli, &answer);
         code = rows ? FOB_EXIT_OK : FOB_EXIT_PROTOCOL;
         if (json_array_size(rows) > 0)
-            fob_table_print(rows, columns, sizeof columns / sizeof columns[0]);
+            fob_table_print(rows, columns, sizeof columns / sizeof columns[0], fob_table_screen());
         else if (rows)
             fob_note(cli, "there are no groups: \"fob group add GROUP PATTERN\" makes one");
         if (rows)
@@ -86,6 +88,14 @@ static int group_ls(const fob_cli_t *cli, const fob_args_t *args) {
     json_decref(rows);
     fob_answer_clear(&answer);
     return code;
+}
+
+/* Unix ms as a date, where it is one. */
+static void print_since(json_int_t time_ms, char *out, size_t size) {
+    fob_buf_t date = {0};
+    if (time_ms > 0 && fob_show_time(&date, time_ms))
+        snprintf(out, size, "%.*s", (int)date.size, (const char *)date.data);
+    fob_buf_free(&date);
 }
 
 static int print_group(const fob_cli_t *cli, json_t *group) {
@@ -99,6 +109,8 @@ static int print_group(const fob_cli_t *cli, json_t *group) {
     json_object_foreach(group, field, value) {
         char text[512];
         fob_table_value(value, text, sizeof text);
+        if (strcmp(field, "since") == 0)
+            print_since(json_integer_value(value), text, sizeof text);
         printf("%-14s %s\n", field, text);
     }
     return fob_print_end(cli);

@@ -9,7 +9,9 @@ static const char help[] = "usage: fob stats [--json] [-b ENDPOINT]\n\n"
                            "Prints the bus's figures, once.\n\n"
                            "  -j, --json             one object on one line\n"
                            "  -b, --bus ENDPOINT     the bus to talk to\n"
-                           "  --connect-timeout D    how long to try: 250ms, 5s, 1m\n";
+                           "  --connect-timeout D    how long to try: 250ms, 5s, 1m\n\n"
+                           "On a narrow terminal names are cut and columns of zeros left out; "
+                           "into a pipe\nall is written.\n";
 
 static void print_bus(const json_t *bus) {
     static const struct {
@@ -41,11 +43,11 @@ static void print_bus(const json_t *bus) {
 }
 
 static const fob_column_t columns[] = {
-    {"GROUP", "group", 0},     {"STATE", "state", 0},  {"ACCEPTED", "accepted", 1},
-    {"ACKED", "acked", 1},     {"READY", "ready", 1},  {"LEASED", "leased", 1},
-    {"DELAYED", "delayed", 1}, {"DEAD", "dead", 1},    {"GONE", "expired,shed,removed", 1},
-    {"WORKERS", "workers", 1}, {"IN/S", "in_rate", 1}, {"OUT/S", "out_rate", 1},
-    {"WHY", "why", 0},
+    {"GROUP", "group", 0, 0},     {"STATE", "state", 0, 0},  {"ACCEPTED", "accepted", 1, 0},
+    {"ACKED", "acked", 1, 0},     {"READY", "ready", 1, 0},  {"LEASED", "leased", 1, 0},
+    {"DELAYED", "delayed", 1, 1}, {"DEAD", "dead", 1, 1},    {"GONE", "expired,shed,removed", 1, 1},
+    {"WORKERS", "workers", 1, 0}, {"IN/S", "in_rate", 1, 0}, {"OUT/S", "out_rate", 1, 0},
+    {"WHY", "why", 0, 0},
 };
 
 static int print_figures(const fob_cli_t *cli, const fob_answer_t *answer) {
@@ -56,7 +58,7 @@ static int print_figures(const fob_cli_t *cli, const fob_answer_t *answer) {
     print_bus(json_object_get(root, "bus"));
     if (json_array_size(groups) > 0) {
         putchar('\n');
-        fob_table_print(groups, columns, sizeof columns / sizeof columns[0]);
+        fob_table_print(groups, columns, sizeof columns / sizeof columns[0], fob_table_screen());
     }
     json_decref(root);
     return fob_print_end(cli);

@@ -1,9 +1,16 @@
 #include "bus/commands/table.h"
 
+#include <assert.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
-#define CELL 256
+#define CELL       512
+#define MOST       32 /* columns */
+#define WORD_LEAST 8  /* words are not cut shorter */
+#define WORD_GOOD  16 /* room for a name that is worth narrower gaps */
 
 void fob_table_value(const json_t *value, char *out, size_t size) {
     char *text;
@@ -55,7 +62,17 @@ static void cell(const json_t *row, const char *field, char *out) {
     snprintf(out, CELL, "%" JSON_INTEGER_FORMAT, sum);
 }
 
-static int width(const json_t *rows, const fob_column_t *column) {
+typedef struct {
+    const json_t *rows;
+    const fob_column_t *columns;
+    size_t count, last; /* last: the one that ends a line */
+    size_t widths[MOST];
+    bool hidden[MOST];
+    bool beneath; /* the last column stands on lines of its own */
+    size_t gap;
+} table_t;
+
+static size_t width(const json_t *rows, const fob_column_t *column) {
     char text[CELL];
     size_t most = strlen(column->title);
     for (size_t i = 0; i < json_array_size(rows); i++) {
@@ -63,30 +80,116 @@ static int width(const json_t *rows, const fob_column_t *column) {
         if (strlen(text) > most)
             most = strlen(text);
     }
-    return (int)most;
+    return most;
 }
 
-static void print_cell(const char *text, int wide, const fob_column_t *column, int last) {
-    if (column->right)
-        printf("%*s", wide, text);
-    else if (last)
-        fputs(text, stdout);
-    else
-        printf("%-*s", wide, text);
-    fputs(last ? "\n" : "  ", stdout);
-}
-
-void fob_table_print(const json_t *rows, const fob_column_t *columns, size_t count) {
-    int widths[32] = {0};
+static bool nothing_in(const json_t *rows, const fob_column_t *column) {
     char text[CELL];
-    count = count < 32 ? count : 32;
-    for (size_t c = 0; c < count; c++) {
-        widths[c] = width(rows, &columns[c]);
-        print_cell(columns[c].title, widths[c], &columns[c], c + 1 == count);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        cell(json_array_get(rows, i), column->field, text);
+        if (strcmp(text, "0") != 0 && strcmp(text, "-") != 0)
+            return false;
     }
+    return true;
+}
+
+static size_t total(const table_t *self) {
+    size_t sum = 0;
+    for (size_t c = 0; c <= self->last; c++)
+        if (!self->hidden[c])
+            sum += self->widths[c] + (sum > 0 ? self->gap : 0);
+    return sum;
+}
+
+/* Takes from the widest column of words until the line fits, or none has more than it needs. */
+static void shorten(table_t *self, size_t screen) {
+    size_t now;
+    while ((now = total(self)) > screen) {
+        size_t widest = self->count;
+        for (size_t c = 0; c <= self->last; c++)
+            if (!self->columns[c].right && self->widths[c] > WORD_LEAST &&
+                (widest == self->count || self->widths[c] > self->widths[widest]))
+                widest = c;
+        if (widest == self->count)
+            return;
+        self->widths[widest]--;
+    }
+}
+
+static void fit(table_t *self, size_t screen) {
+    if (screen == 0 || total(self) <= screen)
+        return;
+    if (self->last > 0 && !self->columns[self->last].right) {
+        self->beneath = true;
+        self->last--;
+    }
+    for (size_t c = self->last + 1; c-- > 0 && total(self) > screen;)
+        self->hidden[c] = self->columns[c].spare && nothing_in(self->rows, &self->columns[c]);
+    if (total(self) - self->widths[0] + WORD_GOOD > screen)
+        self->gap = 1;
+    shorten(self, screen);
+}
+
+/* Cuts in place; `wide` counts characters, which are bytes in the names that get this long. */
+static void cut(char *text, size_t wide) {
+    size_t size = strlen(text);
+    if (size <= wide || wide < 1)
+        return;
+    size = wide - 1;
+    while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80)
+        size--; /* not within a character */
+    strcpy(text + size, "\xe2\x80\xa6");
+}
+
+static void print_cell(const table_t *self, size_t c, char *text) {
+    int wide = (int)self->widths[c];
+    bool ends = c == self->last;
+    if (self->hidden[c])
+        return;
+    if (self->columns[c].right) {
+        printf("%*s", wide, text);
+    } else {
+        if (!ends || self->beneath)
+            cut(text, self->widths[c]);
+        size_t extra = strstr(text, "\xe2\x80\xa6") ? 2 : 0; /* bytes of the ellipsis unseen */
+        printf("%-*s", ends ? 0 : wide + (int)extra, text);
+    }
+    if (!ends)
+        printf("%*s", (int)self->gap, "");
+}
+
+static void print_row(const table_t *self, const json_t *row) {
+    char text[CELL];
+    for (size_t c = 0; c <= self->last; c++) {
+        if (row)
+            cell(row, self->columns[c].field, text);
+        else
+            snprintf(text, sizeof text, "%s", self->columns[c].title);
+        print_cell(self, c, text);
+    }
+    putchar('\n');
+    if (!row || !self->beneath)
+        return;
+    cell(row, self->columns[self->last + 1].field, text);
+    if (strcmp(text, "-") != 0)
+        printf("  %s\n", text);
+}
+
+size_t fob_table_screen(void) {
+    struct winsize size = {0};
+    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
+        return 0;
+    return size.ws_col;
+}
+
+void fob_table_print(const json_t *rows, const fob_column_t *columns, size_t count, size_t screen) {
+    table_t self = {.rows = rows, .columns = columns, .count = count, .gap = 2};
+    assert(count > 0 && count <= MOST);
+    self.last = count - 1;
+    for (size_t c = 0; c < count; c++)
+        self.widths[c] = width(rows, &columns[c]);
+    fit(&self, screen);
+    print_row(&self, NULL);
     for (size_t i = 0; i < json_array_size(rows); i++)
-        for (size_t c = 0; c < count; c++) {
-            cell(json_array_get(rows, i), columns[c].field, text);
-            print_cell(text, widths[c], &columns[c], c + 1 == count);
-        }
+        print_row(&self, json_array_get(rows, i));
 }

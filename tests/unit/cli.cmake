@@ -4,6 +4,8 @@ fob_test(NAME cli_show LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_sho
 fob_test(NAME cli_input LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_input.c LIBRARIES fob_cli)
 fob_test(NAME cli_outcome LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_outcome.c
     ${PROJECT_SOURCE_DIR}/publishers/commands/outcome.c LIBRARIES fob_cli)
+fob_test(NAME cli_table LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_table.c
+    ${PROJECT_SOURCE_DIR}/bus/commands/table.c LIBRARIES PkgConfig::JANSSON)
 fob_test(NAME cli_process LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_process.c
     ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c)
 fob_test(NAME cli_handlers LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_handlers.c
