@@ -8,6 +8,10 @@
 #include <stdio.h>
 #include <time.h>
 
+#define NARROW     100 /* columns of a terminal, below which padding is saved */
+#define NAME_WIDE  24
+#define NAME_LEAST 16
+
 typedef enum { DATA_MSGPACK, DATA_JSON, DATA_TEXT, DATA_BYTES } data_kind_t;
 
 static bool type_is(fob_slice_t type, const char *name) {
@@ -188,29 +192,39 @@ static void put_clock(fob_buf_t *out, int64_t time_ms) {
         fob_text(out, "--:--:--.---");
 }
 
-static void put_name(fob_buf_t *out, fob_slice_t name) {
-    fob_textf(out, "%-24.*s", (int)name.size, (const char *)name.data);
+/* On a narrow screen less is for names and padding, so that some data is seen, and a third of it is
+ * the most for a name. Returns how many of the bytes take no column. */
+static size_t put_name(fob_buf_t *out, fob_slice_t name, bool narrow, size_t columns) {
+    size_t most = columns / 3 > NAME_LEAST ? columns / 3 : NAME_LEAST;
+    int wide = narrow ? NAME_LEAST : NAME_WIDE;
+    if (columns == 0 || name.size <= most) {
+        fob_textf(out, "%-*.*s", wide, (int)name.size, (const char *)name.data);
+        return 0;
+    }
+    fob_textf(out, "%.*s\xe2\x80\xa6", (int)most - 1, (const char *)name.data);
+    return 2;
 }
 
 void fob_show_eyes(fob_buf_t *out, const fob_event_t *event, bool colour, size_t columns) {
     const fob_envelope_t *inside = fob_event_envelope(event);
     size_t start = out->size, painted;
+    bool narrow = columns > 0 && columns < NARROW;
     char place[32];
     paint(out, colour, DIM);
     put_clock(out, fob_event_time(event));
     paint(out, colour, PLAIN CYAN);
     fob_text(out, "  ");
-    put_name(out, inside->topic);
+    size_t unseen = put_name(out, inside->topic, narrow, columns);
     paint(out, colour, PLAIN BOLD);
     snprintf(place, sizeof place, fob_event_offset(event) ? "%" PRIu64 : "-",
              fob_event_offset(event));
-    fob_textf(out, " %9s", place);
+    fob_textf(out, " %*s", narrow ? 6 : 9, place);
     paint(out, colour, PLAIN DIM);
-    fob_textf(out, " %7zu B  %-7s  ", inside->data.size, kind_name(inside));
+    fob_textf(out, " %*zu B  %-7s  ", narrow ? 5 : 7, inside->data.size, kind_name(inside));
     paint(out, colour, PLAIN);
     /* What the colours take is not seen. */
     painted = colour ? strlen(DIM PLAIN CYAN PLAIN BOLD PLAIN DIM PLAIN) : 0;
-    size_t used = out->size - start - painted, data_at = out->size;
+    size_t used = out->size - start - painted - unseen, data_at = out->size;
     if (!print_data(inside, out))
         fob_json_base64(out, inside->data);
     if (columns > 0)

@@ -154,8 +154,22 @@ static void long_data_is_cut_at_the_terminals_edge(void **state) {
     setenv("TZ", "UTC", 1);
     memset(text, 'x', sizeof text);
     check(&envelope, &place, EYES_NARROW,
-          "06:28:44.123  t                               17     300 B  text     "
-          "\"xxxxxxxxx\xe2\x80\xa6\n");
+          "06:28:44.123  t                    17   300 B  text     "
+          "\"xxxxxxxxxxxxxxxxxxxxxx\xe2\x80\xa6\n");
+}
+
+static void a_long_name_leaves_room_for_the_data(void **state) {
+    fob_envelope_t envelope = {.topic = fob_slice_str("shop.eu.order_line_item_added.by_customer"),
+                               .datacontenttype = fob_slice_str("text/plain"),
+                               .data = fob_slice_str("0123456789 0123456789")};
+    (void)state;
+    setenv("TZ", "UTC", 1);
+    check(&envelope, &place, EYES_NARROW,
+          "06:28:44.123  shop.eu.order_line_item_a\xe2\x80\xa6     17    21 B  text     "
+          "\"0123456789 0\xe2\x80\xa6\n");
+    check(&envelope, &place, EYES,
+          "06:28:44.123  shop.eu.order_line_item_added.by_customer        17      21 B  text     "
+          "\"0123456789 0123456789\"\n");
 }
 
 FOB_MAIN(FOB_CASE(an_event_is_one_json_object),
@@ -163,4 +177,5 @@ FOB_MAIN(FOB_CASE(an_event_is_one_json_object),
          FOB_CASE(text_shows_as_text_and_bytes_as_base64),
          FOB_CASE(a_handler_reads_json_text_or_the_bytes), FOB_CASE(a_date_that_is_none_is_null),
          FOB_CASE(eyes_get_one_line), FOB_CASE(eyes_see_colours_but_obey_no_data),
-         FOB_CASE(long_data_is_cut_at_the_terminals_edge))
+         FOB_CASE(long_data_is_cut_at_the_terminals_edge),
+         FOB_CASE(a_long_name_leaves_room_for_the_data))
