@@ -17,9 +17,8 @@ typedef struct {
 } command_t;
 
 static const command_t commands[] = {
-    {"serve", fob_command_serve, "[--data DIR | --memory] [--port N]", "run the bus"},
-    {"pub", fob_command_pub, "TOPIC [DATA | -]",
-     "publish an event, or each line of standard input"},
+    {"serve", fob_command_serve, "[--data DIR | --memory]...", "run the bus"},
+    {"pub", fob_command_pub, "TOPIC [DATA | -]", "publish an event, or a line each"},
     {"sub", fob_command_sub, "PATTERN", "print events as they come, as JSON"},
     {"tail", fob_command_tail, "[PATTERN]", "the same, for eyes"},
     {"work", fob_command_work, "GROUP PATTERN [-- COMMAND]", "take a share of a group's events"},
@@ -35,9 +34,9 @@ static void print_help(FILE *to) {
           "usage: fob COMMAND [ARGUMENT]...\n\n",
           to);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        fprintf(to, "  %-8s %-34s %s\n", commands[i].name, commands[i].arguments, commands[i].line);
-    fputs("\n\"fob COMMAND -h\" tells more. The bus to talk to: -b ENDPOINT, else FOB_BUS, else "
-          "tcp://127.0.0.1:7670.\n",
+        fprintf(to, "  %-8s %-26s %s\n", commands[i].name, commands[i].arguments, commands[i].line);
+    fputs("\n\"fob COMMAND -h\" tells more. The bus to talk to: -b ENDPOINT, else FOB_BUS,\n"
+          "else tcp://127.0.0.1:7670.\n",
           to);
 }
 

@@ -6,8 +6,8 @@
 #include <time.h>
 
 static const char help[] = "usage: fob ping [-b ENDPOINT] [--connect-timeout D] [-q]\n\n"
-                           "Exits with 0 if the bus answers, with 69 if it does not (within 3 s, "
-                           "or D): for health checks.\n\n"
+                           "Exits with 0 if the bus answers, with 69 if it does not (within "
+                           "3 s, or D):\nfor health checks.\n\n"
                            "  -b, --bus ENDPOINT     the bus to talk to\n"
                            "  --connect-timeout D    how long to try: 250ms, 5s, 1m\n"
                            "  -q, --quiet            print nothing if it answers\n";

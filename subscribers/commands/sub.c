@@ -5,16 +5,16 @@
 
 static const char help[] =
     "usage: fob sub PATTERN [OPTION]...\n\n"
-    "Prints every event of a pattern from now on, one JSON object a line. In a pattern * stands "
-    "for one token of the\n"
-    "topic, a last > for one or more.\n\n"
+    "Prints every event of a pattern from now on, one JSON object a line. In a\n"
+    "pattern * stands for one token of the topic, a last > for one or more.\n\n"
     "  -n, --count N           exit after N events\n"
     "  -j, --json              one JSON object a line (this is the default)\n"
     "      --raw               the data's bytes as they were published, nothing else\n"
-    "      --from latest       begin with what is published from now on (this is the default)\n"
+    "      --from latest       begin with what is published from now on (the default)\n"
     "  -v, --verbose           say when the subscription is live\n"
     "  -q, --quiet             no news on standard error\n"
-    "  -b, --bus ENDPOINT      the bus to talk to, else FOB_BUS, else tcp://127.0.0.1:7670\n"
+    "  -b, --bus ENDPOINT      the bus to talk to, else FOB_BUS, else\n"
+    "                          tcp://127.0.0.1:7670\n"
     "      --connect-timeout D how long to try to reach the bus first (default 3s)\n";
 
 static void show_line(fob_buf_t *out, const fob_event_t *event, void *arg) {

@@ -10,15 +10,15 @@
 
 static const char help[] =
     "usage: fob tail [PATTERN] [OPTION]...\n\n"
-    "Shows what is published from now on, a line an event: time, topic, offset, size, type, data. "
-    "Without a PATTERN: all.\n"
-    "It disturbs nobody.\n\n"
+    "Shows what is published from now on, a line an event: time, topic, offset, size,\n"
+    "type, data. Without a PATTERN: all. It disturbs nobody.\n\n"
     "  -n, --count N           exit after N events\n"
     "  -j, --json              one JSON object a line instead\n"
-    "      --from latest       begin with what is published from now on (this is the default)\n"
+    "      --from latest       begin with what is published from now on (the default)\n"
     "  -v, --verbose           say when the subscription is live\n"
     "  -q, --quiet             no news on standard error\n"
-    "  -b, --bus ENDPOINT      the bus to talk to, else FOB_BUS, else tcp://127.0.0.1:7670\n"
+    "  -b, --bus ENDPOINT      the bus to talk to, else FOB_BUS, else\n"
+    "                          tcp://127.0.0.1:7670\n"
     "      --connect-timeout D how long to try to reach the bus first (default 3s)\n\n"
     "There is colour on a terminal, unless NO_COLOR is set.\n";
 

@@ -10,27 +10,27 @@
 
 static const char help[] =
     "usage: fob work GROUP PATTERN [OPTION]... [-- COMMAND [ARG]...]\n\n"
-    "Takes a share of a group's events; the group is made if it is missing. Without a COMMAND each "
-    "event is printed as one\n"
-    "JSON object a line, then acked. With one it runs once an event, with the data on its standard "
-    "input and FOB_TOPIC\n"
-    "FOB_OFFSET FOB_ID FOB_KEY FOB_ATTEMPT FOB_GROUP FOB_TOKEN in its environment: exit 0 acks, 65 "
-    "rejects (a dead letter\n"
-    "now), 75 releases (comes again, no attempt counted), anything else retries.\n\n"
+    "Takes a share of a group's events; the group is made if it is missing. Without a\n"
+    "COMMAND each event is printed as one JSON object a line, then acked. With one it\n"
+    "runs once an event, with the data on its standard input and FOB_TOPIC FOB_OFFSET\n"
+    "FOB_ID FOB_KEY FOB_ATTEMPT FOB_GROUP FOB_TOKEN in its environment: exit 0 acks,\n"
+    "65 rejects (a dead letter now), 75 releases (comes again, no attempt counted),\n"
+    "anything else retries.\n\n"
     "      --jobs N            commands that run at once (default 1)\n"
-    "      --prefetch N        events held at once (default 100; 2 x jobs with a COMMAND; 65536 at "
-    "the most)\n"
+    "      --prefetch N        events held at once (default 100; 2 x jobs with a\n"
+    "                          COMMAND; 65536 at the most)\n"
     "  -n, --count N           take N events, exit once all are settled\n"
     "      --temporary         a group that this makes goes with its last worker\n"
-    "  -j, --json              the whole event as JSON (the default; with a COMMAND: on its "
-    "standard input)\n"
+    "  -j, --json              the whole event as JSON (the default; with a COMMAND:\n"
+    "                          on its standard input)\n"
     "      --raw               the data's bytes as they were published\n"
     "  -v, --verbose           say what becomes of each event\n"
     "  -q, --quiet             no news on standard error\n"
-    "  -b, --bus ENDPOINT      the bus to talk to, else FOB_BUS, else tcp://127.0.0.1:7670\n"
+    "  -b, --bus ENDPOINT      the bus to talk to, else FOB_BUS, else\n"
+    "                          tcp://127.0.0.1:7670\n"
     "      --connect-timeout D how long to try to reach the bus first (default 3s)\n\n"
-    "SIGTERM and SIGINT: takes no more, finishes running commands, gives the rest back, exits 0; a "
-    "second one: at once.\n";
+    "SIGTERM and SIGINT: takes no more, finishes running commands, gives the rest\n"
+    "back, exits 0; a second one: at once.\n";
 
 static int take_options(fob_work_t *self, fob_args_t *args, int argc, char **argv) {
     const fob_option_t options[] = {

@@ -32,6 +32,26 @@ static void help_and_version_go_to_standard_output(void **state) {
     assert_string_equal(self->out, "fob 0.1.0\n");
 }
 
+/* A line of more than 80 columns is torn in two on a terminal of the usual width. */
+static void help_fits_a_terminal(void **state) {
+    static const char *const commands[] = {"-h",   "pub",   "sub",   "tail",
+                                           "work", "group", "stats", "ping"};
+    cmd_t *self = *state;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        DO(self, commands[i], "-h");
+        for (char *line = strtok(self->out, "\n"); line; line = strtok(NULL, "\n"))
+            if (strlen(line) > 80)
+                fail_msg("fob %s: %s", commands[i], line);
+    }
+}
+
+static void pub_says_that_an_id_does_not_dedup(void **state) {
+    cmd_t *self = *state;
+    DO(self, "pub", "-h");
+    assert_non_null(strstr(self->out, "duplicates\n"));
+    assert_non_null(strstr(self->out, "are not recognised in this version"));
+}
+
 static void no_command_is_a_usage_error(void **state) {
     cmd_t *self = *state;
     const char *argv[] = {getenv("FOB_BINARY"), NULL};
@@ -178,6 +198,8 @@ static void a_bus_that_is_not_there_is_69(void **state) {
 }
 
 FOB_MAIN(FOB_CASE_WITH(help_and_version_go_to_standard_output, set_up_alone, tear_down),
+         FOB_CASE_WITH(help_fits_a_terminal, set_up_alone, tear_down),
+         FOB_CASE_WITH(pub_says_that_an_id_does_not_dedup, set_up_alone, tear_down),
          FOB_CASE_WITH(no_command_is_a_usage_error, set_up_alone, tear_down),
          FOB_CASE_WITH(unknown_options_are_usage_errors_in_every_command, set_up_alone, tear_down),
          FOB_CASE_WITH(options_of_later_versions_are_unknown, set_up_alone, tear_down),
