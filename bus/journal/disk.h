@@ -25,6 +25,8 @@ typedef struct fob_disk {
 
 /* The real one. */
 const fob_disk_t *fob_disk_real(void);
+/* Reads the real one; every change is as if it were done and is not. */
+const fob_disk_t *fob_disk_look(void);
 
 /* All of `size` bytes, or -1; a file that ends before gives 0 bytes short: *got tells. EINTR is
  * retried. */

@@ -113,7 +113,11 @@ static void next_tail(file_t *self, uint64_t total) {
 }
 
 static void place(file_t *self, fob_pending_t *pending) {
-    if (pending->total > self->tail_bytes - self->tail_at)
+    bool fits = pending->total <= self->tail_bytes - self->tail_at;
+    if (!fits && self->tail_at == FOB_SEGMENT_HEADER_BYTES)
+        /* It grows: an empty one in the middle would look like the journal's end. */
+        self->tail_bytes = FOB_SEGMENT_HEADER_BYTES + pending->total;
+    else if (!fits)
         next_tail(self, pending->total);
     pending->sequence = self->tail_sequence;
     pending->at = self->tail_at;

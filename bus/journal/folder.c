@@ -66,6 +66,28 @@ void fob_folder_free(fob_folder_t *self) {
     *self = (fob_folder_t){0};
 }
 
+fob_journal_code_t fob_folder_missing(const char *folder, uint64_t sequence, const char *why,
+                                      fob_journal_error_t *error) {
+    char name[FOB_SEGMENT_NAME_SIZE];
+    fob_segment_name(sequence, name);
+    fob_error_set(error, FOB_JOURNAL_DAMAGED,
+                  "Segment %s is missing in %s: %s. Put the file back, or restore the folder.",
+                  name, folder, why);
+    return FOB_JOURNAL_DAMAGED;
+}
+
+fob_journal_code_t fob_folder_check(const char *folder, const fob_folder_t *list, uint64_t highest,
+                                    fob_journal_error_t *error) {
+    for (size_t i = 1; i < list->segment_count; i++)
+        if (list->segments[i] != list->segments[i - 1] + 1)
+            return fob_folder_missing(folder, list->segments[i - 1] + 1,
+                                      "there are segments before and after it", error);
+    uint64_t last = list->segment_count > 0 ? list->segments[list->segment_count - 1] : 0;
+    if (last < highest)
+        return fob_folder_missing(folder, last + 1, "the epoch file says that it was made", error);
+    return FOB_JOURNAL_OK;
+}
+
 void fob_folder_sweep(const fob_disk_t *disk, const char *folder) {
     DIR *dir = opendir(folder);
     if (dir == NULL)
@@ -109,6 +131,17 @@ static long holder(int fd) {
     if (pread(fd, text, sizeof text - 1, 0) <= 0)
         return 0;
     return strtol(text, NULL, 10);
+}
+
+bool fob_folder_in_use(const char *folder) {
+    char path[FOB_PATH_SIZE];
+    snprintf(path, sizeof path, "%s/lock", folder);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false; /* nobody has locked it yet, or it cannot be known */
+    bool used = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return used;
 }
 
 fob_journal_code_t fob_folder_lock(const char *folder, int *out, fob_journal_error_t *error) {

@@ -16,12 +16,22 @@ typedef struct {
 fob_journal_code_t fob_folder_list(const char *folder, fob_folder_t *out,
                                    fob_journal_error_t *error);
 void fob_folder_free(fob_folder_t *self);
+/* Segments follow each other without a hole, up to `highest`, which was made, at least: OK, or
+ * DAMAGED naming the first that is missing. What the lowest must be is for the checkpoints to say.
+ */
+fob_journal_code_t fob_folder_check(const char *folder, const fob_folder_t *list, uint64_t highest,
+                                    fob_journal_error_t *error);
+/* DAMAGED: that segment's file is missing. */
+fob_journal_code_t fob_folder_missing(const char *folder, uint64_t sequence, const char *why,
+                                      fob_journal_error_t *error);
 /* Deletes what was being made when the last run ended. */
 void fob_folder_sweep(const fob_disk_t *disk, const char *folder);
 /* Makes it and those above it, 0700. 0, or -1 with errno. */
 int fob_folder_make(const char *folder);
 /* Takes the lock: the descriptor *out holds it until closed. OK, IN_USE naming the holder, SYSTEM.
  */
+/* Whether a process holds the lock. */
+bool fob_folder_in_use(const char *folder);
 fob_journal_code_t fob_folder_lock(const char *folder, int *out, fob_journal_error_t *error);
 
 #endif

@@ -2,6 +2,7 @@
 #include "bus/journal/epoch.h"
 #include "bus/journal/file.h"
 #include "bus/journal/folder.h"
+#include "bus/journal/recovery.h"
 #include "bus/journal/scan.h"
 
 #include <errno.h>
@@ -12,13 +13,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* How often a folder is listed until the list has no hole. */
+#define LOOKS 8
+
 typedef struct {
     const char *folder;
     const fob_inspect_t *to;
     fob_journal_error_t *error;
     const fob_disk_t *disk;
-    uint64_t expected; /* position of the next commit; 0: not known yet */
-    uint64_t proof;    /* positions up to here were durable once */
+    uint64_t expected;             /* position of the next commit; 0: not known yet */
+    uint64_t proof;                /* positions up to here were durable once */
+    uint64_t end_sequence, end_at; /* behind the last commit that follows all before it */
     /* The first place where the commits break off, */
     bool broken;
     char name[FOB_SEGMENT_NAME_SIZE];
@@ -69,7 +74,7 @@ static void note_break(inspect_t *self, const char *name, uint64_t at) {
     if (self->broken)
         return;
     self->broken = true;
-    memcpy(self->name, name, sizeof self->name);
+    snprintf(self->name, sizeof self->name, "%s", name);
     self->at = at;
     self->missing = self->expected;
 }
@@ -111,6 +116,10 @@ static fob_journal_code_t walk(inspect_t *self, opened_t *segment, bool tell) {
             segment->first_offset = commit.first_offset;
         }
         segment->used = scan.at;
+        if (!self->broken) {
+            self->end_sequence = segment->head.sequence;
+            self->end_at = scan.at;
+        }
         if (commit.durable > self->proof)
             self->proof = commit.durable;
     }
@@ -146,14 +155,9 @@ static fob_journal_code_t inspect_segment(inspect_t *self, uint64_t sequence) {
     return code == FOB_JOURNAL_ABSENT ? FOB_JOURNAL_OK : code;
 }
 
-/* What the checkpoints and the last start or end prove. */
+/* What the checkpoints prove. */
 static fob_journal_code_t gather_proof(inspect_t *self, const fob_folder_t *folder) {
-    fob_epoch_mark_t mark = {0};
-    bool torn;
-    fob_journal_code_t code = fob_epoch_read(self->disk, self->folder, &mark, &torn, self->error);
-    if (code != FOB_JOURNAL_OK && code != FOB_JOURNAL_ABSENT)
-        return code;
-    self->proof = mark.position;
+    fob_journal_code_t code;
     for (size_t i = folder->checkpoint_count; i > 0; i--) {
         uint64_t upto = 0;
         fob_journal_error_t error;
@@ -169,6 +173,69 @@ static fob_journal_code_t gather_proof(inspect_t *self, const fob_folder_t *fold
     return FOB_JOURNAL_OK;
 }
 
+/* The folder's list, of one in use too: files come and go while it is made, so that one which shows
+ * a hole is made again. */
+static fob_journal_code_t list_folder(inspect_t *self, fob_folder_t *list) {
+    fob_epoch_mark_t mark = {0};
+    bool torn;
+    fob_journal_code_t code = fob_epoch_read(self->disk, self->folder, &mark, &torn, self->error);
+    if (code != FOB_JOURNAL_OK && code != FOB_JOURNAL_ABSENT)
+        return code;
+    self->proof = mark.position;
+    for (unsigned i = 0; i < LOOKS; i++) {
+        code = fob_folder_list(self->folder, list, self->error);
+        if (code != FOB_JOURNAL_OK)
+            return code;
+        code = fob_folder_check(self->folder, list, mark.highest, self->error);
+        if (code == FOB_JOURNAL_OK)
+            return code;
+        fob_folder_free(list);
+    }
+    return code;
+}
+
+/* What a start would say, by the code that says it: only of a folder that is not in use, for the
+ * end of one that is moves on while it is looked at. */
+static fob_journal_code_t ask_recovery(inspect_t *self) {
+    fob_file_options_t options = {.folder = self->folder, .disk = fob_disk_look()};
+    fob_journal_error_t error = {0};
+    fob_recovered_t found;
+    fob_store_t store;
+    if (fob_folder_in_use(self->folder))
+        return FOB_JOURNAL_OK;
+    fob_journal_code_t code = FOB_JOURNAL_SYSTEM;
+    if (fob_store_init(&store, &options, &error)) {
+        code = fob_recover(&store, &found, &error);
+        fob_store_close(&store);
+    }
+    if (code == FOB_JOURNAL_OK || fob_folder_in_use(self->folder))
+        return FOB_JOURNAL_OK;
+    *self->error = error;
+    return error.code;
+}
+
+/* Whether the commit that was missing at the end is there by now: one in use grows. */
+static bool moved_on(inspect_t *self, uint64_t missing) {
+    opened_t segment = {.fd = -1};
+    fob_journal_error_t *kept = self->error, ignored;
+    bool moved = false;
+    self->error = &ignored;
+    if (self->end_sequence != 0 &&
+        open_segment(self, self->end_sequence, &segment) == FOB_JOURNAL_OK) {
+        fob_scan_t scan;
+        fob_commit_t commit;
+        uint64_t at;
+        fob_scan_begin(&scan, self->disk, segment.fd, segment.head.sequence, segment.head.seed,
+                       self->end_at, segment.bytes);
+        moved = fob_scan_next(&scan, &commit, &at) == FOB_FOUND_WHOLE && commit.position == missing;
+        fob_scan_end(&scan);
+    }
+    if (segment.fd >= 0)
+        self->disk->close(self->disk->arg, segment.fd);
+    self->error = kept;
+    return moved;
+}
+
 static fob_journal_code_t conclude(inspect_t *self) {
     char text[256];
     bool damaged = self->expected != 0 && self->proof >= self->expected;
@@ -176,10 +243,18 @@ static fob_journal_code_t conclude(inspect_t *self) {
      * least. */
     if (self->broken)
         damaged = self->proof >= (self->missing != 0 ? self->missing : 1);
+    uint64_t missing = self->broken ? self->missing : self->expected;
+    if ((damaged || self->broken) && moved_on(self, missing))
+        return FOB_JOURNAL_OK;
     if (damaged) {
+        if (!self->broken) {
+            fob_segment_name(self->end_sequence, self->name);
+            self->at = self->end_at;
+        }
         fob_error_set(self->error, FOB_JOURNAL_DAMAGED,
-                      "Segment %s in %s, byte %" PRIu64 ": a commit that was durable is damaged.",
-                      self->broken ? self->name : "(the last)", self->folder, self->at);
+                      "Segment %s in %s, byte %" PRIu64
+                      ": a commit that was durable is damaged or missing.",
+                      self->name, self->folder, self->at);
         return FOB_JOURNAL_DAMAGED;
     }
     if (self->broken && self->to->torn != NULL) {
@@ -200,12 +275,14 @@ fob_journal_code_t fob_journal_inspect(const char *folder, const fob_inspect_t *
                       .disk = fob_disk_real()};
     fob_folder_t list;
     *self.error = (fob_journal_error_t){0};
-    fob_journal_code_t code = fob_folder_list(folder, &list, self.error);
+    fob_journal_code_t code = list_folder(&self, &list);
     if (code != FOB_JOURNAL_OK)
         return code;
     code = gather_proof(&self, &list);
     for (size_t i = 0; i < list.segment_count && code == FOB_JOURNAL_OK; i++)
         code = inspect_segment(&self, list.segments[i]);
     fob_folder_free(&list);
+    if (code == FOB_JOURNAL_OK)
+        code = ask_recovery(&self);
     return code == FOB_JOURNAL_OK ? conclude(&self) : code;
 }

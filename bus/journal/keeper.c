@@ -18,8 +18,9 @@ struct fob_keeper {
     fob_store_t *store;
     fob_thread_t thread; /* its lock is not used: the store has one */
     bool quit;
-    bool blocked;    /* one is to be made and cannot be now */
-    int64_t told_at; /* mono ms: when it was last said that there is no room; 0: never */
+    bool blocked;      /* one is to be made and cannot be now */
+    int64_t told_at;   /* mono ms: when it was last said that there is no room; 0: never */
+    int64_t delete_at; /* mono ms: what could not be deleted is not tried again before */
 };
 
 /* --- all of these: lock held --- */
@@ -196,33 +197,51 @@ static bool zero(fob_keeper_t *self) {
 static bool delete_one(fob_keeper_t *self) {
     fob_store_t *store = self->store;
     fob_segment_t *segment = store->doomed;
-    if (segment == NULL)
+    if (segment == NULL || fob_mono_ms() < self->delete_at)
         return false;
     store->doomed = segment->next;
     pthread_mutex_unlock(&store->lock);
     char name[FOB_SEGMENT_NAME_SIZE], path[FOB_PATH_SIZE];
     fob_segment_name(segment->sequence, name);
     fob_store_path(store, name, path);
-    if (store->disk->unlink(store->disk->arg, path) != 0 && errno != ENOENT)
+    /* The oldest goes for good before the next one does: a hole would look like a loss. */
+    bool gone = (store->disk->unlink(store->disk->arg, path) == 0 || errno == ENOENT) &&
+                fob_store_sync_folder(store) == 0;
+    if (!gone)
         fob_store_log(store, "Cannot delete %s, which nobody needs any more: %s.", path,
                       strerror(errno));
-    fob_segment_destroy(&segment);
+    if (gone)
+        fob_segment_destroy(&segment);
     pthread_mutex_lock(&store->lock);
-    return true;
+    if (gone)
+        return true;
+    segment->next = store->doomed;
+    store->doomed = segment;
+    self->delete_at = fob_mono_ms() + TELL_AGAIN_MS;
+    return false;
+}
+
+/* How long nothing is to be done, unless it is told of something. */
+static int64_t wait_ms(const fob_keeper_t *self) {
+    if (self->blocked)
+        return RETRY_MS;
+    return self->store->doomed != NULL ? TELL_AGAIN_MS : -1;
 }
 
 static void *run(void *arg) {
     fob_keeper_t *self = arg;
     fob_store_t *store = self->store;
     pthread_mutex_lock(&store->lock);
-    while (!self->quit || store->doomed != NULL) {
+    for (;;) {
         if (delete_one(self))
             continue;
+        if (self->quit)
+            break;
         bool failed = atomic_load(&store->failed);
         if (!failed && (make_next(self) || grow(self) || zero(self)))
             continue;
-        if (!self->quit)
-            fob_store_wait(store, &store->keep, self->blocked ? RETRY_MS : -1);
+        if (!self->quit) /* the lock was let go meanwhile */
+            fob_store_wait(store, &store->keep, wait_ms(self));
     }
     pthread_mutex_unlock(&store->lock);
     return NULL;

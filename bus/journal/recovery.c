@@ -143,6 +143,7 @@ static fob_journal_code_t load_folder(recovery_t *self) {
     fob_journal_code_t code = fob_folder_list(self->store->folder, &folder, self->error);
     if (code != FOB_JOURNAL_OK)
         return code;
+    code = fob_folder_check(self->store->folder, &folder, self->out->mark.highest, self->error);
     for (size_t i = 0; i < folder.segment_count && code == FOB_JOURNAL_OK; i++)
         code = load_segment(self, folder.segments[i]);
     if (code == FOB_JOURNAL_OK)
@@ -200,13 +201,15 @@ static fob_journal_code_t find_start(recovery_t *self) {
         self->start--;
     bool whole = first_is_whole(self, table->all[self->start]);
     uint64_t first = table->all[self->start]->first_position;
+    uint64_t sequence = table->all[self->start]->sequence;
     /* Without a single commit the journal is new: only then may it begin at 1 with nothing there.
-     */
+     * What is trimmed lies below a checkpoint, and leaves a segment with commits. */
+    if (sequence > 1 && (whole ? first > need : self->out->kept.newest == 0))
+        return fob_folder_missing(self->store->folder, sequence - 1,
+                                  "no good checkpoint holds what was in it", self->error);
     if (whole ? first > need : self->proof > 0)
-        return say(self, FOB_JOURNAL_DAMAGED, table->all[self->start]->sequence,
-                   FOB_SEGMENT_HEADER_BYTES,
-                   whole ? "the commits between the last good checkpoint and this one are missing"
-                         : "the first commit is damaged");
+        return say(self, FOB_JOURNAL_DAMAGED, sequence, FOB_SEGMENT_HEADER_BYTES,
+                   "the first commit is damaged or missing");
     self->expected = whole ? first : 1;
     return pass_over(self);
 }
@@ -324,7 +327,7 @@ static fob_journal_code_t settle_end(recovery_t *self) {
     }
     if (code == FOB_JOURNAL_OK && self->proof >= self->expected)
         code = say(self, FOB_JOURNAL_DAMAGED, table->all[self->last]->sequence, self->end,
-                   "a commit that was durable is damaged");
+                   "a commit that was durable is damaged or missing");
     /* From the end on, so that a crash meanwhile leaves a tail that is cut again. */
     for (size_t i = count; i > 0 && code == FOB_JOURNAL_OK; i--) {
         uint64_t from = i == 1 ? self->end : FOB_SEGMENT_HEADER_BYTES;

@@ -108,7 +108,16 @@ static int test_rename(void *arg, const char *from, const char *to) {
 }
 
 static int test_unlink(void *arg, const char *path) {
-    (void)arg;
+    test_disk_t *self = disk_of(arg);
+    pthread_mutex_lock(&self->lock);
+    int error = self->unlinks_to_fail > 0 && strstr(path, ".seg") != NULL ? self->fail_unlink : 0;
+    if (error != 0)
+        self->unlinks_to_fail--;
+    pthread_mutex_unlock(&self->lock);
+    if (error != 0) {
+        errno = error;
+        return -1;
+    }
     return real()->unlink(NULL, path);
 }
 

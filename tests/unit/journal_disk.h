@@ -19,6 +19,8 @@ typedef struct {
     size_t write_first; /* after this many bytes of it were written */
     bool full;          /* no file can be made larger, nothing is available */
     int fail_rename;
+    int fail_unlink;          /* errno of the next unlinks of segments, */
+    unsigned unlinks_to_fail; /* so many of them */
     /* What was done. */
     unsigned syncs, waiting; /* fdatasyncs begun; held back now */
     unsigned writes;
