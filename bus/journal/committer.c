@@ -206,6 +206,7 @@ static fob_segment_t *wait_for_segment(fob_committer_t *self, uint64_t sequence,
     pthread_mutex_lock(&store->lock);
     fob_segment_t *segment = NULL;
     bool gave_up = false;
+    int why = 0;
     store->no_room = false; /* the keeper looks anew, knowing that it is needed */
     for (;;) {
         segment = fob_segments_find(&store->segments, sequence);
@@ -215,6 +216,7 @@ static fob_segment_t *wait_for_segment(fob_committer_t *self, uint64_t sequence,
             break;
         segment = NULL;
         gave_up = store->stopping && store->no_room;
+        why = store->no_room_why;
         if (atomic_load(&store->failed) || gave_up)
             break;
         store->need_sequence = sequence;
@@ -225,7 +227,7 @@ static fob_segment_t *wait_for_segment(fob_committer_t *self, uint64_t sequence,
     store->need_bytes = 0;
     pthread_mutex_unlock(&store->lock);
     if (gave_up)
-        fob_store_fail(store, "Writing the last commits to", "", ENOSPC);
+        fob_store_fail(store, "Writing the last commits to", "", why);
     return segment;
 }
 

@@ -23,6 +23,7 @@ void fob_format_segment_encode(const fob_segment_head_t *head, uint8_t *out) {
         .seed = htole64(head->seed),
         .epoch = htole64(head->epoch),
         .created_ms = (int64_t)htole64((uint64_t)head->created_ms),
+        .bytes = htole64(head->bytes),
     };
     memcpy(out, &disk, sizeof disk);
     disk.checksum = htole64(XXH3_64bits(out + 8, FOB_SEGMENT_HEADER_BYTES - 8));
@@ -37,12 +38,13 @@ fob_found_t fob_format_segment_decode(const uint8_t *data, fob_segment_head_t *o
         return FOB_FOUND_BAD;
     if (le32toh(disk.version) > FOB_FORMAT_VERSION)
         return FOB_FOUND_NEWER;
-    if (le32toh(disk.version) == 0 || disk.reserved != 0 || disk.zero[0] != 0 ||
-        disk.zero[1] != 0 || !all_zero(data + sizeof disk, FOB_SEGMENT_HEADER_BYTES - sizeof disk))
+    if (le32toh(disk.version) == 0 || disk.reserved != 0 || disk.zero != 0 ||
+        !all_zero(data + sizeof disk, FOB_SEGMENT_HEADER_BYTES - sizeof disk))
         return FOB_FOUND_BAD;
     out->sequence = le64toh(disk.sequence);
     out->seed = le64toh(disk.seed);
     out->epoch = le64toh(disk.epoch);
+    out->bytes = le64toh(disk.bytes);
     out->created_ms = (int64_t)le64toh((uint64_t)disk.created_ms);
     return FOB_FOUND_WHOLE;
 }

@@ -66,7 +66,8 @@ typedef struct __attribute__((packed)) {
     uint64_t seed;          /* 32: random; goes first into the checksum of each of its commits */
     uint64_t epoch;         /* 40: the journal's when it was made */
     int64_t  created_ms;    /* 48: wall time */
-    uint64_t zero[2];       /* 56 */
+    uint64_t bytes;         /* 56: the file was made with; it never gets shorter. 0: not told */
+    uint64_t zero;          /* 64 */
 } fob_disk_segment_t;       /* 72 */
 static_assert(sizeof(fob_disk_segment_t) == 72, "a segment's head is 72 bytes and zeros");
 
@@ -155,7 +156,7 @@ typedef enum {
 } fob_found_t;
 
 typedef struct {
-    uint64_t sequence, seed, epoch;
+    uint64_t sequence, seed, epoch, bytes;
     int64_t created_ms;
 } fob_segment_head_t;
 

@@ -61,8 +61,13 @@ static fob_journal_code_t open_segment(inspect_t *self, uint64_t sequence, opene
     out->bytes = (uint64_t)stat.st_size;
     fob_found_t found =
         got == sizeof head ? fob_format_segment_decode(head, &out->head) : FOB_FOUND_BAD;
-    if (found == FOB_FOUND_WHOLE && out->head.sequence == sequence)
-        return FOB_JOURNAL_OK;
+    if (found == FOB_FOUND_WHOLE && out->head.sequence == sequence) {
+        if (out->bytes >= out->head.bytes)
+            return FOB_JOURNAL_OK;
+        fob_error_set(self->error, FOB_JOURNAL_DAMAGED, "Segment %s in %s, byte %" PRIu64 ": %s.",
+                      out->name, self->folder, out->bytes, FOB_CUT_OFF);
+        return FOB_JOURNAL_DAMAGED;
+    }
     fob_journal_code_t code = found == FOB_FOUND_NEWER ? FOB_JOURNAL_NEWER : FOB_JOURNAL_DAMAGED;
     fob_error_set(self->error, code, "Segment %s in %s, byte 0: %s.", out->name, self->folder,
                   found == FOB_FOUND_NEWER ? "written by a newer version of fob; use that one"

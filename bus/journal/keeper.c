@@ -11,13 +11,14 @@
 /* With no room: looks again after this long; others may have made some. */
 #define RETRY_MS      200
 #define TELL_AGAIN_MS 60000
-
-static const char full[] = "it is at its limit or the file system is nearly full";
+/* How often it is looked whether the folder and the files are still there. */
+#define WATCH_MS 1000
 
 struct fob_keeper {
     fob_store_t *store;
     fob_thread_t thread; /* its lock is not used: the store has one */
     bool quit;
+    int64_t watch_at;  /* mono ms */
     bool blocked;      /* one is to be made and cannot be now */
     int64_t told_at;   /* mono ms: when it was last said that there is no room; 0: never */
     int64_t delete_at; /* mono ms: what could not be deleted is not tried again before */
@@ -53,34 +54,44 @@ static uint64_t last_sequence(const fob_store_t *store) {
     return count == 0 ? 0 : store->segments.all[count - 1]->sequence;
 }
 
-/* Whether `bytes` more may be taken. One segment's room is left to those who settle; they get it
- * once `low`. */
-static bool may_take(fob_keeper_t *self, uint64_t bytes, bool low) {
+/* 0 if `bytes` more may be taken, otherwise why not. One segment's room is left to those who
+ * settle; they get it once `low`. */
+static int may_take(fob_keeper_t *self, uint64_t bytes, bool low) {
     fob_store_t *store = self->store;
     uint64_t spared = low ? 0 : store->segment_bytes;
     if (store->segments.bytes + bytes + spared > store->max_bytes)
-        return false;
+        return EDQUOT;
     uint64_t total, available;
     if (store->disk->space(store->disk->arg, store->folder, &total, &available) != 0)
-        return false;
+        return errno;
     atomic_store(&store->available, available);
-    return available >= bytes + spared;
+    return available >= bytes + spared ? 0 : ENOSPC;
 }
 
-/* There is no room for a segment, which is `needed`, or only wanted ahead of need. */
-static void set_blocked(fob_keeper_t *self, bool needed, const char *why) {
+static void tell_blocked(const fob_store_t *store, int why) {
+    if (why == ENOSPC || why == EDQUOT)
+        fob_store_log(store, "The journal in %s has no room for another segment of %llu bytes: %s.",
+                      store->folder, (unsigned long long)store->segment_bytes,
+                      why == EDQUOT ? "it is at its limit" : "the file system is nearly full");
+    else
+        fob_store_log(store, "Cannot make another segment in %s: %s.", store->folder,
+                      strerror(why));
+}
+
+/* A segment cannot be made, which is `needed`, or only wanted ahead of need. */
+static void set_blocked(fob_keeper_t *self, bool needed, int why) {
     fob_store_t *store = self->store;
     self->blocked = true;
     if (needed) {
         store->no_room = true;
+        store->no_room_why = why;
         pthread_cond_broadcast(&store->changed);
     }
     if (self->told_at != 0 && fob_mono_ms() - self->told_at < TELL_AGAIN_MS)
         return;
     self->told_at = fob_mono_ms();
     pthread_mutex_unlock(&store->lock);
-    fob_store_log(store, "The journal in %s has no room for another segment of %llu bytes: %s.",
-                  store->folder, (unsigned long long)store->segment_bytes, why);
+    tell_blocked(store, why);
     pthread_mutex_lock(&store->lock);
 }
 
@@ -107,8 +118,9 @@ static bool make_next(fob_keeper_t *self) {
     if (!needed && ready >= store->ahead)
         return false;
     uint64_t bytes = store->segment_bytes;
-    if (!may_take(self, bytes, needed || room < store->margin / 2)) {
-        set_blocked(self, needed, full);
+    int why = may_take(self, bytes, needed || room < store->margin / 2);
+    if (why != 0) {
+        set_blocked(self, needed, why);
         return false;
     }
     pthread_mutex_unlock(&store->lock);
@@ -126,7 +138,7 @@ static bool make_next(fob_keeper_t *self) {
         fob_segment_destroy(&made);
         error = ENOMEM;
     }
-    set_blocked(self, needed, strerror(error));
+    set_blocked(self, needed, error);
     return false;
 }
 
@@ -137,8 +149,9 @@ static bool grow(fob_keeper_t *self) {
     if (segment == NULL || store->need_bytes <= segment->bytes)
         return false;
     uint64_t bytes = round_up(store->need_bytes), before = segment->bytes;
-    if (!may_take(self, bytes - before, true)) {
-        set_blocked(self, true, full);
+    int why = may_take(self, bytes - before, true);
+    if (why != 0) {
+        set_blocked(self, true, why);
         return false;
     }
     segment->taken = true; /* no zeros are written meanwhile */
@@ -152,7 +165,7 @@ static bool grow(fob_keeper_t *self) {
     int error = errno;
     pthread_mutex_lock(&store->lock);
     if (rc != 0) {
-        set_blocked(self, true, strerror(error));
+        set_blocked(self, true, error);
         return false;
     }
     fob_segments_grow(&store->segments, segment, bytes);
@@ -223,9 +236,18 @@ static bool delete_one(fob_keeper_t *self) {
 
 /* How long nothing is to be done, unless it is told of something. */
 static int64_t wait_ms(const fob_keeper_t *self) {
-    if (self->blocked)
-        return RETRY_MS;
-    return self->store->doomed != NULL ? TELL_AGAIN_MS : -1;
+    return self->blocked ? RETRY_MS : WATCH_MS;
+}
+
+/* Files that have no name any more take writes and syncs as if nothing had happened. */
+static void watch(fob_keeper_t *self) {
+    int64_t now = fob_mono_ms();
+    if (now < self->watch_at)
+        return;
+    self->watch_at = now + WATCH_MS;
+    pthread_mutex_unlock(&self->store->lock);
+    fob_store_watch(self->store);
+    pthread_mutex_lock(&self->store->lock);
 }
 
 static void *run(void *arg) {
@@ -237,8 +259,9 @@ static void *run(void *arg) {
             continue;
         if (self->quit)
             break;
-        bool failed = atomic_load(&store->failed);
-        if (!failed && (make_next(self) || grow(self) || zero(self)))
+        if (!atomic_load(&store->failed))
+            watch(self);
+        if (!atomic_load(&store->failed) && (make_next(self) || grow(self) || zero(self)))
             continue;
         if (!self->quit) /* the lock was let go meanwhile */
             fob_store_wait(store, &store->keep, wait_ms(self));

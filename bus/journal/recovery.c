@@ -80,6 +80,10 @@ static fob_journal_code_t read_head(recovery_t *self, fob_segment_t *segment) {
                    "written by a newer version of fob; use that one");
     if (found != FOB_FOUND_WHOLE || head.sequence != segment->sequence)
         return say(self, FOB_JOURNAL_DAMAGED, segment->sequence, 0, "the head is damaged");
+    /* It has its full size before it gets its name, and only grows: this is no torn write. */
+    if ((uint64_t)stat.st_size < head.bytes)
+        return say(self, FOB_JOURNAL_DAMAGED, segment->sequence, (uint64_t)stat.st_size,
+                   FOB_CUT_OFF);
     segment->seed = head.seed;
     if (head.epoch > self->epoch)
         self->epoch = head.epoch;

@@ -6,6 +6,10 @@
 #include "bus/journal/checkpoint.h"
 #include "bus/journal/store.h"
 
+/* What is said of a segment file that is shorter than it was made. */
+#define FOB_CUT_OFF                                                                                \
+    "the file ends here and was longer: it was cut off, and what was stored behind is lost"
+
 typedef struct {
     fob_kept_t kept;        /* the newest is whole */
     uint64_t upto;          /* of the newest */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -78,7 +79,7 @@ static void set_sizes(fob_store_t *self, const fob_file_options_t *options, uint
 bool fob_store_init(fob_store_t *self, const fob_file_options_t *options,
                     fob_journal_error_t *error) {
     memset(self, 0, sizeof *self);
-    self->bell.fd = -1;
+    self->bell.fd = self->folder_fd = -1;
     self->disk = options->disk != NULL ? options->disk : fob_disk_real();
     self->sync = options->sync;
     self->interval_ms = options->interval_ms > 0 ? options->interval_ms : DEFAULT_INTERVAL;
@@ -100,10 +101,14 @@ bool fob_store_init(fob_store_t *self, const fob_file_options_t *options,
     }
     atomic_store(&self->available, available);
     set_sizes(self, options, total);
-    if (!fob_bell_init(&self->bell) || pthread_mutex_init(&self->lock, NULL) != 0 ||
-        fob_cond_init(&self->changed) != 0 || fob_cond_init(&self->keep) != 0) {
+    self->folder_fd = self->disk->open(self->disk->arg, self->folder, O_RDONLY | O_DIRECTORY, 0);
+    if (self->folder_fd < 0 || !fob_bell_init(&self->bell) ||
+        pthread_mutex_init(&self->lock, NULL) != 0 || fob_cond_init(&self->changed) != 0 ||
+        fob_cond_init(&self->keep) != 0) {
         fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot make a descriptor for the journal: %s.",
                       strerror(errno));
+        if (self->folder_fd >= 0)
+            self->disk->close(self->disk->arg, self->folder_fd);
         fob_bell_close(&self->bell);
         free(self->folder);
         return false;
@@ -121,6 +126,7 @@ void fob_store_close(fob_store_t *self) {
         self->doomed = segment->next;
         fob_segment_destroy(&segment);
     }
+    self->disk->close(self->disk->arg, self->folder_fd);
     fob_bell_close(&self->bell);
     pthread_cond_destroy(&self->keep);
     pthread_cond_destroy(&self->changed);
@@ -134,17 +140,68 @@ void fob_store_path(const fob_store_t *self, const char *name, char *out) {
 }
 
 void fob_store_fail(fob_store_t *self, const char *what, const char *name, int error) {
+    fob_store_fail_as(
+        self, "%s %s/%s failed: %s. Nothing more is stored; check the disk, then start again.",
+        what, self->folder, name, strerror(error));
+}
+
+void fob_store_fail_as(fob_store_t *self, const char *format, ...) {
     pthread_mutex_lock(&self->lock);
     if (!atomic_load(&self->failed)) {
-        fob_error_set(
-            &self->failure, FOB_JOURNAL_FAILED,
-            "%s %s/%s failed: %s. Nothing more is stored; check the disk, then start again.", what,
-            self->folder, name, strerror(error));
+        va_list args;
+        va_start(args, format);
+        vsnprintf(self->failure.text, sizeof self->failure.text, format, args);
+        va_end(args);
+        self->failure.code = FOB_JOURNAL_FAILED;
         atomic_store(&self->failed, true);
     }
     pthread_cond_broadcast(&self->changed);
     pthread_mutex_unlock(&self->lock);
     fob_bell_ring(&self->bell);
+}
+
+/* Whether the folder of that name is not the one that was opened. What cannot be seen now is not
+ * taken for gone. */
+static bool folder_gone(const fob_store_t *self) {
+    struct stat held, named;
+    if (fstat(self->folder_fd, &held) != 0)
+        return false;
+    if (held.st_nlink == 0)
+        return true;
+    if (stat(self->folder, &named) != 0)
+        return errno == ENOENT || errno == ENOTDIR;
+    return named.st_dev != held.st_dev || named.st_ino != held.st_ino;
+}
+
+/* A segment that is open and has no name any more; 0: none. Lock held. */
+static uint64_t removed_segment(const fob_store_t *self) {
+    struct stat stat;
+    for (size_t i = self->segments.count; i > 0; i--) {
+        const fob_segment_t *segment = self->segments.all[i - 1];
+        if (segment->fd >= 0 && fstat(segment->fd, &stat) == 0 && stat.st_nlink == 0)
+            return segment->sequence;
+        if (segment->sequence <= self->tail_sequence && segment->fd < 0)
+            break; /* those before it are closed too */
+    }
+    return 0;
+}
+
+void fob_store_watch(fob_store_t *self) {
+    static const char after[] = "Nothing more is stored: what is written there now is lost";
+    if (folder_gone(self)) {
+        fob_store_fail_as(self, "The data folder %s was removed or replaced. %s.", self->folder,
+                          after);
+        return;
+    }
+    pthread_mutex_lock(&self->lock);
+    uint64_t sequence = removed_segment(self);
+    pthread_mutex_unlock(&self->lock);
+    if (sequence == 0)
+        return;
+    char name[FOB_SEGMENT_NAME_SIZE];
+    fob_segment_name(sequence, name);
+    fob_store_fail_as(self, "Segment %s was removed from the data folder %s. %s.", name,
+                      self->folder, after);
 }
 
 void fob_store_log(const fob_store_t *self, const char *format, ...) {
@@ -238,6 +295,7 @@ fob_segment_t *fob_store_make_segment(const fob_store_t *self, uint64_t sequence
     fob_format_segment_encode(&(fob_segment_head_t){.sequence = sequence,
                                                     .seed = segment->seed,
                                                     .epoch = self->epoch,
+                                                    .bytes = bytes,
                                                     .created_ms = fob_wall_ms()},
                               head);
     int fd = open_tmp(self, name, tmp);

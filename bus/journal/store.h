@@ -13,6 +13,7 @@ typedef struct {
     /* Set once at the opening. */
     const fob_disk_t *disk;
     char *folder;
+    int folder_fd; /* held open, so that another folder of its name is told from it */
     fob_sync_t sync;
     int64_t interval_ms, lazy_ms, retain_ms;
     uint64_t segment_bytes, max_bytes, retain_bytes;
@@ -34,7 +35,8 @@ typedef struct {
     uint64_t need_sequence; /* the segment that the committer waits for, */
     uint64_t need_bytes;    /* and how large it must be; 0: it waits for none */
     bool stopping;
-    bool no_room; /* the segment that is needed cannot be made now */
+    bool no_room;    /* the segment that is needed cannot be made now, */
+    int no_room_why; /* an errno */
     fob_journal_error_t failure;
 
     _Atomic uint64_t tail_at;     /* of the tail: bytes placed */
@@ -60,10 +62,15 @@ void fob_store_path(const fob_store_t *self, const char *name, char *out);
 /* The first failure stays: health is FAILED for good, and the owner is told. Any thread, lock not
  * held. */
 void fob_store_fail(fob_store_t *self, const char *what, const char *name, int error);
+/* The same, with a sentence of its own. */
+void fob_store_fail_as(fob_store_t *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void fob_store_log(const fob_store_t *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Waits for `changed`, at most `ms` (negative: without end). Lock held. */
 void fob_store_wait(fob_store_t *self, pthread_cond_t *cond, int64_t ms);
+/* Fails the journal if its folder, or a segment that is open, was removed. Lock not held. */
+void fob_store_watch(fob_store_t *self);
 int fob_store_sync_folder(const fob_store_t *self);
 /* Writes a small file whole: tmp, fsync, rename, fsync of the folder. 0, or -1 with errno. */
 int fob_store_put(const fob_store_t *self, const char *name, const void *data, size_t size);

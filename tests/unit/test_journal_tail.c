@@ -259,6 +259,51 @@ static void missing_segments_are_damage_where_a_checkpoint_proves_them(void **st
     folder_remove(&folder);
 }
 
+static void a_segment_that_was_cut_short_is_damage_at_any_length(void **state) {
+    (void)state;
+    killed_t killed = make_killed();
+    uint64_t size = file_size(killed.segment);
+    for (uint64_t length = size - 1; length >= 128; length -= length > 8192 ? 997 : 61) {
+        assert_int_equal(truncate(killed.segment, (off_t)length), 0);
+        expect_damage(&killed, length >= FOB_SEGMENT_HEADER_BYTES ? length : 0);
+    }
+    killed_free(&killed);
+}
+
+/* A spare too: it was made at full size, and something took of it. */
+static void a_spare_that_was_cut_short_is_named(void **state) {
+    (void)state;
+    killed_t killed = make_killed();
+    fob_journal_error_t error;
+    fob_file_options_t options = tiny_options(killed.folder);
+    char *spare = folder_nth(killed.folder, ".seg", 2);
+    assert_int_equal(truncate(spare, 5000), 0);
+    assert_null(fob_journal_file_open(&options, &error));
+    assert_int_equal(error.code, FOB_JOURNAL_DAMAGED);
+    assert_non_null(strstr(error.text, strrchr(spare, '/') + 1));
+    assert_non_null(strstr(error.text, "byte 5000:"));
+    free(spare);
+    killed_free(&killed);
+}
+
+/* What a kill leaves of a segment that was just being made has another name. */
+static void a_segment_that_was_half_made_is_none(void **state) {
+    (void)state;
+    killed_t killed = make_killed();
+    char *tmp = folder_file(killed.folder, "00000000000000000004.seg.tmp");
+    FILE *file = fopen(tmp, "w");
+    assert_non_null(file);
+    fputs("not yet", file);
+    fclose(file);
+    fob_inspect_t to = {0};
+    fob_journal_error_t error;
+    assert_int_equal(fob_journal_inspect(killed.folder, &to, &error), FOB_JOURNAL_OK);
+    expect_commits(&killed, COMMITS, false);
+    assert_int_not_equal(access(tmp, F_OK), 0);
+    free(tmp);
+    killed_free(&killed);
+}
+
 FOB_MAIN(FOB_CASE(a_last_commit_cut_at_any_byte_is_cut_off),
          FOB_CASE(a_bit_flipped_anywhere_in_the_last_commit_is_a_torn_tail),
          FOB_CASE(a_bit_flipped_below_a_later_mark_is_damage),
@@ -267,4 +312,7 @@ FOB_MAIN(FOB_CASE(a_last_commit_cut_at_any_byte_is_cut_off),
          FOB_CASE(bytes_of_another_segment_are_no_commits_of_this_one),
          FOB_CASE(a_damaged_head_of_a_segment_is_refused_by_name),
          FOB_CASE(a_damaged_epoch_file_is_refused_by_name),
-         FOB_CASE(missing_segments_are_damage_where_a_checkpoint_proves_them))
+         FOB_CASE(missing_segments_are_damage_where_a_checkpoint_proves_them),
+         FOB_CASE(a_segment_that_was_cut_short_is_damage_at_any_length),
+         FOB_CASE(a_spare_that_was_cut_short_is_named),
+         FOB_CASE(a_segment_that_was_half_made_is_none))
