@@ -457,8 +457,9 @@ static void round_of(fob_broker_t *self, bool mail, bool journal) {
     look_at_beats(self);
     if (self->failed)
         return;
-    check(self, fob_ledger_tidy(self->ledger, self->now));
     check(self, fob_ledger_turn(self->ledger, self->now));
+    if (!self->failed)
+        check(self, fob_ledger_tidy(self->ledger, self->now));
     perform_all(self);
     retry(self);
 }

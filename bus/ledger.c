@@ -498,6 +498,7 @@ static void trim(fob_ledger_t *self, fob_now_t now) {
 
 fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) {
     fob_turn_t *turn;
+    assert(!self->stepped); /* a slice or a floor of an open turn would rest on no known position */
     while ((turn = fob_outbox_done(self->outbox)))
         fob_core_release(self->core, &turn);
     if (self->need_count)
@@ -506,7 +507,7 @@ fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) {
     trim(self, now);
     if (fob_core_deadline(self->core) > now.mono_ns)
         return FOB_OK;
-    return fob_core_step(self->core, now, &(fob_command_t){.kind = FOB_CMD_TICK});
+    return fob_ledger_step(self, now, &(fob_command_t){.kind = FOB_CMD_TICK});
 }
 
 int64_t fob_ledger_deadline(const fob_ledger_t *self) {

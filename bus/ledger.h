@@ -45,8 +45,8 @@ fob_status_t fob_ledger_news(fob_ledger_t *self, fob_now_t now, char *text,
  * call. */
 const fob_effect_t *fob_ledger_next(fob_ledger_t *self, fob_now_t now);
 
-/* What is done between turns: TICK when it is due, a slice of a checkpoint, trimming, needs asked
- * again. */
+/* What is done between turns, right after fob_ledger_turn: a slice of a checkpoint, trimming, needs
+ * asked again, and last TICK when it is due (which begins the next turn: see the deadline). */
 fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) FOB_MUST_USE;
 /* When tidy is wanted (mono_ns). */
 int64_t fob_ledger_deadline(const fob_ledger_t *self);

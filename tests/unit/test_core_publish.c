@@ -130,6 +130,22 @@ static void only_bad_events_still_use_up_their_numbers(void **state) {
     RECEIPT({FOB_OK, 3, 1, 1, 0});
 }
 
+static void numbers_that_could_not_be_counted_on_are_refused(void **state) {
+    (void)state;
+    static const uint8_t event[] = {0x93, 0xa1, 'a', 0x80, 0xc4, 0x00};
+    fob_blob_t *blob = fob_blob_copy(fob_slice(event, sizeof event));
+    uint8_t session[FOB_SESSION_SIZE] = {1};
+    uint64_t last = INT64_MAX - FOB_WINDOW_MAX;
+    fob_command_t publish = {.kind = FOB_CMD_PUBLISH,
+                             .publish = {session, last + 1, last + 1, blob, FOB_OK}};
+    assert_int_equal(kit_step(&kit, &publish), FOB_PROTOCOL);
+    publish.publish.first = publish.publish.low = last;
+    assert_int_equal(kit_step(&kit, &publish), FOB_OK);
+    fob_blob_unref(&blob);
+    kit_settle_down(&kit);
+    RECEIPT({FOB_OK, last, 1, 1, 0});
+}
+
 static void bytes_that_are_no_events_are_refused_whole(void **state) {
     (void)state;
     static const uint8_t bytes[] = {0xc1, 0x93};
@@ -327,6 +343,7 @@ FOB_MAIN(FOB_CASE_WITH(a_refusal_goes_with_the_connection_that_met_it, setup, te
          FOB_CASE_WITH(a_forgotten_session_is_told_so, setup, teardown),
          FOB_CASE_WITH(a_bad_event_uses_up_its_number_and_harms_no_other, setup, teardown),
          FOB_CASE_WITH(only_bad_events_still_use_up_their_numbers, setup, teardown),
+         FOB_CASE_WITH(numbers_that_could_not_be_counted_on_are_refused, setup, teardown),
          FOB_CASE_WITH(bytes_that_are_no_events_are_refused_whole, setup, teardown),
          FOB_CASE_WITH(a_full_disk_refuses_until_the_first_refused_comes_again, setup, teardown),
          FOB_CASE_WITH(a_new_session_may_be_refused_first, setup, teardown),

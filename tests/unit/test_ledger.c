@@ -242,8 +242,8 @@ static void join(int64_t ms, uint64_t credit) {
 
 static void turn(int64_t ms) {
     char text[256];
-    assert_int_equal(fob_ledger_tidy(ledger, at(ms)), FOB_OK);
     assert_int_equal(fob_ledger_turn(ledger, at(ms)), FOB_OK);
+    assert_int_equal(fob_ledger_tidy(ledger, at(ms)), FOB_OK);
     assert_int_equal(fob_ledger_news(ledger, at(ms), text, sizeof text), FOB_OK);
 }
 
