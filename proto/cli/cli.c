@@ -122,6 +122,8 @@ int fob_fail_status(const fob_cli_t *cli, fob_status_t status, const char *troub
     if (status == FOB_INTERNAL)
         return fob_fail(cli, code, "a bug in fob%s%s: please report it", *trouble ? ": " : "",
                         trouble);
+    if (strcmp(trouble, fob_status_text(status)) == 0)
+        trouble = "";
     if (!fob_wire_status_known(status))
         return fob_fail(cli, code,
                         "the bus answered with code %d, which this version does not know%s%s",
