@@ -36,7 +36,8 @@ typedef struct {
     uint64_t sequence, seed;
     uint64_t at, end;       /* bytes */
     uint64_t last_position; /* commits up to this one must be there */
-    uint64_t next_offset;   /* events in it lie below */
+    uint64_t first_offset;  /* events in it lie from here up */
+    uint64_t next_offset;   /* to below this */
     uint64_t damaged_at;    /* damage that was passed over on the way; 0: none */
 } place_t;
 
@@ -61,6 +62,7 @@ static bool find_place(fob_store_t *store, uint64_t offset, uint64_t after_seque
                          .at = fob_index_find(&segment->index, offset, FOB_SEGMENT_HEADER_BYTES),
                          .end = segment->walked ? segment->end : segment->bytes,
                          .last_position = segment->last_position,
+                         .first_offset = segment->first_offset,
                          .next_offset = segment->next_offset};
     }
     pthread_mutex_unlock(&store->lock);
@@ -91,12 +93,38 @@ static void refuse(fob_page_t *page, fob_journal_code_t code, const char *text) 
     snprintf(page->text, sizeof page->text, "%s", text);
 }
 
-static void refuse_damaged(fob_page_t *page, uint64_t sequence, uint64_t at, uint64_t resume) {
-    char name[FOB_SEGMENT_NAME_SIZE], text[256];
+static void refuse_damaged(const fob_reader_t *self, fob_page_t *page, uint64_t sequence,
+                           uint64_t at, uint64_t resume) {
+    char name[FOB_SEGMENT_NAME_SIZE], text[sizeof page->text];
     fob_segment_name(sequence, name);
-    snprintf(text, sizeof text, "Segment %s is damaged at byte %" PRIu64 ".", name, at);
+    /* Of the place, not of the event asked for: whoever tells it once a place goes by the text. The
+     * folder comes last, for its name may be too long. */
+    snprintf(text, sizeof text,
+             "Segment %s is damaged at byte %" PRIu64
+             ": the events from there up to offset %" PRIu64 " cannot be read any more (in %s).",
+             name, at, resume - 1, self->store->folder);
     refuse(page, FOB_JOURNAL_DAMAGED, text);
     page->resume = resume;
+}
+
+static void refuse_missing(const fob_reader_t *self, fob_page_t *page, const place_t *place) {
+    char name[FOB_SEGMENT_NAME_SIZE], text[sizeof page->text];
+    fob_segment_name(place->sequence, name);
+    snprintf(text, sizeof text,
+             "Segment %s is missing: its events, offsets %" PRIu64 " to %" PRIu64
+             ", cannot be read any more (in %s).",
+             name, place->first_offset, place->next_offset - 1, self->store->folder);
+    refuse(page, FOB_JOURNAL_DAMAGED, text);
+    page->resume = place->next_offset;
+}
+
+static void refuse_unread(const fob_reader_t *self, fob_page_t *page, uint64_t sequence,
+                          int error) {
+    char name[FOB_SEGMENT_NAME_SIZE], text[sizeof page->text];
+    fob_segment_name(sequence, name);
+    snprintf(text, sizeof text, "Cannot read segment %s: %s (in %s).", name, strerror(error),
+             self->store->folder);
+    refuse(page, error == ENOMEM ? FOB_JOURNAL_MEMORY : FOB_JOURNAL_SYSTEM, text);
 }
 
 /* Puts the entries' table behind the bytes, in one piece of memory: `entries` point to where data
@@ -200,7 +228,7 @@ static chunk_t use_chunk(fob_reader_t *self, const ask_t *ask, const place_t *pl
         uint64_t next = last->first_offset + last->count, first = gathered->entries[0].first_offset;
         if (place->damaged_at != 0 && first > ask->offset) {
             free(bytes);
-            refuse_damaged(page, place->sequence, place->damaged_at, first);
+            refuse_damaged(self, page, place->sequence, place->damaged_at, first);
         } else if (finish_page(page, bytes, gathered->used, gathered->entries, gathered->count)) {
             note_walk(self->store, place, place->at + gathered->used, next);
         }
@@ -227,12 +255,12 @@ static bool pass_damage(fob_reader_t *self, const ask_t *ask, place_t *place, fo
     int error = scan.error;
     fob_scan_end(&scan);
     if (found == FOB_FOUND_UNREAD) {
-        refuse(page, error == ENOMEM ? FOB_JOURNAL_MEMORY : FOB_JOURNAL_SYSTEM, strerror(error));
+        refuse_unread(self, page, place->sequence, error);
         return false;
     }
     bool whole = found == FOB_FOUND_WHOLE && commit.position <= place->last_position;
     if (!whole || commit.first_offset > ask->offset) {
-        refuse_damaged(page, place->sequence, damaged,
+        refuse_damaged(self, page, place->sequence, damaged,
                        whole ? commit.first_offset : place->next_offset);
         return false;
     }
@@ -253,7 +281,7 @@ static bool read_segment(fob_reader_t *self, const ask_t *ask, place_t *place, f
         uint8_t *bytes = malloc(size);
         if (bytes == NULL ||
             fob_disk_read(self->store->disk, self->fd, bytes, size, place->at, &got) != 0) {
-            refuse(page, bytes == NULL ? FOB_JOURNAL_MEMORY : FOB_JOURNAL_SYSTEM, strerror(errno));
+            refuse_unread(self, page, place->sequence, bytes == NULL ? ENOMEM : errno);
             free(bytes);
             chunk = CHUNK_DONE;
             break;
@@ -271,7 +299,7 @@ static bool read_segment(fob_reader_t *self, const ask_t *ask, place_t *place, f
         }
     }
     if (chunk != CHUNK_DONE && place->damaged_at != 0) {
-        refuse_damaged(page, place->sequence, place->damaged_at, place->next_offset);
+        refuse_damaged(self, page, place->sequence, place->damaged_at, place->next_offset);
         chunk = CHUNK_DONE;
     }
     free(gathered.entries);
@@ -290,15 +318,30 @@ static void refuse_absent(const fob_reader_t *self, const ask_t *ask, fob_page_t
     pthread_mutex_unlock(&store->lock);
 }
 
+static bool is_kept(fob_store_t *store, uint64_t sequence) {
+    pthread_mutex_lock(&store->lock);
+    bool kept = fob_segments_find(&store->segments, sequence) != NULL;
+    pthread_mutex_unlock(&store->lock);
+    return kept;
+}
+
 static void serve(fob_reader_t *self, const ask_t *ask, fob_page_t *page) {
     place_t place;
     uint64_t after = 0;
     *page = (fob_page_t){.tag = ask->tag, .code = FOB_JOURNAL_OK};
     while (find_place(self->store, ask->offset, after, &place)) {
         if (!open_segment(self, place.sequence)) {
-            if (errno == ENOENT)
-                break;
-            refuse(page, FOB_JOURNAL_SYSTEM, strerror(errno));
+            int error = errno;
+            if (error == ENOENT && !is_kept(self->store, place.sequence))
+                break; /* trimmed meanwhile */
+            if (error == ENOENT && place.first_offset == place.next_offset) {
+                after = place.sequence; /* no event was in it */
+                continue;
+            }
+            if (error == ENOENT)
+                refuse_missing(self, page, &place);
+            else
+                refuse_unread(self, page, place.sequence, error);
             return;
         }
         if (read_segment(self, ask, &place, page))

@@ -2,6 +2,7 @@
 #include "journal_support.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static void what_was_appended_is_replayed_after_a_clean_end(void **state) {
     (void)state;
@@ -158,7 +159,10 @@ static void damage_in_an_old_segment_is_found_by_the_read_that_meets_it(void **s
         if (page.code == FOB_JOURNAL_DAMAGED) {
             assert_int_equal(damaged, 0);
             assert_null(page.memory);
-            assert_non_null(strstr(page.text, "00000000000000000002.seg"));
+            assert_non_null(
+                strstr(page.text, "00000000000000000002.seg is damaged at byte 15056:"));
+            assert_non_null(strstr(page.text, "up to offset 67 cannot be read"));
+            assert_non_null(strstr(page.text, folder));
             assert_int_equal(page.resume, offset + 1); /* what lies behind it is well */
             damaged = offset++;
             continue;
@@ -171,6 +175,36 @@ static void damage_in_an_old_segment_is_found_by_the_read_that_meets_it(void **s
         free(page.memory);
     }
     assert_int_equal(damaged, 56 + 11);
+    journal->ops->close(&journal);
+    forget_events();
+    folder_remove(&folder);
+}
+
+static void a_segment_that_went_missing_is_told_once_for_all_its_events(void **state) {
+    (void)state;
+    char *folder = folder_new(), text[256] = "";
+    fob_file_options_t options = small_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    for (uint64_t i = 1; i <= 300; i++)
+        put_reserved(journal, i, 1, 1000);
+    assert_true(wait_durable(journal, 300));
+    char *path = folder_nth(folder, ".seg", 1);
+    assert_int_equal(unlink(path), 0);
+    free(path);
+    for (uint64_t offset = 57; offset <= 112; offset++) {
+        fob_page_t page = read_page(journal, offset, 20000);
+        assert_int_equal(page.code, FOB_JOURNAL_DAMAGED);
+        if (offset > 57)
+            assert_string_equal(page.text, text); /* so that it is told once */
+        memcpy(text, page.text, sizeof text);
+        assert_int_equal(page.resume, 113);
+    }
+    assert_non_null(strstr(text, "00000000000000000002.seg is missing"));
+    assert_non_null(strstr(text, "offsets 57 to 112,"));
+    assert_non_null(strstr(text, folder));
+    fob_page_t page = read_page(journal, 113, 20000);
+    assert_int_equal(page.code, FOB_JOURNAL_OK);
+    free(page.memory);
     journal->ops->close(&journal);
     forget_events();
     folder_remove(&folder);
@@ -238,5 +272,6 @@ FOB_MAIN(FOB_CASE(what_was_appended_is_replayed_after_a_clean_end),
          FOB_CASE(reads_go_on_while_commits_are_appended_and_see_only_what_is_durable),
          FOB_CASE(old_segments_are_read_after_a_restart_without_having_been_walked),
          FOB_CASE(damage_in_an_old_segment_is_found_by_the_read_that_meets_it),
+         FOB_CASE(a_segment_that_went_missing_is_told_once_for_all_its_events),
          FOB_CASE(a_commit_larger_than_a_segment_is_stored_and_read_back),
          FOB_CASE(a_commit_of_many_records_goes_in_calls_of_a_bounded_size))
