@@ -21,6 +21,8 @@ struct fob_committer {
     /* The thread's own. */
     int64_t sync_at;        /* interval: when the next sync is due; 0: nothing to sync */
     struct iovec *parts;    /* IOV_MAX of them */
+    int64_t stamp_ms;       /* of the last batch, */
+    int64_t stamp_mono;     /* and the other clock then */
     bool dirty;             /* written, not synced */
     bool broken;            /* something was not written: nothing after it may be */
     fob_segment_t *segment; /* written to last */
@@ -318,11 +320,21 @@ static void publish(fob_committer_t *self, const fob_pending_t *first, const fob
     fob_bell_ring(&store->bell);
 }
 
+/* Journal time: the wall clock, but it goes on where that one goes back. Otherwise what is written
+ * while the clock is behind would be old, and given back, once it is right again. */
+static int64_t stamp(fob_committer_t *self) {
+    int64_t wall = fob_wall_ms(), mono = fob_mono_ms();
+    int64_t least = self->stamp_ms == 0 ? wall : self->stamp_ms + (mono - self->stamp_mono);
+    self->stamp_ms = wall > least ? wall : least;
+    self->stamp_mono = mono;
+    return self->stamp_ms;
+}
+
 /* Writes a batch; what was written and synced on the way, because it lies in a segment that is
  * left, is published: the next segment may be long in coming. *rest: what is written and not
  * published. */
 static bool write_batch(fob_committer_t *self, fob_pending_t *batch, fob_pending_t **rest) {
-    int64_t now_ms = fob_wall_ms();
+    int64_t now_ms = stamp(self);
     *rest = batch;
     while (batch != NULL) {
         if (self->segment != NULL && self->segment->sequence != batch->sequence) {
@@ -386,6 +398,8 @@ fob_committer_t *fob_committer_new(fob_store_t *store, fob_journal_error_t *erro
         return NULL;
     }
     self->store = store;
+    self->stamp_ms = store->stamp_ms;
+    self->stamp_mono = fob_mono_ms();
     self->parts = parts;
     self->tail = &self->head;
     if (!fob_thread_start(&self->thread, run, self, error)) {

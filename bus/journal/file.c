@@ -221,6 +221,18 @@ static fob_journal_code_t file_replay(fob_journal_t *journal, const fob_replay_t
 
 /* --- giving back --- */
 
+/* After the wall clock went back, segments are stamped in the future: from then on their age counts
+ * by the other clock, or they would stay until the first is there again. Lock held. */
+static void note_future(fob_segments_t *table, int64_t now_ms) {
+    if (table->count == 0 || table->all[0]->last_ms <= now_ms)
+        return;
+    for (size_t i = 0; i < table->count; i++) {
+        fob_segment_t *segment = table->all[i];
+        if (segment->last_ms > now_ms && segment->future_at == 0)
+            segment->future_at = fob_mono_ms();
+    }
+}
+
 /* Whether the oldest segment may go. Lock held. */
 static bool may_go(const file_t *self, uint64_t offset, uint64_t checkpoint, uint64_t bytes,
                    int64_t now_ms) {
@@ -232,7 +244,8 @@ static bool may_go(const file_t *self, uint64_t offset, uint64_t checkpoint, uin
     if (oldest->next_offset > offset || oldest->last_position > checkpoint)
         return false;
     bool much = bytes - oldest->bytes >= store->retain_bytes;
-    bool old = now_ms - oldest->last_ms >= store->retain_ms;
+    bool old = now_ms - oldest->last_ms >= store->retain_ms ||
+               (oldest->future_at != 0 && fob_mono_ms() - oldest->future_at >= store->retain_ms);
     return much || old;
 }
 
@@ -244,6 +257,7 @@ static void file_trim(fob_journal_t *journal, uint64_t offset, int64_t now_ms) {
     uint64_t checkpoint = fob_checkpoints_kept(self->checkpoints).older;
     bool any = false;
     pthread_mutex_lock(&store->lock);
+    note_future(&store->segments, now_ms);
     uint64_t bytes = store->segments.bytes;
     fob_segment_t **end = &store->doomed;
     while (*end != NULL)
@@ -456,6 +470,7 @@ static fob_journal_code_t recover(file_t *self, fob_kept_t *kept, fob_journal_er
                       store->folder, strerror(errno));
         return FOB_JOURNAL_SYSTEM;
     }
+    store->stamp_ms = tail->last_ms;
     store->tail_sequence = self->tail_sequence;
     atomic_store(&store->tail_at, self->tail_at);
     atomic_store(&store->written, self->position);

@@ -86,7 +86,7 @@ typedef struct __attribute__((packed)) {
     uint64_t first_offset;  /* 48: of its first event; without events: the one that comes next */
     uint32_t event_count;   /* 56 */
     uint32_t reserved;      /* 60: zero */
-    int64_t  wall_ms;       /* 64: when it was written */
+    int64_t  wall_ms;       /* 64: when it was written; never less than in the one before */
     uint64_t zero;          /* 72 */
 } fob_disk_commit_t;        /* 80 */
 static_assert(sizeof(fob_disk_commit_t) == 80, "a commit's head is 80 bytes");

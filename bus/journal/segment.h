@@ -22,8 +22,9 @@ typedef struct fob_segment {
     uint64_t first_offset,
         next_offset; /* events in it: from first_offset up to below next_offset */
     int64_t first_ms, last_ms;
-    uint64_t end; /* the byte behind the last commit */
-    bool walked;  /* `end` is exact; otherwise it lies before the checkpoint and was not read */
+    int64_t future_at; /* mono ms: when last_ms was first seen to lie in the future; 0: never */
+    uint64_t end;      /* the byte behind the last commit */
+    bool walked; /* `end` is exact; otherwise it lies before the checkpoint and was not read */
     fob_index_t index;        /* of an unwalked one: up to where a reader got */
     struct fob_segment *next; /* on the list of those to delete */
 } fob_segment_t;

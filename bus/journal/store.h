@@ -20,6 +20,7 @@ typedef struct {
     uint64_t margin; /* room that publishes leave to settles */
     size_t ahead;    /* segments to have ready before they are needed */
     uint64_t epoch;
+    int64_t stamp_ms;    /* of the last commit that was found; 0: none */
     uint64_t epoch_turn; /* of the epoch file's newest record; 0: the file is to be made; touched
                             by who writes the file */
     void (*log)(void *arg, const char *text);
