@@ -412,7 +412,8 @@ fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) {
                      .first = command->publish.first,
                      .low = command->publish.low,
                      .body = command->publish.body};
-    if (!offer.session || !offer.body || offer.first == 0 || offer.first > INT64_MAX - FOB_WINDOW_MAX)
+    if (!offer.session || !offer.body || offer.first == 0 ||
+        offer.first > INT64_MAX - FOB_WINDOW_MAX)
         return FOB_PROTOCOL;
     if (offer.low > offer.first)
         offer.low = offer.first;
