@@ -12,8 +12,8 @@
 static const char help[] =
     "usage: fob journal verify [DIR]     read all of it and check every checksum\n"
     "       fob journal ls [DIR]         its segments\n\n"
-    "      --data DIR             the data folder, if not DIR, else FOB_DATA, else "
-    "~/.local/share/fob\n"
+    "      --data DIR             the data folder, if not DIR; else FOB_DATA, else\n"
+    "                             ~/.local/share/fob\n"
     "  -j, --json                 ls: one array on one line\n"
     "  -q, --quiet                verify: print nothing if all is well\n";
 

@@ -23,16 +23,15 @@
 static const char help[] =
     "usage: fob serve [--data DIR | --memory] [--port N] [--bind ADDR] [--sync MODE]\n"
     "                 [--config FILE] [--check] [--insecure]\n\n"
-    "Runs the bus until SIGTERM or SIGINT. Says one line on standard output when it is ready, and "
-    "news\n"
-    "on standard error.\n\n"
+    "Runs the bus until SIGTERM or SIGINT. Says one line on standard output when it\n"
+    "is ready, and news on standard error.\n\n"
     "  --data DIR       where events are kept: else FOB_DATA, else ~/.local/share/fob\n"
     "  --memory         keep nothing: all is gone when the bus ends\n"
     "  --port N         7670: clients; N+1 and N+2: broadcast\n"
     "  --bind ADDR      127.0.0.1; another than this machine's own needs --insecure\n"
-    "  --sync MODE      always: a confirmed event is on disk; interval=D, os: it survives the\n"
-    "                   program, not the machine\n"
-    "  --config FILE    settings, KEY = VALUE a line; what the command line says goes first\n"
+    "  --sync MODE      always: a confirmed event is on disk; interval=D, os: it\n"
+    "                   survives the program, not the machine\n"
+    "  --config FILE    settings, KEY = VALUE a line; the command line goes first\n"
     "  --check          check the settings, and do not run\n"
     "  --insecure       anyone who reaches the ports may do anything\n";
 
@@ -124,6 +123,11 @@ static int take_options(serve_t *self, int argc, char **argv, bool *check) {
         return code;
     if (self->memory && line.data)
         return fob_fail(&self->cli, FOB_EXIT_USAGE, "--memory and --data exclude each other");
+    if (self->memory && line.sync)
+        return fob_fail(&self->cli, FOB_EXIT_USAGE,
+                        "--memory and --sync exclude each other: in memory nothing is synced");
+    if (line.data && !*line.data)
+        return fob_fail(&self->cli, FOB_EXIT_USAGE, "--data is empty: say --data DIR, or --memory");
     char text[512];
     if (path && !(self->config = fob_config_load(path, &self->bus, text, sizeof text)))
         return fob_fail(&self->cli, FOB_EXIT_CONFIG, "%s", text);

@@ -103,8 +103,7 @@ static size_t total(const table_t *self) {
 
 /* Takes from the widest column of words until the line fits, or none has more than it needs. */
 static void shorten(table_t *self, size_t screen) {
-    size_t now;
-    while ((now = total(self)) > screen) {
+    while (total(self) > screen) {
         size_t widest = self->count;
         for (size_t c = 0; c <= self->last; c++)
             if (!self->columns[c].right && self->widths[c] > WORD_LEAST &&
@@ -138,7 +137,9 @@ static void cut(char *text, size_t wide) {
     size = wide - 1;
     while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80)
         size--; /* not within a character */
-    strcpy(text + size, "\xe2\x80\xa6");
+    static const char ellipsis[] =
+        "\xe2\x80\xa6"; /* a cell's buffer is longer than any screen's name */
+    memcpy(text + size, ellipsis, sizeof ellipsis);
 }
 
 static void print_cell(const table_t *self, size_t c, char *text) {

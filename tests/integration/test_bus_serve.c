@@ -132,6 +132,8 @@ static void an_open_address_must_be_meant(void **state) {
 static void contradictions_are_usage_errors(void **state) {
     (void)state;
     REFUSED(64, "exclude", "--memory", "--data", "/tmp/x");
+    REFUSED(64, "exclude", "--memory", "--sync", "os");
+    REFUSED(64, "--data is empty", "--data", "");
     REFUSED(64, "sync", "--memory", "--sync", "sometimes");
     REFUSED(64, "--port", "--memory", "--port", "70000");
 }

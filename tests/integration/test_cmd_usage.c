@@ -34,8 +34,8 @@ static void help_and_version_go_to_standard_output(void **state) {
 
 /* A line of more than 80 columns is torn in two on a terminal of the usual width. */
 static void help_fits_a_terminal(void **state) {
-    static const char *const commands[] = {"-h",   "pub",   "sub",   "tail",
-                                           "work", "group", "stats", "ping"};
+    static const char *const commands[] = {"-h",    "pub",   "sub",  "tail",  "work",
+                                           "group", "stats", "ping", "serve", "journal"};
     cmd_t *self = *state;
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         DO(self, commands[i], "-h");
