@@ -1,7 +1,7 @@
 #include "bus/broadcast.h"
 
 #include "bus/clock.h"
-#include "bus/handover.h"
+#include "proto/handover.h"
 
 #include <zmq.h>
 

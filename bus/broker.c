@@ -3,11 +3,11 @@
 #include "bus/clerk.h"
 #include "bus/clock.h"
 #include "bus/figures.h"
-#include "bus/handover.h"
 #include "bus/joins.h"
 #include "bus/pace.h"
 #include "bus/peers.h"
 #include "bus/router.h"
+#include "proto/handover.h"
 
 #include <inttypes.h>
 #include <zmq.h>

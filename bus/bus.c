@@ -1,8 +1,8 @@
 #include "bus/broker.h"
 #include "bus/clock.h"
-#include "bus/handover.h"
 #include "bus/ports.h"
 #include "bus/settings.h"
+#include "proto/handover.h"
 
 #include <fob/fob_bus.h>
 #include <pthread.h>

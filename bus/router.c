@@ -1,8 +1,8 @@
 #include "bus/router.h"
 
-#include "bus/handover.h"
 #include "bus/peers.h"
 #include "bus/traffic.h"
+#include "proto/handover.h"
 
 #include <assert.h>
 #include <errno.h>

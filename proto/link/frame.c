@@ -1,7 +1,7 @@
 /* frame: see frame.h. */
 #include "proto/link/frame.h"
 
-#include "proto/link/handover.h"
+#include "proto/handover.h"
 
 #include <stdlib.h>
 
@@ -30,13 +30,13 @@ fob_blob_t *fob_frame_take(zmq_msg_t *msg) {
 static void blob_free(void *data, void *hint) {
     (void)data;
     fob_blob_t *blob = hint;
-    fob_link_take_over(blob);
+    fob_take_over(blob);
     fob_blob_unref(&blob);
 }
 
 bool fob_frame_make(zmq_msg_t *msg, fob_blob_t *blob) {
     fob_slice_t bytes = fob_blob_slice(blob);
-    fob_link_hand_over(blob); /* libzmq's thread may drop the last reference */
+    fob_hand_over(blob); /* libzmq's thread may drop the last reference */
     /* libzmq wants a pointer to bytes that it may write; it does not write them. */
     if (zmq_msg_init_data(msg, (void *)(uintptr_t)bytes.data, bytes.size, blob_free, blob) == 0)
         return true;

@@ -2,8 +2,8 @@
 
 #include "bus/broker.h"
 #include "bus/clock.h"
-#include "bus/handover.h"
 #include "bus/ports.h"
+#include "proto/handover.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

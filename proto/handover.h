@@ -1,4 +1,4 @@
-/* handover: tells ThreadSanitizer of what crosses an inproc pipe.
+/* handover: tells ThreadSanitizer of what libzmq hands between threads.
  *
  * libzmq hands a message from one thread to another by atomics of its own, which a TSan build
  * cannot see, as libzmq itself is not instrumented. So the sender calls fob_hand_over before it
