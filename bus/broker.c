@@ -4,6 +4,7 @@
 #include "bus/clock.h"
 #include "bus/figures.h"
 #include "bus/joins.h"
+#include "bus/jump.h"
 #include "bus/pace.h"
 #include "bus/peers.h"
 #include "bus/router.h"
@@ -34,6 +35,7 @@ struct fob_broker {
     uint64_t dropped_casts, dropped_unread;
     int64_t retry_ns;  /* when what waits for slow clients is tried again */
     fob_pace_t unread; /* lines about clients that did not read */
+    fob_jump_t jump;
 };
 
 fob_broker_t *fob_broker_new(const fob_broker_options_t *options) {
@@ -446,7 +448,10 @@ static void news(fob_broker_t *self) {
 
 /* One round: what came, what follows from it, what may go out. */
 static void round_of(fob_broker_t *self, bool mail, bool journal) {
+    char line[160];
     self->now = fob_clock_now();
+    if (fob_jump_look(&self->jump, self->now, line, sizeof line))
+        say(self, line);
     fob_peers_round(self->peers, self->now);
     if (journal)
         news(self);
