@@ -31,6 +31,7 @@ static fob_bus_t *bus_here(void) {
 static dealer_t *client(fob_bus_t *bus, const char *role, uint8_t session) {
     dealer_t *dealer = dealer_new(fob_bus_endpoint(bus));
     dealer_greet(dealer, role, session);
+    dealer_answer_beats(dealer); /* the resume window is as long as a silent client lives */
     return dealer;
 }
 

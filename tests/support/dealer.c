@@ -13,6 +13,7 @@ struct dealer {
     zmq_msg_t header, body;
     fob_wire_t msg;
     uint64_t req;
+    bool answers; /* each beat of the bus with one of its own */
 };
 
 int64_t dealer_clock(void) {
@@ -94,6 +95,8 @@ const fob_wire_t *dealer_expect(dealer_t *self, fob_verb_t verb) {
             fail_msg("no %s came", fob_verb_name(verb));
         if (msg->verb == verb)
             return msg;
+        if (msg->verb == FOB_VERB_BEAT && self->answers)
+            dealer_beat(self);
         if (msg->verb != FOB_VERB_BEAT)
             fail_msg("%s came, not %s: %.*s", fob_verb_name(msg->verb), fob_verb_name(verb),
                      (int)msg->text.size, (const char *)msg->text.data);
@@ -122,6 +125,10 @@ const fob_wire_t *dealer_greet(dealer_t *self, const char *role, uint8_t session
 
 void dealer_beat(dealer_t *self) {
     dealer_send(self, &(fob_wire_t){.verb = FOB_VERB_BEAT}, NULL);
+}
+
+void dealer_answer_beats(dealer_t *self) {
+    self->answers = true;
 }
 
 void dealer_goodbye(dealer_t *self) {

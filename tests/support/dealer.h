@@ -7,7 +7,7 @@
  *     const fob_wire_t *receipt = dealer_expect (dealer, FOB_VERB_RECEIPT);
  *
  * Every wait has a deadline and ends the test with a message. Nothing beats by itself: dealer_beat
- * does. One thread. */
+ * does, or dealer_answer_beats. One thread. */
 #ifndef FOB_TESTS_DEALER_H
 #define FOB_TESTS_DEALER_H
 
@@ -37,6 +37,8 @@ const fob_wire_t *dealer_expect(dealer_t *self, fob_verb_t verb);
 const fob_wire_t *dealer_greet(dealer_t *self, const char *role, uint8_t session);
 void dealer_hello(dealer_t *self, uint64_t min, uint64_t max, const char *role, uint8_t session);
 void dealer_beat(dealer_t *self);
+/* From now on it stays alive while it waits: each beat of the bus is answered with one. */
+void dealer_answer_beats(dealer_t *self);
 void dealer_goodbye(dealer_t *self);
 
 /* Events as a body: `count` of the topic, each with data of `size` bytes. */
