@@ -27,10 +27,11 @@ static fob_found_t choose(const fob_found_t *found, const fob_epoch_mark_t *mark
     if (!first && !second)
         return FOB_FOUND_BAD;
     *out = marks[second && (!first || marks[1].turn > marks[0].turn)];
-    /* The first versions wrote one record, turn 0. */
-    *torn = !(first && second) && !(first && found[1] == FOB_FOUND_NOTHING && out->turn == 0);
-    if (*torn)
+    *torn = !(first && second);
+    if (*torn) {
         out->clean = out->level_disk = false;
+        out->lowest = 0; /* what is here may be the older: more may have gone since */
+    }
     return FOB_FOUND_WHOLE;
 }
 
@@ -102,6 +103,7 @@ int fob_epoch_write(fob_store_t *store, bool clean, uint64_t position, uint64_t 
                              .position = position,
                              .turn = store->epoch_turn + 1,
                              .highest = highest,
+                             .lowest = store->lowest,
                              .clean = clean,
                              .level_disk = store->sync == FOB_SYNC_ALWAYS};
     if (store->epoch_turn == 0)

@@ -12,8 +12,8 @@
  * of them was the newer is not known. */
 fob_journal_code_t fob_epoch_read(const fob_disk_t *disk, const char *folder, fob_epoch_mark_t *out,
                                   bool *torn, fob_journal_error_t *error);
-/* Writes it, durable; so is every commit up to `position` by now, and every segment up to `highest`
- * is made. 0, or -1 with errno. One thread at a time. */
+/* Writes it, durable; so is every commit up to `position` by now, every segment up to `highest` is
+ * made, and none from store->lowest on is deleted. 0, or -1 with errno. One thread at a time. */
 int fob_epoch_write(fob_store_t *store, bool clean, uint64_t position, uint64_t highest);
 
 #endif

@@ -465,6 +465,7 @@ static fob_journal_code_t recover(file_t *self, fob_kept_t *kept, fob_journal_er
     tail->taken = true;
     self->tail_bytes = tail->bytes;
     second_segment(self);
+    store->lowest = store->segments.all[0]->sequence;
     if (fob_epoch_write(store, false, self->position, highest(store)) != 0) {
         fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot write %s/" FOB_EPOCH_NAME ": %s.",
                       store->folder, strerror(errno));

@@ -76,8 +76,11 @@ fob_journal_code_t fob_folder_missing(const char *folder, uint64_t sequence, con
     return FOB_JOURNAL_DAMAGED;
 }
 
-fob_journal_code_t fob_folder_check(const char *folder, const fob_folder_t *list, uint64_t highest,
-                                    fob_journal_error_t *error) {
+fob_journal_code_t fob_folder_check(const char *folder, const fob_folder_t *list, uint64_t lowest,
+                                    uint64_t highest, fob_journal_error_t *error) {
+    if (lowest > 0 && list->segment_count > 0 && list->segments[0] > lowest)
+        return fob_folder_missing(folder, lowest, "the epoch file says that it was not deleted",
+                                  error);
     for (size_t i = 1; i < list->segment_count; i++)
         if (list->segments[i] != list->segments[i - 1] + 1)
             return fob_folder_missing(folder, list->segments[i - 1] + 1,

@@ -16,11 +16,11 @@ typedef struct {
 fob_journal_code_t fob_folder_list(const char *folder, fob_folder_t *out,
                                    fob_journal_error_t *error);
 void fob_folder_free(fob_folder_t *self);
-/* Segments follow each other without a hole, up to `highest`, which was made, at least: OK, or
- * DAMAGED naming the first that is missing. What the lowest must be is for the checkpoints to say.
- */
-fob_journal_code_t fob_folder_check(const char *folder, const fob_folder_t *list, uint64_t highest,
-                                    fob_journal_error_t *error);
+/* Segments follow each other without a hole, from `lowest` (0: not known), which was not deleted,
+ * at the latest, up to `highest`, which was made, at least: OK, or DAMAGED naming the first that is
+ * missing. */
+fob_journal_code_t fob_folder_check(const char *folder, const fob_folder_t *list, uint64_t lowest,
+                                    uint64_t highest, fob_journal_error_t *error);
 /* DAMAGED: that segment's file is missing. */
 fob_journal_code_t fob_folder_missing(const char *folder, uint64_t sequence, const char *why,
                                       fob_journal_error_t *error);

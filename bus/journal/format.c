@@ -214,6 +214,7 @@ void fob_format_epoch_encode(const fob_epoch_mark_t *mark, int64_t now_ms, fob_d
         .written_ms = (int64_t)htole64((uint64_t)now_ms),
         .turn = htole64(mark->turn),
         .highest = htole64(mark->highest),
+        .lowest = htole64(mark->lowest),
     };
     out->checksum = htole64(XXH3_64bits((uint8_t *)out + 8, sizeof *out - 8));
 }
@@ -231,6 +232,7 @@ fob_found_t fob_format_epoch_decode(const fob_disk_epoch_t *in, fob_epoch_mark_t
                               .position = le64toh(in->position),
                               .turn = le64toh(in->turn),
                               .highest = le64toh(in->highest),
+                              .lowest = le64toh(in->lowest),
                               .clean = (flags & FOB_EPOCH_CLEAN) != 0,
                               .level_disk = (flags & FOB_EPOCH_DISK) != 0};
     return FOB_FOUND_WHOLE;

@@ -125,7 +125,7 @@ static_assert(sizeof(fob_disk_slice_t) == 32, "a slice's head is 32 bytes");
 
 /* The epoch file: two such records, FOB_EPOCH_SLOT bytes apart, zeros behind each. They are written
  * in turn, in place, so that a full disk keeps nobody from it and a write that is torn leaves the
- * other. The checksum is XXH3-64 over bytes 8..63. */
+ * other. The checksum is XXH3-64 over bytes 8..71. */
 typedef struct __attribute__((packed)) {
     uint64_t checksum;      /*  0 */
     uint64_t magic;         /*  8 */
@@ -134,10 +134,11 @@ typedef struct __attribute__((packed)) {
     uint64_t epoch;         /* 24 */
     uint64_t position;      /* 32: all up to here was durable when this was written */
     int64_t  written_ms;    /* 40 */
-    uint64_t turn;          /* 48: one more than in the other record; 0: the file has only this one */
+    uint64_t turn;          /* 48: one more than in the other record; from 1 */
     uint64_t highest;       /* 56: sequence of a segment: all up to it were made */
-} fob_disk_epoch_t;         /* 64 */
-static_assert(sizeof(fob_disk_epoch_t) == 64, "a record of the epoch file is 64 bytes");
+    uint64_t lowest;        /* 64: all from it on are still there: written before any goes */
+} fob_disk_epoch_t;         /* 72 */
+static_assert(sizeof(fob_disk_epoch_t) == 72, "a record of the epoch file is 72 bytes");
 
 /* clang-format on */
 
@@ -175,7 +176,7 @@ typedef struct {
 } fob_checkpoint_head_t;
 
 typedef struct {
-    uint64_t epoch, position, turn, highest;
+    uint64_t epoch, position, turn, highest, lowest;
     bool clean, level_disk;
 } fob_epoch_mark_t;
 

@@ -181,17 +181,18 @@ static fob_journal_code_t gather_proof(inspect_t *self, const fob_folder_t *fold
 /* The folder's list, of one in use too: files come and go while it is made, so that one which shows
  * a hole is made again. */
 static fob_journal_code_t list_folder(inspect_t *self, fob_folder_t *list) {
-    fob_epoch_mark_t mark = {0};
-    bool torn;
-    fob_journal_code_t code = fob_epoch_read(self->disk, self->folder, &mark, &torn, self->error);
-    if (code != FOB_JOURNAL_OK && code != FOB_JOURNAL_ABSENT)
-        return code;
-    self->proof = mark.position;
+    fob_journal_code_t code = FOB_JOURNAL_OK;
     for (unsigned i = 0; i < LOOKS; i++) {
+        fob_epoch_mark_t mark = {0};
+        bool torn;
+        code = fob_epoch_read(self->disk, self->folder, &mark, &torn, self->error);
+        if (code != FOB_JOURNAL_OK && code != FOB_JOURNAL_ABSENT)
+            return code;
+        self->proof = mark.position;
         code = fob_folder_list(self->folder, list, self->error);
         if (code != FOB_JOURNAL_OK)
             return code;
-        code = fob_folder_check(self->folder, list, mark.highest, self->error);
+        code = fob_folder_check(self->folder, list, mark.lowest, mark.highest, self->error);
         if (code == FOB_JOURNAL_OK)
             return code;
         fob_folder_free(list);

@@ -207,18 +207,36 @@ static bool zero(fob_keeper_t *self) {
     return true;
 }
 
+/* From now on its file may be gone. Lock not held. */
+static bool mark_gone(fob_store_t *store, uint64_t sequence, uint64_t highest) {
+    uint64_t before = store->lowest;
+    if (atomic_load(&store->failed)) {
+        errno = EIO;
+        return false;
+    }
+    if (sequence < before)
+        return true; /* it was marked, and the program ended before it was deleted */
+    store->lowest = sequence + 1;
+    if (fob_epoch_write(store, false, atomic_load(&store->synced), highest) == 0)
+        return true;
+    store->lowest = before;
+    return false;
+}
+
 static bool delete_one(fob_keeper_t *self) {
     fob_store_t *store = self->store;
     fob_segment_t *segment = store->doomed;
     if (segment == NULL || fob_mono_ms() < self->delete_at)
         return false;
     store->doomed = segment->next;
+    uint64_t highest = last_sequence(store);
     pthread_mutex_unlock(&store->lock);
     char name[FOB_SEGMENT_NAME_SIZE], path[FOB_PATH_SIZE];
     fob_segment_name(segment->sequence, name);
     fob_store_path(store, name, path);
     /* The oldest goes for good before the next one does: a hole would look like a loss. */
-    bool gone = (store->disk->unlink(store->disk->arg, path) == 0 || errno == ENOENT) &&
+    bool gone = mark_gone(store, segment->sequence, highest) &&
+                (store->disk->unlink(store->disk->arg, path) == 0 || errno == ENOENT) &&
                 fob_store_sync_folder(store) == 0;
     if (!gone)
         fob_store_log(store, "Cannot delete %s, which nobody needs any more: %s.", path,

@@ -147,7 +147,8 @@ static fob_journal_code_t load_folder(recovery_t *self) {
     fob_journal_code_t code = fob_folder_list(self->store->folder, &folder, self->error);
     if (code != FOB_JOURNAL_OK)
         return code;
-    code = fob_folder_check(self->store->folder, &folder, self->out->mark.highest, self->error);
+    code = fob_folder_check(self->store->folder, &folder, self->out->mark.lowest,
+                            self->out->mark.highest, self->error);
     for (size_t i = 0; i < folder.segment_count && code == FOB_JOURNAL_OK; i++)
         code = load_segment(self, folder.segments[i]);
     if (code == FOB_JOURNAL_OK)

@@ -23,6 +23,7 @@ typedef struct {
     int64_t stamp_ms;    /* of the last commit that was found; 0: none */
     uint64_t epoch_turn; /* of the epoch file's newest record; 0: the file is to be made; touched
                             by who writes the file */
+    uint64_t lowest;     /* sequence: no segment from here on is deleted; the keeper's */
     void (*log)(void *arg, const char *text);
     void *log_arg;
     fob_bell_t bell;

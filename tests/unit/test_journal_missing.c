@@ -130,6 +130,26 @@ static void segments_that_were_trimmed_are_not_missed(void **state) {
     folder_remove(&folder);
 }
 
+/* A checkpoint covers what it needs of the records, but groups may need the events. */
+static void an_old_segment_below_the_checkpoints_that_is_missing_is_noticed(void **state) {
+    (void)state;
+    char *folder = folder_new();
+    fob_file_options_t options = tiny_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t last = fill(journal, 1, SEGMENTS);
+    take_checkpoint(journal, last - 1, "one");
+    take_checkpoint(journal, last, "two");
+    char *copy = folder_copy(folder);
+    journal->ops->close(&journal);
+    remove_segment(copy, 1);
+    expect_missing(copy, 1);
+    remove_segment(copy, 2);
+    expect_missing(copy, 1);
+    forget_events();
+    folder_remove(&copy);
+    folder_remove(&folder);
+}
+
 static void all_segments_missing_is_no_new_journal(void **state) {
     (void)state;
     char *folder = killed_folder();
@@ -202,6 +222,7 @@ FOB_MAIN(FOB_CASE(any_segment_that_is_missing_is_named),
          FOB_CASE(the_last_written_segment_and_all_spares_missing_is_noticed),
          FOB_CASE(a_new_journal_without_its_first_segment_is_not_an_empty_one),
          FOB_CASE(segments_that_were_trimmed_are_not_missed),
+         FOB_CASE(an_old_segment_below_the_checkpoints_that_is_missing_is_noticed),
          FOB_CASE(all_segments_missing_is_no_new_journal),
          FOB_CASE(what_is_trimmed_is_deleted_in_order_or_not_at_all),
          FOB_CASE(a_first_commit_larger_than_a_segment_outlives_a_kill))
