@@ -23,6 +23,7 @@
 #define PAGE_BYTES       (256 * 1024)
 #define MARK_BLOCK       16384
 #define RELEASE_FIRST_MS 100
+#define MAX_GROUPS       1000
 
 static fob_status_t invalid(char *text, size_t size, const char *sentence) {
     snprintf(text, size, "%s", sentence);
@@ -70,19 +71,20 @@ static bool copy(char *to, size_t size, const char *from) {
 
 static void fill_core(fob_core_config_t *core, const fob_bus_options_t *options,
                       int64_t heartbeat_ms) {
-    *core = (fob_core_config_t){.max_event = options->max_event ? options->max_event : MAX_EVENT,
-                                .max_groups = options->max_groups ? options->max_groups : 1000,
-                                .max_sessions = SESSIONS,
-                                .session_keep_ms = SESSION_KEEP_MS,
-                                .resume_ms = 3 * heartbeat_ms,
-                                .cache_bytes = CACHE_BYTES,
-                                .page_bytes = PAGE_BYTES,
-                                .mark_block = MARK_BLOCK,
-                                .max_attempts = 5,
-                                .backoff_first_ms = 1000,
-                                .backoff_max_ms = 300000,
-                                .backoff_factor = 2,
-                                .release_first_ms = RELEASE_FIRST_MS};
+    *core =
+        (fob_core_config_t){.max_event = options->max_event ? options->max_event : MAX_EVENT,
+                            .max_groups = options->max_groups ? options->max_groups : MAX_GROUPS,
+                            .max_sessions = SESSIONS,
+                            .session_keep_ms = SESSION_KEEP_MS,
+                            .resume_ms = 3 * heartbeat_ms,
+                            .cache_bytes = CACHE_BYTES,
+                            .page_bytes = PAGE_BYTES,
+                            .mark_block = MARK_BLOCK,
+                            .max_attempts = 5,
+                            .backoff_first_ms = 1000,
+                            .backoff_max_ms = 300000,
+                            .backoff_factor = 2,
+                            .release_first_ms = RELEASE_FIRST_MS};
 }
 
 static void fill_journal(fob_settings_t *self, const fob_bus_options_t *options) {
@@ -121,6 +123,8 @@ fob_status_t fob_settings_fill(fob_settings_t *self, const fob_bus_options_t *op
         return invalid(text, size, "max_event must be 512 MiB at the most");
     if (!read_sync(&self->file, options->sync))
         return invalid(text, size, "sync must be always, os, or interval=D (interval=100ms)");
+    if (options->group_count > (options->max_groups ? options->max_groups : MAX_GROUPS))
+        return invalid(text, size, "there are more groups than max_groups");
     self->heartbeat_ms = options->heartbeat_ms ? options->heartbeat_ms : 1000;
     self->max_connections = options->max_connections ? options->max_connections : 10000;
     fill_core(&self->core, options, self->heartbeat_ms);

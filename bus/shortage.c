@@ -31,9 +31,9 @@ static void begin(fob_core_t *core, fob_now_t now, char *line, size_t size) {
     }
     snprintf(line, size,
              "%s; group %.*s needs the oldest event, %" PRIu64 ": %" PRIu64 " ready, %" PRIu64
-             " dead, %u workers",
+             " leased, %" PRIu64 " delayed, %" PRIu64 " dead, %u workers",
              what, (int)group.group.size, (const char *)group.group.data, group.floor, group.ready,
-             group.dead, group.workers);
+             group.leased, group.delayed, group.dead, group.workers);
 }
 
 bool fob_shortage_tell(fob_shortage_t *self, fob_now_t now, bool refused, fob_core_t *core,

@@ -128,61 +128,76 @@ int fob_folder_make(const char *folder) {
     }
 }
 
+/* --- the lock ---
+ *
+ * On the folder itself, so that nothing which can be removed from it gives it away. The file `lock`
+ * only says who holds it. */
+
+static void lock_path(const char *folder, char path[FOB_PATH_SIZE]) {
+    snprintf(path, FOB_PATH_SIZE, "%s/lock", folder);
+}
+
 /* The pid that the holder wrote; 0: it cannot be read. */
-static long holder(int fd) {
-    char text[32] = {0};
-    if (pread(fd, text, sizeof text - 1, 0) <= 0)
-        return 0;
-    return strtol(text, NULL, 10);
-}
-
-bool fob_folder_in_use(const char *folder) {
-    char path[FOB_PATH_SIZE];
-    snprintf(path, sizeof path, "%s/lock", folder);
+static long holder(const char *folder) {
+    char path[FOB_PATH_SIZE], text[32] = {0};
+    lock_path(folder, path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false; /* nobody has locked it yet, or it cannot be known */
-    bool used = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    close(fd);
-    return used;
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    return got > 0 ? strtol(text, NULL, 10) : 0;
 }
 
-fob_journal_code_t fob_folder_lock(const char *folder, int *out, fob_journal_error_t *error) {
+/* Of one length, over what is there: so it needs no room on a full disk. Who cannot be named is
+ * locked out all the same; the pid of another must not stay. */
+static void write_holder(const char *folder) {
     char path[FOB_PATH_SIZE], pid[32];
-    snprintf(path, sizeof path, "%s/lock", folder);
+    lock_path(folder, path);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot open %s: %s.", path, strerror(errno));
-        return FOB_JOURNAL_SYSTEM;
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        int saved = errno;
-        fob_journal_code_t code = FOB_JOURNAL_SYSTEM;
-        if (saved == EWOULDBLOCK) {
-            code = FOB_JOURNAL_IN_USE;
-            long pid_of = holder(fd);
-            if (pid_of > 0)
-                fob_error_set(error, code,
-                              "%s is in use by process %ld; stop that one or use another folder.",
-                              folder, pid_of);
-            else
-                fob_error_set(error, code,
-                              "%s is in use by another process; stop that one or use another "
-                              "folder.",
-                              folder);
-        } else {
-            fob_error_set(error, code, "Cannot lock %s: %s.", path, strerror(saved));
-        }
-        close(fd);
-        return code;
-    }
-    /* Of one length, over what is there: so it needs no room on a full disk. Who cannot be named is
-     * locked out all the same; the pid of another must not stay. */
+    if (fd < 0)
+        return;
     int length = snprintf(pid, sizeof pid, "%-20ld\n", (long)getpid());
     if (pwrite(fd, pid, (size_t)length, 0) != length) {
         int rc = ftruncate(fd, 0);
         (void)rc; /* then only what the file says is wrong, not the lock */
     }
+    close(fd);
+}
+
+bool fob_folder_in_use(const char *folder) {
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return false; /* it cannot be known */
+    bool used = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return used;
+}
+
+static fob_journal_code_t locked_by_another(const char *folder, fob_journal_error_t *error) {
+    long pid = holder(folder);
+    char who[64] = "another process";
+    if (pid > 0)
+        snprintf(who, sizeof who, "process %ld", pid);
+    fob_error_set(error, FOB_JOURNAL_IN_USE,
+                  "%s is in use by %s; stop that one or use another folder.", folder, who);
+    return FOB_JOURNAL_IN_USE;
+}
+
+fob_journal_code_t fob_folder_lock(const char *folder, int *out, fob_journal_error_t *error) {
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot open %s: %s.", folder, strerror(errno));
+        return FOB_JOURNAL_SYSTEM;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int saved = errno;
+        close(fd);
+        if (saved == EWOULDBLOCK)
+            return locked_by_another(folder, error);
+        fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot lock %s: %s.", folder, strerror(saved));
+        return FOB_JOURNAL_SYSTEM;
+    }
+    write_holder(folder);
     *out = fd;
     return FOB_JOURNAL_OK;
 }

@@ -30,8 +30,8 @@ void fob_folder_sweep(const fob_disk_t *disk, const char *folder);
 int fob_folder_make(const char *folder);
 /* Takes the lock: the descriptor *out holds it until closed. OK, IN_USE naming the holder, SYSTEM.
  */
+fob_journal_code_t fob_folder_lock(const char *folder, int *out, fob_journal_error_t *error);
 /* Whether a process holds the lock. */
 bool fob_folder_in_use(const char *folder);
-fob_journal_code_t fob_folder_lock(const char *folder, int *out, fob_journal_error_t *error);
 
 #endif

@@ -3,8 +3,8 @@
 /* All numbers are little-endian, all records begin at a multiple of 8, all reserved bytes are zero
  * and checked. A folder holds:
  *
- *     lock                      held by flock while a process uses the folder; the holder's pid as
- *                               text
+ *     lock                      the pid, as text, of the process that uses the folder (or did last);
+ *                               what it holds is flock on the folder itself
  *     epoch                     two fob_disk_epoch_t: the journal's epoch, how the last run ended,
  *                               and which segments were made
  *     NNNNNNNNNNNNNNNNNNNN.seg  segments, N the sequence (20 digits, from 1, never given twice)

@@ -30,6 +30,21 @@ static void a_folder_in_use_names_the_process_that_holds_it(void **state) {
     folder_remove(&folder);
 }
 
+static void a_folder_in_use_stays_so_when_its_lock_file_is_removed(void **state) {
+    (void)state;
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    char *path = folder_file(folder, "lock");
+    fob_journal_error_t error;
+    assert_int_equal(unlink(path), 0);
+    assert_null(fob_journal_file_open(&options, &error));
+    assert_int_equal(error.code, FOB_JOURNAL_IN_USE);
+    free(path);
+    journal->ops->close(&journal);
+    folder_remove(&folder);
+}
+
 static void a_missing_folder_is_made_for_this_user_alone(void **state) {
     (void)state;
     char *folder = folder_new();
@@ -277,6 +292,7 @@ static void the_tool_tells_a_torn_tail_and_changes_nothing(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(a_folder_in_use_names_the_process_that_holds_it),
+         FOB_CASE(a_folder_in_use_stays_so_when_its_lock_file_is_removed),
          FOB_CASE(a_missing_folder_is_made_for_this_user_alone),
          FOB_CASE(a_folder_that_cannot_be_made_is_said_so),
          FOB_CASE(no_thread_of_the_journal_takes_signals),

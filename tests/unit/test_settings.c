@@ -83,6 +83,20 @@ static void durations_are_those_of_the_manual(void **state) {
         assert_false(fob_settings_duration(bad[i], &ms));
 }
 
+static void more_groups_than_there_may_be_are_refused_before_a_start(void **state) {
+    (void)state;
+    const fob_bus_group_t groups[] = {{"a", ">"}, {"b", ">"}, {"c", ">"}};
+    fob_bus_options_t options = FOB_BUS_OPTIONS;
+    options.groups = groups;
+    options.group_count = 3;
+    options.max_groups = 3;
+    assert_int_equal(fob_settings_fill(&settings, &options, text, sizeof text), FOB_OK);
+    options.max_groups = 2;
+    assert_int_equal(fob_settings_fill(&settings, &options, text, sizeof text), FOB_INVALID);
+    assert_non_null(strstr(text, "max_groups"));
+}
+
 FOB_MAIN(FOB_CASE(durations_are_those_of_the_manual),
          FOB_CASE(nothing_said_gives_the_documented_defaults),
-         FOB_CASE(a_folder_makes_a_journal_of_files), FOB_CASE(a_bad_option_is_named))
+         FOB_CASE(a_folder_makes_a_journal_of_files), FOB_CASE(a_bad_option_is_named),
+         FOB_CASE(more_groups_than_there_may_be_are_refused_before_a_start))
