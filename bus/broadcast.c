@@ -3,6 +3,7 @@
 #include "bus/clock.h"
 #include "proto/handover.h"
 
+#include <sys/random.h>
 #include <zmq.h>
 
 /* What one turn takes from each input at the most, so that none starves the others. */
@@ -100,26 +101,31 @@ static void answer_probe(fob_broadcast_t *self, fob_slice_t prefix) {
     fob_buf_free(&frame);
 }
 
-/* Whether the connection behind this descriptor may hold one subscription more; if not it is ended:
- * a refused one would cost libzmq's memory all the same, and the subscriber should know. */
-static bool one_more(fob_broadcast_t *self, int fd) {
-    fob_traffic_read(self->xpub_traffic); /* that it was accepted is told before what it says */
-    uint32_t *count = fob_traffic_tally(self->xpub_traffic, fd);
-    if (!count || ++*count <= FOB_SUBSCRIPTIONS_MAX)
-        return true;
+/* Ends a connection: one subscription more, even refused, would cost libzmq's memory, and the
+ * subscriber should know. */
+static void end_crowded(fob_broadcast_t *self, int fd, fob_status_t why) {
+    const char *sentence = why == FOB_NO_MEMORY
+                               ? "a connection was ended: no memory to count its subscriptions"
+                               : "a connection with too many subscriptions was ended";
     char line[160];
-    if (fob_pace(&self->crowded, fob_clock_now().mono_ns,
-                 "a connection with too many subscriptions was ended", line, sizeof line) &&
-        self->log)
+    if (fob_pace(&self->crowded, fob_clock_now().mono_ns, sentence, line, sizeof line) && self->log)
         self->log(self->log_arg, line);
     fob_traffic_end(fd);
-    return false;
 }
 
-static void one_less(fob_broadcast_t *self, int fd) {
-    uint32_t *count = fob_traffic_tally(self->xpub_traffic, fd);
-    if (count && *count > 0)
-        --*count;
+/* What the gate said of a subscription, or a refusal, and the end of the connection, if it has
+ * enough of them. `held`: of the connection it came from; NULL: nobody's to count. */
+static fob_gate_t admit(fob_broadcast_t *self, fob_subscriptions_t *held, fob_slice_t prefix,
+                        int fd) {
+    fob_gate_t gate = fob_gate_subscription(prefix);
+    if (!held)
+        return gate;
+    fob_status_t status = gate == FOB_GATE_REFUSE ? fob_subscriptions_refuse(held)
+                                                  : fob_subscriptions_add(held, prefix, self->seed);
+    if (status == FOB_OK)
+        return gate;
+    end_crowded(self, fd, status);
+    return FOB_GATE_REFUSE;
 }
 
 /* The one place that lets a subscription in. `frame` is what XPUB gave us, for the peer it came
@@ -130,14 +136,16 @@ static void subscription(fob_broadcast_t *self, fob_slice_t frame, int fd) {
         return;
     }
     fob_slice_t prefix = fob_slice(frame.data + 1, frame.size - 1);
+    fob_traffic_read(self->xpub_traffic); /* that it was accepted is told before what it says */
+    fob_subscriptions_t *held = fob_traffic_subscriptions(self->xpub_traffic, fd);
     if (frame.data[0] == 0) {
-        one_less(self, fd);
+        if (held)
+            fob_subscriptions_remove(held, prefix, self->seed);
         zmq_setsockopt(self->xpub, ZMQ_UNSUBSCRIBE, prefix.data, prefix.size);
         return;
     }
-    bool room = one_more(self, fd);
-    fob_gate_t gate = fob_gate_subscription(prefix);
-    if (!room || gate == FOB_GATE_REFUSE) {
+    fob_gate_t gate = admit(self, held, prefix, fd);
+    if (gate == FOB_GATE_REFUSE) {
         self->malformed++;
         return;
     }
@@ -227,6 +235,8 @@ static void run(fob_broadcast_t *self, zsock_t *pipe) {
 void fob_broadcast_actor(zsock_t *pipe, void *args) {
     fob_broadcast_t *self = args;
     static const uint8_t everything = 1;
+    if (getrandom(&self->seed, sizeof self->seed, GRND_NONBLOCK) != (ssize_t)sizeof self->seed)
+        self->seed = (uint64_t)fob_clock_now().mono_ns; /* a machine that just woke: good enough */
     zmq_send(self->xsub, &everything, 1, ZMQ_DONTWAIT);
     zsock_signal(pipe, 0);
     run(self, pipe);

@@ -15,9 +15,6 @@
 #include <fob/fob_status.h>
 #include <stdatomic.h>
 
-/* Subscriptions of one connection at the most: libzmq keeps each, also those that are refused. */
-#define FOB_SUBSCRIPTIONS_MAX 1024
-
 /* All of it belongs to whoever makes it, and stays until the actor ended. The actor closes the
  * sockets. */
 typedef struct {
@@ -34,6 +31,7 @@ typedef struct {
     void (*failed)(void *arg, fob_status_t status, const char *text);
     void *failed_arg;
     fob_pace_t crowded;    /* lines about connections with too many subscriptions */
+    uint64_t seed;         /* of the hashes of subscriptions; the actor draws it */
     unsigned long planted; /* for FOB_PLANT_RACE only */
     char token;            /* its address tells TSan of what crosses `stored` */
 } fob_broadcast_t;

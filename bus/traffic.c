@@ -21,7 +21,7 @@
 typedef struct {
     uint64_t age; /* when it was accepted; 0: not young then */
     bool open, gone_early;
-    uint32_t tally;
+    fob_subscriptions_t subscriptions;
 } line_t;
 
 struct fob_traffic {
@@ -62,6 +62,8 @@ void fob_traffic_destroy(fob_traffic_t **self_p) {
         zmq_socket_monitor(self->socket, NULL, 0);
     if (self->monitor)
         zmq_close(self->monitor);
+    for (size_t i = 0; i < self->line_count; i++)
+        fob_subscriptions_clear(&self->lines[i].subscriptions);
     free(self->lines);
     free(self);
     *self_p = NULL;
@@ -96,6 +98,7 @@ static void grown_up(fob_traffic_t *self) {
 
 static void gone(fob_traffic_t *self, line_t *line) {
     bool failed = self->young > 0 && line->age == self->age;
+    fob_subscriptions_clear(&line->subscriptions);
     *line = (line_t){0};
     self->open--;
     if (!failed)
@@ -111,6 +114,7 @@ static void came(fob_traffic_t *self, line_t *line) {
     if (!line)
         return;
     bool early = line->gone_early;
+    fob_subscriptions_clear(&line->subscriptions); /* what was read late of who had it before */
     *line = (line_t){.open = true, .age = self->young > 0 ? self->age : 0};
     if (early)
         gone(self, line);
@@ -123,9 +127,9 @@ static void closed(fob_traffic_t *self, line_t *line) {
         line->gone_early = true;
 }
 
-uint32_t *fob_traffic_tally(fob_traffic_t *self, int fd) {
+fob_subscriptions_t *fob_traffic_subscriptions(fob_traffic_t *self, int fd) {
     line_t *line = fd >= 0 ? line_of(self, (uint32_t)fd) : NULL;
-    return line ? &line->tally : NULL;
+    return line ? &line->subscriptions : NULL;
 }
 
 void fob_traffic_end(int fd) {

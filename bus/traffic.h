@@ -5,6 +5,8 @@
 #ifndef FOB_TRAFFIC_H
 #define FOB_TRAFFIC_H
 
+#include "bus/subscriptions.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,9 +25,10 @@ void fob_traffic_read(fob_traffic_t *self);
 /* One event, as ZMQ_EVENT_ and its value: the pure part of fob_traffic_read, for tests too. */
 void fob_traffic_event(fob_traffic_t *self, uint16_t event, uint32_t value);
 
-/* A count that the owner keeps of the connection on a descriptor: 0 when it was accepted. Good
- * until the next call. NULL: no descriptor, or no memory. The owner's thread. */
-uint32_t *fob_traffic_tally(fob_traffic_t *self, int fd);
+/* What the connection on a descriptor subscribed to, which the owner keeps: nothing when it was
+ * accepted, and freed when it ended. Good until the next call. NULL: no descriptor, or no memory.
+ * The owner's thread. */
+fob_subscriptions_t *fob_traffic_subscriptions(fob_traffic_t *self, int fd);
 
 /* Ends the connection on a descriptor, as ZMQ_SRCFD tells it of a frame; negative: nothing. libzmq
  * has no call for that: the system is asked, and libzmq finds the connection closed. Should it have

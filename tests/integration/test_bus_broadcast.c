@@ -2,6 +2,11 @@
 
 #include "proto/topic.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 #include <zmq.h>
 
 /* A bus with a publisher, and a context for SUB and PUB sockets. */
@@ -251,6 +256,107 @@ static void a_connection_with_too_many_subscriptions_is_ended(void **state) {
     close_scene(&scene);
 }
 
+/* --- a subscriber made of bytes: libzmq's would not give back what it does not hold --- */
+
+static void put_frame(fob_buf_t *out, uint8_t flags, const void *bytes, size_t size) {
+    uint8_t head[2] = {flags, (uint8_t)size};
+    assert_true(size < 256);
+    fob_buf_put(out, head, sizeof head);
+    fob_buf_put(out, bytes, size);
+}
+
+static void put_first_words(fob_buf_t *out) {
+    static const uint8_t ready[] = "\5READY\13Socket-Type\0\0\0\3SUB";
+    uint8_t greeting[64] = {0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 0, 'N', 'U', 'L', 'L'};
+    fob_buf_put(out, greeting, sizeof greeting);
+    put_frame(out, 4, ready, sizeof ready - 1);
+}
+
+/* Subscribes to `many` topics of that form, and after each gives back `other` (NULL: that one). */
+static void put_subscriptions(fob_buf_t *out, const char *form, int many, const char *other) {
+    for (int i = 0; i < many; i++) {
+        char text[64];
+        size_t size = (size_t)snprintf(text, sizeof text, "\1%s-%d", form, i) + 1;
+        put_frame(out, 0, text, size);
+        if (other)
+            size = (size_t)snprintf(text, sizeof text, "\1%s", other);
+        text[0] = 0;
+        put_frame(out, 0, text, size);
+    }
+}
+
+static int dial_xpub(scene_t *scene) {
+    struct timeval patience = {.tv_sec = DEALER_PATIENCE / 1000};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(scene->ports.xpub)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+/* Until the bus hung up: then it takes no more. */
+static void say(int fd, const fob_buf_t *words) {
+    for (size_t at = 0; at < words->size;) {
+        ssize_t n = send(fd, words->data + at, words->size - at, MSG_NOSIGNAL);
+        if (n < 0)
+            break;
+        at += (size_t)n;
+    }
+}
+
+/* libzmq takes no message before it has answered. */
+static void greet_xpub(int fd) {
+    fob_buf_t words = {0};
+    uint8_t said[256];
+    size_t have = 0;
+    put_first_words(&words);
+    say(fd, &words);
+    while (have < 4 || memcmp(said + have - 4, "XPUB", 4) != 0) {
+        ssize_t n = recv(fd, said + have, sizeof said - have, 0);
+        assert_true(n > 0);
+        have += (size_t)n;
+    }
+    fob_buf_free(&words);
+}
+
+/* Says it to XPUB, and waits until the bus hangs up. False: it did not in time. */
+static bool hung_up_on(scene_t *scene, const fob_buf_t *words) {
+    int fd = dial_xpub(scene);
+    greet_xpub(fd);
+    say(fd, words);
+    char said[256];
+    ssize_t n;
+    while ((n = recv(fd, said, sizeof said, 0)) > 0)
+        ;
+    bool ended = n == 0 || errno == ECONNRESET || errno == EPIPE;
+    close(fd);
+    return ended;
+}
+
+static void giving_back_what_is_not_held_makes_no_room(void **state) {
+    (void)state;
+    scene_t scene = open_scene();
+    fob_buf_t words = {0};
+    put_subscriptions(&words, "topic", 1025, "zz");
+    assert_true(hung_up_on(&scene, &words));
+    dealer_figure_becomes(scene.publisher, NULL, "malformed", 1);
+    fob_buf_free(&words);
+    close_scene(&scene);
+}
+
+static void a_connection_that_only_asks_for_what_is_refused_is_ended(void **state) {
+    (void)state;
+    scene_t scene = open_scene();
+    fob_buf_t words = {0};
+    put_subscriptions(&words, "no topic", 1025, NULL);
+    assert_true(hung_up_on(&scene, &words));
+    dealer_figure_becomes(scene.publisher, NULL, "malformed", 1025);
+    fob_buf_free(&words);
+    close_scene(&scene);
+}
+
 static void a_slow_subscriber_loses_and_blocks_nobody(void **state) {
     (void)state;
     enum { MANY = 2000, SIZE = 60000 };
@@ -294,4 +400,6 @@ FOB_MAIN(FOB_CASE(stored_events_go_to_live_subscribers),
          FOB_CASE(forged_and_broken_fire_is_counted_and_goes_nowhere),
          FOB_CASE(a_senseless_subscription_is_refused_and_counted),
          FOB_CASE(a_connection_with_too_many_subscriptions_is_ended),
+         FOB_CASE(giving_back_what_is_not_held_makes_no_room),
+         FOB_CASE(a_connection_that_only_asks_for_what_is_refused_is_ended),
          FOB_CASE(a_slow_subscriber_loses_and_blocks_nobody))
