@@ -335,13 +335,17 @@ static bool hung_up_on(scene_t *scene, const fob_buf_t *words) {
     return ended;
 }
 
+/* Twice the bound and more: libzmq may tell of a connection's beginning after its first words, and
+ * the count begins when it is told. */
+#define TOO_MANY 2100
+
 static void giving_back_what_is_not_held_makes_no_room(void **state) {
     (void)state;
     scene_t scene = open_scene();
     fob_buf_t words = {0};
-    put_subscriptions(&words, "topic", 1025, "zz");
+    put_subscriptions(&words, "topic", TOO_MANY, "zz");
     assert_true(hung_up_on(&scene, &words));
-    dealer_figure_becomes(scene.publisher, NULL, "malformed", 1);
+    dealer_figure_reaches(scene.publisher, NULL, "malformed", 1);
     fob_buf_free(&words);
     close_scene(&scene);
 }
@@ -350,9 +354,9 @@ static void a_connection_that_only_asks_for_what_is_refused_is_ended(void **stat
     (void)state;
     scene_t scene = open_scene();
     fob_buf_t words = {0};
-    put_subscriptions(&words, "no topic", 1025, NULL);
+    put_subscriptions(&words, "no topic", TOO_MANY, NULL);
     assert_true(hung_up_on(&scene, &words));
-    dealer_figure_becomes(scene.publisher, NULL, "malformed", 1025);
+    dealer_figure_reaches(scene.publisher, NULL, "malformed", 1025);
     fob_buf_free(&words);
     close_scene(&scene);
 }

@@ -290,13 +290,22 @@ uint64_t dealer_figure(dealer_t *self, const char *group, const char *name) {
     return value;
 }
 
-void dealer_figure_becomes(dealer_t *self, const char *group, const char *name, uint64_t value) {
+static void figure_within(dealer_t *self, const char *group, const char *name, uint64_t least,
+                          uint64_t most) {
     int64_t until = dealer_clock() + DEALER_PATIENCE;
     uint64_t seen = dealer_figure(self, group, name);
-    while (seen != value) {
+    while (seen < least || seen > most) {
         if (dealer_clock() > until)
-            fail_msg("%s is %lu, not %lu", name, (unsigned long)seen, (unsigned long)value);
+            fail_msg("%s is %lu, not %lu", name, (unsigned long)seen, (unsigned long)least);
         zmq_poll(NULL, 0, 5); /* not to fill the processor while others work */
         seen = dealer_figure(self, group, name);
     }
+}
+
+void dealer_figure_becomes(dealer_t *self, const char *group, const char *name, uint64_t value) {
+    figure_within(self, group, name, value, value);
+}
+
+void dealer_figure_reaches(dealer_t *self, const char *group, const char *name, uint64_t least) {
+    figure_within(self, group, name, least, UINT64_MAX);
 }

@@ -67,6 +67,8 @@ fob_run_t dealer_run(fob_slice_t raw);
 uint64_t dealer_figure(dealer_t *self, const char *group, const char *name);
 /* Asks again and again until the figure is `value`; ends the test after the patience. */
 void dealer_figure_becomes(dealer_t *self, const char *group, const char *name, uint64_t value);
+/* The same, until it is `least` or more. */
+void dealer_figure_reaches(dealer_t *self, const char *group, const char *name, uint64_t least);
 
 /* ms of a clock that does not go back. */
 int64_t dealer_clock(void);
