@@ -9,7 +9,8 @@ set(objects)
 foreach(part ${FOB_PARTS})
     list(APPEND objects $<TARGET_OBJECTS:${part}>)
 endforeach()
-set(FOB_DEPENDENCIES PkgConfig::CZMQ PkgConfig::ZMQ PkgConfig::MSGPACK PkgConfig::XXHASH Threads::Threads)
+set(FOB_DEPENDENCIES PkgConfig::CZMQ PkgConfig::ZMQ PkgConfig::MSGPACK PkgConfig::XXHASH PkgConfig::LMDB
+    Threads::Threads)
 
 add_library(fob_shared SHARED ${objects})
 add_library(fob_static STATIC ${objects})

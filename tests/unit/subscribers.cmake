@@ -11,4 +11,8 @@ if(TARGET fob_subscribers)
     foreach(noun leases leases_seeded sequencer worker subscriber)
         target_include_directories(test_${noun} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     endforeach()
+    # Several processes on one folder; then its memory and its syncs fail, one after the other.
+    fob_test(NAME once LABEL unit LIBRARIES fob_subscribers TIMEOUT 120
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_once.c
+        ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c)
 endif()
