@@ -1,6 +1,7 @@
 #include "subscribers/commands/handlers.h"
 
 #include "subscribers/commands/environment.h"
+#include "subscribers/commands/tied.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -28,6 +29,8 @@ struct fob_handlers {
     char **command;
     fob_handlers_show_fn *show;
     fob_environment_t environment;
+    const fob_firsts_t *firsts; /* NULL: every event runs */
+    int code;                   /* to end with */
     size_t jobs, running;
     child_t children[];
 };
@@ -70,6 +73,14 @@ int fob_handlers_check(const fob_cli_t *cli, const char *program) {
                     program);
 }
 
+void fob_handlers_firsts(fob_handlers_t *self, const fob_firsts_t *firsts) {
+    self->firsts = firsts;
+}
+
+int fob_handlers_code(const fob_handlers_t *self) {
+    return self->code;
+}
+
 size_t fob_handlers_running(const fob_handlers_t *self) {
     return self->running;
 }
@@ -84,6 +95,8 @@ static child_t *free_slot(fob_handlers_t *self) {
 /* A group of its own, so that Ctrl-C on a terminal reaches us alone and running handlers may
  * finish. */
 static int spawn(fob_handlers_t *self, pid_t *pid, int input) {
+    if (self->firsts && self->firsts->once)
+        return fob_tied_spawn(pid, input, self->command, self->environment.items);
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, standard;
@@ -148,11 +161,25 @@ static int begin(fob_handlers_t *self, child_t *child, const fob_event_t *event)
     return 0;
 }
 
+/* Whether it was settled without a run. */
+static bool settled_by_firsts(fob_handlers_t *self, fob_event_t **event, int *code) {
+    fob_settle_t how = (fob_settle_t)0;
+    *code = self->firsts ? fob_firsts_begin(self->firsts, *event, &how) : FOB_EXIT_OK;
+    if (how)
+        fob_worker_settle(self->worker, event, how);
+    return how != 0;
+}
+
 int fob_handlers_start(fob_handlers_t *self, fob_event_t **event) {
     child_t *child = free_slot(self);
+    int code;
     assert(child);
+    if (settled_by_firsts(self, event, &code))
+        return code;
     int error = begin(self, child, *event);
     if (error != 0) {
+        if (self->firsts)
+            (void)fob_firsts_end(self->firsts, *event, FOB_RELEASE);
         fob_worker_settle(self->worker, event, FOB_RELEASE);
         return fob_fail(self->cli, FOB_EXIT_SYSTEM, "cannot run %.200s: %s", self->command[0],
                         strerror(error));
@@ -205,9 +232,14 @@ static void tell(const fob_handlers_t *self, const child_t *child, int status) {
 
 static void settle(fob_handlers_t *self, child_t *child, int status) {
     char id[300]; /* the event's, which is gone once it is settled */
+    fob_settle_t how = verdict(status);
     tell(self, child, status);
+    /* Done is what ran to its end, also where the store could not be told so: it is acked. */
+    int code = self->firsts ? fob_firsts_end(self->firsts, child->event, how) : FOB_EXIT_OK;
+    if (self->code == FOB_EXIT_OK)
+        self->code = code;
     snprintf(id, sizeof id, "%s", fob_event_id(child->event));
-    if (fob_worker_settle(self->worker, &child->event, verdict(status)) == FOB_STALE)
+    if (fob_worker_settle(self->worker, &child->event, how) == FOB_STALE)
         fob_note(self->cli, "%s: the lease was lost while it was handled: another worker gets it",
                  id);
     close_input(child);

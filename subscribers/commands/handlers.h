@@ -8,6 +8,7 @@
 
 #include "proto/buf.h"
 #include "proto/cli/cli.h"
+#include "subscribers/commands/firsts.h"
 #include <fob/fob_worker.h>
 #include <poll.h>
 
@@ -24,11 +25,18 @@ fob_handlers_t *fob_handlers_new(const fob_cli_t *cli, fob_worker_t *worker, con
 /* Whether the command can be found and run: FOB_EXIT_OK, or it was said why not. */
 int fob_handlers_check(const fob_cli_t *cli, const char *program);
 
+/* From now on a command runs only for what `firsts` lets through, and ends with us. Stays the
+ * caller's, until destroy. */
+void fob_handlers_firsts(fob_handlers_t *self, const fob_firsts_t *firsts);
+
+/* FOB_EXIT_OK; or what to end with, after it was said why: `firsts` could not be told of an end. */
+int fob_handlers_code(const fob_handlers_t *self);
+
 size_t fob_handlers_running(const fob_handlers_t *self);
 
 /* Starts a child for an event; takes the event in every case: where no child can be started it is
- * released, and the exit code to end with is given, after it was said why. At most `jobs` run at
- * once. */
+ * released, and the exit code to end with is given, after it was said why. Where `firsts` says so
+ * it is settled, and none is started. At most `jobs` run at once. */
 int fob_handlers_start(fob_handlers_t *self, fob_event_t **event);
 
 /* What to poll for: `fds` has room for `jobs`. Returns how many. */

@@ -20,6 +20,9 @@ static const char help[] =
     "      --prefetch N        events held at once (default 100; 2 x jobs with a\n"
     "                          COMMAND; 65536 at the most)\n"
     "  -n, --count N           take N events, exit once all are settled\n"
+    "      --once-store DIR    with a COMMAND: an event that was acked before, as DIR remembers, "
+    "is "
+    "acked without running it\n"
     "      --temporary         a group that this makes goes with its last worker\n"
     "  -j, --json              the whole event as JSON (the default; with a COMMAND:\n"
     "                          on its standard input)\n"
@@ -39,6 +42,7 @@ static int take_options(fob_work_t *self, fob_args_t *args, int argc, char **arg
         {"jobs", 0, FOB_OPT_COUNT, &self->jobs, 1, 1024},
         {"prefetch", 0, FOB_OPT_COUNT, &self->prefetch, 1, FOB_PREFETCH_MAX},
         {"count", 'n', FOB_OPT_COUNT, &self->count, 1, 0},
+        {"once-store", 0, FOB_OPT_TEXT, &self->once_store, 0, 0},
         {"temporary", 0, FOB_OPT_FLAG, &self->temporary, 0, 0},
         {"raw", 0, FOB_OPT_FLAG, &self->raw, 0, 0},
     };
@@ -56,6 +60,9 @@ static int check(fob_work_t *self, const fob_args_t *args) {
     self->command = args->rest;
     if (self->command && !self->command[0])
         return fob_fail(&self->cli, FOB_EXIT_USAGE, "there is no COMMAND behind --");
+    if (self->once_store && !self->command)
+        return fob_fail(&self->cli, FOB_EXIT_USAGE,
+                        "--once-store is for a COMMAND: there is none behind --");
     if (self->raw && self->cli.json)
         return fob_fail(&self->cli, FOB_EXIT_USAGE, "--json and --raw exclude each other");
     if (self->prefetch && self->prefetch < self->jobs)

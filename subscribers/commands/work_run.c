@@ -18,6 +18,7 @@ typedef struct {
     const fob_cli_t *cli;
     fob_worker_t *worker;
     fob_handlers_t *handlers; /* NULL: to standard output */
+    fob_firsts_t firsts;
     struct pollfd *fds;
     fob_watch_t watch;
     fob_buf_t out;
@@ -174,6 +175,8 @@ static void work(loop_t *self) {
         if (self->handlers) {
             fob_handlers_feed(self->handlers);
             fob_handlers_reap(self->handlers);
+            if (fob_handlers_code(self->handlers) != FOB_EXIT_OK && !self->closed)
+                stop_taking(self, fob_handlers_code(self->handlers));
         }
         look(self);
     }
@@ -200,6 +203,8 @@ static int prepare(loop_t *self) {
                                  : self->cli->json ? show_whole
                                                    : fob_show_data;
     int code = what->command ? fob_handlers_check(self->cli, what->command[0]) : FOB_EXIT_OK;
+    if (code == FOB_EXIT_OK)
+        code = fob_firsts_open(&self->firsts, what->once_store);
     if (code == FOB_EXIT_OK && !fob_stop_begin(what->command != NULL))
         code = fob_fail(self->cli, FOB_EXIT_SYSTEM, "cannot take signals: %s", strerror(errno));
     if (code == FOB_EXIT_OK)
@@ -212,11 +217,14 @@ static int prepare(loop_t *self) {
             fob_handlers_new(self->cli, self->worker, what->group, what->command, what->jobs, show);
     if (!self->fds || (what->command && !self->handlers))
         return fob_fail_status(self->cli, FOB_NO_MEMORY, NULL);
+    if (self->handlers)
+        fob_handlers_firsts(self->handlers, &self->firsts);
     return FOB_EXIT_OK;
 }
 
 int fob_work_run(const fob_work_t *what) {
-    loop_t self = {.what = what, .cli = &what->cli};
+    loop_t self = {
+        .what = what, .cli = &what->cli, .firsts = {.cli = &what->cli, .group = what->group}};
     int code = prepare(&self);
     if (code == FOB_EXIT_OK) {
         work(&self);
@@ -224,6 +232,7 @@ int fob_work_run(const fob_work_t *what) {
         code = self.code;
     }
     fob_handlers_destroy(&self.handlers);
+    fob_firsts_close(&self.firsts);
     fob_worker_destroy(&self.worker, fob_stop_count() >= 2 ? 0 : LINGER_MS);
     fob_buf_free(&self.out);
     free(self.fds);

@@ -9,7 +9,8 @@ typedef struct {
     const char *group, *pattern;
     uint64_t jobs, prefetch, count; /* prefetch 0: the default; count 0: no end */
     bool temporary, raw;
-    char **command; /* NULL: to standard output */
+    const char *once_store; /* with a command: runs it once a key; NULL: none */
+    char **command;         /* NULL: to standard output */
 } fob_work_t;
 
 /* Joins and works until `count`, a signal, a reader that has gone, or an error. The exit code;
