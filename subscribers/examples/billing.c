@@ -1,13 +1,14 @@
 /* billing: a member of the group `billing`: charges each order once.
  *
- *     billing LEDGER
+ *     billing LEDGER ONCE
  *
- * An order can come again: this process may die between charging and acking. So the handler is
- * idempotent: the ledger, an append-only file of order ids, says what was charged. The line in it
- * is the charge here, so that the two cannot come apart; keep yours in one transaction. */
+ * An order can come again: this process may die before its ack arrives. So the folder ONCE
+ * remembers which orders were charged, and the line in LEDGER is the charge here. Between the two
+ * lies a gap that no folder can close: who dies there charges again. Hand the key on to those who
+ * take the money, as theirs; or keep charge and mark in one transaction. */
+#include <fob/fob_once.h>
 #include <fob/fob_worker.h>
 #include <msgpack.h>
-#include <search.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,80 +21,78 @@ static void on_signal(int signal_number) {
     stopping = 1;
 }
 
-static int by_text(const void *a, const void *b) {
-    return strcmp(a, b);
-}
-
-/* The ids that are in the ledger already, as a tree. */
-static void *read_ledger(FILE *ledger) {
-    void *charged = NULL;
-    char id[256], cents[32];
-    while (fscanf(ledger, "%31s %255[^\n]", cents, id) == 2)
-        tsearch(strdup(id), &charged, by_text);
-    return charged;
-}
-
-/* The number under `name` in an order's data; 0 where there is none. */
-static uint64_t field(const fob_event_t *event, const char *name) {
+/* The price in an order's data; 0 where there is none. */
+static unsigned long long cents_of(const fob_event_t *event) {
     size_t size, at = 0;
     const char *data = fob_event_data(event, &size);
-    uint64_t value = 0;
+    unsigned long long cents = 0;
     msgpack_unpacked order = {0};
-    if (msgpack_unpack_next(&order, data, size, &at) == MSGPACK_UNPACK_SUCCESS &&
-        order.data.type == MSGPACK_OBJECT_MAP)
-        for (uint32_t i = 0; i < order.data.via.map.size; i++) {
-            msgpack_object_kv *pair = &order.data.via.map.ptr[i];
-            if (pair->key.type == MSGPACK_OBJECT_STR && pair->key.via.str.size == strlen(name) &&
-                memcmp(pair->key.via.str.ptr, name, strlen(name)) == 0 &&
-                pair->val.type == MSGPACK_OBJECT_POSITIVE_INTEGER)
-                value = pair->val.via.u64;
-        }
+    int good = msgpack_unpack_next(&order, data, size, &at) == MSGPACK_UNPACK_SUCCESS;
+    int map = good && order.data.type == MSGPACK_OBJECT_MAP;
+    for (uint32_t i = 0; map && i < order.data.via.map.size; i++) {
+        msgpack_object_kv *pair = &order.data.via.map.ptr[i];
+        if (pair->key.type == MSGPACK_OBJECT_STR && pair->key.via.str.size == 5 &&
+            memcmp(pair->key.via.str.ptr, "cents", 5) == 0 &&
+            pair->val.type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+            cents = pair->val.via.u64;
+    }
     msgpack_unpacked_destroy(&order);
-    return value;
+    return cents;
 }
 
-/* RETRY where trying again may help. An order without a price never will: such a one is
- * for REJECT. */
-static fob_settle_t charge(const fob_event_t *event, FILE *ledger, void **charged) {
+/* One line, on the disk. 0: it could not be written. */
+static int charge(FILE *ledger, const char *id, unsigned long long cents) {
+    return fprintf(ledger, "%llu %s\n", cents, id) > 0 && fflush(ledger) == 0 &&
+           fdatasync(fileno(ledger)) == 0;
+}
+
+/* RETRY is for what may go better next time; an order without a price would be for REJECT. */
+static fob_settle_t handle(const fob_event_t *event, FILE *ledger, fob_once_t *once) {
+    char key[FOB_ONCE_KEY_MAX], sum[32];
+    void *before;
+    fob_once_state_t state;
     const char *id = fob_event_id(event);
-    if (tfind(id, charged, by_text)) {
-        printf("%s is charged already\n", id);
-        return FOB_ACK;
-    }
-    unsigned long long cents = field(event, "cents");
-    if (fprintf(ledger, "%llu %s\n", cents, id) < 0 || fflush(ledger) != 0 ||
-        fdatasync(fileno(ledger)) != 0) {
-        perror("cannot write the ledger");
+    unsigned long long cents = cents_of(event);
+    size_t size = fob_once_key_of(event, "billing", key);
+    if (fob_once_begin(once, key, size, &state, &before, NULL) != FOB_OK)
         return FOB_RETRY;
+    if (state == FOB_ONCE_DONE)
+        printf("%s is charged already: %s\n", id, (char *)before);
+    free(before);
+    if (state != FOB_ONCE_NEW) /* or another billing is at it */
+        return state == FOB_ONCE_DONE ? FOB_ACK : FOB_RELEASE;
+    snprintf(sum, sizeof sum, "%llu.%02llu", cents / 100, cents % 100);
+    if (!charge(ledger, id, cents)) {
+        fob_once_abort(once, key, size);
+        return perror("cannot write the ledger"), FOB_RETRY;
     }
-    tsearch(strdup(id), charged, by_text);
-    printf("charged %s: %llu.%02llu\n", id, cents / 100, cents % 100);
+    if (fob_once_commit(once, key, size, sum, strlen(sum)) != FOB_OK)
+        fprintf(stderr, "%s is charged, but that cannot be remembered\n", id);
+    printf("charged %s: %s\n", id, sum);
     return FOB_ACK;
 }
 
 int main(int argc, char **argv) {
-    FILE *ledger = argc == 2 ? fopen(argv[1], "a+") : NULL;
-    if (!ledger)
-        return fprintf(stderr, "usage: billing LEDGER (a file that can be written)\n"), 64;
-    void *charged = read_ledger(ledger);
+    char text[500];
+    fob_once_options_t memory = {.version = 1, .folder = argc == 3 ? argv[2] : NULL};
+    FILE *ledger = argc == 3 ? fopen(argv[1], "a") : NULL;
+    fob_once_t *once = ledger ? fob_once_new(&memory, NULL, text, sizeof text) : NULL;
+    if (!once)
+        return fprintf(stderr, "%s\n", ledger ? text : "usage: billing LEDGER ONCE"), 64;
     sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_signal}, NULL);
     sigaction(SIGINT, &(struct sigaction){.sa_handler = on_signal}, NULL);
     setvbuf(stdout, NULL, _IOLBF, 0);
-
-    fob_worker_options_t options = FOB_WORKER_OPTIONS;
-    options.group = "billing";
-    options.pattern = "order_placed";
+    fob_worker_options_t options = {.version = 1, .group = "billing", .pattern = "order_placed"};
     fob_worker_t *worker = fob_worker_new(&options);
     fob_status_t status = worker ? FOB_OK : FOB_INVALID;
     while (!stopping && (status == FOB_OK || status == FOB_AGAIN)) {
         fob_event_t *event;
         if ((status = fob_worker_next(worker, &event, 200)) == FOB_OK)
-            fob_worker_settle(worker, &event, charge(event, ledger, &charged));
+            fob_worker_settle(worker, &event, handle(event, ledger, once));
     }
     if (!stopping)
         fprintf(stderr, "billing: %s\n", fob_status_text(status));
     fob_worker_destroy(&worker, 5000);
-    tdestroy(charged, free);
-    fclose(ledger);
-    return stopping ? 0 : 1;
+    fob_once_destroy(&once);
+    return fclose(ledger) == 0 && stopping ? 0 : 1;
 }
