@@ -24,6 +24,9 @@
  * Done keys are forgotten oldest first, when there are more than max_count or they are older than
  * max_age_ms; each commit forgets a few at the most, so none takes long.
  *
+ * After a write that failed halfway (DISK_FAILED, and the sentence says so) every call fails until
+ * the store is closed and opened again.
+ *
  * Threads: every function may be called from any thread, several at once; new and destroy excepted.
  * A folder is open once in a process. After fork only the parent may use it, and a child that does
  * not exec keeps the parent's keys in progress. */

@@ -76,7 +76,10 @@ static const char *advice(fob_status_t status) {
 /* Says what went wrong with the store, and gives the status. */
 static fob_status_t fail(fob_once_t *self, int error) {
     fob_status_t status = fob_once_store_status(error);
-    if (error == FOB_ONCE_NEWER)
+    if (error == MDB_PANIC)
+        say(self, "once store %s: a write to its disk failed halfway: close it and open it again",
+            self->folder);
+    else if (error == FOB_ONCE_NEWER)
         say(self, "once store %s: %s", self->folder, advice(status));
     else
         say(self, "once store %s: %s (%s)", self->folder, advice(status), mdb_strerror(error));

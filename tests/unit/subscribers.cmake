@@ -11,8 +11,12 @@ if(TARGET fob_subscribers)
     foreach(noun leases leases_seeded sequencer worker subscriber)
         target_include_directories(test_${noun} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     endforeach()
-    # Several processes on one folder; then its memory and its syncs fail, one after the other.
-    fob_test(NAME once LABEL unit LIBRARIES fob_subscribers TIMEOUT 120
-        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_once.c
-        ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c)
+    # Several processes on one folder; damage; then its memory and its disk fail, call by call.
+    set(process ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c)
+    foreach(topic once once_damage)
+        fob_test(NAME ${topic} LABEL unit LIBRARIES fob_subscribers TIMEOUT 120
+            SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${topic}.c ${process})
+    endforeach()
+    fob_test(NAME once_faults LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_once_faults.c ${process}
+        LIBRARIES fob_subscribers -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 endif()
