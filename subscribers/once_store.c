@@ -174,8 +174,9 @@ int fob_once_store_sync(fob_once_store_t *self) {
 
 typedef struct {
     fob_slice_t key;
-    void **result;
-    size_t *result_size;
+    bool wanted;  /* the result is */
+    void *result; /* a copy, where it is */
+    size_t result_size;
 } find_t;
 
 /* A copy with a zero byte behind it, so that text can be used as it is. */
@@ -190,7 +191,7 @@ static void *copy_of(fob_slice_t bytes) {
 }
 
 static int find(fob_once_store_t *self, MDB_txn *txn, void *arg) {
-    const find_t *what = arg;
+    find_t *what = arg;
     uint8_t hash[FOB_ONCE_HASH_SIZE];
     fob_once_record_t record;
     fob_once_hash(what->key, hash);
@@ -202,17 +203,23 @@ static int find(fob_once_store_t *self, MDB_txn *txn, void *arg) {
         return MDB_CORRUPTED;
     if (!fob_slice_eq(record.key, what->key))
         return MDB_NOTFOUND;
-    if (what->result && !(*what->result = copy_of(record.result)))
-        return ENOMEM;
-    if (what->result_size)
-        *what->result_size = record.result.size;
-    return 0;
+    what->result_size = record.result.size;
+    if (what->wanted)
+        what->result = copy_of(record.result);
+    return what->wanted && !what->result ? ENOMEM : 0;
 }
 
 int fob_once_store_find(fob_once_store_t *self, fob_slice_t key, void **result,
                         size_t *result_size) {
-    find_t what = {key, result, result_size};
-    return transact(self, MDB_RDONLY, find, &what);
+    find_t what = {.key = key, .wanted = result != NULL};
+    int error = transact(self, MDB_RDONLY, find, &what);
+    if (error != 0)
+        return error;
+    if (result)
+        *result = what.result;
+    if (result_size)
+        *result_size = what.result_size;
+    return 0;
 }
 
 /* --- storing --- */

@@ -47,7 +47,12 @@ void *__wrap_realloc(void *old, size_t size) {
 
 static int syncs_fail, writes_fail;
 
-__attribute__((visibility("default"))) int fdatasync(int fd) {
+#define IN_PLACE_OF(name) __asm__(name) __attribute__((visibility("default")))
+
+int failing_sync(int fd) IN_PLACE_OF("fdatasync");
+ssize_t failing_write(int fd, const void *data, size_t size, off_t at) IN_PLACE_OF("pwrite");
+
+int failing_sync(int fd) {
     if (syncs_fail && due()) {
         errno = EIO;
         return -1;
@@ -55,8 +60,7 @@ __attribute__((visibility("default"))) int fdatasync(int fd) {
     return (int)syscall(SYS_fdatasync, fd);
 }
 
-__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *data, size_t size,
-                                                      off_t at) {
+ssize_t failing_write(int fd, const void *data, size_t size, off_t at) {
     if (writes_fail && due()) {
         errno = ENOSPC;
         return -1;
