@@ -13,7 +13,7 @@ if(TARGET fob_subscribers)
     endforeach()
     # Several processes on one folder; damage; then its memory and its disk fail, call by call.
     set(process ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c)
-    foreach(topic once once_damage)
+    foreach(topic once once_record once_damage)
         fob_test(NAME ${topic} LABEL unit LIBRARIES fob_subscribers TIMEOUT 120
             SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${topic}.c ${process})
     endforeach()
