@@ -416,10 +416,15 @@ fob_journal_code_t fob_recover(fob_store_t *store, fob_recovered_t *out,
                       "One of the two records of %s/" FOB_EPOCH_NAME
                       " is damaged; the other is used, and offsets get a new epoch.",
                       store->folder);
-    bool known = code == FOB_JOURNAL_OK && !torn;
+    bool known = code == FOB_JOURNAL_OK && !torn, absent = code == FOB_JOURNAL_ABSENT;
     code = load_folder(&self);
     if (code != FOB_JOURNAL_OK)
         return code;
+    if (absent && store->segments.count > 0)
+        fob_store_log(store,
+                      "%s/" FOB_EPOCH_NAME " is missing beside segments: it cannot be told whether "
+                      "the newest of them are all there; offsets get a new epoch.",
+                      store->folder);
     /* An epoch is never given twice, also where the wall clock went back. */
     if (!known && self.epoch > out->mark.epoch)
         out->mark.epoch = self.epoch;

@@ -150,6 +150,26 @@ static void an_old_segment_below_the_checkpoints_that_is_missing_is_noticed(void
     folder_remove(&folder);
 }
 
+static void a_missing_epoch_file_is_told_and_gives_a_new_epoch(void **state) {
+    (void)state;
+    char *folder = killed_folder();
+    fob_file_options_t options = tiny_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t epoch = journal->ops->epoch(journal), last = journal->ops->durable(journal);
+    assert_null(strstr(journal_log, "epoch is missing"));
+    journal->ops->close(&journal);
+    char *path = folder_file(folder, "epoch");
+    assert_int_equal(unlink(path), 0);
+    free(path);
+    journal = open_ok(&options);
+    assert_non_null(strstr(journal_log, "epoch is missing"));
+    assert_true(journal->ops->epoch(journal) > epoch);
+    assert_int_equal(journal->ops->durable(journal), last);
+    journal->ops->close(&journal);
+    forget_events();
+    folder_remove(&folder);
+}
+
 static void all_segments_missing_is_no_new_journal(void **state) {
     (void)state;
     char *folder = killed_folder();
@@ -223,6 +243,7 @@ FOB_MAIN(FOB_CASE(any_segment_that_is_missing_is_named),
          FOB_CASE(a_new_journal_without_its_first_segment_is_not_an_empty_one),
          FOB_CASE(segments_that_were_trimmed_are_not_missed),
          FOB_CASE(an_old_segment_below_the_checkpoints_that_is_missing_is_noticed),
+         FOB_CASE(a_missing_epoch_file_is_told_and_gives_a_new_epoch),
          FOB_CASE(all_segments_missing_is_no_new_journal),
          FOB_CASE(what_is_trimmed_is_deleted_in_order_or_not_at_all),
          FOB_CASE(a_first_commit_larger_than_a_segment_outlives_a_kill))
