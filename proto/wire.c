@@ -52,7 +52,16 @@ static uint64_t required_fields(fob_verb_t verb) {
         return BIT(group) | BIT(seq);
     case FOB_VERB_GROUP_ADD:
         return BIT(req) | BIT(group) | BIT(pattern);
+    case FOB_VERB_GROUP_SET:
+        return BIT(req) | BIT(group) | BIT(settings);
+    case FOB_VERB_DEAD_SHOW:
+        return BIT(req) | BIT(group) | BIT(offset);
     case FOB_VERB_GROUP_REMOVE:
+    case FOB_VERB_GROUP_RESET:
+    case FOB_VERB_GROUP_PURGE:
+    case FOB_VERB_DEAD_LIST:
+    case FOB_VERB_DEAD_REDRIVE:
+    case FOB_VERB_DEAD_PURGE:
         return BIT(req) | BIT(group);
     case FOB_VERB_GROUP_LIST:
     case FOB_VERB_STATS:

@@ -43,7 +43,14 @@
     X(41, GROUP_REMOVE, C)                                                                         \
     X(42, GROUP_LIST, C)                                                                           \
     X(43, STATS, C)                                                                                \
-    X(44, REPLY, B)
+    X(44, REPLY, B)                                                                                \
+    X(45, GROUP_SET, C)                                                                            \
+    X(46, GROUP_RESET, C)                                                                          \
+    X(47, GROUP_PURGE, C)                                                                          \
+    X(48, DEAD_LIST, C)                                                                            \
+    X(49, DEAD_SHOW, C)                                                                            \
+    X(50, DEAD_REDRIVE, C)                                                                         \
+    X(51, DEAD_PURGE, C)
 
 typedef enum {
 #define FOB_VERB_X(number, name, direction) FOB_VERB_##name = number,
@@ -85,10 +92,20 @@ typedef enum {
     X(seq, UINT)         /* SETTLE, SETTLED: number of the SETTLE, from 1, per link */             \
     X(req, UINT)         /* admin verbs and REPLY: chosen by the client, echoed */                 \
     X(code, UINT)        /* ERROR, REPLY, JOINED: a fob_status_t */                                \
-    X(text, STR)         /* ERROR, REPLY, JOINED, GOODBYE: one sentence for people */              \
+    X(text, STR)         /* ERROR, REPLY, JOINED, GOODBYE, LOST: a sentence; SETTLE: why */        \
     X(of, UINT)          /* ERROR: the verb it answers */                                          \
     X(endpoint, STR)     /* ERROR with NOT_OWNER: where that shard is */                           \
-    X(retry_after, UINT) /* GOODBYE from the bus: ms after which to come back */
+    X(retry_after, UINT) /* GOODBYE from the bus: ms after which to come back */                   \
+    X(worker, STR)       /* JOIN: its name, for people: up to 255 bytes */                         \
+    X(lease, UINT)   /* JOIN: ms that its handlers may take; JOINED: what holds; 0: no bound */    \
+    X(settings, RAW) /* GROUP_ADD, GROUP_SET: map of name to value */                              \
+    X(offset, UINT)  /* GROUP_ADD, GROUP_RESET: begin there; DEAD_SHOW: which */                   \
+    X(time, UINT)    /* GROUP_ADD, GROUP_RESET: begin with what was stored then, Unix ms */        \
+    X(filter, RAW)   /* DEAD_LIST, DEAD_REDRIVE, DEAD_PURGE: map, see PROTOCOL.md */               \
+    X(from, UINT)    /* the same: go on above this offset */                                       \
+    X(upto, UINT)    /* the same: only letters up to this serial */                                \
+    X(limit, UINT)   /* the same: so many letters at the most */                                   \
+    X(dry, BOOL)     /* DEAD_REDRIVE, DEAD_PURGE: only count */
 
 typedef uint64_t fob_wire_UINT_t;
 typedef bool fob_wire_BOOL_t;
@@ -134,11 +151,13 @@ fob_status_t fob_wire_write(fob_buf_t *out, const fob_wire_t *msg) FOB_MUST_USE;
 /* --- runs: rows of unsigned integers, several events a row (further elements are skipped) --- */
 
 /* RECEIPT  [status, number, count, offset, groups]  OK: numbers number.. are at offsets offset..;
- *                                                   else offset is 0, and a sixth element may be a
- *                                                   map: group, text, retry_after, depth, limit
+ *                                                   else offset is 0. A sixth element may be a map:
+ *                                                   with OK: duplicate, differs; else: group, text,
+ *                                                   retry_after, depth, limit
  * JOIN     [offset, count, token]                   what the worker still holds
  * DELIVER  [offset, count, token, attempt, time]    time: when stored, Unix ms
- * SETTLE   [kind, offset, count, token]             kind: fob_settle_kind_t
+ * SETTLE   [kind, offset, count, token, after]      kind: fob_settle_kind_t; after: of a retry,
+ *                                                   ms, 0: the group's back-off
  * LOST     [offset, count, token]                   leases that were taken away
  * refused  [status, offset, count, token]           of a JOIN or a SETTLE: STALE, GONE, NOT_HELD
  *

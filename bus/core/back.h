@@ -1,9 +1,9 @@
 /* back: a group's events that were out and are not done: returned, waiting for a time, or out
  * again.
  *
- * Each is found by its offset. Those that may go out stand in a heap by offset (lowest first),
- * those that wait for a time in a heap by when. Which heap is volatile; the rest is durable and
- * changes by records only. */
+ * Each is found by its offset. Those that may go out stand in a heap by priority (highest first),
+ * then offset (lowest first); those that wait for a time in a heap by when. Which heap is volatile;
+ * the rest is durable and changes by records only. */
 #ifndef FOB_CORE_BACK_H
 #define FOB_CORE_BACK_H
 
@@ -24,11 +24,14 @@ typedef struct {
     int64_t due_ms;    /* journal time from which it may go out; 0: at once */
     uint32_t attempts; /* counted ones that ended without an ack */
     uint16_t releases; /* returns by `release` */
+    uint32_t history;  /* chain in the core's history */
     uint8_t reason;    /* fob_reason_t of the last return */
-    bool out;          /* handed out and not returned, as far as records tell */
+    uint8_t priority;
+    bool out; /* handed out and not returned, as far as records tell */
     /* volatile */
     uint8_t state;
     uint32_t heap_at;
+    uint32_t size;  /* of the event's encoding; 0: not known */
     int64_t due_ns; /* by the monotonic clock, while DELAYED */
 } fob_back_entry_t;
 

@@ -28,7 +28,7 @@
  *             u64 intervals, back entries, dead letters, then these:
  *   interval  u64 from, to
  *   back      u64 offset, token, i64 due, u32 attempts, u16 releases, u8 reason, u8 out
- *   dead      u64 offset, u32 count, attempts, i64 time, u64 reason
+ *   dead      u64 offset, u32 count, attempts, i64 time, u64 reason, serial
  *   writers 3 any number of: 16 bytes session, u64 next, low, i64 seen, u64 use, u64 answers, then
  *             these:
  *   answer    u64 number, offset, u32 count, groups
@@ -92,15 +92,16 @@ static void put_back(fob_buf_t *out, const fob_back_t *back) {
     }
 }
 
-static void put_dead(fob_buf_t *out, const fob_group_t *group) {
-    for (size_t i = 0; i < group->dead_count; i++) {
-        const fob_dead_t *dead = fob_group_dead_at(group, i);
-        uint8_t bytes[32];
+static void put_dead(fob_buf_t *out, const fob_deads_t *deads) {
+    size_t at = 0;
+    for (const fob_dead_t *dead; (dead = fob_deads_next(deads, &at)) != NULL;) {
+        uint8_t bytes[40];
         fob_put64(bytes, dead->offset);
         fob_put32(bytes + 8, dead->count);
         fob_put32(bytes + 12, dead->attempts);
         fob_put64(bytes + 16, (uint64_t)dead->time_ms);
         fob_put64(bytes + 24, dead->reason);
+        fob_put64(bytes + 32, dead->serial);
         fob_buf_put(out, bytes, sizeof bytes);
     }
 }
@@ -121,14 +122,14 @@ static void put_group(fob_buf_t *out, const fob_group_t *group) {
     const uint64_t fields[] = {
         group->generation, group->accepted,   group->acked,       group->dead,       group->expired,
         group->shed,       group->removed,    group->mark_offset, group->mark_token, cover->floor,
-        cover->count,      group->back.count, group->dead_count};
+        cover->count,      group->back.count, group->deads.count};
     put32(out, group->id);
     put32(out, group->damaged ? 1 : 0);
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         put64(out, fields[i]);
     put_cover(out, cover);
     put_back(out, &group->back);
-    put_dead(out, group);
+    put_dead(out, &group->deads);
 }
 
 static void put_writer(fob_buf_t *out, const fob_writer_t *writer) {
@@ -334,17 +335,21 @@ static void get_dead(reader_t *in, fob_group_t *group, size_t count) {
         dead.attempts = get32(in);
         dead.time_ms = (int64_t)get64(in);
         dead.reason = (uint8_t)get64(in);
-        fob_group_bury(group, &dead);
+        dead.serial = get64(in);
+        if (dead.serial <= group->deads.last_serial || fob_deads_find(&group->deads, dead.offset))
+            in->failed = true;
+        else
+            fob_deads_add(&group->deads, &dead);
     }
 }
 
 /* The parts of a group behind its counts. */
 static fob_status_t get_group_body(reader_t *in, fob_group_t *group) {
-    size_t intervals = get_count(in, 16), back = get_count(in, 32), dead = get_count(in, 32);
+    size_t intervals = get_count(in, 16), back = get_count(in, 32), dead = get_count(in, 40);
     if (in->failed)
         return FOB_DAMAGED;
     if (!fob_cover_reserve(&group->cover, intervals) || !fob_back_reserve(&group->back, back) ||
-        !fob_group_reserve_dead(group, dead))
+        !fob_deads_reserve(&group->deads, dead))
         return FOB_NO_MEMORY;
     get_cover(in, &group->cover, intervals);
     get_back(in, &group->back, back);
@@ -392,6 +397,7 @@ static fob_status_t get_listed(reader_t *in, fob_core_t *self) {
     if (!group)
         return FOB_NO_MEMORY;
     group->temporary = flags & 1;
+    group->policy = self->config.policy;
     group->loaded = FOB_STAMP_NEVER; /* until its state comes */
     fob_groups_add(&self->groups, group);
     return FOB_OK;

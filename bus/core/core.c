@@ -1,5 +1,6 @@
 /* core: commands in, turns out. */
 #include "bus/core/digest.h"
+#include "bus/core/inquiry.h"
 #include "bus/core/state.h"
 
 #include <assert.h>
@@ -141,7 +142,15 @@ fob_status_t fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t 
         return fob_lost(self, command);
     case FOB_CMD_GROUP_ADD:
     case FOB_CMD_GROUP_REMOVE:
+    case FOB_CMD_GROUP_SET:
+    case FOB_CMD_GROUP_RESET:
+    case FOB_CMD_GROUP_PURGE:
         return fob_admin(self, command);
+    case FOB_CMD_DEAD_LIST:
+    case FOB_CMD_DEAD_SHOW:
+    case FOB_CMD_DEAD_REDRIVE:
+    case FOB_CMD_DEAD_PURGE:
+        return fob_inquire(self, command);
     case FOB_CMD_PAGE:
         return fob_page(self, command);
     case FOB_CMD_PAGE_ABSENT:

@@ -11,6 +11,7 @@
 #ifndef FOB_CORE_H
 #define FOB_CORE_H
 
+#include "bus/core/policy.h"
 #include "proto/blob.h"
 #include "proto/buf.h"
 #include "proto/now.h"
@@ -27,14 +28,14 @@ typedef struct {
     int64_t session_keep_ms; /* and after this long unseen */
     int64_t
         resume_ms; /* after a start: how long leases out before it may be claimed (three beats) */
-    uint64_t cache_bytes;  /* pages of events kept in memory */
-    uint32_t page_bytes;   /* how much one NEED asks for */
-    uint32_t mark_block;   /* events a group may hand out beyond what its last mark covers */
-    uint32_t max_attempts; /* then: dead */
-    int64_t backoff_first_ms, backoff_max_ms;
-    uint32_t backoff_factor;
-    uint32_t dead_max;    /* dead letters a group keeps; then the oldest is removed; 0: 1,000,000 */
-    uint32_t slice_bytes; /* of a checkpoint, about; 0: 256 KiB */
+    uint64_t cache_bytes; /* pages of events kept in memory */
+    uint32_t page_bytes;  /* how much one NEED asks for */
+    uint32_t mark_block;  /* events a group may hand out beyond what its last mark covers */
+    fob_policy_t policy;  /* of new groups, where nothing else is said */
+    uint32_t dedup_max;   /* ids remembered; 0: none */
+    int64_t dedup_window_ms;
+    uint64_t seed; /* random: the secret of the dedup table, where the journal has none yet */
+    uint32_t slice_bytes;     /* of a checkpoint, about; 0: 256 KiB */
     int64_t release_first_ms; /* the pause after a release, doubling up to backoff_max_ms */
 } fob_core_config_t;
 
@@ -49,11 +50,27 @@ typedef enum {
     FOB_CMD_LOST, /* a connection is gone: all its workers with it */
     FOB_CMD_GROUP_ADD,
     FOB_CMD_GROUP_REMOVE,
+    FOB_CMD_GROUP_SET,
+    FOB_CMD_GROUP_RESET,
+    FOB_CMD_GROUP_PURGE,
+    FOB_CMD_DEAD_LIST,
+    FOB_CMD_DEAD_SHOW,
+    FOB_CMD_DEAD_REDRIVE,
+    FOB_CMD_DEAD_PURGE,
     FOB_CMD_PAGE,        /* the answer to a NEED; makes no record */
     FOB_CMD_PAGE_ABSENT, /* ... which cannot be had: `offset` up to `offset + count - 1` is damaged
                             or trimmed */
     FOB_CMD_TICK         /* time has passed: see fob_core_deadline */
 } fob_command_kind_t;
+
+/* Which dead letters: all that are set must hold. */
+typedef struct {
+    uint8_t reason;       /* fob_reason_t; 0: any */
+    fob_slice_t topic;    /* a pattern; empty: any */
+    fob_slice_t key;      /* the event's ordering key; empty: any */
+    int64_t since, until; /* died at or after, before: Unix ms; 0: any time */
+    uint64_t offset;      /* only that one; 0: any */
+} fob_dead_filter_t;
 
 /* Slices and blobs are borrowed for the length of the step; the core takes its own holds and
  * copies. */
@@ -75,6 +92,8 @@ typedef struct {
             bool create, temporary;
             uint64_t credit, jobs;
             fob_slice_t claims; /* runs [offset, count, token], or empty */
+            fob_slice_t worker; /* its name, for people; may be empty */
+            uint64_t lease_ms;  /* its leases end after so long at the most; 0: as the group's */
         } join;
         struct {
             fob_slice_t group;
@@ -87,12 +106,27 @@ typedef struct {
             fob_slice_t group;
             uint64_t seq;
             uint64_t credit;  /* 0: unchanged */
-            fob_slice_t runs; /* [kind, offset, count, token] */
+            fob_slice_t runs; /* [kind, offset, count, token, after] */
+            fob_slice_t text; /* why, for what is not acked; may be empty */
         } settle;
-        struct {
+        struct { /* GROUP_... */
             uint64_t req;
-            fob_slice_t group, pattern; /* remove: no pattern */
+            fob_slice_t group, pattern; /* the pattern of ADD */
+            bool temporary;             /* ADD: it goes with its last worker */
+            fob_policy_patch_t patch;   /* ADD, SET */
+            uint64_t offset;            /* ADD, RESET: it begins there; 0: see time */
+            int64_t time_ms; /* ADD, RESET: with the first stored at or after; 0: with the next */
+            uint64_t lowest; /* ADD, RESET: the lowest offset that the journal has */
         } admin;
+        struct { /* DEAD_... */
+            uint64_t req;
+            fob_slice_t group;
+            fob_dead_filter_t filter; /* SHOW: its offset says which */
+            uint64_t from;            /* go on above this offset; 0: from the first */
+            uint64_t upto;  /* letters of higher serials are not meant; 0: all that are there now */
+            uint32_t limit; /* so many at the most; 0: a hundred */
+            bool dry;       /* REDRIVE, PURGE: only count */
+        } dead;
         struct {
             /* One record as it was appended (its bytes inside `blob`, which the core may hold). */
             fob_blob_t *blob;
@@ -124,7 +158,7 @@ typedef enum {
     FOB_EFF_JOINED,
     FOB_EFF_DELIVER,
     FOB_EFF_SETTLED,
-    FOB_EFF_LOST,  /* leases taken away, told to the worker */
+    FOB_EFF_LOST,  /* leases taken away, told to the worker, with why in `text` */
     FOB_EFF_REPLY, /* to an admin request */
     FOB_EFF_NEED,  /* ask the journal for a page; never waits */
     FOB_EFF_STORED /* a run of one topic to broadcast */
@@ -148,7 +182,9 @@ typedef struct {
     fob_slice_t group; /* JOINED, DELIVER, SETTLED, LOST; pattern beside it for JOINED */
     fob_slice_t pattern;
     fob_status_t status; /* JOINED, REPLY */
-    fob_slice_t text;    /* JOINED, REPLY: a sentence, or empty */
+    fob_slice_t text;    /* JOINED, REPLY, LOST: a sentence, or empty */
+    fob_slice_t value;   /* REPLY: one msgpack value, or empty for nil */
+    uint64_t lease_ms;   /* JOINED: the bound of its leases; 0: none */
     bool created;        /* JOINED */
     uint64_t seq;        /* SETTLED */
     uint64_t req;        /* REPLY */
@@ -226,11 +262,16 @@ bool fob_core_checkpoint_next(fob_core_t *self, fob_buf_t *slice);
 typedef struct {
     fob_slice_t group, pattern;
     bool temporary;
-    const char *state; /* flowing idle no_worker waiting (later: paused full breaker_open) */
+    fob_policy_t policy;
+    int64_t paused_ms; /* since when; 0: it is not */
+    const char *state; /* flowing idle no_worker paused full waiting (later: breaker_open) */
     char why[256];
     uint64_t generation;
     int64_t since_ms;
     uint64_t accepted, acked, dead, expired, shed, removed, ready, leased, delayed;
+    uint64_t bytes;           /* of what is ready, leased, delayed */
+    uint64_t shed_by[4];      /* by fob_overflow_t */
+    uint64_t removed_by[5];   /* by fob_removal_t */
     uint64_t redelivered;     /* hand-outs after the first */
     uint32_t workers, busy;   /* busy: workers that hold something */
     double in_rate, out_rate; /* events/s over the last 10 s; negative: unknown */
@@ -248,6 +289,8 @@ typedef struct {
     uint64_t busy;        /* numbers answered BUSY or DISK_FULL */
     uint64_t cache_bytes; /* pages held */
     uint64_t sessions;
+    uint64_t ids;          /* in the dedup table */
+    int64_t dedup_span_ms; /* how far back it reaches; negative: it has nothing */
 } fob_core_stats_t;
 void fob_core_stats(const fob_core_t *self, fob_core_stats_t *out);
 

@@ -16,7 +16,8 @@ typedef struct {
     uint64_t gap_from; /* from here up to `offset` nothing else matches the group */
     uint32_t member;   /* index of the worker */
     uint32_t prev, next;
-    bool back; /* the event is in the table of what came back */
+    uint32_t size : 31; /* of the event's encoding; 0: not known (it was claimed) */
+    uint32_t back : 1;  /* the event is in the table of what came back */
 } fob_grant_t;
 
 typedef struct {

@@ -37,8 +37,8 @@ void fob_group_free(fob_group_t *self) {
     fob_cover_free(&self->cover);
     fob_back_free(&self->back);
     fob_grants_free(&self->grants);
-    free(self->dead_letters);
-    fob_lows_free(&self->dead_lows);
+    fob_deads_free(&self->deads);
+    fob_prio_free(&self->prio);
     free(self->members);
     free(self->text);
     free(self);
@@ -57,6 +57,10 @@ uint64_t fob_group_ready(const fob_group_t *self) {
            self->back.in_state[FOB_BACK_IDLE];
 }
 
+uint64_t fob_group_depth(const fob_group_t *self) {
+    return fob_group_pristine(self) + self->back.count;
+}
+
 uint64_t fob_group_leased(const fob_group_t *self) {
     return self->grants.count;
 }
@@ -68,64 +72,8 @@ uint64_t fob_group_delayed(const fob_group_t *self) {
 uint64_t fob_group_floor(fob_group_t *self) {
     uint64_t floor = self->cover.floor, back = fob_back_lowest(&self->back);
     floor = back < floor ? back : floor;
-    uint64_t dead = fob_group_dead_lowest(self);
+    uint64_t dead = fob_deads_lowest(&self->deads);
     return dead < floor ? dead : floor;
-}
-
-/* --- dead letters --- */
-
-static bool kept(const void *owner, const fob_low_t *low) {
-    const fob_group_t *self = owner;
-    return low->tag >= self->dead_first;
-}
-
-bool fob_group_reserve_dead(fob_group_t *self, size_t more) {
-    if (!fob_lows_reserve(&self->dead_lows, more, self->dead_count, kept, self))
-        return false;
-    if (self->dead_begin + self->dead_count + more <= self->dead_capacity)
-        return true;
-    /* Enough slack in front: close it up. A quarter, so that this is paid by as many removals. */
-    if (self->dead_count + more <= self->dead_capacity &&
-        self->dead_begin >= self->dead_capacity / 4) {
-        memmove(self->dead_letters, self->dead_letters + self->dead_begin,
-                self->dead_count * sizeof *self->dead_letters);
-        self->dead_begin = 0;
-        return true;
-    }
-    size_t capacity = self->dead_capacity ? self->dead_capacity : 16;
-    while (capacity < self->dead_begin + self->dead_count + more)
-        capacity *= 2;
-    fob_dead_t *grown = realloc(self->dead_letters, capacity * sizeof *grown);
-    if (!grown)
-        return false;
-    self->dead_letters = grown;
-    self->dead_capacity = capacity;
-    return true;
-}
-
-void fob_group_bury(fob_group_t *self, const fob_dead_t *dead) {
-    uint64_t tag = self->dead_first + self->dead_count;
-    self->dead_letters[self->dead_begin + self->dead_count++] = *dead;
-    if (dead->offset)
-        fob_lows_push(&self->dead_lows, (fob_low_t){dead->offset, tag});
-}
-
-void fob_group_unbury(fob_group_t *self) {
-    const fob_dead_t *oldest = fob_group_dead_at(self, 0);
-    self->dead -= oldest->count;
-    self->removed += oldest->count;
-    self->dead_begin++;
-    self->dead_first++;
-    if (--self->dead_count == 0)
-        self->dead_begin = 0;
-}
-
-const fob_dead_t *fob_group_dead_at(const fob_group_t *self, size_t index) {
-    return &self->dead_letters[self->dead_begin + index];
-}
-
-uint64_t fob_group_dead_lowest(fob_group_t *self) {
-    return fob_lows_first(&self->dead_lows, kept, self);
 }
 
 /* --- the hash --- */
@@ -141,11 +89,12 @@ static uint64_t back_hash(const fob_back_t *back) {
     return sum;
 }
 
-static uint64_t dead_hash(const fob_group_t *self) {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < self->dead_count; i++) {
-        const fob_dead_t *d = fob_group_dead_at(self, i);
-        uint64_t fields[] = {d->offset, d->count, d->attempts, (uint64_t)d->time_ms, d->reason, i};
+static uint64_t dead_hash(const fob_deads_t *deads) {
+    uint64_t sum = deads->last_serial;
+    size_t at = 0;
+    for (const fob_dead_t *d; (d = fob_deads_next(deads, &at)) != NULL;) {
+        uint64_t fields[] = {d->offset, d->serial,  d->count, d->attempts, (uint64_t)d->time_ms,
+                             d->reason, d->priority};
         sum += fob_digest(fields, sizeof fields);
     }
     return sum;
@@ -173,7 +122,7 @@ uint64_t fob_group_hash(const fob_group_t *self) {
                                     cover->count * sizeof *cover->items),
                          self->back.count,
                          back_hash(&self->back),
-                         dead_hash(self),
+                         dead_hash(&self->deads),
                          fob_digest(self->text, self->name.size + self->pattern.size),
                          self->name.size};
     return fob_digest(fields, sizeof fields);

@@ -4,21 +4,17 @@
 
 #include "bus/core/back.h"
 #include "bus/core/cover.h"
+#include "bus/core/dead.h"
 #include "bus/core/grant.h"
+#include "bus/core/history.h"
 #include "bus/core/meter.h"
+#include "bus/core/policy.h"
+#include "bus/core/prio.h"
+#include "bus/core/record.h"
 #include "bus/core/stamp.h"
 #include "proto/slice.h"
 
 #define FOB_MEMBER_NONE UINT32_MAX
-
-/* An event (or `count` events whose place is not known, from `offset` on) that the group gave up.
- */
-typedef struct {
-    uint64_t offset;
-    uint32_t count, attempts;
-    int64_t time_ms;
-    uint8_t reason;
-} fob_dead_t;
 
 /* How far first hand-outs may go, and the commit that says so. */
 typedef struct {
@@ -36,13 +32,22 @@ typedef struct fob_group {
     int64_t since_ms;
     uint64_t start;
     uint64_t accepted, acked, dead, expired, shed, removed;
+    uint64_t shed_by[FOB_OVERFLOW_DEAD_LETTER]; /* by fob_overflow_t; they sum up to `shed` */
+    uint64_t removed_by[FOB_REMOVALS];          /* ... to `removed` */
+    fob_policy_t policy;
+    int64_t paused_ms; /* since when; 0: it is not */
+    uint64_t bytes;    /* of what is ready, leased, delayed; where a size was not known, the mean */
+    uint64_t debt;   /* of priority 0 and never out: so many, the lowest first, are shed or removed
+                        and not walked over yet: no longer in the books of what is ready */
+    fob_prio_t prio; /* what was never out and has a priority */
+    uint64_t census_at, census_to; /* a group that begins in the past: these are still to be looked
+                                      through for its events, and none of it is handed out before;
+                                      at > to: done */
+    uint64_t skip_to; /* a reset forward: what lies below is removed when the walk comes to it */
     uint64_t mark_offset, mark_token; /* what may have gone out; tokens above are new ones */
     fob_cover_t cover;
     fob_back_t back;
-    fob_dead_t *dead_letters; /* [dead_begin...], in the order they died */
-    size_t dead_begin, dead_count, dead_capacity;
-    uint64_t dead_first; /* volatile: how many were removed from the front */
-    fob_lows_t dead_lows;
+    fob_deads_t deads;
 
     /* --- volatile --- */
     fob_stamp_t loaded; /* records before it are in what was loaded */
@@ -83,16 +88,8 @@ uint64_t fob_group_leased(const fob_group_t *self);
 uint64_t fob_group_delayed(const fob_group_t *self);
 /* The lowest offset it needs, as far as records tell. */
 uint64_t fob_group_floor(fob_group_t *self);
-/* Room for `more` dead letters; false: no memory. */
-bool fob_group_reserve_dead(fob_group_t *self, size_t more);
-/* Adds one; there must be room. The books are the caller's. */
-void fob_group_bury(fob_group_t *self, const fob_dead_t *dead);
-/* Removes the oldest, so that it keeps its event no more, and counts it as removed. */
-void fob_group_unbury(fob_group_t *self);
-/* The index-th, the oldest first. */
-const fob_dead_t *fob_group_dead_at(const fob_group_t *self, size_t index);
-/* The lowest offset of a dead letter; UINT64_MAX: none. */
-uint64_t fob_group_dead_lowest(fob_group_t *self);
+/* Unsettled: ready, leased, delayed. What max_depth counts. */
+uint64_t fob_group_depth(const fob_group_t *self);
 /* Hash of the durable part. */
 uint64_t fob_group_hash(const fob_group_t *self);
 

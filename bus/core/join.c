@@ -20,8 +20,8 @@ typedef struct {
 
 /* --- giving back --- */
 
-static fob_run_record_t return_run(const fob_core_t *core, const fob_group_t *group,
-                                   const fob_grant_t *grant, bool counted, uint8_t reason) {
+static fob_run_record_t return_run(const fob_group_t *group, const fob_grant_t *grant, bool counted,
+                                   uint8_t reason) {
     const fob_back_entry_t *entry = grant->back ? fob_back_find(&group->back, grant->offset) : NULL;
     uint32_t attempts = (entry ? entry->attempts : 0) + 1;
     fob_run_record_t run = {.verb = FOB_RUN_RETURN,
@@ -31,7 +31,7 @@ static fob_run_record_t return_run(const fob_core_t *core, const fob_group_t *gr
                             .from = grant->back ? grant->offset : grant->gap_from,
                             .to = grant->offset,
                             .token = grant->token};
-    if (counted && attempts >= core->config.max_attempts) {
+    if (counted && attempts >= group->policy.max_attempts) {
         run.verb = FOB_RUN_DEAD;
         run.token = attempts;
     } else if (counted) {
@@ -50,7 +50,7 @@ fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, u
         return FOB_NO_MEMORY;
     for (uint64_t i = 0; member->held.count > 0; i++) {
         fob_grant_t *grant = &group->grants.slab[member->held.first];
-        fob_run_record_t run = return_run(self, group, grant, i < counted, reason);
+        fob_run_record_t run = return_run(group, grant, i < counted, reason);
         fob_runs_put(&runs, &run);
         fob_grants_remove(&group->grants, &member->held, grant);
     }

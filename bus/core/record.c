@@ -23,6 +23,7 @@ static bool head_is(fob_slice_t bytes, uint8_t kind, size_t size) {
 
 void fob_record_write_events(uint8_t *out, const fob_record_events_t *record) {
     head(out, FOB_RECORD_EVENTS, record->count);
+    out[1] = record->flags;
     fob_put64(out + 8, (uint64_t)record->time_ms);
     fob_put64(out + 16, record->first_offset);
     memcpy(out + 24, record->session, FOB_SESSION_SIZE);
@@ -32,8 +33,10 @@ void fob_record_write_events(uint8_t *out, const fob_record_events_t *record) {
 }
 
 bool fob_record_read_events(fob_slice_t bytes, fob_record_events_t *out) {
-    if (!head_is(bytes, FOB_RECORD_EVENTS, FOB_RECORD_EVENTS_SIZE))
+    if (bytes.size < FOB_RECORD_EVENTS_SIZE || bytes.data[0] != FOB_RECORD_EVENTS ||
+        bytes.data[1] > (FOB_EVENTS_PRIORITY | FOB_EVENTS_ID) || bytes.data[2] || bytes.data[3])
         return false;
+    out->flags = bytes.data[1];
     out->count = fob_get32(bytes.data + 4);
     out->time_ms = (int64_t)fob_get64(bytes.data + 8);
     out->first_offset = fob_get64(bytes.data + 16);
@@ -119,39 +122,213 @@ void fob_record_write_runs(uint8_t *out, uint32_t group, int64_t time_ms) {
     fob_put64(out + 8, (uint64_t)time_ms);
 }
 
-bool fob_record_read_runs(fob_slice_t bytes, uint32_t *group, int64_t *time_ms, size_t *count) {
-    if (!head_is(bytes, FOB_RECORD_RUNS, FOB_RECORD_RUNS_SIZE))
+static size_t up_to_8(size_t size) {
+    return (size + 7) & ~(size_t)7;
+}
+
+size_t fob_record_noted_size(fob_slice_t worker, fob_slice_t text) {
+    return FOB_RECORD_RUNS_SIZE + up_to_8(worker.size + text.size);
+}
+
+size_t fob_record_write_noted(uint8_t *out, uint32_t group, int64_t time_ms, fob_slice_t worker,
+                              fob_slice_t text) {
+    assert(worker.size <= UINT8_MAX && text.size <= UINT8_MAX);
+    size_t size = fob_record_noted_size(worker, text);
+    memset(out, 0, size);
+    head(out, FOB_RECORD_NOTED, group);
+    out[1] = (uint8_t)worker.size;
+    out[2] = (uint8_t)text.size;
+    fob_put64(out + 8, (uint64_t)time_ms);
+    if (worker.size)
+        memcpy(out + FOB_RECORD_RUNS_SIZE, worker.data, worker.size);
+    if (text.size)
+        memcpy(out + FOB_RECORD_RUNS_SIZE + worker.size, text.data, text.size);
+    return size;
+}
+
+bool fob_record_read_runs(fob_slice_t bytes, fob_record_runs_t *out) {
+    bool noted = bytes.size && bytes.data[0] == FOB_RECORD_NOTED;
+    size_t at = FOB_RECORD_RUNS_SIZE;
+    if (bytes.size < at || (noted ? bytes.data[3] != 0 : !head_is(bytes, FOB_RECORD_RUNS, at)))
         return false;
-    *group = fob_get32(bytes.data + 4);
-    *time_ms = (int64_t)fob_get64(bytes.data + 8);
-    *count = (bytes.size - FOB_RECORD_RUNS_SIZE) / FOB_RUN_SIZE;
-    return (bytes.size - FOB_RECORD_RUNS_SIZE) % FOB_RUN_SIZE == 0;
+    out->group = fob_get32(bytes.data + 4);
+    out->time_ms = (int64_t)fob_get64(bytes.data + 8);
+    out->worker = out->text = (fob_slice_t){0};
+    if (noted) {
+        out->worker = fob_slice(bytes.data + at, bytes.data[1]);
+        out->text = fob_slice(bytes.data + at + bytes.data[1], bytes.data[2]);
+        at = fob_record_noted_size(out->worker, out->text);
+        if (bytes.size < at)
+            return false;
+    }
+    out->runs = bytes.data + at;
+    out->count = (bytes.size - at) / FOB_RUN_SIZE;
+    return (bytes.size - at) % FOB_RUN_SIZE == 0;
+}
+
+/* Whether the last field tells how many bytes the events have; else when they are due. */
+static bool has_bytes(uint8_t verb) {
+    return verb != FOB_RUN_RETURN;
 }
 
 void fob_record_write_run(uint8_t *out, const fob_run_record_t *run) {
     out[0] = run->verb;
     out[1] = run->flags;
     out[2] = run->reason;
-    out[3] = 0;
+    out[3] = run->detail;
     fob_put32(out + 4, run->count);
     fob_put64(out + 8, run->from);
     fob_put64(out + 16, run->to);
     fob_put64(out + 24, run->token);
-    fob_put64(out + 32, (uint64_t)run->due_ms);
+    fob_put64(out + 32, has_bytes(run->verb) ? run->bytes : (uint64_t)run->due_ms);
 }
 
 bool fob_record_read_run(const uint8_t *bytes, fob_run_record_t *out) {
-    out->verb = bytes[0];
-    out->flags = bytes[1];
-    out->reason = bytes[2];
-    out->count = fob_get32(bytes + 4);
-    out->from = fob_get64(bytes + 8);
-    out->to = fob_get64(bytes + 16);
-    out->token = fob_get64(bytes + 24);
-    out->due_ms = (int64_t)fob_get64(bytes + 32);
-    if (bytes[3] != 0 || out->verb < FOB_RUN_ACK || out->verb > FOB_RUN_COVER || out->from == 0 ||
-        out->from > out->to)
+    *out = (fob_run_record_t){.verb = bytes[0],
+                              .flags = bytes[1],
+                              .reason = bytes[2],
+                              .detail = bytes[3],
+                              .count = fob_get32(bytes + 4),
+                              .from = fob_get64(bytes + 8),
+                              .to = fob_get64(bytes + 16),
+                              .token = fob_get64(bytes + 24)};
+    uint64_t last = fob_get64(bytes + 32);
+    if (has_bytes(out->verb))
+        out->bytes = last;
+    else
+        out->due_ms = (int64_t)last;
+    if (out->verb < FOB_RUN_ACK || out->verb > FOB_RUN_ACCEPT || out->from > out->to ||
+        (out->from == 0 && out->verb != FOB_RUN_UNBURY))
         return false;
-    return out->verb == FOB_RUN_COVER ? out->count == 0
-                                      : out->count > 0 && out->count - 1 <= out->to - out->from;
+    if (out->verb == FOB_RUN_COVER)
+        return out->count == 0;
+    if (out->verb == FOB_RUN_UNBURY && out->from == 0)
+        return out->to == 0 && out->count > 0;
+    return out->count > 0 && out->count - 1 <= out->to - out->from;
+}
+
+/* --- settings, answers, resets, the seed --- */
+
+void fob_record_write_set(uint8_t *out, uint32_t group, int64_t time_ms, uint8_t count) {
+    head(out, FOB_RECORD_SET, group);
+    out[1] = count;
+    fob_put64(out + 8, (uint64_t)time_ms);
+}
+
+void fob_record_write_set_item(uint8_t *out, uint32_t number, uint64_t value) {
+    fob_put32(out, number);
+    fob_put32(out + 4, 0);
+    fob_put64(out + 8, value);
+}
+
+bool fob_record_read_set(fob_slice_t bytes, uint32_t *group, int64_t *time_ms, uint8_t *count) {
+    if (bytes.size < FOB_RECORD_SET_SIZE || bytes.data[0] != FOB_RECORD_SET || bytes.data[2] ||
+        bytes.data[3])
+        return false;
+    *count = bytes.data[1];
+    *group = fob_get32(bytes.data + 4);
+    *time_ms = (int64_t)fob_get64(bytes.data + 8);
+    return bytes.size == FOB_RECORD_SET_SIZE + (size_t)*count * FOB_RECORD_SET_ITEM;
+}
+
+bool fob_record_read_set_item(const uint8_t *bytes, uint32_t *number, uint64_t *value) {
+    *number = fob_get32(bytes);
+    *value = fob_get64(bytes + 8);
+    return fob_get32(bytes + 4) == 0;
+}
+
+void fob_record_write_answers(uint8_t *out, const fob_record_answers_t *record) {
+    head(out, FOB_RECORD_ANSWERS, record->rows);
+    fob_put64(out + 8, (uint64_t)record->time_ms);
+    memcpy(out + 16, record->session, FOB_SESSION_SIZE);
+    fob_put64(out + 32, record->low);
+    fob_put64(out + 40, record->next_number);
+}
+
+void fob_record_write_answer(uint8_t *out, const fob_record_answer_t *row) {
+    fob_put64(out, row->number);
+    fob_put64(out + 8, row->offset);
+    fob_put32(out + 16, row->count);
+    fob_put32(out + 20, row->groups);
+    fob_put32(out + 24, row->flags);
+    fob_put32(out + 28, 0);
+}
+
+bool fob_record_read_answers(fob_slice_t bytes, fob_record_answers_t *out) {
+    if (!head_is(bytes, FOB_RECORD_ANSWERS, FOB_RECORD_ANSWERS_SIZE))
+        return false;
+    out->rows = fob_get32(bytes.data + 4);
+    out->time_ms = (int64_t)fob_get64(bytes.data + 8);
+    memcpy(out->session, bytes.data + 16, FOB_SESSION_SIZE);
+    out->low = fob_get64(bytes.data + 32);
+    out->next_number = fob_get64(bytes.data + 40);
+    return bytes.size == FOB_RECORD_ANSWERS_SIZE + (size_t)out->rows * FOB_RECORD_ANSWERS_ROW;
+}
+
+bool fob_record_read_answer(const uint8_t *bytes, fob_record_answer_t *out) {
+    out->number = fob_get64(bytes);
+    out->offset = fob_get64(bytes + 8);
+    out->count = fob_get32(bytes + 16);
+    out->groups = fob_get32(bytes + 20);
+    out->flags = fob_get32(bytes + 24);
+    return out->number > 0 && out->offset > 0 && out->count > 0 && out->flags <= 3 &&
+           fob_get32(bytes + 28) == 0;
+}
+
+void fob_record_write_reset(uint8_t *out, const fob_record_reset_t *record) {
+    head(out, FOB_RECORD_RESET, record->group);
+    out[1] = record->mode;
+    fob_put64(out + 8, (uint64_t)record->time_ms);
+    fob_put64(out + 16, record->offset);
+    fob_put64(out + 24, record->head);
+}
+
+bool fob_record_read_reset(fob_slice_t bytes, fob_record_reset_t *out) {
+    if (bytes.size != FOB_RECORD_RESET_SIZE || bytes.data[0] != FOB_RECORD_RESET || bytes.data[2] ||
+        bytes.data[3])
+        return false;
+    out->mode = bytes.data[1];
+    out->group = fob_get32(bytes.data + 4);
+    out->time_ms = (int64_t)fob_get64(bytes.data + 8);
+    out->offset = fob_get64(bytes.data + 16);
+    out->head = fob_get64(bytes.data + 24);
+    return out->offset > 0;
+}
+
+void fob_record_write_seed(uint8_t *out, uint64_t seed) {
+    head(out, FOB_RECORD_SEED, 0);
+    fob_put64(out + 8, seed);
+}
+
+bool fob_record_read_seed(fob_slice_t bytes, uint64_t *seed) {
+    if (!head_is(bytes, FOB_RECORD_SEED, FOB_RECORD_SEED_SIZE) || fob_get32(bytes.data + 4) != 0)
+        return false;
+    *seed = fob_get64(bytes.data + 8);
+    return bytes.size == FOB_RECORD_SEED_SIZE;
+}
+
+/* --- names --- */
+
+static const char *const reasons[] = {"",      "lost",  "retry",    "release", "reject",  "damaged",
+                                      "leave", "lease", "attempts", "age",     "overflow"};
+_Static_assert(sizeof reasons / sizeof reasons[0] == FOB_REASON_END, "a name for each");
+
+const char *fob_reason_name(unsigned reason) {
+    return reason < FOB_REASON_END ? reasons[reason] : NULL;
+}
+
+bool fob_reason_find(fob_slice_t name, uint8_t *reason) {
+    for (uint8_t i = 1; i < FOB_REASON_END; i++) {
+        if (fob_slice_eq(name, fob_slice_str(reasons[i]))) {
+            *reason = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *fob_removal_name(unsigned removal) {
+    static const char *const names[] = {"purge", "reset", "dead_purge", "dead_max", "dead_max_age"};
+    _Static_assert(sizeof names / sizeof names[0] == FOB_REMOVALS, "a name for each");
+    return removal < FOB_REMOVALS ? names[removal] : NULL;
 }

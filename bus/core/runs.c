@@ -7,7 +7,7 @@ bool fob_runs_begin(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *grou
     *self = (fob_runs_writer_t){.core = core, .group = group};
     fob_open_turn_t *turn = fob_core_open(core);
     if (!turn || !fob_turn_reserve(turn, 1, 0, 0, 0) || !fob_cover_reserve(&group->cover, runs) ||
-        !fob_back_reserve(&group->back, events) || !fob_group_reserve_dead(group, runs))
+        !fob_back_reserve(&group->back, events) || !fob_deads_reserve(&group->deads, runs))
         return false;
     self->room = FOB_RECORD_RUNS_SIZE + runs * FOB_RUN_SIZE;
     self->bytes = fob_turn_bytes(turn, self->room);

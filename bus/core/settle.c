@@ -36,26 +36,26 @@ static int64_t grown(int64_t first, uint64_t factor, uint32_t times, int64_t max
 }
 
 /* Full jitter: anything from 1 ms up to the bound. */
-static int64_t backoff_ms(const fob_core_config_t *config, uint64_t offset, uint32_t attempt) {
-    int64_t bound = grown(config->backoff_first_ms, config->backoff_factor, attempt - 1,
-                          config->backoff_max_ms);
+static int64_t backoff_ms(const fob_policy_t *policy, uint64_t offset, uint32_t attempt) {
+    int64_t bound = grown((int64_t)policy->backoff_first, policy->backoff_factor, attempt - 1,
+                          (int64_t)policy->backoff_max);
     return bound > 0 ? (int64_t)(scatter(offset, attempt) % (uint64_t)bound) + 1 : 0;
 }
 
 /* --- one event --- */
 
 static void fate_retry(const settle_t *self, const fob_back_entry_t *entry, fob_run_record_t *run) {
-    const fob_core_config_t *config = &self->core->config;
+    const fob_policy_t *policy = &self->group->policy;
     uint32_t attempt = (entry ? entry->attempts : 0) + 1;
     run->reason = FOB_REASON_RETRY;
-    if (attempt >= config->max_attempts) {
+    if (attempt >= policy->max_attempts) {
         run->verb = FOB_RUN_DEAD;
         run->token = attempt;
         return;
     }
     run->verb = FOB_RUN_RETURN;
     run->flags |= FOB_RUN_COUNTED;
-    run->due_ms = fob_core_time(self->core) + backoff_ms(config, run->to, attempt);
+    run->due_ms = fob_core_time(self->core) + backoff_ms(policy, run->to, attempt);
 }
 
 static void fate_release(const settle_t *self, const fob_back_entry_t *entry,
@@ -69,8 +69,8 @@ static void fate_release(const settle_t *self, const fob_back_entry_t *entry,
         return;
     }
     run->verb = FOB_RUN_RETURN;
-    run->due_ms = fob_core_time(self->core) +
-                  grown(config->release_first_ms, 2, releases, config->backoff_max_ms);
+    run->due_ms = fob_core_time(self->core) + grown(config->release_first_ms, 2, releases,
+                                                    (int64_t)self->group->policy.backoff_max);
 }
 
 static void settle_grant(settle_t *self, fob_settle_kind_t kind, fob_grant_t *grant) {

@@ -4,6 +4,8 @@
 
 #include "bus/core/cache.h"
 #include "bus/core/core.h"
+#include "bus/core/dedup.h"
+#include "bus/core/history.h"
 #include "bus/core/member.h"
 #include "bus/core/record.h"
 #include "bus/core/refusal.h"
@@ -39,6 +41,9 @@ struct fob_core {
     uint32_t next_group;
     fob_groups_t groups;
     fob_writers_t writers;
+    fob_dedup_t *dedup;
+    fob_history_t *history; /* of all groups */
+    uint64_t seed;          /* of the dedup table; 0: none yet */
 
     /* --- volatile --- */
     bool live;          /* started: applying wakes workers and counts rates */

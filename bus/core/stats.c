@@ -79,7 +79,7 @@ static void explain(const fob_core_t *self, const fob_group_t *group, fob_group_
 
 /* Dead letters keep what they name in the journal, and all that lies above. */
 static void explain_dead(fob_group_t *group, fob_group_stats_t *out) {
-    uint64_t lowest = fob_group_dead_lowest(group);
+    uint64_t lowest = fob_deads_lowest(&group->deads);
     size_t used = strlen(out->why);
     if (lowest != UINT64_MAX)
         snprintf(out->why + used, sizeof out->why - used,

@@ -103,7 +103,7 @@ static void run(uint64_t seed) {
     config.slice_bytes = 1 + (uint32_t)(seed % 3) * 300;
     config.max_sessions = 10;
     config.session_keep_ms = 20000;
-    config.dead_max = 3;
+    config.policy.dead_max = 3;
     chances = seed;
     kit_init(&kit, &config);
     kit.hash_turns = kit.manual = true;

@@ -114,10 +114,16 @@ int main(int argc, char **argv) {
                                 .cache_bytes = 64 << 20,
                                 .page_bytes = 1 << 20,
                                 .mark_block = 65536,
-                                .max_attempts = 5,
-                                .backoff_first_ms = 300000,
-                                .backoff_max_ms = 300000,
-                                .backoff_factor = 2,
+                                .policy = {.max_depth = 10000000,
+                                           .max_bytes = INT64_MAX,
+                                           .max_attempts = 5,
+                                           .backoff_first = 300000,
+                                           .backoff_factor = 2,
+                                           .backoff_max = 300000,
+                                           .dead_max = 1000000,
+                                           .dead_max_age = INT64_C(2592000000)},
+                                .dedup_max = 1000000,
+                                .dedup_window_ms = 3600000,
                                 .release_first_ms = 100};
     world_t world = {.core = fob_core_new(&config), .now = {FOB_SEC, 1700000000000}};
     must(world.core != NULL);

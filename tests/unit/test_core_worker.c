@@ -481,7 +481,7 @@ static void nobody_works_is_said(void **state) {
 static void dead_letters_are_bounded_and_say_what_they_keep(void **state) {
     (void)state;
     fob_core_config_t config = kit_config;
-    config.dead_max = 3;
+    config.policy.dead_max = 3;
     kit_free(&kit);
     kit_init(&kit, &config);
     kit.hash_turns = true;

@@ -1,0 +1,16 @@
+/* apply, inside: what its files share. */
+#ifndef FOB_CORE_APPLY_H
+#define FOB_CORE_APPLY_H
+
+#include "bus/core/state.h"
+
+/* Keeps what is wrong with a commit for fob_core_error; gives FOB_DAMAGED. */
+fob_status_t fob_damaged(fob_core_t *self, uint64_t position, const char *what);
+
+/* Each: FOB_OK, FOB_NO_MEMORY (nothing changed), FOB_DAMAGED. */
+fob_status_t fob_apply_replay_events(fob_core_t *self, uint64_t position,
+                                     fob_slice_t bytes) FOB_MUST_USE;
+fob_status_t fob_apply_forget(fob_core_t *self, uint64_t position, fob_slice_t bytes) FOB_MUST_USE;
+fob_status_t fob_apply_runs(fob_core_t *self, uint64_t position, fob_slice_t bytes) FOB_MUST_USE;
+
+#endif

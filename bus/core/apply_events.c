@@ -1,0 +1,124 @@
+/* apply, events: what a record of published events changes: sessions, books, who is woken. */
+#include "bus/core/apply.h"
+
+/* How many answers the events need: one for each stretch that enters as many groups. */
+static uint32_t count_answers(const fob_sheet_t *sheet) {
+    if (sheet->topic_count <= 1)
+        return sheet->count ? 1 : 0;
+    uint32_t answers = 1;
+    for (uint32_t i = 1; i < sheet->count; i++)
+        answers += sheet->topics[sheet->topic[i]].group_count !=
+                   sheet->topics[sheet->topic[i - 1]].group_count;
+    return answers;
+}
+
+bool fob_apply_reserve_events(fob_core_t *self, const fob_record_events_t *record,
+                              const fob_sheet_t *sheet) {
+    return fob_writers_reserve(&self->writers, record->session, sheet ? count_answers(sheet) : 0);
+}
+
+static void answer(fob_writer_t *writer, const fob_record_events_t *record,
+                   const fob_sheet_t *sheet) {
+    for (uint32_t from = 0; from < sheet->count;) {
+        uint32_t groups = sheet->topics[sheet->topic[from]].group_count, to = from + 1;
+        if (sheet->topic_count == 1)
+            to = sheet->count;
+        while (to < sheet->count && sheet->topics[sheet->topic[to]].group_count == groups)
+            to++;
+        fob_writer_answer(writer, (fob_answer_t){.number = record->first_number + from,
+                                                 .offset = record->first_offset + from,
+                                                 .count = to - from,
+                                                 .groups = groups});
+        from = to;
+    }
+}
+
+static void accept(fob_core_t *self, fob_group_t *group, uint64_t first, uint32_t count) {
+    if (fob_core_holds(self, group->loaded))
+        return;
+    group->accepted += count;
+    self->unsettled += count;
+    if (!self->live)
+        return;
+    fob_meter_add(&group->in, self->now.mono_ns, count);
+    if (group->caught_up) {
+        group->caught_up = false;
+        group->cursor = first;
+    }
+    fob_core_wake(self, group);
+}
+
+/* What the record means to its session. */
+static void remember(fob_core_t *self, uint64_t position, const fob_record_events_t *record,
+                     const fob_sheet_t *sheet) {
+    fob_writer_t *writer = fob_writers_see(&self->writers, record->session, record->time_ms);
+    writer->next = record->next_number;
+    writer->position = position;
+    fob_writer_confirm(writer, record->low);
+    if (sheet)
+        answer(writer, record, sheet);
+}
+
+void fob_apply_events(fob_core_t *self, uint64_t position, const fob_record_events_t *record,
+                      const fob_sheet_t *sheet) {
+    self->time_ms = record->time_ms;
+    const fob_writer_t *known = fob_writers_find(&self->writers, record->session);
+    if (known && fob_core_holds(self, known->loaded))
+        self->writers.uses++;
+    else
+        remember(self, position, record, sheet);
+    if (!sheet)
+        return;
+    self->head += record->count;
+    for (uint32_t t = 0; t < sheet->topic_count; t++) {
+        const fob_sheet_topic_t *topic = &sheet->topics[t];
+        for (uint32_t g = 0; g < topic->group_count; g++)
+            accept(self, sheet->groups[topic->groups_at + g], record->first_offset + topic->first,
+                   topic->count);
+    }
+}
+
+fob_status_t fob_apply_replay_events(fob_core_t *self, uint64_t position, fob_slice_t bytes) {
+    fob_record_events_t record;
+    if (!fob_record_read_events(bytes, &record))
+        return fob_damaged(self, position,
+                           "the head of a batch of events is not one that we wrote");
+    fob_slice_t body =
+        fob_slice(bytes.data + FOB_RECORD_EVENTS_SIZE, bytes.size - FOB_RECORD_EVENTS_SIZE);
+    if (record.count == 0 && body.size == 0) {
+        if (!fob_apply_reserve_events(self, &record, NULL))
+            return FOB_NO_MEMORY;
+        fob_apply_events(self, position, &record, NULL);
+        return FOB_OK;
+    }
+    fob_sheet_t *sheet = fob_sheet_new(&self->sheets);
+    if (!sheet)
+        return FOB_NO_MEMORY;
+    fob_status_t status = fob_sheet_index(sheet, NULL, 0, body, false, 0);
+    if (status == FOB_BAD_EVENT || (status == FOB_OK && (sheet->count != record.count ||
+                                                         record.first_offset != self->head + 1)))
+        status =
+            fob_damaged(self, position, "a batch of events does not fit its head, or its place");
+    else if (status == FOB_OK && (!fob_sheet_route(sheet, &self->topics, &self->groups) ||
+                                  !fob_apply_reserve_events(self, &record, sheet)))
+        status = FOB_NO_MEMORY;
+    else if (status == FOB_OK)
+        fob_apply_events(self, position, &record, sheet);
+    fob_sheet_unref(&self->sheets, sheet);
+    return status;
+}
+
+fob_status_t fob_apply_forget(fob_core_t *self, uint64_t position, fob_slice_t bytes) {
+    uint32_t count;
+    if (!fob_record_read_forget(bytes, &count))
+        return fob_damaged(self, position, "forgotten sessions are not what we wrote");
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t *session = bytes.data + FOB_RECORD_FORGET_SIZE + i * FOB_SESSION_SIZE;
+        fob_writer_t *writer = fob_writers_find(&self->writers, session);
+        /* A checkpoint has it no more; or as it came back later, and then the records since make
+         * it anew. */
+        if (writer)
+            fob_writers_forget(&self->writers, writer);
+    }
+    return FOB_OK;
+}

@@ -1,0 +1,210 @@
+#include "bus/core/dead.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NONE UINT32_MAX
+
+void fob_deads_free(fob_deads_t *self) {
+    free(self->slab);
+    free(self->places);
+    fob_map64_free(&self->by_offset);
+    free(self->order);
+    free(self->sorted);
+    fob_lows_free(&self->lows);
+    *self = (fob_deads_t){0};
+}
+
+static bool there(const void *owner, const fob_low_t *low) {
+    const fob_deads_t *self = owner;
+    return fob_map64_get(&self->by_offset, low->offset) != FOB_MAP64_NONE;
+}
+
+/* --- room --- */
+
+static bool reserve_slab(fob_deads_t *self, size_t want) {
+    if (want <= self->capacity)
+        return true;
+    size_t capacity = self->capacity ? self->capacity : 16;
+    while (capacity < want)
+        capacity *= 2;
+    fob_dead_t *slab = realloc(self->slab, capacity * sizeof *slab);
+    if (slab)
+        self->slab = slab;
+    size_t *places = realloc(self->places, capacity * sizeof *places);
+    if (places)
+        self->places = places;
+    if (!slab || !places)
+        return false;
+    self->capacity = (uint32_t)capacity;
+    return true;
+}
+
+/* Closes the holes of the order, where there are many, or makes room behind it. */
+static bool reserve_order(fob_deads_t *self, size_t more) {
+    if (self->order_end + more <= self->order_capacity)
+        return true;
+    size_t end = 0;
+    for (size_t i = self->order_begin; i < self->order_end; i++) {
+        uint32_t index = self->order[i];
+        if (index == NONE)
+            continue;
+        self->places[index] = end;
+        self->order[end++] = index;
+    }
+    self->order_begin = 0;
+    self->order_end = end;
+    /* Half is left free at the least, so that this is paid by as many adds. */
+    size_t capacity = self->order_capacity ? self->order_capacity : 16;
+    while (capacity < (end + more) * 2)
+        capacity *= 2;
+    if (capacity == self->order_capacity)
+        return true;
+    uint32_t *order = realloc(self->order, capacity * sizeof *order);
+    if (!order)
+        return self->order_end + more <= self->order_capacity;
+    self->order = order;
+    self->order_capacity = capacity;
+    return true;
+}
+
+static size_t keep_those_there(fob_deads_t *self, size_t from, size_t to, size_t at) {
+    for (; from < to; from++) {
+        if (fob_map64_get(&self->by_offset, self->sorted[from]) != FOB_MAP64_NONE)
+            self->sorted[at++] = self->sorted[from];
+    }
+    return at;
+}
+
+static bool reserve_sorted(fob_deads_t *self, size_t more) {
+    size_t used = self->sorted_count + self->tail_count;
+    if (used + more <= self->sorted_capacity)
+        return true;
+    size_t sorted = keep_those_there(self, 0, self->sorted_count, 0);
+    size_t all = keep_those_there(self, self->sorted_count, used, sorted);
+    self->sorted_count = sorted;
+    self->tail_count = all - sorted;
+    size_t capacity = self->sorted_capacity ? self->sorted_capacity : 16;
+    while (capacity < (all + more) * 2)
+        capacity *= 2;
+    if (capacity == self->sorted_capacity)
+        return true;
+    uint64_t *grown = realloc(self->sorted, capacity * sizeof *grown);
+    if (!grown)
+        return all + more <= self->sorted_capacity;
+    self->sorted = grown;
+    self->sorted_capacity = capacity;
+    return true;
+}
+
+bool fob_deads_reserve(fob_deads_t *self, size_t more) {
+    return fob_map64_reserve(&self->by_offset, more) &&
+           fob_lows_reserve(&self->lows, more, self->count, there, self) &&
+           reserve_slab(self, (size_t)self->count + more) && reserve_order(self, more) &&
+           reserve_sorted(self, more);
+}
+
+/* --- letters --- */
+
+void fob_deads_add(fob_deads_t *self, const fob_dead_t *dead) {
+    uint32_t index;
+    if (self->free) {
+        index = self->free - 1;
+        self->free = (uint32_t)self->places[index];
+    } else {
+        assert(self->used < self->capacity);
+        index = self->used++;
+    }
+    fob_dead_t *letter = &self->slab[index];
+    *letter = *dead;
+    if (letter->serial == 0)
+        letter->serial = self->last_serial + 1;
+    assert(letter->serial > self->last_serial);
+    self->last_serial = letter->serial;
+    assert(self->order_end < self->order_capacity);
+    self->places[index] = self->order_end;
+    self->order[self->order_end++] = index;
+    self->count++;
+    if (letter->offset == 0)
+        return;
+    fob_map64_put(&self->by_offset, letter->offset, index);
+    fob_lows_push(&self->lows, (fob_low_t){.offset = letter->offset});
+    assert(self->sorted_count + self->tail_count < self->sorted_capacity);
+    self->sorted[self->sorted_count + self->tail_count++] = letter->offset;
+}
+
+const fob_dead_t *fob_deads_find(const fob_deads_t *self, uint64_t offset) {
+    uint32_t index = offset ? fob_map64_get(&self->by_offset, offset) : FOB_MAP64_NONE;
+    return index == FOB_MAP64_NONE ? NULL : &self->slab[index];
+}
+
+const fob_dead_t *fob_deads_next(const fob_deads_t *self, size_t *at) {
+    if (*at < self->order_begin)
+        *at = self->order_begin;
+    while (*at < self->order_end) {
+        uint32_t index = self->order[(*at)++];
+        if (index != NONE)
+            return &self->slab[index];
+    }
+    return NULL;
+}
+
+const fob_dead_t *fob_deads_oldest(fob_deads_t *self) {
+    while (self->order_begin < self->order_end && self->order[self->order_begin] == NONE)
+        self->order_begin++;
+    size_t at = self->order_begin;
+    return fob_deads_next(self, &at);
+}
+
+static int ascending(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Events die in the order of offsets more or less, so what came since is nearly sorted; an offset
+ * that was redriven and died again stands there twice. */
+static void sort(fob_deads_t *self) {
+    if (self->tail_count == 0)
+        return;
+    size_t all = self->sorted_count + self->tail_count, unique = 0;
+    qsort(self->sorted, all, sizeof *self->sorted, ascending);
+    for (size_t i = 0; i < all; i++) {
+        if (unique == 0 || self->sorted[unique - 1] != self->sorted[i])
+            self->sorted[unique++] = self->sorted[i];
+    }
+    self->sorted_count = unique;
+    self->tail_count = 0;
+}
+
+const fob_dead_t *fob_deads_above(fob_deads_t *self, uint64_t offset) {
+    sort(self);
+    size_t low = 0, high = self->sorted_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (self->sorted[middle] <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < self->sorted_count; low++) {
+        const fob_dead_t *dead = fob_deads_find(self, self->sorted[low]);
+        if (dead)
+            return dead;
+    }
+    return NULL;
+}
+
+void fob_deads_remove(fob_deads_t *self, const fob_dead_t *dead) {
+    uint32_t index = (uint32_t)(dead - self->slab);
+    if (dead->offset)
+        fob_map64_remove(&self->by_offset, dead->offset);
+    self->order[self->places[index]] = NONE;
+    self->places[index] = self->free;
+    self->free = index + 1;
+    self->count--;
+}
+
+uint64_t fob_deads_lowest(fob_deads_t *self) {
+    return fob_lows_first(&self->lows, there, self);
+}
