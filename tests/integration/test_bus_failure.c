@@ -109,15 +109,16 @@ static void on_failed(void *arg, fob_status_t status, const char *text) {
 }
 
 static fob_ledger_t *make_ledger(void) {
-    fob_core_config_t config = {.max_event = 1000,
-                                .max_groups = 10,
-                                .max_sessions = 10,
-                                .session_keep_ms = 3600000,
-                                .resume_ms = 100,
-                                .cache_bytes = 1 << 20,
-                                .page_bytes = 4096,
-                                .mark_block = 100,
-                                .max_attempts = 5};
+    fob_core_config_t config = {
+        .max_event = 1000,
+        .max_groups = 10,
+        .max_sessions = 10,
+        .session_keep_ms = 3600000,
+        .resume_ms = 100,
+        .cache_bytes = 1 << 20,
+        .page_bytes = 4096,
+        .mark_block = 100,
+        .policy = {.max_depth = 1000000, .max_bytes = INT64_MAX, .max_attempts = 5}};
     char text[256];
     fob_status_t status;
     make_journal();
