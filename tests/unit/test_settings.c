@@ -22,7 +22,7 @@ static void nothing_said_gives_the_documented_defaults(void **state) {
     assert_int_equal(settings.core.max_groups, 1000);
     assert_int_equal(settings.heartbeat_ms, 1000);
     assert_int_equal(settings.core.resume_ms, 3000);
-    assert_int_equal(settings.core.max_attempts, 5);
+    assert_int_equal(settings.core.policy.max_attempts, 5);
     assert_true(settings.retain_ms == 86400000);
     assert_true(settings.max_batch > settings.core.max_event);
     assert_true(settings.max_message > settings.max_batch);
