@@ -1,6 +1,7 @@
 #include "bus/settings.h"
 
-#include <errno.h>
+#include "proto/duration.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,27 +31,6 @@ static fob_status_t invalid(char *text, size_t size, const char *sentence) {
     return FOB_INVALID;
 }
 
-bool fob_settings_duration(const char *text, int64_t *ms) {
-    static const struct {
-        const char *name;
-        int64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    const int64_t most = (int64_t)100 * 365 * 86400000;
-    char *end;
-    if (text[0] < '0' || text[0] > '9')
-        return false;
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    if (errno != 0 || value <= 0)
-        return false;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-        if (strcmp(end, units[i].name) == 0) {
-            *ms = value <= most / units[i].ms ? value * units[i].ms : -1;
-            return *ms > 0;
-        }
-    return false;
-}
-
 static bool read_sync(fob_file_options_t *file, const char *text) {
     file->sync = FOB_SYNC_ALWAYS;
     if (!text || strcmp(text, "always") == 0)
@@ -62,7 +42,7 @@ static bool read_sync(fob_file_options_t *file, const char *text) {
     if (strncmp(text, "interval=", 9) != 0)
         return false;
     file->sync = FOB_SYNC_INTERVAL;
-    return fob_settings_duration(text + 9, &file->interval_ms);
+    return fob_duration_parse(text + 9, &file->interval_ms);
 }
 
 static bool copy(char *to, size_t size, const char *from) {

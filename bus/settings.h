@@ -21,9 +21,6 @@ typedef struct {
     fob_core_config_t core;
 } fob_settings_t;
 
-/* Reads a duration, "250ms" "5s" "10m" "2h" "7d"; above zero, and a hundred years at the most. */
-bool fob_settings_duration(const char *text, int64_t *ms) FOB_MUST_USE;
-
 /* FOB_OK; FOB_INVALID, with a sentence that names the option in `text`. */
 fob_status_t fob_settings_fill(fob_settings_t *self, const fob_bus_options_t *options, char *text,
                                size_t size) FOB_MUST_USE;

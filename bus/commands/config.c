@@ -103,7 +103,7 @@ static bool set(fob_config_t *self, fob_bus_options_t *options, const setting_t 
     case KIND_BYTES:
         return fob_bytes_parse(text, to);
     case KIND_TIME:
-        return fob_settings_duration(text, to);
+        return fob_duration_parse(text, to);
     }
     return false;
 }

@@ -20,31 +20,6 @@ bool fob_count_parse(const char *text, uint64_t *out) {
     return true;
 }
 
-bool fob_duration_parse(const char *text, int64_t *ms) {
-    static const struct {
-        const char *name;
-        uint64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    const uint64_t most = (uint64_t)100 * 365 * 86400000;
-    size_t digits = strspn(text, "0123456789");
-    char number[24];
-    uint64_t value;
-    if (digits == 0 || digits >= sizeof number)
-        return false;
-    memcpy(number, text, digits);
-    number[digits] = '\0';
-    if (!fob_count_parse(number, &value))
-        return false;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-        if (strcmp(text + digits, units[i].name) == 0) {
-            if (value == 0 || value > most / units[i].ms)
-                return false;
-            *ms = (int64_t)(value * units[i].ms);
-            return true;
-        }
-    return false;
-}
-
 static int set_count(const fob_cli_t *cli, const fob_option_t *option, const char *value) {
     uint64_t number;
     if (fob_count_parse(value, &number) && number >= option->min &&

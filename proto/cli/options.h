@@ -4,6 +4,7 @@
 #define FOB_CLI_OPTIONS_H
 
 #include "proto/cli/cli.h"
+#include "proto/duration.h"
 
 typedef enum {
     FOB_OPT_FLAG,     /* bool *: becomes true */
@@ -59,9 +60,6 @@ int fob_options(fob_cli_t *cli, const fob_option_t *options, size_t option_count
 int fob_args_check(const fob_cli_t *cli, const fob_args_t *args, size_t min, size_t max,
                    const char *usage);
 
-/* "250ms" "5s" "10m" "2h" "7d" in ms; a number without a unit, 0, or above 100 years is not a
- * duration. */
-bool fob_duration_parse(const char *text, int64_t *ms);
 /* A whole number, digits only. */
 bool fob_count_parse(const char *text, uint64_t *out);
 

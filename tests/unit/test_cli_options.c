@@ -111,23 +111,6 @@ static void a_list_takes_as_many_as_it_has_room_for(void **state) {
     assert_int_equal(TAKE(line, "--header", "a", "--header", "b", "--header", "c"), FOB_EXIT_USAGE);
 }
 
-static void durations_need_a_unit(void **state) {
-    static const struct {
-        const char *text;
-        int64_t ms;
-    } good[] = {{"250ms", 250}, {"5s", 5000}, {"10m", 600000}, {"2h", 7200000}, {"7d", 604800000}};
-    static const char *const bad[] = {"",    "5",    "s",  "0s",  "-5s",
-                                      "5 s", "1.5s", "5S", "5sx", "99999999999999999999d"};
-    int64_t ms;
-    (void)state;
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        assert_true(fob_duration_parse(good[i].text, &ms));
-        assert_int_equal(ms, good[i].ms);
-    }
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_false(fob_duration_parse(bad[i], &ms));
-}
-
 static void the_bus_comes_from_the_option_then_the_environment(void **state) {
     fob_cli_t cli = {.command = "test"};
     (void)state;
@@ -185,7 +168,7 @@ FOB_MAIN(FOB_CASE(options_and_arguments_mix_in_any_order),
          FOB_CASE(a_dash_and_negative_numbers_are_arguments),
          FOB_CASE(a_command_line_follows_two_dashes),
          FOB_CASE(a_count_out_of_range_is_a_usage_error),
-         FOB_CASE(a_list_takes_as_many_as_it_has_room_for), FOB_CASE(durations_need_a_unit),
+         FOB_CASE(a_list_takes_as_many_as_it_has_room_for),
          FOB_CASE(the_bus_comes_from_the_option_then_the_environment),
          FOB_CASE(an_endpoint_that_is_none_is_a_usage_error),
          FOB_CASE(each_status_has_its_exit_code))

@@ -65,24 +65,6 @@ static void a_bad_option_is_named(void **state) {
     assert_non_null(strstr(text, "version"));
 }
 
-static void durations_are_those_of_the_manual(void **state) {
-    (void)state;
-    static const struct {
-        const char *text;
-        int64_t ms;
-    } good[] = {{"250ms", 250}, {"5s", 5000}, {"10m", 600000}, {"2h", 7200000}, {"7d", 604800000}};
-    static const char *const bad[] = {"",         "5",    "s",   "-1s", "+1s",
-                                      " 1s",      "1.5s", "1s ", "0s",  "99999999999999999999s",
-                                      "2000000d", "1w"};
-    int64_t ms;
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        assert_true(fob_settings_duration(good[i].text, &ms));
-        assert_int_equal(ms, good[i].ms);
-    }
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_false(fob_settings_duration(bad[i], &ms));
-}
-
 static void more_groups_than_there_may_be_are_refused_before_a_start(void **state) {
     (void)state;
     const fob_bus_group_t groups[] = {{"a", ">"}, {"b", ">"}, {"c", ">"}};
@@ -96,7 +78,6 @@ static void more_groups_than_there_may_be_are_refused_before_a_start(void **stat
     assert_non_null(strstr(text, "max_groups"));
 }
 
-FOB_MAIN(FOB_CASE(durations_are_those_of_the_manual),
-         FOB_CASE(nothing_said_gives_the_documented_defaults),
+FOB_MAIN(FOB_CASE(nothing_said_gives_the_documented_defaults),
          FOB_CASE(a_folder_makes_a_journal_of_files), FOB_CASE(a_bad_option_is_named),
          FOB_CASE(more_groups_than_there_may_be_are_refused_before_a_start))
