@@ -142,6 +142,10 @@ static void pack_json(fob_buf_t *out, const json_t *value) {
     case JSON_INTEGER:
         fob_pack_int(out, json_integer_value(value));
         break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        fob_pack_bool(out, json_is_true(value));
+        break;
     default:
         fail_msg("vector \"%s\": a value that this test does not know", current);
     }

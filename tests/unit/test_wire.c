@@ -150,6 +150,13 @@ static const need_t needs[] = {
     {FOB_VERB_GROUP_LIST, F(req)},
     {FOB_VERB_STATS, F(req)},
     {FOB_VERB_REPLY, F(req) | F(code)},
+    {FOB_VERB_GROUP_SET, F(req) | F(group) | F(settings)},
+    {FOB_VERB_GROUP_RESET, F(req) | F(group)},
+    {FOB_VERB_GROUP_PURGE, F(req) | F(group)},
+    {FOB_VERB_DEAD_LIST, F(req) | F(group)},
+    {FOB_VERB_DEAD_SHOW, F(req) | F(group) | F(offset)},
+    {FOB_VERB_DEAD_REDRIVE, F(req) | F(group)},
+    {FOB_VERB_DEAD_PURGE, F(req) | F(group)},
 };
 #define NEED_COUNT (sizeof needs / sizeof needs[0])
 
