@@ -63,6 +63,7 @@ void fob_grants_add(fob_grants_t *self, fob_grant_list_t *list, const fob_grant_
     link_last(self, list, at);
     self->count++;
     self->back += lease->back;
+    self->prio += lease->prio;
 }
 
 fob_grant_t *fob_grants_find(fob_grants_t *self, uint64_t token) {
@@ -75,6 +76,7 @@ void fob_grants_remove(fob_grants_t *self, fob_grant_list_t *list, fob_grant_t *
     fob_map64_remove(&self->map, lease->token);
     self->count--;
     self->back -= lease->back;
+    self->prio -= lease->prio;
     lease->next = self->free;
     self->free = (uint32_t)(lease - self->slab) + 1;
 }

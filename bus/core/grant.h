@@ -16,7 +16,8 @@ typedef struct {
     uint64_t gap_from; /* from here up to `offset` nothing else matches the group */
     uint32_t member;   /* index of the worker */
     uint32_t prev, next;
-    uint32_t size : 31; /* of the event's encoding; 0: not known (it was claimed) */
+    uint32_t size : 30; /* of the event's encoding; 0: not known (it was claimed) */
+    uint32_t prio : 1;  /* a first hand-out of an event with a priority */
     uint32_t back : 1;  /* the event is in the table of what came back */
 } fob_grant_t;
 
@@ -33,6 +34,7 @@ typedef struct {
     uint32_t capacity, used; /* entries ever used; the free ones among them are chained by `next` */
     uint32_t free;           /* index + 1; 0: none */
     uint32_t count, back;    /* held now; of these, of events that came back */
+    uint32_t prio;           /* ... first hand-outs of events with a priority */
     fob_map64_t map;
 } fob_grants_t;
 

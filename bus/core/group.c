@@ -57,6 +57,13 @@ uint64_t fob_group_ready(const fob_group_t *self) {
            self->back.in_state[FOB_BACK_IDLE];
 }
 
+uint64_t fob_group_ready_plain(const fob_group_t *self) {
+    const fob_grants_t *grants = &self->grants;
+    uint64_t pristine = fob_group_pristine(self);
+    uint64_t others = self->prio.events + (grants->count - grants->back - grants->prio);
+    return pristine > others ? pristine - others : 0;
+}
+
 uint64_t fob_group_depth(const fob_group_t *self) {
     return fob_group_pristine(self) + self->back.count;
 }

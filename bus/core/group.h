@@ -55,6 +55,8 @@ typedef struct fob_group {
     uint64_t cursor;    /* the next first hand-out is at or above it; 0 while caught_up */
     bool caught_up;     /* nothing up to the head is left for a first hand-out */
     uint64_t gap_from;  /* from here up to the cursor nothing matches */
+    uint64_t prio_cursor[FOB_PRIORITIES]; /* of `prio`: what is below is out (or, while resuming,
+                                             may be) */
     uint64_t next_token;
     fob_mark_t marks[2]; /* the last two, the newer first */
     bool resuming; /* resume_at..resume_to may be out; nobody else gets it before the window ends */
@@ -69,9 +71,10 @@ typedef struct fob_group {
     bool dirty;   /* in the list of groups to look at in the next take */
     bool blocked; /* waits for a page at `blocked_at` */
     uint64_t blocked_at;
-    int64_t due_ns;       /* nothing that waits for a time is due before */
-    uint32_t due_at;      /* its place in the heap of those due, + 1; 0: not in it */
-    int64_t no_member_ns; /* since when nobody works for it */
+    uint8_t blocked_priority; /* for an event of this one: higher ones may go out */
+    int64_t due_ns;           /* nothing that waits for a time is due before */
+    uint32_t due_at;          /* its place in the heap of those due, + 1; 0: not in it */
+    int64_t no_member_ns;     /* since when nobody works for it */
     uint64_t redelivered;
     fob_meter_t in, out;
 } fob_group_t;
@@ -84,6 +87,8 @@ void fob_group_free(fob_group_t *self);
 /* Accepted and not done, not come back: waiting for, or out on, a first hand-out. */
 uint64_t fob_group_pristine(const fob_group_t *self);
 uint64_t fob_group_ready(const fob_group_t *self);
+/* Of these, those that were never out and have priority 0: they lie at or above the cursor. */
+uint64_t fob_group_ready_plain(const fob_group_t *self);
 uint64_t fob_group_leased(const fob_group_t *self);
 uint64_t fob_group_delayed(const fob_group_t *self);
 /* The lowest offset it needs, as far as records tell. */

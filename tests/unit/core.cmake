@@ -5,6 +5,13 @@ foreach(topic tables record cache publish worker restart checkpoint answers)
         LIBRARIES fob_core)
 endforeach()
 
+# What goes out, and in which order.
+foreach(topic prio)
+    fob_test(NAME core_${topic} LABEL unit
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
+        LIBRARIES fob_core)
+endforeach()
+
 # A seeded world around it.
 fob_test(NAME core_seeded LABEL unit TIMEOUT 300
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_seeded.c ${CMAKE_CURRENT_LIST_DIR}/test_core_model.c
