@@ -193,6 +193,42 @@ bool fob_envelope_skim(fob_cursor_t *cursor, fob_slice_t *topic, fob_slice_t *by
     return true;
 }
 
+/* One attribute of an event that was checked before: kept where a glance gives it. */
+static bool attribute_glance(fob_cursor_t *cursor, fob_envelope_t *out) {
+    fob_slice_t name;
+    int64_t value;
+    if (!fob_cursor_str(cursor, &name))
+        return false;
+    if (name.size == 2 && memcmp(name.data, "id", 2) == 0)
+        return fob_cursor_str(cursor, &out->id) && out->id.size <= FOB_ID_MAX;
+    if (name.size == 15 && memcmp(name.data, "datacontenttype", 15) == 0)
+        return fob_cursor_str(cursor, &out->datacontenttype);
+    if (name.size != 8 || memcmp(name.data, "priority", 8) != 0)
+        return fob_cursor_skip_within(cursor, ATTRIBUTE_LEVELS, NULL);
+    if (!fob_cursor_int(cursor, &value) || value < 0 || value > 9)
+        return false;
+    out->priority = (uint8_t)value;
+    return true;
+}
+
+bool fob_envelope_glance(fob_cursor_t *cursor, fob_envelope_t *out) {
+    const uint8_t *start = cursor->at;
+    uint32_t count, attributes_left;
+    out->id = out->datacontenttype = (fob_slice_t){0};
+    out->priority = 0;
+    bool good = fob_cursor_array(cursor, &count) && count >= EVENT_ELEMENTS &&
+                fob_cursor_str(cursor, &out->topic) && fob_cursor_map(cursor, &attributes_left);
+    for (; good && attributes_left > 0; attributes_left--)
+        good = attribute_glance(cursor, out);
+    if (!good || !fob_cursor_bin(cursor, &out->data) ||
+        !elements_skip(cursor, count - EVENT_ELEMENTS)) {
+        cursor->failed = true;
+        return false;
+    }
+    out->bytes = fob_slice(start, (size_t)(cursor->at - start));
+    return true;
+}
+
 static bool headers_valid(fob_slice_t headers) {
     fob_cursor_t cursor = fob_cursor(headers);
     fob_slice_t all;

@@ -47,6 +47,9 @@ fob_status_t fob_envelope_read(fob_cursor_t *cursor, uint64_t max_data,
  * not an event (the bytes were not checked before, or damaged since). */
 bool fob_envelope_skim(fob_cursor_t *cursor, fob_slice_t *topic, fob_slice_t *bytes);
 
+/* The same, giving also id, datacontenttype, priority and data; all else in `out` is not set. */
+bool fob_envelope_glance(fob_cursor_t *cursor, fob_envelope_t *out);
+
 /* Appends the event. FOB_OK; FOB_BAD_TOPIC; FOB_INVALID: an attribute over its limit;
  * FOB_TOO_LARGE; FOB_NO_MEMORY. On failure the buffer is as it was. */
 fob_status_t fob_envelope_write(fob_buf_t *out, uint64_t max_data,

@@ -1,5 +1,6 @@
 /* apply: records change the durable state, live and in replay, by the same code. */
 #include "bus/core/apply.h"
+#include "bus/core/seed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,8 @@ fob_status_t fob_apply(fob_core_t *self, uint64_t position, fob_slice_t record) 
         return fob_apply_runs(self, position, record);
     case FOB_RECORD_FORGET:
         return fob_apply_forget(self, position, record);
+    case FOB_RECORD_SEED:
+        return fob_apply_seed(self, position, record);
     default:
         return fob_damaged(self, position, "a record of a kind that this version does not know");
     }

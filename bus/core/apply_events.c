@@ -94,11 +94,14 @@ fob_status_t fob_apply_replay_events(fob_core_t *self, uint64_t position, fob_sl
     fob_sheet_t *sheet = fob_sheet_new(&self->sheets);
     if (!sheet)
         return FOB_NO_MEMORY;
-    fob_status_t status = fob_sheet_index(sheet, NULL, 0, body, false, 0);
+    fob_status_t status =
+        fob_sheet_index(sheet, NULL, 0, body, false, 0, record.flags, self->dedup);
     if (status == FOB_BAD_EVENT || (status == FOB_OK && (sheet->count != record.count ||
                                                          record.first_offset != self->head + 1)))
         status =
             fob_damaged(self, position, "a batch of events does not fit its head, or its place");
+    else if (status == FOB_OK && sheet->flags & FOB_SHEET_IDS && self->seed == 0)
+        status = fob_damaged(self, position, "events with ids before their secret");
     else if (status == FOB_OK && (!fob_sheet_route(sheet, &self->topics, &self->groups) ||
                                   !fob_apply_reserve_events(self, &record, sheet)))
         status = FOB_NO_MEMORY;

@@ -1,6 +1,7 @@
 /* core: commands in, turns out. */
 #include "bus/core/digest.h"
 #include "bus/core/inquiry.h"
+#include "bus/core/seed.h"
 #include "bus/core/state.h"
 
 #include <assert.h>
@@ -20,7 +21,8 @@ fob_core_t *fob_core_new(const fob_core_config_t *config) {
     self->next_group = 1;
     self->resume_until = FOB_NEVER;
     fob_cache_init(&self->cache, &self->sheets, config->cache_bytes, config->page_bytes);
-    if (!fob_topics_init(&self->topics, FOB_TOPICS_MAX) ||
+    self->dedup = fob_dedup_new(config->dedup_max, config->dedup_window_ms);
+    if (!self->dedup || !fob_topics_init(&self->topics, FOB_TOPICS_MAX) ||
         !fob_writers_init(&self->writers, config->max_sessions, config->session_keep_ms))
         fob_core_destroy(&self);
     return self;
@@ -49,6 +51,7 @@ void fob_core_destroy(fob_core_t **self_p) {
     fob_sheet_pool_free(&self->sheets);
     fob_topics_free(&self->topics);
     fob_writers_free(&self->writers);
+    fob_dedup_free(self->dedup);
     fob_members_free(&self->members);
     fob_groups_free(&self->groups);
     free(self->dirty);
@@ -113,6 +116,7 @@ void fob_core_start(fob_core_t *self, fob_now_t now, uint64_t position) {
     self->position = position;
     self->resume_until = now.mono_ns + self->config.resume_ms * FOB_MS;
     self->unsettled = 0;
+    fob_core_seed_start(self);
     fob_topics_start(&self->topics, self->head);
     fob_writers_sort(&self->writers);
     for (fob_writer_t *w = self->writers.newest; w; w = w->older)
@@ -210,7 +214,8 @@ static fob_sheet_t *read_page(fob_core_t *self, const fob_command_t *command,
     fob_slice_t body =
         fob_slice(record.data + FOB_RECORD_EVENTS_SIZE, record.size - FOB_RECORD_EVENTS_SIZE);
     size_t at = (size_t)(body.data - fob_blob_slice(command->page.blob).data);
-    *status = fob_sheet_index(sheet, command->page.blob, at, body, false, 0);
+    *status = fob_sheet_index(sheet, command->page.blob, at, body, false, 0,
+                              head.flags & FOB_SHEET_PRIORITIES, NULL);
     if (*status == FOB_OK && sheet->count != head.count)
         *status = FOB_BAD_EVENT;
     if (*status != FOB_OK) {
@@ -385,6 +390,7 @@ uint64_t fob_core_hash(const fob_core_t *self) {
         groups += fob_group_hash(self->groups.by_id[i]);
     uint64_t fields[] = {self->head,       (uint64_t)self->time_ms,
                          self->next_group, self->groups.count,
-                         groups,           fob_writers_hash(&self->writers)};
+                         groups,           fob_writers_hash(&self->writers),
+                         self->seed,       fob_dedup_hash(self->dedup)};
     return fob_digest(fields, sizeof fields);
 }

@@ -1,5 +1,5 @@
 /* publish: a batch is stored, or answered from what is known, or refused, number by number. */
-#include "bus/core/state.h"
+#include "bus/core/seed.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -175,14 +175,16 @@ static fob_status_t store(offer_t *self, fob_sheet_t *sheet, uint64_t number, ui
     fob_core_t *core = self->core;
     fob_open_turn_t *turn = fob_core_open(core);
     uint32_t runs = topic_runs(sheet);
-    fob_record_events_t record = {.count = sheet->count,
+    fob_record_events_t record = {.flags = sheet->flags,
+                                  .count = sheet->count,
                                   .time_ms = fob_core_time(core),
                                   .first_offset = core->head + 1,
                                   .first_number = number,
                                   .low = self->low,
                                   .next_number = next};
     memcpy(record.session, self->session, FOB_SESSION_SIZE);
-    if (!forget_due(self) || !fob_sheet_route(sheet, &core->topics, &core->groups) ||
+    if ((sheet->flags & FOB_SHEET_IDS && !fob_core_seed(core)) || !forget_due(self) ||
+        !fob_sheet_route(sheet, &core->topics, &core->groups) ||
         !fob_apply_reserve_events(core, &record, sheet) || !fob_cache_reserve(&core->cache) ||
         !fob_turn_reserve(turn, 1, runs + self->effects_left, 1, 1))
         return FOB_NO_MEMORY;
@@ -200,6 +202,7 @@ static fob_status_t store(offer_t *self, fob_sheet_t *sheet, uint64_t number, ui
     turn->sheets[turn->sheet_count++] = fob_sheet_ref(sheet);
     fob_cache_add(&core->cache, sheet);
     fob_apply_events(core, sheet->position, &record, sheet);
+    fob_sheet_forget_idents(sheet);
     cast(core, sheet, spans);
     core->events_in += sheet->count;
     fob_core_wait(core, sheet->position);
@@ -261,7 +264,8 @@ static fob_status_t store_stretch(offer_t *self, const item_t *items, uint32_t f
     fob_sheet_t *sheet = fob_sheet_new(&core->sheets);
     fob_status_t status = blob && sheet ? FOB_OK : FOB_NO_MEMORY;
     if (status == FOB_OK)
-        status = fob_sheet_index(sheet, blob, 0, fob_blob_slice(blob), false, 0);
+        status = fob_sheet_index(sheet, blob, 0, fob_blob_slice(blob), false, 0,
+                                 FOB_SHEET_PRIORITIES | FOB_SHEET_IDS, core->dedup);
     assert(status != FOB_BAD_EVENT); /* each was read just now */
     if (status == FOB_OK)
         status = store(self, sheet, self->first + from, next);
@@ -421,7 +425,7 @@ fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) {
     if (!sheet)
         return FOB_NO_MEMORY;
     fob_status_t status = fob_sheet_index(sheet, offer.body, 0, fob_blob_slice(offer.body), true,
-                                          self->config.max_event);
+                                          self->config.max_event, 0, self->dedup);
     bool whole = status == FOB_OK && sheet->count <= FOB_WINDOW_MAX;
     const fob_writer_t *writer = fob_writers_find(&self->writers, offer.session);
     if (status == FOB_NO_MEMORY) {

@@ -11,6 +11,8 @@
 static void sheet_free(fob_sheet_t *self) {
     free(self->begin);
     free(self->topic);
+    free(self->priority);
+    free(self->ident);
     free(self->topics);
     free(self->groups);
     free(self);
@@ -23,6 +25,9 @@ void fob_sheet_pool_free(fob_sheet_pool_t *self) {
         sheet_free(sheet);
     }
     self->free_count = 0;
+    free(self->idents);
+    self->idents = NULL;
+    self->ident_capacity = 0;
 }
 
 fob_sheet_t *fob_sheet_new(fob_sheet_pool_t *pool) {
@@ -35,6 +40,7 @@ fob_sheet_t *fob_sheet_new(fob_sheet_pool_t *pool) {
         if (!self)
             return NULL;
     }
+    self->pool = pool;
     self->next = NULL;
     self->holders = 1;
     self->pinned = false;
@@ -42,6 +48,7 @@ fob_sheet_t *fob_sheet_new(fob_sheet_pool_t *pool) {
     self->bytes = NULL;
     self->first_offset = self->position = 0;
     self->time_ms = 0;
+    self->flags = 0;
     self->count = self->topic_count = self->group_count = 0;
     return self;
 }
@@ -56,6 +63,7 @@ void fob_sheet_unref(fob_sheet_pool_t *pool, fob_sheet_t *self) {
     if (--self->holders > 0)
         return;
     fob_blob_unref(&self->blob);
+    fob_sheet_forget_idents(self);
     if (pool->free_count >= POOL_MAX || self->capacity > POOL_EVENTS) {
         sheet_free(self);
         return;
@@ -65,8 +73,39 @@ void fob_sheet_unref(fob_sheet_pool_t *pool, fob_sheet_t *self) {
     pool->free_count++;
 }
 
+void fob_sheet_forget_idents(fob_sheet_t *self) {
+    fob_sheet_pool_t *pool = self->pool;
+    if (self->ident && self->capacity > pool->ident_capacity && self->capacity <= POOL_EVENTS) {
+        fob_ident_t *smaller = pool->idents;
+        pool->idents = self->ident;
+        pool->ident_capacity = self->capacity;
+        self->ident = smaller;
+    }
+    free(self->ident);
+    self->ident = NULL;
+}
+
+static bool more_priorities(fob_sheet_t *self, uint32_t capacity) {
+    uint8_t *priority = realloc(self->priority, capacity);
+    if (!priority)
+        return false;
+    self->priority = priority;
+    return true;
+}
+
+static bool more_idents(fob_sheet_t *self, uint32_t capacity) {
+    fob_ident_t *ident = realloc(self->ident, capacity * sizeof *ident);
+    if (!ident)
+        return false;
+    self->ident = ident;
+    return true;
+}
+
 static bool more_events(fob_sheet_t *self) {
     uint32_t capacity = self->capacity ? self->capacity * 2 : 16;
+    if ((self->priority && !more_priorities(self, capacity)) ||
+        (self->ident && !more_idents(self, capacity)))
+        return false;
     uint32_t *begin = realloc(self->begin, ((size_t)capacity + 1) * sizeof *begin);
     if (begin)
         self->begin = begin;
@@ -106,35 +145,81 @@ static uint32_t list_topic(fob_sheet_t *self, fob_slice_t topic) {
     return self->topic_count++;
 }
 
-static bool read_one(fob_cursor_t *cursor, bool check, uint64_t max_data, fob_slice_t *topic) {
-    fob_envelope_t event;
-    fob_slice_t bytes;
-    if (!check)
-        return fob_envelope_skim(cursor, topic, &bytes) && topic->size > 0 &&
-               topic->size <= UINT8_MAX;
-    if (fob_envelope_read(cursor, max_data, &event) != FOB_OK)
+/* --- priorities and ids: most batches have none, and then they cost nothing --- */
+
+static bool first_priority(fob_sheet_t *self) {
+    if (!self->priority && !more_priorities(self, self->capacity))
         return false;
-    *topic = event.topic;
+    memset(self->priority, 0, self->count);
+    self->flags |= FOB_SHEET_PRIORITIES;
     return true;
 }
 
-static fob_status_t index_events(fob_sheet_t *self, bool check, uint64_t max_data) {
+/* The pool's room, where it is enough. */
+static bool first_ident(fob_sheet_t *self) {
+    fob_sheet_pool_t *pool = self->pool;
+    if (!self->ident && pool->ident_capacity >= self->capacity) {
+        self->ident = pool->idents;
+        pool->idents = NULL;
+        pool->ident_capacity = 0;
+    }
+    if (!self->ident && !more_idents(self, self->capacity))
+        return false;
+    memset(self->ident, 0, self->count * sizeof *self->ident);
+    self->flags |= FOB_SHEET_IDS;
+    return true;
+}
+
+/* Those of the event that comes next, where it or one before has any. False: no memory. */
+static bool list_attributes(fob_sheet_t *self, const fob_envelope_t *event,
+                            const fob_dedup_t *dedup) {
+    if (event->priority && !(self->flags & FOB_SHEET_PRIORITIES) && !first_priority(self))
+        return false;
+    if (self->flags & FOB_SHEET_PRIORITIES)
+        self->priority[self->count] = event->priority;
+    if (dedup && event->id.size && !(self->flags & FOB_SHEET_IDS) && !first_ident(self))
+        return false;
+    if (self->flags & FOB_SHEET_IDS)
+        self->ident[self->count] =
+            fob_dedup_ident(dedup, event->topic, event->id, event->datacontenttype, event->data);
+    return true;
+}
+
+/* How a batch is read. */
+typedef struct {
+    bool check;
+    uint64_t max_data;
+    uint8_t flags;
+    const fob_dedup_t *dedup;
+} manner_t;
+
+static bool read_one(fob_cursor_t *cursor, const manner_t *manner, fob_envelope_t *event) {
+    if (manner->check)
+        return fob_envelope_read(cursor, manner->max_data, event) == FOB_OK;
+    bool good = manner->flags ? fob_envelope_glance(cursor, event)
+                              : fob_envelope_skim(cursor, &event->topic, &event->bytes);
+    return good && event->topic.size > 0 && event->topic.size <= UINT8_MAX;
+}
+
+static fob_status_t index_events(fob_sheet_t *self, const manner_t *manner) {
     fob_cursor_t cursor = fob_cursor(fob_slice(self->bytes, self->size));
     fob_slice_t last = {0};
+    fob_envelope_t event = {0};
     uint32_t topic = 0;
     while (!fob_cursor_end(&cursor)) {
         if (self->count == self->capacity && !more_events(self))
             return FOB_NO_MEMORY;
         uint32_t begin = (uint32_t)(cursor.at - self->bytes);
-        fob_slice_t name;
-        if (!read_one(&cursor, check, max_data, &name))
+        if (!read_one(&cursor, manner, &event))
             return FOB_BAD_EVENT;
-        if (self->count == 0 || !fob_slice_eq(name, last)) {
-            topic = list_topic(self, name);
+        if (self->count == 0 || !fob_slice_eq(event.topic, last)) {
+            topic = list_topic(self, event.topic);
             if (topic == UINT32_MAX)
                 return FOB_NO_MEMORY;
-            last = name;
+            last = event.topic;
         }
+        if (!list_attributes(self, &event, manner->dedup))
+            return FOB_NO_MEMORY;
         self->begin[self->count] = begin;
         self->topic[self->count] = topic;
         self->topics[topic].count++;
@@ -147,7 +232,9 @@ static fob_status_t index_events(fob_sheet_t *self, bool check, uint64_t max_dat
 }
 
 fob_status_t fob_sheet_index(fob_sheet_t *self, fob_blob_t *blob, size_t at, fob_slice_t bytes,
-                             bool check, uint64_t max_data) {
+                             bool check, uint64_t max_data, uint8_t flags,
+                             const fob_dedup_t *dedup) {
+    const manner_t manner = {check, max_data, flags, dedup};
     if (bytes.size > UINT32_MAX)
         return FOB_BAD_EVENT;
     self->bytes = bytes.data;
@@ -155,7 +242,7 @@ fob_status_t fob_sheet_index(fob_sheet_t *self, fob_blob_t *blob, size_t at, fob
     self->size = bytes.size;
     if (blob)
         self->blob = fob_blob_ref(blob);
-    return index_events(self, check, max_data);
+    return index_events(self, &manner);
 }
 
 static bool more_groups(fob_sheet_t *self, size_t more) {
@@ -190,5 +277,6 @@ bool fob_sheet_route(fob_sheet_t *self, fob_topics_t *topics, const fob_groups_t
 
 size_t fob_sheet_weight(const fob_sheet_t *self) {
     return sizeof *self + self->size + (size_t)self->capacity * 2 * sizeof(uint32_t) +
-           self->topic_capacity * sizeof *self->topics;
+           self->topic_capacity * sizeof *self->topics + (self->priority ? self->capacity : 0) +
+           (self->ident ? self->capacity * sizeof *self->ident : 0);
 }

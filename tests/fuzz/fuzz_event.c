@@ -56,6 +56,14 @@ static void skim(fob_cursor_t from, const fob_envelope_t *event) {
     FUZZ_RULE(bytes.data == event->bytes.data && bytes.size == event->bytes.size);
 }
 
+static void glance(fob_cursor_t from, const fob_envelope_t *event) {
+    fob_envelope_t seen;
+    FUZZ_RULE(fob_envelope_glance(&from, &seen));
+    FUZZ_RULE(seen.topic.data == event->topic.data && seen.bytes.size == event->bytes.size);
+    FUZZ_RULE(seen.id.data == event->id.data && seen.id.size == event->id.size);
+    FUZZ_RULE(seen.priority == event->priority && seen.data.data == event->data.data);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fob_blob_t *blob = fob_blob_copy(fob_slice(data, size));
     if (!blob)
@@ -70,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (status == FOB_BAD_EVENT)
             continue;
         skim(before, &event);
+        glance(before, &event);
         FUZZ_RULE((status == FOB_BAD_TOPIC) == !fob_topic_valid(event.topic));
         if (status == FOB_OK) {
             rewrite(&event);

@@ -29,7 +29,8 @@ static fob_sheet_t *sheet_of(uint64_t first, unsigned count) {
     }
     fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
     fob_sheet_t *sheet = fob_sheet_new(&pool);
-    assert_int_equal(fob_sheet_index(sheet, blob, 0, fob_blob_slice(blob), true, 10), FOB_OK);
+    assert_int_equal(fob_sheet_index(sheet, blob, 0, fob_blob_slice(blob), true, 10, 0, NULL),
+                     FOB_OK);
     assert_int_equal(sheet->count, count);
     sheet->first_offset = first;
     fob_blob_unref(&blob);

@@ -110,16 +110,45 @@ static void events_of_a_batch_are_read_one_after_the_other(void **state) {
     fob_buf_t out = {0};
     for (int i = 0; i < 3; i++)
         event_put(&out, i == 1 ? "b" : "a", 0, (fob_slice_t){0}, text("data"));
-    fob_cursor_t reading = fob_cursor(fob_buf_slice(&out)), skimming = reading;
+    fob_cursor_t reading = fob_cursor(fob_buf_slice(&out)), skimming = reading, glancing = reading;
     for (int i = 0; i < 3; i++) {
-        fob_envelope_t got;
+        fob_envelope_t got, seen;
         fob_slice_t topic, bytes;
         assert_int_equal(fob_envelope_read(&reading, MAX_DATA, &got), FOB_OK);
         assert_true(fob_envelope_skim(&skimming, &topic, &bytes));
         assert_true(fob_slice_eq(topic, got.topic) && topic.data == got.topic.data);
         assert_true(bytes.data == got.bytes.data && bytes.size == got.bytes.size);
+        assert_true(fob_envelope_glance(&glancing, &seen));
+        assert_true(seen.topic.data == got.topic.data && seen.bytes.size == got.bytes.size);
     }
-    assert_true(fob_cursor_end(&reading) && fob_cursor_end(&skimming));
+    assert_true(fob_cursor_end(&reading) && fob_cursor_end(&skimming) && fob_cursor_end(&glancing));
+    fob_buf_free(&out);
+}
+
+static void a_glance_gives_what_the_bus_wants_to_know(void **state) {
+    (void)state;
+    fob_buf_t out = {0};
+    fob_envelope_t event = {.topic = text("a"),
+                            .id = text("order-1"),
+                            .key = text("k"),
+                            .datacontenttype = text("text/plain"),
+                            .time_ms = 12,
+                            .priority = 9,
+                            .data = text("data")};
+    assert_int_equal(fob_envelope_write(&out, MAX_DATA, &event), FOB_OK);
+    fob_cursor_t cursor = fob_cursor(fob_buf_slice(&out));
+    fob_envelope_t seen;
+    memset(&seen, 0xff, sizeof seen);
+    assert_true(fob_envelope_glance(&cursor, &seen));
+    assert_true(fob_slice_eq(seen.id, event.id) && fob_slice_eq(seen.data, event.data));
+    assert_true(fob_slice_eq(seen.datacontenttype, event.datacontenttype));
+    assert_int_equal(seen.priority, 9);
+    event = (fob_envelope_t){.topic = text("a")};
+    fob_buf_clear(&out);
+    assert_int_equal(fob_envelope_write(&out, MAX_DATA, &event), FOB_OK);
+    cursor = fob_cursor(fob_buf_slice(&out));
+    assert_true(fob_envelope_glance(&cursor, &seen)); /* nothing is left of the last one */
+    assert_int_equal(seen.id.size + seen.datacontenttype.size + seen.priority, 0);
     fob_buf_free(&out);
 }
 
@@ -314,7 +343,9 @@ static fob_status_t read_nested(size_t levels) {
     fob_envelope_t got;
     fob_slice_t topic, bytes;
     fob_status_t status = fob_envelope_read(&cursor, MAX_DATA, &got);
+    fob_cursor_t third = again;
     assert_int_equal(status == FOB_OK, fob_envelope_skim(&again, &topic, &bytes));
+    assert_int_equal(status == FOB_OK, fob_envelope_glance(&third, &got));
     fob_buf_free(&pairs);
     fob_buf_free(&out);
     return status;
@@ -335,11 +366,12 @@ static void an_event_cut_anywhere_is_refused_and_not_read_past(void **state) {
     for (size_t size = 0; size < out.size; size++) {
         uint8_t *cut = malloc(size ? size : 1);
         memcpy(cut, out.data, size);
-        fob_cursor_t cursor = fob_cursor(fob_slice(cut, size)), again = cursor;
+        fob_cursor_t cursor = fob_cursor(fob_slice(cut, size)), again = cursor, third = cursor;
         fob_slice_t topic, bytes;
         assert_int_equal(fob_envelope_read(&cursor, MAX_DATA, &got), FOB_BAD_EVENT);
         assert_true(cursor.failed && cursor.at == cut); /* it stands where the event begins */
         assert_false(fob_envelope_skim(&again, &topic, &bytes));
+        assert_false(fob_envelope_glance(&third, &got) || !third.failed);
         free(cut);
     }
     fob_buf_free(&headers);
@@ -397,6 +429,7 @@ static void headers_are_stepped_through_in_order(void **state) {
 
 FOB_MAIN(FOB_CASE(what_was_written_is_read_again), FOB_CASE(a_topic_and_nothing_else_is_an_event),
          FOB_CASE(events_of_a_batch_are_read_one_after_the_other),
+         FOB_CASE(a_glance_gives_what_the_bus_wants_to_know),
          FOB_CASE(unknown_attributes_and_elements_are_skipped),
          FOB_CASE(strings_are_held_to_their_bounds), FOB_CASE(numbers_are_held_to_their_bounds),
          FOB_CASE(an_attribute_of_another_type_is_refused),
