@@ -18,6 +18,7 @@ fob_core_t *fob_core_new(const fob_core_config_t *config) {
     if (!self)
         return NULL;
     self->config = *config;
+    fob_policy_clamp(&self->config.policy);
     self->next_group = 1;
     self->resume_until = FOB_NEVER;
     fob_cache_init(&self->cache, &self->sheets, config->cache_bytes, config->page_bytes);
@@ -97,7 +98,7 @@ static void start_group(fob_core_t *self, fob_group_t *group) {
     group->caught_up = group->cursor > self->head;
     group->next_token = group->mark_token + 1;
     group->marks[0] = group->marks[1] = (fob_mark_t){group->mark_offset, group->mark_token, 0};
-    group->born = 0;
+    group->born = group->ruled = 0;
     group->no_member_ns = self->now.mono_ns;
     fob_meter_begin(&group->in, self->now.mono_ns);
     fob_meter_begin(&group->out, self->now.mono_ns);

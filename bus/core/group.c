@@ -24,6 +24,7 @@ fob_group_t *fob_group_new(uint32_t id, fob_slice_t name, fob_slice_t pattern, u
     self->since_ms = since_ms;
     self->start = start;
     self->cover.floor = start;
+    self->census_at = 1; /* above census_to: none */
     self->caught_up = true;
     self->gap_from = start;
     self->next_token = 1;
@@ -130,6 +131,15 @@ uint64_t fob_group_hash(const fob_group_t *self) {
                          self->back.count,
                          back_hash(&self->back),
                          dead_hash(&self->deads),
+                         fob_digest(&self->policy, sizeof self->policy),
+                         (uint64_t)self->paused_ms,
+                         self->bytes,
+                         self->debt,
+                         self->census_at,
+                         self->census_to,
+                         self->skip_to,
+                         fob_digest(self->shed_by, sizeof self->shed_by),
+                         fob_digest(self->removed_by, sizeof self->removed_by),
                          fob_digest(self->text, self->name.size + self->pattern.size),
                          self->name.size};
     return fob_digest(fields, sizeof fields);

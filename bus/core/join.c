@@ -387,7 +387,8 @@ static fob_status_t find_or_create(fob_core_t *self, const fob_command_t *comman
         return same ? FOB_OK : FOB_PATTERN_DIFFERS;
     }
     *created = true;
-    return fob_group_create(self, name, pattern, command->join.temporary, group);
+    fob_birth_t birth = {.name = name, .pattern = pattern, .temporary = command->join.temporary};
+    return fob_group_create(self, &birth, group);
 }
 
 fob_status_t fob_join(fob_core_t *self, const fob_command_t *command) {

@@ -1,6 +1,6 @@
 #include "bus/core/policy.h"
 
-#include <stddef.h>
+#include <stdio.h>
 
 typedef struct {
     const char *name;
@@ -19,6 +19,7 @@ static const setting_t settings[] = {
 static const char *const overflows[] = {"reject", "drop-oldest", "drop-lowest-priority",
                                         "dead-letter"};
 #define OVERFLOWS (sizeof overflows / sizeof overflows[0])
+#define ALL_BITS  ((UINT32_C(1) << FOB_POLICY_END) - 2) /* from 1 on */
 
 static const setting_t *setting(unsigned number) {
     return number > 0 && number < FOB_POLICY_END ? &settings[number] : NULL;
@@ -66,6 +67,58 @@ void fob_policy_apply(fob_policy_t *self, const fob_policy_patch_t *patch) {
         if (patch->mask & (1u << i))
             fob_policy_set(self, i, fob_policy_get(&patch->to, i));
     }
+}
+
+unsigned fob_policy_wrong(const fob_policy_patch_t *patch) {
+    fob_policy_t scratch;
+    for (unsigned i = 1; i < FOB_POLICY_END; i++) {
+        if ((patch->mask & (1u << i)) &&
+            !fob_policy_set(&scratch, i, fob_policy_get(&patch->to, i)))
+            return i;
+    }
+    return patch->mask & ~ALL_BITS ? FOB_POLICY_END : 0;
+}
+
+void fob_policy_clamp(fob_policy_t *self) {
+    for (unsigned i = 1; i < FOB_POLICY_END; i++) {
+        uint64_t value = fob_policy_get(self, i), least, most;
+        fob_policy_bounds(i, &least, &most);
+        if (value < least || value > most)
+            fob_policy_set(self, i, value < least ? least : most);
+    }
+}
+
+/* A time in the largest unit that divides it. */
+static void time_text(uint64_t ms, char *out, size_t room) {
+    static const struct {
+        uint64_t ms;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t i = 0;
+    while (ms % units[i].ms)
+        i++;
+    snprintf(out, room, "%llu%s", (unsigned long long)(ms / units[i].ms), ms ? units[i].unit : "");
+}
+
+static void value_text(fob_policy_kind_t kind, uint64_t value, char *out, size_t room) {
+    if (kind == FOB_POLICY_TIME_KIND)
+        time_text(value, out, room);
+    else
+        snprintf(out, room, "%llu", (unsigned long long)value);
+}
+
+int fob_policy_explain(unsigned number, uint64_t value, char *out, size_t room) {
+    const setting_t *found = setting(number);
+    char least[32], most[32], is[32];
+    if (!found)
+        return snprintf(out, room, "there is no such setting in this version");
+    if (found->kind == FOB_POLICY_OVERFLOW_KIND)
+        return snprintf(out, room, "%s is one of %s, %s, %s, %s", found->name, overflows[0],
+                        overflows[1], overflows[2], overflows[3]);
+    value_text(found->kind, found->least, least, sizeof least);
+    value_text(found->kind, found->most, most, sizeof most);
+    value_text(found->kind, value, is, sizeof is);
+    return snprintf(out, room, "%s is %s to %s, not %s", found->name, least, most, is);
 }
 
 const char *fob_overflow_name(uint64_t overflow) {

@@ -8,6 +8,7 @@
 #include <fob/fob_status.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* What becomes of an event that comes when the group is full. */
@@ -72,6 +73,14 @@ uint64_t fob_policy_get(const fob_policy_t *self, unsigned number);
 /* False: out of its bounds, or no such setting; nothing changed. */
 bool fob_policy_set(fob_policy_t *self, unsigned number, uint64_t value);
 void fob_policy_apply(fob_policy_t *self, const fob_policy_patch_t *patch);
+/* The number of the first setting of a patch that cannot be as asked; 0: all can.
+ * FOB_POLICY_END: a bit is set that stands for no setting. */
+unsigned fob_policy_wrong(const fob_policy_patch_t *patch);
+/* Brings every setting into its bounds. */
+void fob_policy_clamp(fob_policy_t *self);
+/* What a setting may be, for a sentence: "max_attempts is 1 to 1000000, not 0". Gives the bytes
+ * written, as snprintf does. */
+int fob_policy_explain(unsigned number, uint64_t value, char *out, size_t room);
 
 /* "reject" "drop-oldest" "drop-lowest-priority" "dead-letter"; NULL / false: there is none. */
 const char *fob_overflow_name(uint64_t overflow);

@@ -130,9 +130,27 @@ fob_status_t fob_group_check(fob_slice_t name, fob_slice_t pattern);
 /* The sentence for a refusal, in the open turn's memory; empty for a status that needs none. */
 fob_slice_t fob_group_refusal(fob_core_t *self, fob_status_t status, fob_slice_t name,
                               fob_slice_t pattern, const fob_group_t *group);
-/* Makes a group by a record of the open turn. FOB_OK, FOB_LIMIT, FOB_NO_MEMORY. */
-fob_status_t fob_group_create(fob_core_t *self, fob_slice_t name, fob_slice_t pattern,
-                              bool temporary, fob_group_t **out) FOB_MUST_USE;
+/* A group that is to be made; the settings are the bus's defaults but for the patch. */
+typedef struct {
+    fob_slice_t name, pattern;
+    bool temporary;
+    fob_policy_patch_t patch;
+    uint64_t start; /* the lowest offset it gets; 0: the next that is given */
+} fob_birth_t;
+
+/* Makes a group, with its settings, by records of the open turn. FOB_OK, FOB_LIMIT,
+ * FOB_NO_MEMORY. */
+fob_status_t fob_group_create(fob_core_t *self, const fob_birth_t *birth,
+                              fob_group_t **out) FOB_MUST_USE;
+/* A sentence in the open turn's memory; empty where there is none. */
+fob_slice_t fob_sentence(fob_core_t *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Adds a record of the open turn, in which there is room, and applies it. FOB_OK, FOB_NO_MEMORY. */
+fob_status_t fob_core_record(fob_core_t *self, const uint8_t *bytes, size_t size) FOB_MUST_USE;
+/* GROUP_ADD, GROUP_RESET of which it is known now where it begins: `offset`, or head + 1. Answers
+ * as fob_core_step does. */
+fob_status_t fob_group_begin_at(fob_core_t *self, const fob_command_t *command,
+                                uint64_t offset) FOB_MUST_USE;
 /* Room for the end of a group, and for what its last worker gives back first; NULL: no memory. */
 uint8_t *fob_group_drop_reserve(fob_core_t *self);
 /* Ends a group that nobody works for, in the room reserved. */

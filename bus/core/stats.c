@@ -110,6 +110,8 @@ bool fob_core_group_stats(fob_core_t *self, fob_now_t now, size_t index, fob_gro
     *out = (fob_group_stats_t){.group = group->name,
                                .pattern = group->pattern,
                                .temporary = group->temporary,
+                               .policy = group->policy,
+                               .paused_ms = group->paused_ms,
                                .generation = group->generation,
                                .since_ms = group->since_ms,
                                .accepted = group->accepted,
@@ -118,6 +120,7 @@ bool fob_core_group_stats(fob_core_t *self, fob_now_t now, size_t index, fob_gro
                                .expired = group->expired,
                                .shed = group->shed,
                                .removed = group->removed,
+                               .bytes = group->bytes,
                                .ready = fob_group_ready(group),
                                .leased = fob_group_leased(group),
                                .delayed = fob_group_delayed(group),
@@ -126,6 +129,8 @@ bool fob_core_group_stats(fob_core_t *self, fob_now_t now, size_t index, fob_gro
                                .in_rate = fob_meter_rate(&group->in, now.mono_ns),
                                .out_rate = fob_meter_rate(&group->out, now.mono_ns),
                                .floor = fob_group_floor(group)};
+    memcpy(out->shed_by, group->shed_by, sizeof group->shed_by);
+    memcpy(out->removed_by, group->removed_by, sizeof group->removed_by);
     for (uint32_t i = 0; i < group->member_count; i++)
         out->busy += self->members.slab[group->members[i]].held.count > 0;
     out->oldest_age_ms = out->ready + out->leased + out->delayed ? oldest_age(self, group) : -1;

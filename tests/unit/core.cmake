@@ -26,3 +26,11 @@ target_link_libraries(core_speed PRIVATE fob_core)
 # Its allocations are counted, and refused.
 fob_test(NAME core_memory LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_memory.c
     LIBRARIES fob_core -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
+
+
+# What an operator does to groups, and what is said of them.
+foreach(topic policy groups)
+    fob_test(NAME core_${topic} LABEL unit
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
+        LIBRARIES fob_core)
+endforeach()

@@ -1,0 +1,20 @@
+/* group_admin: what an operator changes of a group that is there: its settings, where it stands,
+ * what it holds. Each change is a record; all of it is live. One thread. */
+#ifndef FOB_CORE_GROUP_ADMIN_H
+#define FOB_CORE_GROUP_ADMIN_H
+
+#include "bus/core/state.h"
+
+/* Where a group may begin that is to begin at `offset`: what the journal has no more cannot be had.
+ * 0: not at such an offset, which lies beyond the next. */
+uint64_t fob_group_place(const fob_core_t *self, const fob_command_t *command, uint64_t offset);
+/* FOB_INVALID, with the sentence for such an offset. */
+fob_status_t fob_group_beyond(fob_core_t *self, uint64_t offset, fob_slice_t *text);
+/* Whether a patch is within the bounds: FOB_OK, or FOB_INVALID with a sentence that names the
+ * setting and its bounds. */
+fob_status_t fob_group_judge(fob_core_t *self, const fob_policy_patch_t *patch, fob_slice_t *text);
+/* The patch, as a record of the open turn. FOB_OK, FOB_INVALID with a sentence, FOB_NO_MEMORY. */
+fob_status_t fob_group_set(fob_core_t *self, fob_group_t *group, const fob_policy_patch_t *patch,
+                           fob_slice_t *text) FOB_MUST_USE;
+
+#endif
