@@ -58,6 +58,7 @@ void fob_core_destroy(fob_core_t **self_p) {
     free(self->dirty);
     fob_waits_free(&self->waits);
     fob_refusals_free(&self->refusals);
+    fob_inquiries_free(self);
     free(self->match);
     free(self->items);
     fob_buf_free(&self->rows);
@@ -144,13 +145,14 @@ fob_status_t fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t 
     case FOB_CMD_SETTLE:
         return fob_settle(self, command);
     case FOB_CMD_LOST:
+        fob_inquiries_lost(self, command->conn);
         return fob_lost(self, command);
     case FOB_CMD_GROUP_ADD:
     case FOB_CMD_GROUP_REMOVE:
     case FOB_CMD_GROUP_SET:
     case FOB_CMD_GROUP_RESET:
     case FOB_CMD_GROUP_PURGE:
-        return fob_admin(self, command);
+        return fob_seek_wanted(command) ? fob_seek(self, command) : fob_admin(self, command);
     case FOB_CMD_DEAD_LIST:
     case FOB_CMD_DEAD_SHOW:
     case FOB_CMD_DEAD_REDRIVE:
@@ -193,7 +195,9 @@ void fob_core_wait(fob_core_t *self, uint64_t position) {
 
 /* --- pages --- */
 
-static void wake_blocked(fob_core_t *self) {
+/* The answer to a NEED is whole. */
+static void wake_blocked(fob_core_t *self, uint64_t asked) {
+    fob_inquiries_page(self, asked);
     for (fob_group_t *group; (group = fob_waits_unblock(&self->waits)) != NULL;)
         fob_core_wake(self, group);
 }
@@ -236,14 +240,14 @@ fob_status_t fob_page(fob_core_t *self, const fob_command_t *command) {
     fob_cache_page(&self->cache, command->page.asked, sheet, command->page.first_offset,
                    command->page.count, command->page.last);
     if (command->page.last)
-        wake_blocked(self);
+        wake_blocked(self, command->page.asked);
     return FOB_OK;
 }
 
 fob_status_t fob_page_absent(fob_core_t *self, const fob_command_t *command) {
     uint64_t count = command->absent.count ? command->absent.count : 1;
     fob_cache_page(&self->cache, command->absent.asked, NULL, command->absent.offset, count, true);
-    wake_blocked(self);
+    wake_blocked(self, command->absent.asked);
     return FOB_OK;
 }
 
@@ -289,7 +293,6 @@ static void end_resume(fob_core_t *self) {
 
 static void hand_out(fob_core_t *self) {
     size_t count = self->dirty_count, done = 0;
-    self->again = false;
     self->take_bytes = 0;
     while (done < count && self->take_bytes < TAKE_BYTES) {
         fob_group_t *group = self->dirty[done++];
@@ -311,6 +314,8 @@ fob_turn_t *fob_core_take(fob_core_t *self, fob_now_t now) {
         end_resume(self);
     while (next_due(self) <= now.mono_ns)
         fall_due(self, fob_waits_first(&self->waits));
+    self->again = false;
+    fob_inquiries_run(self);
     if (self->dirty_count)
         hand_out(self);
     self->cache.takes++;

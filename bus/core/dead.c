@@ -12,6 +12,7 @@ void fob_deads_free(fob_deads_t *self) {
     fob_map64_free(&self->by_offset);
     free(self->order);
     free(self->sorted);
+    free(self->unknown);
     fob_lows_free(&self->lows);
     *self = (fob_deads_t){0};
 }
@@ -98,11 +99,25 @@ static bool reserve_sorted(fob_deads_t *self, size_t more) {
     return true;
 }
 
+static bool reserve_unknown(fob_deads_t *self, size_t want) {
+    if (want <= self->unknown_capacity)
+        return true;
+    size_t capacity = self->unknown_capacity ? self->unknown_capacity : 16;
+    while (capacity < want)
+        capacity *= 2;
+    uint32_t *grown = realloc(self->unknown, capacity * sizeof *grown);
+    if (!grown)
+        return false;
+    self->unknown = grown;
+    self->unknown_capacity = (uint32_t)capacity;
+    return true;
+}
+
 bool fob_deads_reserve(fob_deads_t *self, size_t more) {
     return fob_map64_reserve(&self->by_offset, more) &&
            fob_lows_reserve(&self->lows, more, self->count, there, self) &&
            reserve_slab(self, (size_t)self->count + more) && reserve_order(self, more) &&
-           reserve_sorted(self, more);
+           reserve_sorted(self, more) && reserve_unknown(self, self->unknown_count + more);
 }
 
 /* --- letters --- */
@@ -126,8 +141,11 @@ void fob_deads_add(fob_deads_t *self, const fob_dead_t *dead) {
     self->places[index] = self->order_end;
     self->order[self->order_end++] = index;
     self->count++;
-    if (letter->offset == 0)
+    if (letter->offset == 0) {
+        assert(self->unknown_count < self->unknown_capacity);
+        self->unknown[self->unknown_count++] = index;
         return;
+    }
     fob_map64_put(&self->by_offset, letter->offset, index);
     fob_lows_push(&self->lows, (fob_low_t){.offset = letter->offset});
     assert(self->sorted_count + self->tail_count < self->sorted_capacity);
@@ -162,19 +180,47 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Events die in the order of offsets more or less, so what came since is nearly sorted; an offset
- * that was redriven and died again stands there twice. */
+static size_t unique(uint64_t *offsets, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || offsets[kept - 1] != offsets[i])
+            offsets[kept++] = offsets[i];
+    }
+    return kept;
+}
+
+/* Puts the sorted tail, which stands at `tail` too, into its places from behind: what lies below
+ * all of it is not touched. */
+static void merge(fob_deads_t *self, const uint64_t *tail) {
+    uint64_t *at = self->sorted;
+    size_t left = self->sorted_count, more = self->tail_count, to = left + more;
+    while (more > 0)
+        at[--to] = left > 0 && at[left - 1] > tail[more - 1] ? at[--left] : tail[--more];
+    size_t from = left ? left - 1 : 0;
+    size_t all = self->sorted_count + self->tail_count;
+    self->sorted_count = from + unique(at + from, all - from);
+    self->tail_count = 0;
+}
+
+/* Events die in the order of offsets more or less, so what came since belongs near the end; an
+ * offset that was redriven and died again stands there twice. */
 static void sort(fob_deads_t *self) {
+    size_t all = self->sorted_count + self->tail_count;
+    uint64_t *tail = self->sorted + self->sorted_count;
     if (self->tail_count == 0)
         return;
-    size_t all = self->sorted_count + self->tail_count, unique = 0;
-    qsort(self->sorted, all, sizeof *self->sorted, ascending);
-    for (size_t i = 0; i < all; i++) {
-        if (unique == 0 || self->sorted[unique - 1] != self->sorted[i])
-            self->sorted[unique++] = self->sorted[i];
+    qsort(tail, self->tail_count, sizeof *tail, ascending);
+    if (self->sorted_count == 0 || tail[0] > tail[-1]) {
+        self->sorted_count += unique(tail, self->tail_count);
+        self->tail_count = 0;
+    } else if (all + self->tail_count <= self->sorted_capacity) {
+        memcpy(self->sorted + all, tail, self->tail_count * sizeof *tail);
+        merge(self, self->sorted + all);
+    } else { /* no room to merge in */
+        qsort(self->sorted, all, sizeof *self->sorted, ascending);
+        self->sorted_count = unique(self->sorted, all);
+        self->tail_count = 0;
     }
-    self->sorted_count = unique;
-    self->tail_count = 0;
 }
 
 const fob_dead_t *fob_deads_above(fob_deads_t *self, uint64_t offset) {
@@ -195,10 +241,41 @@ const fob_dead_t *fob_deads_above(fob_deads_t *self, uint64_t offset) {
     return NULL;
 }
 
+/* Index in `unknown` of the first with a serial above. */
+static uint32_t unknown_above(const fob_deads_t *self, uint64_t serial) {
+    uint32_t low = 0, high = self->unknown_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (self->slab[self->unknown[middle]].serial <= serial)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+const fob_dead_t *fob_deads_step(fob_deads_t *self, uint64_t place) {
+    bool known = place < FOB_DEAD_UNKNOWN_PLACE;
+    const fob_dead_t *dead = known ? fob_deads_above(self, place) : NULL;
+    if (dead)
+        return dead;
+    uint32_t at = unknown_above(self, known ? 0 : place - FOB_DEAD_UNKNOWN_PLACE);
+    return at < self->unknown_count ? &self->slab[self->unknown[at]] : NULL;
+}
+
+static void remove_unknown(fob_deads_t *self, const fob_dead_t *dead) {
+    uint32_t at = unknown_above(self, dead->serial - 1);
+    self->unknown_count--;
+    memmove(self->unknown + at, self->unknown + at + 1,
+            (self->unknown_count - at) * sizeof *self->unknown);
+}
+
 void fob_deads_remove(fob_deads_t *self, const fob_dead_t *dead) {
     uint32_t index = (uint32_t)(dead - self->slab);
     if (dead->offset)
         fob_map64_remove(&self->by_offset, dead->offset);
+    else
+        remove_unknown(self, dead);
     self->order[self->places[index]] = NONE;
     self->places[index] = self->free;
     self->free = index + 1;

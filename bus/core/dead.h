@@ -35,6 +35,8 @@ typedef struct {
     size_t order_begin, order_end, order_capacity;
     uint64_t *sorted; /* offsets ascending, then those that came since; some may be gone */
     size_t sorted_count, tail_count, sorted_capacity;
+    uint32_t *unknown; /* indexes of those of unknown place, in the order they died */
+    uint32_t unknown_count, unknown_capacity;
     fob_lows_t lows;
 } fob_deads_t;
 
@@ -53,6 +55,15 @@ const fob_dead_t *fob_deads_oldest(fob_deads_t *self);
 /* The one with the lowest offset above `offset`; NULL: none. Those of unknown place are not met.
  * Costs no walk over all but for the first call after some were added. */
 const fob_dead_t *fob_deads_above(fob_deads_t *self, uint64_t offset);
+/* Where a letter stands among all: those of known place by their offset, and behind these the
+ * others by their serial. */
+#define FOB_DEAD_UNKNOWN_PLACE ((uint64_t)1 << 63)
+static inline uint64_t fob_dead_place(const fob_dead_t *dead) {
+    return dead->offset ? dead->offset : FOB_DEAD_UNKNOWN_PLACE + dead->serial;
+}
+/* The one with the lowest place above `place`, 0: the first; NULL: none. Costs as fob_deads_above.
+ */
+const fob_dead_t *fob_deads_step(fob_deads_t *self, uint64_t place);
 void fob_deads_remove(fob_deads_t *self, const fob_dead_t *dead);
 /* The lowest offset; UINT64_MAX: none. */
 uint64_t fob_deads_lowest(fob_deads_t *self);

@@ -25,6 +25,8 @@ typedef struct {
     uint32_t bucket;      /* of the writers to go on with */
 } fob_snapshot_t;
 
+typedef struct fob_inquiries fob_inquiries_t; /* inquiry.h */
+
 /* An event of a batch of which not all is good or new. */
 typedef struct {
     size_t at, size;
@@ -67,9 +69,10 @@ struct fob_core {
     int64_t resume_until; /* mono_ns; FOB_NEVER: over */
     uint64_t swept;       /* head when long gaps were last covered */
     fob_refusals_t refusals;
-    fob_buf_t rows, row_heads; /* scratch: encoded runs */
-    fob_item_t *items;         /* scratch: the events of such a batch */
-    uint32_t *match;           /* scratch: by topic of a sheet: match_id for no, + 1 for yes */
+    fob_inquiries_t *inquiries; /* operators' requests under way; NULL: there were none yet */
+    fob_buf_t rows, row_heads;  /* scratch: encoded runs */
+    fob_item_t *items;          /* scratch: the events of such a batch */
+    uint32_t *match;            /* scratch: by topic of a sheet: match_id for no, + 1 for yes */
     size_t match_capacity;
     uint32_t match_id;
     fob_snapshot_t snapshot; /* the checkpoint being written, or read */
@@ -121,6 +124,7 @@ fob_status_t fob_leave(fob_core_t *self, const fob_command_t *command) FOB_MUST_
 fob_status_t fob_lost(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_credit(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_settle(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+/* GROUP_...: what begins at a time comes here with the offset of that time: see inquiry.h. */
 fob_status_t fob_admin(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_page(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_page_absent(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;

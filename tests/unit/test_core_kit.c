@@ -51,6 +51,7 @@ static void effect_free(kit_effect_t *effect) {
         free(effect->events[i]);
     free(effect->events);
     free(effect->sizes);
+    fob_buf_free(&effect->value);
     free(effect->rows);
 }
 
@@ -173,6 +174,7 @@ static kit_effect_t copy_effect(const fob_effect_t *effect) {
     text_of(out.group, sizeof out.group, effect->group);
     text_of(out.text, sizeof out.text, effect->text);
     text_of(out.topic, sizeof out.topic, effect->topic);
+    fob_buf_put(&out.value, effect->value.data, effect->value.size);
     if (effect->kind == FOB_EFF_RECEIPT || effect->kind == FOB_EFF_LOST)
         copy_rows(&out, effect->runs);
     else if (effect->kind == FOB_EFF_JOINED || effect->kind == FOB_EFF_SETTLED)

@@ -23,6 +23,7 @@ typedef struct {
     uint64_t need_offset;
     uint8_t **events; /* DELIVER, STORED: their bytes */
     size_t *sizes;
+    fob_buf_t value; /* REPLY */
 } kit_effect_t;
 
 typedef struct {
