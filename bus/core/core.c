@@ -152,7 +152,7 @@ fob_status_t fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t 
     case FOB_CMD_GROUP_SET:
     case FOB_CMD_GROUP_RESET:
     case FOB_CMD_GROUP_PURGE:
-        return fob_seek_wanted(command) ? fob_seek(self, command) : fob_admin(self, command);
+        return fob_admin(self, command);
     case FOB_CMD_DEAD_LIST:
     case FOB_CMD_DEAD_SHOW:
     case FOB_CMD_DEAD_REDRIVE:

@@ -58,7 +58,7 @@ static bool refuse(fob_core_t *self, const fob_command_t *command, fob_status_t 
                              0);
 }
 
-fob_status_t fob_inquire(fob_core_t *self, const fob_command_t *command) {
+fob_status_t fob_dead_request(fob_core_t *self, const fob_command_t *command) {
     fob_group_t *group;
     fob_inquiry_t *inquiry;
     fob_status_t status = check(self, command, &group);

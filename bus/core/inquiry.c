@@ -52,6 +52,10 @@ static fob_inquiry_t *inquiry_new(const fob_command_t *command) {
     return self;
 }
 
+fob_status_t fob_inquire(fob_core_t *self, const fob_command_t *command) {
+    return of_dead(command) ? fob_dead_request(self, command) : fob_seek(self, command);
+}
+
 fob_status_t fob_inquiry_add(fob_core_t *self, const fob_command_t *command, fob_inquiry_t **out) {
     if (!self->inquiries)
         self->inquiries = calloc(1, sizeof *self->inquiries);

@@ -17,13 +17,10 @@
 
 /* --- for the core --- */
 
-/* A DEAD_... command. Statuses as of fob_core_step. */
+/* A DEAD_... command; or a GROUP_ADD or GROUP_RESET that gives a time and no offset: finds the
+ * first offset stored at or after it and goes on by fob_group_begin_at. Statuses as of
+ * fob_core_step. */
 fob_status_t fob_inquire(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
-
-/* A GROUP_ADD or GROUP_RESET that gives a time and no offset: finds the first offset stored at or
- * after it and then does the command with that one, by fob_admin. */
-bool fob_seek_wanted(const fob_command_t *command);
-fob_status_t fob_seek(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 
 /* Works on what does not wait; called by each take. Sets core->again where there is more to do. */
 void fob_inquiries_run(fob_core_t *self);
@@ -64,6 +61,10 @@ typedef enum {
     FOB_INQUIRY_WAITS, /* for a page */
     FOB_INQUIRY_MORE   /* to be gone on with in the next take; also where memory lacked */
 } fob_inquiry_state_t;
+
+/* Takes such a command in, or answers it with a refusal. Statuses as of fob_core_step. */
+fob_status_t fob_dead_request(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+fob_status_t fob_seek(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 
 /* Goes on with a request. At most `looks` letters or pages are looked at, and subtracted. */
 fob_inquiry_state_t fob_dead_request_run(fob_core_t *self, fob_inquiry_t *inquiry, uint32_t *looks);

@@ -2,11 +2,6 @@
  * found by halving, a page a step. */
 #include "bus/core/inquiry.h"
 
-bool fob_seek_wanted(const fob_command_t *command) {
-    return (command->kind == FOB_CMD_GROUP_ADD || command->kind == FOB_CMD_GROUP_RESET) &&
-           command->admin.offset == 0 && command->admin.time_ms != 0;
-}
-
 fob_status_t fob_seek(fob_core_t *self, const fob_command_t *command) {
     fob_inquiry_t *inquiry;
     fob_status_t status = fob_inquiry_add(self, command, &inquiry);
@@ -50,14 +45,6 @@ static void step_over(fob_inquiry_t *inquiry, uint64_t end) {
         go_below(inquiry);
 }
 
-/* Does the command itself. */
-static fob_inquiry_state_t finish(fob_core_t *self, fob_inquiry_t *inquiry) {
-    fob_command_t *command = &inquiry->command;
-    uint64_t lowest = command->admin.lowest ? command->admin.lowest : 1;
-    command->admin.offset = inquiry->best > lowest ? inquiry->best : lowest;
-    return fob_admin(self, command) == FOB_NO_MEMORY ? FOB_INQUIRY_MORE : FOB_INQUIRY_DONE;
-}
-
 fob_inquiry_state_t fob_seek_run(fob_core_t *self, fob_inquiry_t *inquiry, uint32_t *looks) {
     for (; inquiry->low < inquiry->high; --*looks) {
         fob_place_t place;
@@ -76,5 +63,6 @@ fob_inquiry_state_t fob_seek_run(fob_core_t *self, fob_inquiry_t *inquiry, uint3
         else
             narrow(inquiry, place.sheet);
     }
-    return finish(self, inquiry);
+    fob_status_t status = fob_group_begin_at(self, &inquiry->command, inquiry->best);
+    return status == FOB_NO_MEMORY ? FOB_INQUIRY_MORE : FOB_INQUIRY_DONE;
 }

@@ -124,7 +124,6 @@ fob_status_t fob_leave(fob_core_t *self, const fob_command_t *command) FOB_MUST_
 fob_status_t fob_lost(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_credit(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_settle(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
-/* GROUP_...: what begins at a time comes here with the offset of that time: see inquiry.h. */
 fob_status_t fob_admin(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_page(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_page_absent(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
