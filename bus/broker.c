@@ -2,7 +2,7 @@
 
 #include "bus/clerk.h"
 #include "bus/clock.h"
-#include "bus/figures.h"
+#include "bus/desk.h"
 #include "bus/joins.h"
 #include "bus/jump.h"
 #include "bus/pace.h"
@@ -26,24 +26,32 @@ struct fob_broker {
     fob_router_t *router;
     fob_peers_t *peers;
     fob_joins_t *joins;
-    fob_buf_t header, value;
+    fob_desk_t desk;
+    fob_buf_t header;
     fob_now_t now; /* of this round */
-    int64_t started_ns;
-    size_t read;  /* messages since the beats were looked at last */
-    bool drained; /* the socket was read until it was empty */
+    size_t read;   /* messages since the beats were looked at last */
+    bool drained;  /* the socket was read until it was empty */
     bool failed;
-    uint64_t dropped_casts, dropped_unread;
     int64_t retry_ns;  /* when what waits for slow clients is tried again */
     fob_pace_t unread; /* lines about clients that did not read */
     fob_jump_t jump;
 };
+
+static void open_desk(fob_broker_t *self) {
+    self->ledger = self->options.ledger;
+    self->desk = (fob_desk_t){.peers = self->peers,
+                              .ledger = self->ledger,
+                              .traffic = self->options.traffic,
+                              .broadcast = self->options.broadcast,
+                              .house = &self->options.house,
+                              .started_ns = fob_clock_now().mono_ns};
+}
 
 fob_broker_t *fob_broker_new(const fob_broker_options_t *options) {
     fob_broker_t *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
     self->options = *options;
-    self->started_ns = fob_clock_now().mono_ns;
     fob_peers_config_t config = {options->house.shard, options->max_connections,
                                  (int64_t)options->house.heartbeat_ms * FOB_MS};
     self->peers = fob_peers_new(&config);
@@ -52,7 +60,7 @@ fob_broker_t *fob_broker_new(const fob_broker_options_t *options) {
     if (!self->router)
         fob_broker_destroy(&self);
     else
-        self->ledger = options->ledger;
+        open_desk(self);
     return self;
 }
 
@@ -74,7 +82,7 @@ void fob_broker_destroy(fob_broker_t **self_p) {
     fob_peers_destroy(&self->peers);
     fob_joins_destroy(&self->joins);
     fob_buf_free(&self->header);
-    fob_buf_free(&self->value);
+    fob_buf_free(&self->desk.value);
     free(self);
     *self_p = NULL;
 }
@@ -129,7 +137,7 @@ static void on_gone(void *arg, uint64_t conn) {
 
 static void say_unread(fob_broker_t *self) {
     char line[160];
-    self->dropped_unread++;
+    self->desk.dropped_unread++;
     if (fob_pace(&self->unread, self->now.mono_ns,
                  "a client did not read what it asked for: its connection was given up", line,
                  sizeof line))
@@ -207,7 +215,7 @@ static void cast(fob_broker_t *self, const fob_effect_t *effect) {
         fob_letter_cast(&self->header, house->shard, house->epoch,
                         self->options.source ^ effect->born, effect, &body) != FOB_OK ||
         !cast_frames(self, body, &header, &events)) {
-        self->dropped_casts += effect->spans[0].count;
+        self->desk.dropped_casts += effect->spans[0].count;
         return;
     }
     fob_hand_over(&to->token);
@@ -215,7 +223,7 @@ static void cast(fob_broker_t *self, const fob_effect_t *effect) {
     if (zmq_msg_send(&header, self->options.casts, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
         zmq_msg_send(&events, self->options.casts, ZMQ_DONTWAIT) < 0) {
         atomic_fetch_sub(&to->waiting, size);
-        self->dropped_casts += effect->spans[0].count;
+        self->desk.dropped_casts += effect->spans[0].count;
     }
     zmq_msg_close(&header);
     zmq_msg_close(&events);
@@ -234,66 +242,18 @@ static void perform_all(fob_broker_t *self) {
 
 /* --- questions --- */
 
-static uint64_t failed_handshakes(fob_broker_t *self, fob_traffic_t *traffic) {
-    (void)self;
-    fob_traffic_stats_t stats;
-    fob_traffic_stats(traffic, &stats);
-    return stats.failed;
-}
-
-static void gather(fob_broker_t *self, fob_figures_t *out) {
-    fob_broadcast_t *broadcast = self->options.broadcast;
-    fob_peers_stats_t peers;
-    fob_core_stats_t core;
-    fob_journal_stats_t journal;
-    fob_peers_stats(self->peers, &peers);
-    fob_core_stats(fob_ledger_core(self->ledger), &core);
-    fob_ledger_journal(self->ledger, &journal);
-    *out = (fob_figures_t){.level = self->options.house.level,
-                           .epoch = self->options.house.epoch,
-                           .shards = 1,
-                           .uptime_ms = (uint64_t)((self->now.mono_ns - self->started_ns) / FOB_MS),
-                           .journal_bytes = journal.bytes,
-                           .rss_bytes = fob_figures_rss(),
-                           .connections = peers.connections,
-                           .publishers = peers.roles[FOB_ROLE_PUBLISHER],
-                           .subscribers = peers.roles[FOB_ROLE_SUBSCRIBER],
-                           .workers = peers.roles[FOB_ROLE_WORKER],
-                           .events_in = core.events_in,
-                           .busy = core.busy,
-                           .malformed = peers.malformed + atomic_load(&broadcast->malformed) +
-                                        failed_handshakes(self, self->options.traffic) +
-                                        failed_handshakes(self, broadcast->xsub_traffic) +
-                                        failed_handshakes(self, broadcast->xpub_traffic),
-                           .dropped_broadcast = self->dropped_casts,
-                           .dropped_unread = self->dropped_unread};
-}
-
-static void question(fob_broker_t *self, uint64_t conn, const fob_wire_t *msg) {
-    char text[FOB_NAME_MAX + 64] = "";
-    fob_status_t code = FOB_OK;
-    fob_buf_clear(&self->value);
-    if (msg->verb == FOB_VERB_STATS) {
-        fob_figures_t figures;
-        gather(self, &figures);
-        fob_figures_stats(&self->value, &figures, self->ledger, self->now);
-    } else if (fob_figures_groups(&self->value, self->ledger, self->now, msg->group) == 0 &&
-               msg->group.size) {
-        code = FOB_NO_GROUP;
-        snprintf(text, sizeof text, "there is no group %.*s: \"fob group ls\" lists them",
-                 (int)msg->group.size, (const char *)msg->group.data);
-    }
+/* Sends the answer to a question, or what it lacks. */
+static void answer(fob_broker_t *self, uint64_t conn, const fob_wire_t *msg, fob_status_t status,
+                   const char *text) {
     fob_body_t body = {0};
-    if (!self->value.failed)
-        body.blob = fob_blob_copy(fob_buf_slice(&self->value));
-    body.size = self->value.size;
-    if (body.blob && fob_letter_reply(&self->header, &self->options.house, msg->req, code,
-                                      code == FOB_OK ? NULL : text) == FOB_OK) {
+    if (status == FOB_AGAIN)
+        status = fob_desk_answer(&self->desk, self->now, msg, &self->header, &body);
+    else
+        status = fob_desk_refuse(&self->options.house, msg, status, text, &self->header, &body);
+    if (status == FOB_OK)
         tell(self, conn, body);
-        return;
-    }
-    fob_blob_unref(&body.blob);
-    forget(self, conn); /* out of memory: it must not wait for an answer that does not come */
+    else
+        forget(self, conn); /* out of memory: it must not wait for an answer that does not come */
 }
 
 /* --- messages --- */
@@ -327,15 +287,15 @@ static void note_joins(fob_broker_t *self, const fob_command_t *command) {
 static void command(fob_broker_t *self, uint64_t conn, const fob_wire_t *msg,
                     const fob_mail_t *mail) {
     fob_command_t order;
-    const char *problem = "the message is malformed inside";
-    fob_status_t status = fob_clerk_command(msg, conn, fob_peers_session(self->peers, conn),
-                                            mail->body, &order, &problem);
-    if (status == FOB_AGAIN) {
-        question(self, conn, msg);
+    char problem[512] = "its runs or its body are malformed";
+    fob_clerk_t clerk = {conn, fob_peers_session(self->peers, conn), self->options.max_disk};
+    fob_status_t status =
+        fob_clerk_command(&clerk, msg, mail->body, &order, problem, sizeof problem);
+    if (status == FOB_AGAIN || status == FOB_INVALID) {
+        answer(self, conn, msg, status, problem);
         return;
     }
     if (status == FOB_OK) {
-        problem = "its runs or its body are malformed";
         note_joins(self, &order);
         status = fob_ledger_step(self->ledger, self->now, &order);
     }

@@ -21,8 +21,9 @@ typedef struct {
     fob_ledger_t *ledger;
     fob_house_t house;
     uint32_t max_connections;
-    uint64_t source; /* random: of this run's stored broadcasts */
-    fob_log_fn *log; /* may be NULL */
+    uint64_t max_disk; /* bytes: what a group's max_bytes may be a share of */
+    uint64_t source;   /* random: of this run's stored broadcasts */
+    fob_log_fn *log;   /* may be NULL */
     void *log_arg;
     /* Told once, when it has to stop by itself: DISK_FAILED, NO_MEMORY. On the actor's thread. */
     void (*failed)(void *arg, fob_status_t status, const char *text);

@@ -21,6 +21,7 @@ struct fob_bus {
     void *zmq;
     fob_ports_t ports;
     fob_ledger_t *ledger; /* until the broker has it */
+    uint64_t max_disk;
     void *casts_in, *casts_out;
     fob_broadcast_t broadcast;
     fob_broker_t *broker;
@@ -78,6 +79,9 @@ static fob_status_t open_ledger(fob_bus_t *self, char *text, size_t size) {
         return fob_ledger_status(error.code);
     }
     fob_status_t status = FOB_OK;
+    fob_journal_stats_t stats;
+    journal->ops->stats(journal, &stats);
+    self->max_disk = stats.max_bytes;
     self->ledger = fob_ledger_new(journal, &settings->core, fob_clock_now(), settings->file.log,
                                   settings->file.log_arg, &status, text, size);
     return status;
@@ -192,6 +196,7 @@ static bool start_broker(fob_bus_t *self) {
                                     .broadcast = &self->broadcast,
                                     .ledger = self->ledger,
                                     .max_connections = self->settings.max_connections,
+                                    .max_disk = self->max_disk,
                                     .log = self->settings.file.log,
                                     .log_arg = self->settings.file.log_arg,
                                     .failed = on_failed,

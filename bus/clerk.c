@@ -1,21 +1,42 @@
 #include "bus/clerk.h"
 
-static fob_status_t publish(const fob_wire_t *msg, const uint8_t *session, fob_blob_t *body,
-                            fob_command_t *out, const char **problem) {
+#include "bus/core/history.h"
+#include "bus/forms.h"
+
+#include <stdio.h>
+
+#define LEASE_MAX UINT64_C(31536000000) /* ms: a year, as of a group's lease */
+
+static fob_status_t needs_session(const char *verb, char *text, size_t size) {
+    snprintf(text, size, "%s needs a session: give 16 random bytes in HELLO", verb);
+    return FOB_PROTOCOL;
+}
+
+/* What is for people's eyes is cut where it is too long, not within a character. */
+static fob_slice_t cut(fob_slice_t text) {
+    if (text.size <= FOB_NOTE_MAX)
+        return text;
+    size_t size = FOB_NOTE_MAX;
+    while (size > FOB_NOTE_MAX - 4 && (text.data[size] & 0xc0) == 0x80)
+        size--;
+    return fob_slice(text.data, size);
+}
+
+static fob_status_t publish(const fob_clerk_t *self, const fob_wire_t *msg, fob_blob_t *body,
+                            fob_command_t *out, char *text, size_t size) {
     out->kind = FOB_CMD_PUBLISH;
-    out->publish.session = session;
+    out->publish.session = self->session;
     out->publish.first = msg->first;
     out->publish.low = msg->low;
     out->publish.body = body;
     out->publish.refuse = FOB_OK;
-    *problem = "PUBLISH needs a session: give 16 random bytes in HELLO";
-    return session ? FOB_OK : FOB_PROTOCOL;
+    return self->session ? FOB_OK : needs_session("PUBLISH", text, size);
 }
 
-static fob_status_t join(const fob_wire_t *msg, const uint8_t *session, fob_command_t *out,
-                         const char **problem) {
+static fob_status_t join(const fob_clerk_t *self, const fob_wire_t *msg, fob_command_t *out,
+                         char *text, size_t size) {
     out->kind = FOB_CMD_JOIN;
-    out->join.session = session;
+    out->join.session = self->session;
     out->join.group = msg->group;
     out->join.pattern = msg->pattern;
     out->join.create = msg->create;
@@ -23,8 +44,9 @@ static fob_status_t join(const fob_wire_t *msg, const uint8_t *session, fob_comm
     out->join.credit = msg->credit;
     out->join.jobs = msg->jobs ? msg->jobs : 1;
     out->join.claims = msg->runs;
-    *problem = "JOIN needs a session: give 16 random bytes in HELLO";
-    return session ? FOB_OK : FOB_PROTOCOL;
+    out->join.worker = cut(msg->worker);
+    out->join.lease_ms = msg->lease < LEASE_MAX ? msg->lease : LEASE_MAX;
+    return self->session ? FOB_OK : needs_session("JOIN", text, size);
 }
 
 static fob_status_t settle(const fob_wire_t *msg, fob_command_t *out) {
@@ -33,25 +55,55 @@ static fob_status_t settle(const fob_wire_t *msg, fob_command_t *out) {
     out->settle.seq = msg->seq;
     out->settle.credit = msg->credit;
     out->settle.runs = msg->runs;
+    out->settle.text = cut(msg->text);
     return FOB_OK;
 }
 
-static fob_status_t admin(fob_command_kind_t kind, const fob_wire_t *msg, fob_command_t *out) {
+static fob_status_t malformed(const char *field, char *text, size_t size) {
+    snprintf(text, size, "%s is no map with names as keys", field);
+    return FOB_PROTOCOL;
+}
+
+static fob_status_t admin(const fob_clerk_t *self, fob_command_kind_t kind, const fob_wire_t *msg,
+                          fob_command_t *out, char *text, size_t size) {
     out->kind = kind;
     out->admin.req = msg->req;
     out->admin.group = msg->group;
     out->admin.pattern = msg->pattern;
-    return FOB_OK;
+    out->admin.offset = msg->offset;
+    out->admin.time_ms = (int64_t)msg->time;
+    if (msg->time > INT64_MAX) {
+        snprintf(text, size, "time must be Unix ms, up to 2^63 - 1");
+        return FOB_INVALID;
+    }
+    fob_status_t status =
+        fob_form_settings(msg->settings, self->max_disk, &out->admin.patch, text, size);
+    return status == FOB_PROTOCOL ? malformed("settings", text, size) : status;
 }
 
-fob_status_t fob_clerk_command(const fob_wire_t *msg, uint64_t conn, const uint8_t *session,
-                               fob_blob_t *body, fob_command_t *out, const char **problem) {
-    *out = (fob_command_t){.conn = conn};
+static fob_status_t dead(fob_command_kind_t kind, const fob_wire_t *msg, fob_command_t *out,
+                         char *text, size_t size) {
+    out->kind = kind;
+    out->dead.req = msg->req;
+    out->dead.group = msg->group;
+    out->dead.from = msg->from;
+    out->dead.upto = msg->upto;
+    out->dead.limit = msg->limit < UINT32_MAX ? (uint32_t)msg->limit : UINT32_MAX;
+    out->dead.dry = msg->dry;
+    fob_status_t status = fob_form_filter(msg->filter, &out->dead.filter, text, size);
+    if (kind == FOB_CMD_DEAD_SHOW)
+        out->dead.filter = (fob_dead_filter_t){.offset = msg->offset};
+    return status == FOB_PROTOCOL ? malformed("filter", text, size) : status;
+}
+
+fob_status_t fob_clerk_command(const fob_clerk_t *self, const fob_wire_t *msg, fob_blob_t *body,
+                               fob_command_t *out, char *text, size_t size) {
+    *out = (fob_command_t){.conn = self->conn};
     switch (msg->verb) {
     case FOB_VERB_PUBLISH:
-        return publish(msg, session, body, out, problem);
+        return publish(self, msg, body, out, text, size);
     case FOB_VERB_JOIN:
-        return join(msg, session, out, problem);
+        return join(self, msg, out, text, size);
     case FOB_VERB_LEAVE:
         out->kind = FOB_CMD_LEAVE;
         out->leave.group = msg->group;
@@ -64,14 +116,28 @@ fob_status_t fob_clerk_command(const fob_wire_t *msg, uint64_t conn, const uint8
     case FOB_VERB_SETTLE:
         return settle(msg, out);
     case FOB_VERB_GROUP_ADD:
-        return admin(FOB_CMD_GROUP_ADD, msg, out);
+        return admin(self, FOB_CMD_GROUP_ADD, msg, out, text, size);
     case FOB_VERB_GROUP_REMOVE:
-        return admin(FOB_CMD_GROUP_REMOVE, msg, out);
+        return admin(self, FOB_CMD_GROUP_REMOVE, msg, out, text, size);
+    case FOB_VERB_GROUP_SET:
+        return admin(self, FOB_CMD_GROUP_SET, msg, out, text, size);
+    case FOB_VERB_GROUP_RESET:
+        return admin(self, FOB_CMD_GROUP_RESET, msg, out, text, size);
+    case FOB_VERB_GROUP_PURGE:
+        return admin(self, FOB_CMD_GROUP_PURGE, msg, out, text, size);
+    case FOB_VERB_DEAD_LIST:
+        return dead(FOB_CMD_DEAD_LIST, msg, out, text, size);
+    case FOB_VERB_DEAD_SHOW:
+        return dead(FOB_CMD_DEAD_SHOW, msg, out, text, size);
+    case FOB_VERB_DEAD_REDRIVE:
+        return dead(FOB_CMD_DEAD_REDRIVE, msg, out, text, size);
+    case FOB_VERB_DEAD_PURGE:
+        return dead(FOB_CMD_DEAD_PURGE, msg, out, text, size);
     case FOB_VERB_STATS:
     case FOB_VERB_GROUP_LIST:
         return FOB_AGAIN;
     default:
-        *problem = "this verb is only sent by the bus";
+        snprintf(text, size, "this verb is only sent by the bus");
         return FOB_PROTOCOL;
     }
 }

@@ -4,11 +4,18 @@
 
 #include "bus/core/core.h"
 
+/* Who says it, and what the words may rest on. */
+typedef struct {
+    uint64_t conn;
+    const uint8_t *session; /* of its HELLO; may be NULL */
+    uint64_t max_disk;      /* bytes: what max_bytes may be a share of */
+} fob_clerk_t;
+
 /* Fills `out` from a well-formed message of a connection that said HELLO; everything in it is
- * borrowed. `session` may be NULL. FOB_OK; FOB_PROTOCOL: the message cannot be carried out,
- * `*problem` says why; FOB_AGAIN: not a command for the core (STATS, GROUP_LIST). */
-fob_status_t fob_clerk_command(const fob_wire_t *msg, uint64_t conn, const uint8_t *session,
-                               fob_blob_t *body, fob_command_t *out,
-                               const char **problem) FOB_MUST_USE;
+ * borrowed. FOB_OK; FOB_PROTOCOL: the message cannot be carried out; FOB_INVALID: a question that
+ * asks for something that there is not (it has a `req`, and is to be answered by a REPLY): `text`
+ * says why; FOB_AGAIN: not a command for the core (STATS, GROUP_LIST). */
+fob_status_t fob_clerk_command(const fob_clerk_t *self, const fob_wire_t *msg, fob_blob_t *body,
+                               fob_command_t *out, char *text, size_t size) FOB_MUST_USE;
 
 #endif

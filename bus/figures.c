@@ -1,5 +1,7 @@
 #include "bus/figures.h"
 
+#include "bus/core/record.h"
+
 #include <stdio.h>
 #include <unistd.h>
 
@@ -42,7 +44,7 @@ static void put_dropped(fob_buf_t *out, const fob_figures_t *bus) {
 }
 
 static void put_bus(fob_buf_t *out, const fob_figures_t *bus) {
-    fob_pack_map(out, 15);
+    fob_pack_map(out, 17);
     put_text(out, "version", fob_slice_str(FOB_VERSION_STRING));
     put_text(out, "level", fob_slice_str(bus->level));
     put_uint(out, "epoch", bus->epoch);
@@ -58,9 +60,32 @@ static void put_bus(fob_buf_t *out, const fob_figures_t *bus) {
     put_uint(out, "busy", bus->busy);
     put_uint(out, "malformed", bus->malformed);
     put_dropped(out, bus);
+    put_uint(out, "ids", bus->ids);
+    put_known(out, "dedup_span_ms", bus->dedup_span_ms);
 }
 
 /* --- groups --- */
+
+/* Counts by their names; those of zero are left out. */
+static void put_counts(fob_buf_t *out, const char *name, const uint64_t *counts, size_t count,
+                       const char *(*name_of)(size_t index)) {
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++)
+        used += counts[i] > 0;
+    fob_pack_cstr(out, name);
+    fob_pack_map(out, used);
+    for (size_t i = 0; i < count; i++)
+        if (counts[i] > 0)
+            put_uint(out, name_of(i), counts[i]);
+}
+
+static const char *shed_name(size_t index) {
+    return fob_overflow_name(index);
+}
+
+static const char *removal_name(size_t index) {
+    return fob_removal_name((unsigned)index);
+}
 
 static void put_books(fob_buf_t *out, const fob_group_stats_t *group) {
     put_uint(out, "accepted", group->accepted);
@@ -68,26 +93,41 @@ static void put_books(fob_buf_t *out, const fob_group_stats_t *group) {
     put_uint(out, "dead", group->dead);
     put_uint(out, "expired", group->expired);
     put_uint(out, "shed", group->shed);
-    fob_pack_cstr(out, "shed_by");
-    fob_pack_map(out, 0);
+    put_counts(out, "shed_by", group->shed_by, sizeof group->shed_by / sizeof group->shed_by[0],
+               shed_name);
     put_uint(out, "removed", group->removed);
     put_uint(out, "ready", group->ready);
     put_uint(out, "leased", group->leased);
     put_uint(out, "delayed", group->delayed);
 }
 
-/* How long the backlog lasts at the pace of the last seconds; negative: unknown. */
+/* How long the backlog lasts at the rate at which it went out lately; negative: unknown. */
 static double drain_seconds(const fob_group_stats_t *group) {
     uint64_t depth = group->ready + group->leased + group->delayed;
     if (depth == 0)
         return 0;
-    if (group->in_rate < 0 || group->out_rate <= group->in_rate)
-        return -1;
-    return (double)depth / (group->out_rate - group->in_rate);
+    return group->out_rate > 0 ? (double)depth / group->out_rate : -1;
+}
+
+static void put_setting(fob_buf_t *out, unsigned number, uint64_t value) {
+    fob_pack_cstr(out, fob_policy_name(number));
+    if (fob_policy_kind(number) == FOB_POLICY_OVERFLOW_KIND)
+        fob_pack_cstr(out, fob_overflow_name(value));
+    else if (fob_policy_kind(number) == FOB_POLICY_FLAG_KIND)
+        fob_pack_bool(out, value != 0);
+    else
+        fob_pack_uint(out, value);
+}
+
+static void put_settings(fob_buf_t *out, const fob_policy_t *policy) {
+    fob_pack_cstr(out, "settings");
+    fob_pack_map(out, FOB_POLICY_SETTINGS);
+    for (unsigned number = 1; number < FOB_POLICY_END; number++)
+        put_setting(out, number, fob_policy_get(policy, number));
 }
 
 static void put_group(fob_buf_t *out, const fob_group_stats_t *group, const fob_ledger_t *ledger) {
-    fob_pack_map(out, 25);
+    fob_pack_map(out, 29);
     put_text(out, "group", group->group);
     put_text(out, "pattern", group->pattern);
     put_text(out, "state", fob_slice_str(group->state));
@@ -103,8 +143,13 @@ static void put_group(fob_buf_t *out, const fob_group_stats_t *group, const fob_
     put_rate(out, "out_rate", group->out_rate);
     put_known(out, "oldest_age_ms", group->oldest_age_ms);
     put_rate(out, "drain_seconds", drain_seconds(group));
-    put_known(out, "limit", -1);
+    put_uint(out, "limit", group->policy.max_depth);
     put_uint(out, "pinned_bytes", fob_ledger_pinned(ledger, group->floor));
+    put_counts(out, "removed_by", group->removed_by, FOB_REMOVALS, removal_name);
+    put_uint(out, "bytes", group->bytes);
+    fob_pack_cstr(out, "temporary");
+    fob_pack_bool(out, group->temporary);
+    put_settings(out, &group->policy);
 }
 
 size_t fob_figures_groups(fob_buf_t *out, fob_ledger_t *ledger, fob_now_t now, fob_slice_t only) {

@@ -11,6 +11,8 @@ typedef struct {
     int64_t rss_bytes;
     uint64_t connections, publishers, subscribers, workers;
     uint64_t events_in, busy, malformed;
+    uint64_t ids;               /* remembered */
+    int64_t dedup_span_ms;      /* how far back they reach */
     uint64_t dropped_broadcast; /* events that the broadcast did not get, as it was behind */
     uint64_t dropped_unread; /* messages to clients that did not read, and were given up for it */
 } fob_figures_t;

@@ -246,10 +246,22 @@ static fob_status_t publish(fob_ledger_t *self, fob_now_t now, const fob_command
     return status;
 }
 
+/* A group may begin in the past: how far back there is something is the journal's to say. */
+static fob_status_t begin_group(fob_ledger_t *self, fob_now_t now, const fob_command_t *command) {
+    fob_command_t order = *command;
+    fob_journal_stats_t stats;
+    ops(self)->stats(self->journal, &stats);
+    order.admin.lowest = stats.first_offset ? stats.first_offset : fob_core_head(self->core) + 1;
+    return fob_core_step(self->core, now, &order);
+}
+
 fob_status_t fob_ledger_step(fob_ledger_t *self, fob_now_t now, const fob_command_t *command) {
     self->stepped = true;
-    return command->kind == FOB_CMD_PUBLISH ? publish(self, now, command)
-                                            : fob_core_step(self->core, now, command);
+    if (command->kind == FOB_CMD_PUBLISH)
+        return publish(self, now, command);
+    if (command->kind == FOB_CMD_GROUP_ADD || command->kind == FOB_CMD_GROUP_RESET)
+        return begin_group(self, now, command);
+    return fob_core_step(self->core, now, command);
 }
 
 static bool entry_room(fob_ledger_t *self, size_t count) {

@@ -83,10 +83,10 @@ static fob_status_t deliver(fob_buf_t *header, uint32_t shard, const fob_effect_
 
 /* --- the other effects --- */
 
-static fob_status_t nil_body(fob_body_t *body) {
+static fob_status_t value_body(fob_slice_t value, fob_body_t *body) {
     static const uint8_t nil = 0xc0;
-    body->blob = fob_blob_copy(fob_slice(&nil, 1));
-    body->size = 1;
+    body->blob = fob_blob_copy(value.size ? value : fob_slice(&nil, 1));
+    body->size = value.size ? value.size : 1;
     return body->blob ? FOB_OK : FOB_NO_MEMORY;
 }
 
@@ -99,6 +99,8 @@ static void joined(fob_wire_t *msg, const fob_effect_t *effect) {
     if (effect->pattern.size)
         FOB_SET(msg, pattern, effect->pattern);
     FOB_SET(msg, created, effect->created);
+    if (effect->lease_ms)
+        FOB_SET(msg, lease, effect->lease_ms);
     if (effect->refused.size)
         FOB_SET(msg, refused, effect->refused);
 }
@@ -142,10 +144,12 @@ fob_status_t fob_letter_effect(fob_buf_t *header, uint32_t shard, const fob_effe
         msg.verb = FOB_VERB_LOST;
         FOB_SET(&msg, group, effect->group);
         FOB_SET(&msg, runs, effect->runs);
+        if (effect->text.size)
+            FOB_SET(&msg, text, effect->text);
         break;
     case FOB_EFF_REPLY:
         reply(&msg, effect);
-        status = nil_body(body);
+        status = value_body(effect->value, body);
         break;
     default:
         assert(!"an effect that is no letter");

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DURATION_MAX ((int64_t)100 * 365 * 86400000)
+#define DURATION_MAX ((int64_t)36525 * 86400000) /* a hundred years */
 
 static const struct {
     const char *name;

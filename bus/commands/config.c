@@ -1,6 +1,7 @@
 #include "bus/commands/config.h"
 
 #include "bus/settings.h"
+#include "proto/amount.h"
 #include "proto/cli/options.h"
 #include "proto/topic.h"
 
@@ -47,25 +48,6 @@ static const setting_t keys[] = {
 
 /* --- values --- */
 
-bool fob_bytes_parse(const char *text, uint64_t *bytes) {
-    static const struct {
-        const char *name;
-        unsigned shift;
-    } units[] = {{"", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
-    char *end;
-    if (!isdigit((unsigned char)text[0]))
-        return false;
-    errno = 0;
-    uint64_t value = strtoull(text, &end, 10);
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (strcmp(end, units[i].name) != 0)
-            continue;
-        *bytes = value << units[i].shift;
-        return errno == 0 && value > 0 && *bytes >> units[i].shift == value;
-    }
-    return false;
-}
-
 static bool parse_share(const char *text, unsigned *share) {
     char *end;
     if (!isdigit((unsigned char)text[0]))
@@ -99,9 +81,9 @@ static bool set(fob_config_t *self, fob_bus_options_t *options, const setting_t 
     case KIND_COUNT:
         return set_number(to, key->kind, text);
     case KIND_DISK:
-        return parse_share(text, &self->disk_share) || fob_bytes_parse(text, to);
+        return parse_share(text, &self->disk_share) || fob_amount_parse(text, to);
     case KIND_BYTES:
-        return fob_bytes_parse(text, to);
+        return fob_amount_parse(text, to);
     case KIND_TIME:
         return fob_duration_parse(text, to);
     }

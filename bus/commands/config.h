@@ -15,9 +15,6 @@ fob_config_t *fob_config_load(const char *path, fob_bus_options_t *options, char
                               size_t size);
 void fob_config_destroy(fob_config_t **self_p);
 
-/* Reads an amount of bytes, "1000000" "64KiB" "4GiB"; false: it is none. */
-bool fob_bytes_parse(const char *text, uint64_t *bytes);
-
 /* A share of a file system, "80%", for max_disk: 1 to 100 percent; 0: an amount was given, or
  * nothing. */
 unsigned fob_config_disk_share(const fob_config_t *self);

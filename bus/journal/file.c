@@ -334,6 +334,7 @@ static void file_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
     uint64_t tail, behind;
     pthread_mutex_lock(&store->lock);
     out->bytes = store->segments.bytes;
+    out->max_bytes = store->max_bytes;
     out->segments = store->segments.count;
     if (store->segments.count > 0 && store->segments.all[0]->first_position != 0 &&
         store->segments.all[0]->first_offset < atomic_load(&store->next_offset))

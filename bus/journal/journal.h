@@ -65,7 +65,8 @@ typedef struct {
 } fob_page_t;
 
 typedef struct {
-    uint64_t bytes; /* on disk (or in memory) */
+    uint64_t bytes;     /* on disk (or in memory) */
+    uint64_t max_bytes; /* and so many at the most */
     uint64_t segments;
     uint64_t first_offset; /* oldest that can be read; 0: none */
     uint64_t last_offset;  /* highest ever appended */

@@ -320,6 +320,7 @@ static void memory_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
     uint64_t taken = self->bytes + self->max_bytes / 16;
     *out = (fob_journal_stats_t){
         .bytes = self->bytes,
+        .max_bytes = self->max_bytes,
         .segments = self->blocks,
         .first_offset = self->oldest != NULL ? self->oldest->first_offset : 0,
         .last_offset = self->next_offset - 1,

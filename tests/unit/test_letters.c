@@ -166,9 +166,63 @@ static void a_stored_run_becomes_a_broadcast_frame(void **state) {
     fob_buf_free(&header);
 }
 
+/* Makes the only message of an effect. */
+static fob_wire_t letter(fob_effect_t *effect, fob_body_t *body) {
+    size_t from = 0;
+    assert_int_equal(fob_letter_effect(&header, 0, effect, &from, body), FOB_OK);
+    assert_int_equal(from, effect->span_count);
+    return read_back();
+}
+
+static void a_reply_carries_its_value_or_nil(void **state) {
+    (void)state;
+    fob_body_t body;
+    fob_effect_t effect = {.kind = FOB_EFF_REPLY, .req = 5, .value = fob_slice("\x92\x01\x02", 3)};
+    fob_wire_t msg = letter(&effect, &body);
+    assert_true(msg.verb == FOB_VERB_REPLY && msg.req == 5 && msg.code == FOB_OK);
+    assert_true(body.size == 3 && fob_slice_eq(fob_blob_slice(body.blob), effect.value));
+    fob_blob_unref(&body.blob);
+    effect.value = fob_slice(NULL, 0);
+    letter(&effect, &body);
+    assert_true(body.size == 1 && fob_blob_slice(body.blob).data[0] == 0xc0);
+    fob_blob_unref(&body.blob);
+    fob_buf_free(&header);
+}
+
+static void a_joined_tells_the_bound_of_the_leases_where_there_is_one(void **state) {
+    (void)state;
+    fob_body_t body;
+    fob_effect_t effect = {.kind = FOB_EFF_JOINED, .group = fob_slice_str("g"), .lease_ms = 30000};
+    fob_wire_t msg = letter(&effect, &body);
+    assert_true(FOB_HAS(&msg, lease) && msg.lease == 30000);
+    effect.lease_ms = 0;
+    msg = letter(&effect, &body);
+    assert_false(FOB_HAS(&msg, lease));
+    fob_buf_free(&header);
+}
+
+static void what_was_lost_says_why(void **state) {
+    (void)state;
+    fob_body_t body;
+    fob_effect_t effect = {.kind = FOB_EFF_LOST,
+                           .group = fob_slice_str("g"),
+                           .runs = fob_slice("\x91\x93\x01\x01\x01", 5),
+                           .text = fob_slice_str("the lease of 30s ran out")};
+    fob_wire_t msg = letter(&effect, &body);
+    assert_int_equal(msg.verb, FOB_VERB_LOST);
+    assert_true(fob_slice_eq(msg.text, effect.text) && fob_slice_eq(msg.runs, effect.runs));
+    effect.text = fob_slice(NULL, 0);
+    msg = letter(&effect, &body);
+    assert_false(FOB_HAS(&msg, text));
+    fob_buf_free(&header);
+}
+
 FOB_MAIN(FOB_CASE(a_delivery_of_one_piece_is_not_copied),
          FOB_CASE(neighbours_in_one_blob_are_one_piece),
          FOB_CASE(pieces_of_several_blobs_are_gathered_in_order),
          FOB_CASE(a_delivery_of_very_many_pieces_is_several_messages),
          FOB_CASE(a_welcome_says_all_that_a_client_must_know),
-         FOB_CASE(a_stored_run_becomes_a_broadcast_frame))
+         FOB_CASE(a_stored_run_becomes_a_broadcast_frame),
+         FOB_CASE(a_reply_carries_its_value_or_nil),
+         FOB_CASE(a_joined_tells_the_bound_of_the_leases_where_there_is_one),
+         FOB_CASE(what_was_lost_says_why))
