@@ -20,6 +20,8 @@ fob_status_t fob_apply(fob_core_t *self, uint64_t position, fob_slice_t record) 
         return fob_apply_group_remove(self, position, record);
     case FOB_RECORD_MARK:
         return fob_apply_mark(self, position, record);
+    case FOB_RECORD_RESET:
+        return fob_apply_reset(self, position, record);
     case FOB_RECORD_SET:
         return fob_apply_set(self, position, record);
     case FOB_RECORD_RUNS:

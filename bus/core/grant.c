@@ -66,6 +66,12 @@ void fob_grants_add(fob_grants_t *self, fob_grant_list_t *list, const fob_grant_
     self->prio += lease->prio;
 }
 
+void fob_grants_set_back(fob_grants_t *self, fob_grant_t *lease) {
+    self->back += lease->back ? 0 : 1;
+    lease->back = true;
+    lease->gap_from = lease->offset;
+}
+
 fob_grant_t *fob_grants_find(fob_grants_t *self, uint64_t token) {
     uint32_t at = fob_map64_get(&self->map, token);
     return at == FOB_MAP64_NONE ? NULL : &self->slab[at];

@@ -43,6 +43,8 @@ void fob_grants_free(fob_grants_t *self);
 bool fob_grants_reserve(fob_grants_t *self, size_t more);
 /* Adds at the end of the list; there must be room. */
 void fob_grants_add(fob_grants_t *self, fob_grant_list_t *list, const fob_grant_t *lease);
+/* Its event is in the table of what came back from now on. */
+void fob_grants_set_back(fob_grants_t *self, fob_grant_t *lease);
 /* The lease of a token, or NULL. */
 fob_grant_t *fob_grants_find(fob_grants_t *self, uint64_t token);
 void fob_grants_remove(fob_grants_t *self, fob_grant_list_t *list, fob_grant_t *lease);

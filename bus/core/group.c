@@ -69,6 +69,16 @@ uint64_t fob_group_depth(const fob_group_t *self) {
     return fob_group_pristine(self) + self->back.count;
 }
 
+void fob_group_lighten(fob_group_t *self, uint64_t count, uint64_t bytes, uint64_t depth) {
+    if (count >= depth) {
+        self->bytes = 0;
+        return;
+    }
+    if (bytes == 0)
+        bytes = self->bytes / depth * count + self->bytes % depth * count / depth;
+    self->bytes -= bytes < self->bytes ? bytes : self->bytes;
+}
+
 uint64_t fob_group_leased(const fob_group_t *self) {
     return self->grants.count;
 }
@@ -124,6 +134,7 @@ uint64_t fob_group_hash(const fob_group_t *self) {
                          self->removed,
                          self->mark_offset,
                          self->mark_token,
+                         self->void_token,
                          cover->floor,
                          cover->count,
                          fob_digest(cover->count ? cover->items + cover->begin : NULL,

@@ -45,6 +45,8 @@ typedef struct fob_group {
                                       at > to: done */
     uint64_t skip_to; /* a reset forward: what lies below is removed when the walk comes to it */
     uint64_t mark_offset, mark_token; /* what may have gone out; tokens above are new ones */
+    uint64_t
+        void_token; /* leases with tokens up to it were taken away by a reset: not to be claimed */
     fob_cover_t cover;
     fob_back_t back;
     fob_deads_t deads;
@@ -96,6 +98,9 @@ uint64_t fob_group_delayed(const fob_group_t *self);
 uint64_t fob_group_floor(fob_group_t *self);
 /* Unsettled: ready, leased, delayed. What max_depth counts. */
 uint64_t fob_group_depth(const fob_group_t *self);
+/* `count` of the `depth` events that it had leave it, of so many bytes in all; 0: not known, the
+ * mean is taken. */
+void fob_group_lighten(fob_group_t *self, uint64_t count, uint64_t bytes, uint64_t depth);
 /* Hash of the durable part. */
 uint64_t fob_group_hash(const fob_group_t *self);
 

@@ -16,5 +16,12 @@ fob_status_t fob_group_judge(fob_core_t *self, const fob_policy_patch_t *patch, 
 /* The patch, as a record of the open turn. FOB_OK, FOB_INVALID with a sentence, FOB_NO_MEMORY. */
 fob_status_t fob_group_set(fob_core_t *self, fob_group_t *group, const fob_policy_patch_t *patch,
                            fob_slice_t *text) FOB_MUST_USE;
+/* GROUP_RESET to `offset`. FOB_OK, FOB_INVALID, each with a sentence; FOB_NO_MEMORY: nothing
+ * changed. */
+fob_status_t fob_group_reset(fob_core_t *self, fob_group_t *group, const fob_command_t *command,
+                             uint64_t offset, fob_slice_t *text) FOB_MUST_USE;
+/* GROUP_PURGE: removes all but what workers hold. FOB_OK, with a sentence, FOB_NO_MEMORY: nothing
+ * changed. */
+fob_status_t fob_group_purge(fob_core_t *self, fob_group_t *group, fob_slice_t *text) FOB_MUST_USE;
 
 #endif

@@ -1,4 +1,5 @@
 /* join: workers come, come back with what they hold, and go. */
+#include "bus/core/lost.h"
 #include "bus/core/refused.h"
 #include "bus/core/runs.h"
 
@@ -6,7 +7,6 @@
 
 #define CLAIMS_MAX 262144 /* events that one JOIN may claim */
 #define CLAIM_ROWS 2400   /* in so many rows: each can be answered by one of `refused` */
-#define LOST_ROWS  1500   /* in one LOST */
 
 /* One JOIN on its way. */
 typedef struct {
@@ -180,8 +180,8 @@ static fob_status_t claim_back(join_t *self, fob_runs_writer_t *runs, fob_back_e
 static fob_status_t claim_fresh(join_t *self, fob_runs_writer_t *runs, uint64_t offset,
                                 uint64_t token) {
     const fob_group_t *group = self->group;
-    if (!group->resuming || offset < group->resume_at || offset > group->resume_to || token == 0 ||
-        token > group->resume_token)
+    if (!group->resuming || offset < group->resume_at || offset > group->resume_to ||
+        token <= group->void_token || token > group->resume_token)
         return FOB_NOT_HELD;
     fob_run_record_t run = {.verb = FOB_RUN_HANDOUT,
                             .flags = FOB_RUN_FRESH,
@@ -265,60 +265,14 @@ static uint32_t find_old(const fob_core_t *core, const fob_group_t *group,
     return same;
 }
 
-/* Adds the leases of a list from *at on to `out`, neighbours joined: up to LOST_ROWS rows, whose
- * number it gives. */
-static uint32_t lost_rows(const fob_grants_t *grants, uint32_t *at, fob_buf_t *out) {
-    uint64_t row[3] = {0};
-    uint32_t rows = 0;
-    for (; *at != FOB_GRANT_NONE; *at = grants->slab[*at].next) {
-        const fob_grant_t *grant = &grants->slab[*at];
-        if (row[1] && row[0] + row[1] == grant->offset && row[2] + row[1] == grant->token) {
-            row[1]++;
-            continue;
-        }
-        if (rows == LOST_ROWS)
-            break;
-        if (row[1])
-            fob_run_write(out, row, 3);
-        rows++;
-        row[0] = grant->offset;
-        row[1] = 1;
-        row[2] = grant->token;
-    }
-    if (row[1])
-        fob_run_write(out, row, 3);
-    return rows;
-}
-
 /* Tells the old connection, should it still be there, what it has lost. */
 static fob_status_t tell_lost(join_t *self) {
     fob_core_t *core = self->core;
     const fob_member_t *old = &core->members.slab[self->old];
-    fob_open_turn_t *turn = fob_core_open(core);
-    fob_buf_t *heads = &core->row_heads, *rows = &core->rows;
-    if (old->held.count == 0 || old->conn == core->members.slab[self->member].conn)
+    if (old->conn == core->members.slab[self->member].conn)
         return FOB_OK;
-    if (!turn || !fob_turn_reserve(turn, 0, old->held.count / LOST_ROWS + 1, 0, 0))
-        return FOB_NO_MEMORY;
-    fob_slice_t name = fob_turn_copy(turn, self->group->name);
-    if (!name.data)
-        return FOB_NO_MEMORY;
-    for (uint32_t at = old->held.first; at != FOB_GRANT_NONE;) {
-        fob_buf_clear(rows);
-        fob_buf_clear(heads);
-        fob_pack_array(heads, lost_rows(&self->group->grants, &at, rows));
-        fob_buf_put(heads, rows->data, rows->size);
-        fob_slice_t runs = heads->failed || rows->failed
-                               ? (fob_slice_t){0}
-                               : fob_turn_copy(turn, fob_buf_slice(heads));
-        if (!runs.data)
-            return FOB_NO_MEMORY;
-        fob_effect_t *effect = fob_turn_effect(turn, FOB_EFF_LOST);
-        effect->conn = old->conn;
-        effect->group = name;
-        effect->runs = runs;
-    }
-    return FOB_OK;
+    bool told = fob_lost_tell(core, self->group, old->conn, old->held.first, (fob_slice_t){0}, 0);
+    return told ? FOB_OK : FOB_NO_MEMORY;
 }
 
 /* What the new one did not claim goes back at no cost, and the old one is no more. */

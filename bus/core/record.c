@@ -292,7 +292,7 @@ bool fob_record_read_reset(fob_slice_t bytes, fob_record_reset_t *out) {
     out->time_ms = (int64_t)fob_get64(bytes.data + 8);
     out->offset = fob_get64(bytes.data + 16);
     out->head = fob_get64(bytes.data + 24);
-    return out->offset > 0;
+    return out->offset > 0 && out->mode < FOB_RESETS;
 }
 
 void fob_record_write_seed(uint8_t *out, uint64_t seed) {

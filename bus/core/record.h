@@ -121,10 +121,19 @@ typedef struct {
 
 /* clang-format off */
 /* A group begins anew.
- *   0  u8 kind 10  1  u8 mode  2  u16 zero   4  u32 group   8  i64 time
+ *   0  u8 kind 10  1  u8 mode: fob_reset_t  2  u16 zero   4  u32 group   8  i64 time
  *  16  u64 offset: the first it gets   24  u64 head: up to there events are looked for */
 /* clang-format on */
 #define FOB_RECORD_RESET_SIZE 32
+/* Whatever came back is removed, but for what PURGE spares; dead letters stay. */
+typedef enum {
+    FOB_RESET_ANEW, /* new books: all from offset on is to be handled, what of it was settled too */
+    FOB_RESET_FORWARD, /* what lies below offset is removed; nothing from there on was settled yet
+                        */
+    FOB_RESET_LATEST,  /* all there is is removed */
+    FOB_RESET_PURGE,   /* the same, but for what came back and is out again */
+    FOB_RESETS
+} fob_reset_t;
 typedef struct {
     uint8_t mode;
     uint32_t group;

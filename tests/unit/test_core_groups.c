@@ -1,6 +1,7 @@
 /* What an operator does to groups: durable, live, and told in words. */
 #include "test_core_kit.h"
 
+#include "bus/core/record.h"
 #include "tests/support/case.h"
 
 static kit_t kit;
@@ -154,10 +155,196 @@ static void an_offset_that_is_not_there_yet_is_refused(void **state) {
     assert_told(&add, FOB_OK, "");
 }
 
+/* --- purge --- */
+
+/* The index-th event delivered of all that were shown. */
+static const uint64_t *nth(size_t index) {
+    for (size_t i = 0; i < kit.shown_count; i++) {
+        const kit_effect_t *effect = &kit.shown[i];
+        if (effect->kind == FOB_EFF_DELIVER && index < effect->row_count)
+            return effect->rows[index];
+        index -= effect->kind == FOB_EFF_DELIVER ? effect->row_count : 0;
+    }
+    fail_msg("nothing more was delivered");
+    return NULL;
+}
+
+/* Six events: 1 is acked, 2 waits for its retry, 3 is with a worker as attempt 2, 4 is with it for
+ * the first time, 5 and 6 are ready. */
+static void six_in_every_place(void) {
+    kit_join(&kit, 1, "g", ">", 3);
+    kit_publish(&kit, 1, 1, 1, "a", 6);
+    kit_settle(&kit, 1, "g", 1, FOB_KIND_ACK, 1, 1, nth(0)[1]);
+    kit_settle(&kit, 1, "g", 2, FOB_KIND_RETRY, 3, 1, nth(2)[1]);
+    kit_pass(&kit, 2000);
+    kit_credit(&kit, 1, "g", 4);
+    assert_int_equal(nth(3)[0], 3);
+    assert_int_equal(nth(3)[2], 2);
+    kit_settle(&kit, 1, "g", 3, FOB_KIND_RETRY, 2, 1, nth(1)[1]);
+    kit_credit(&kit, 1, "g", 5);
+    assert_int_equal(nth(4)[0], 4);
+    fob_group_stats_t stats = kit_stats(&kit, "g");
+    assert_int_equal(stats.ready, 2);
+    assert_int_equal(stats.leased, 2);
+    assert_int_equal(stats.delayed, 1);
+}
+
+static void a_purge_removes_all_but_what_workers_hold(void **state) {
+    (void)state;
+    six_in_every_place();
+    uint64_t again = nth(3)[1], first = nth(4)[1];
+    fob_command_t purge = command(FOB_CMD_GROUP_PURGE, "g");
+    assert_told(&purge, FOB_OK, "3 removed from group g, 2 stay with their workers");
+    fob_group_stats_t stats = kit_stats(&kit, "g");
+    assert_int_equal(stats.removed, 3);
+    assert_int_equal(stats.removed_by[FOB_REMOVAL_PURGE], 3);
+    assert_int_equal(stats.leased, 2);
+    assert_int_equal(stats.ready + stats.delayed, 0);
+    assert_int_equal(stats.generation, 1);
+    assert_int_equal(fob_core_floor(kit.core), 3); /* what is out is still needed */
+    kit_credit(&kit, 1, "g", 100);
+    kit_pass(&kit, 400000);
+    assert_int_equal(kit_delivered(&kit, 0), 0);
+    kit_settle(&kit, 1, "g", 4, FOB_KIND_ACK, 3, 1, again);
+    kit_settle(&kit, 1, "g", 5, FOB_KIND_ACK, 4, 1, first);
+    assert_int_equal(kit_last(&kit, FOB_EFF_SETTLED)->row_count, 0);
+    assert_int_equal(kit_stats(&kit, "g").acked, 3);
+    assert_int_equal(fob_core_floor(kit.core), 7);
+    kit_publish(&kit, 1, 7, 7, "a", 1);
+    assert_int_equal(nth(0)[0], 7);
+}
+
+static void what_was_spared_by_a_purge_comes_back_as_it_was(void **state) {
+    (void)state;
+    six_in_every_place();
+    uint64_t again = nth(3)[1], first = nth(4)[1];
+    fob_command_t purge = command(FOB_CMD_GROUP_PURGE, "g");
+    told(&purge);
+    kit_crash(&kit, kit.position); /* its worker is still there, and claims one of two */
+    kit_rejoin(&kit, 2, 1, "g", 0, (const uint64_t[][3]){{4, 1, first}}, 1);
+    assert_int_equal(kit_last(&kit, FOB_EFF_JOINED)->row_count, 0);
+    kit_pass(&kit, 3000);
+    kit_clear(&kit);
+    kit_credit(&kit, 2, "g", 5);
+    kit_pages(&kit);
+    assert_int_equal(kit_delivered(&kit, 0), 1);
+    assert_int_equal(nth(0)[0], 3);
+    assert_int_equal(nth(0)[2], 2);
+    assert_true(nth(0)[1] > first && nth(0)[1] > again);
+}
+
+static void a_purge_in_the_resume_window_takes_what_nobody_claimed(void **state) {
+    (void)state;
+    six_in_every_place();
+    uint64_t again = nth(3)[1], first = nth(4)[1];
+    kit_crash(&kit, kit.position);
+    fob_command_t purge = command(FOB_CMD_GROUP_PURGE, "g");
+    assert_told(&purge, FOB_OK, "5 removed from group g, 0 stay with their workers");
+    kit_rejoin(&kit, 2, 1, "g", 9, (const uint64_t[][3]){{3, 1, again}, {4, 1, first}}, 2);
+    const kit_effect_t *joined = kit_last(&kit, FOB_EFF_JOINED);
+    assert_int_equal(joined->row_count, 1);
+    assert_int_equal(joined->rows[0][0], FOB_GONE);
+    assert_int_equal(joined->rows[0][2], 2); /* both */
+    kit_pass(&kit, 4000);
+    assert_int_equal(kit_delivered(&kit, 0), 0);
+    assert_int_equal(fob_core_floor(kit.core), 7);
+    assert_int_equal(fob_core_settle_reserve(kit.core), 0);
+}
+
+static void dead_letters_outlive_a_purge(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", ">", 1);
+    kit_publish(&kit, 1, 1, 1, "a", 4);
+    kit_settle(&kit, 1, "g", 1, FOB_KIND_REJECT, 1, 1, nth(0)[1]);
+    fob_command_t purge = command(FOB_CMD_GROUP_PURGE, "g");
+    assert_told(&purge, FOB_OK, "3 removed from group g, 0 stay with their workers");
+    assert_int_equal(kit_stats(&kit, "g").dead, 1);
+    assert_int_equal(kit_stats(&kit, "g").floor, 1);
+}
+
+/* --- reset --- */
+
+static void a_reset_to_latest_takes_everything_and_tells_the_worker(void **state) {
+    (void)state;
+    six_in_every_place();
+    uint64_t again = nth(3)[1], first = nth(4)[1];
+    fob_command_t reset = command(FOB_CMD_GROUP_RESET, "g");
+    assert_told(&reset, FOB_OK, "group g goes on at offset 7; what it had below is removed");
+    const kit_effect_t *lost = kit_last(&kit, FOB_EFF_LOST);
+    assert_int_equal(lost->conn, 1);
+    assert_string_equal(lost->group, "g");
+    assert_string_equal(lost->text, "an operator reset the group to offset 7");
+    assert_int_equal(lost->row_count, 1);
+    assert_int_equal(lost->rows[0][0], 3);
+    assert_int_equal(lost->rows[0][1], 2); /* and 4, under the next token */
+    assert_int_equal(lost->rows[0][2], again);
+    fob_group_stats_t stats = kit_stats(&kit, "g");
+    assert_int_equal(stats.removed_by[FOB_REMOVAL_RESET], 5);
+    assert_int_equal(stats.ready + stats.leased + stats.delayed, 0);
+    assert_int_equal(stats.generation, 1);
+    assert_int_equal(fob_core_floor(kit.core), 7);
+    kit_settle(&kit, 1, "g", 4, FOB_KIND_ACK, 4, 1, first);
+    assert_int_equal(kit_last(&kit, FOB_EFF_SETTLED)->rows[0][0], FOB_GONE);
+    kit_credit(&kit, 1, "g", 6);
+    kit_publish(&kit, 1, 7, 7, "a", 1);
+    assert_int_equal(nth(0)[0], 7);
+    assert_true(nth(0)[1] > first && nth(0)[1] > again);
+}
+
+static void what_a_reset_takes_is_lost_when_the_reset_is_durable(void **state) {
+    (void)state;
+    six_in_every_place();
+    kit.manual = true;
+    kit_clear(&kit);
+    fob_command_t reset = command(FOB_CMD_GROUP_RESET, "g");
+    kit_do(&kit, &reset);
+    assert_int_equal(kit.shown_count, 0);
+    kit_sync(&kit, kit.position);
+    assert_int_equal(kit_count(&kit, FOB_EFF_LOST), 1);
+    assert_int_equal(kit_count(&kit, FOB_EFF_REPLY), 1);
+}
+
+static void a_lease_from_before_a_reset_is_not_claimed_after_it(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", ">", 3);
+    kit_publish(&kit, 1, 1, 1, "a", 3);
+    uint64_t old = nth(2)[1];
+    fob_command_t reset = command(FOB_CMD_GROUP_RESET, "g");
+    told(&reset);
+    kit_credit(&kit, 1, "g", 6);
+    kit_publish(&kit, 1, 4, 4, "a", 3);
+    kit_crash(&kit, kit.position);
+    /* Of its tokens none that is old is good, whatever it names. */
+    kit_rejoin(&kit, 2, 1, "g", 0, (const uint64_t[][3]){{3, 1, old}, {4, 1, old}}, 2);
+    const kit_effect_t *joined = kit_last(&kit, FOB_EFF_JOINED);
+    assert_int_equal(joined->row_count, 2);
+    assert_int_equal(joined->rows[0][0], FOB_GONE);
+    assert_int_equal(joined->rows[1][0], FOB_NOT_HELD);
+}
+
+static void a_reset_beyond_what_is_there_is_refused(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", ">", 3);
+    fob_command_t reset = command(FOB_CMD_GROUP_RESET, "g");
+    reset.admin.offset = 9;
+    assert_told(&reset, FOB_INVALID,
+                "offset 9 is not there yet, the next will be 1: give one up to that, or latest");
+    reset.admin.group = fob_slice_str("h");
+    assert_int_equal(told(&reset)->status, FOB_NO_GROUP);
+}
+
 FOB_MAIN(FOB_CASE_WITH(a_new_group_has_the_defaults_but_for_what_is_said, setup, teardown),
          FOB_CASE_WITH(later_defaults_do_not_change_the_groups_there_are, setup, teardown),
          FOB_CASE_WITH(a_setting_is_changed_live_and_for_good, setup, teardown),
          FOB_CASE_WITH(a_setting_out_of_its_bounds_is_refused_by_name, setup, teardown),
          FOB_CASE_WITH(a_change_is_answered_when_it_is_durable, setup, teardown),
          FOB_CASE_WITH(adding_a_group_again_sets_what_is_said_and_moves_nothing, setup, teardown),
-         FOB_CASE_WITH(an_offset_that_is_not_there_yet_is_refused, setup, teardown))
+         FOB_CASE_WITH(an_offset_that_is_not_there_yet_is_refused, setup, teardown),
+         FOB_CASE_WITH(a_purge_removes_all_but_what_workers_hold, setup, teardown),
+         FOB_CASE_WITH(what_was_spared_by_a_purge_comes_back_as_it_was, setup, teardown),
+         FOB_CASE_WITH(a_purge_in_the_resume_window_takes_what_nobody_claimed, setup, teardown),
+         FOB_CASE_WITH(dead_letters_outlive_a_purge, setup, teardown),
+         FOB_CASE_WITH(a_reset_to_latest_takes_everything_and_tells_the_worker, setup, teardown),
+         FOB_CASE_WITH(what_a_reset_takes_is_lost_when_the_reset_is_durable, setup, teardown),
+         FOB_CASE_WITH(a_lease_from_before_a_reset_is_not_claimed_after_it, setup, teardown),
+         FOB_CASE_WITH(a_reset_beyond_what_is_there_is_refused, setup, teardown))
