@@ -1,5 +1,6 @@
 /* groups: made, removed, refused. */
 #include "bus/core/group_admin.h"
+#include "bus/core/inquiry.h"
 
 #include "proto/topic.h"
 
@@ -201,8 +202,7 @@ static fob_status_t carry_out(fob_core_t *self, const fob_command_t *command, ui
     return fob_group_set(self, group, &command->admin.patch, text);
 }
 
-fob_status_t fob_admin(fob_core_t *self, const fob_command_t *command) {
-    uint64_t offset = command->admin.offset ? command->admin.offset : self->head + 1;
+fob_status_t fob_group_begin_at(fob_core_t *self, const fob_command_t *command, uint64_t offset) {
     fob_slice_t name = command->admin.group, text = {0};
     fob_open_turn_t *turn = fob_core_open(self);
     if (!turn || !fob_turn_reserve(turn, 0, 1, 0, 0))
@@ -225,4 +225,12 @@ fob_status_t fob_admin(fob_core_t *self, const fob_command_t *command) {
         effect->after = group->ruled;
     fob_core_wait(self, effect->after);
     return FOB_OK;
+}
+
+fob_status_t fob_admin(fob_core_t *self, const fob_command_t *command) {
+    bool placed = command->kind == FOB_CMD_GROUP_ADD || command->kind == FOB_CMD_GROUP_RESET;
+    if (placed && command->admin.offset == 0 && command->admin.time_ms != 0)
+        return fob_inquire(self, command); /* what was stored when has to be read first */
+    return fob_group_begin_at(self, command,
+                              command->admin.offset ? command->admin.offset : self->head + 1);
 }

@@ -124,7 +124,6 @@ fob_status_t fob_leave(fob_core_t *self, const fob_command_t *command) FOB_MUST_
 fob_status_t fob_lost(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_credit(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_settle(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
-/* GROUP_...; where one begins is its offset, or else the next. */
 fob_status_t fob_admin(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_page(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_page_absent(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
@@ -151,6 +150,10 @@ fob_slice_t fob_sentence(fob_core_t *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Adds a record of the open turn, in which there is room, and applies it. FOB_OK, FOB_NO_MEMORY. */
 fob_status_t fob_core_record(fob_core_t *self, const uint8_t *bytes, size_t size) FOB_MUST_USE;
+/* GROUP_ADD, GROUP_RESET of which it is known now where it begins: `offset`, or head + 1; other
+ * GROUP_... Answers as fob_core_step does. */
+fob_status_t fob_group_begin_at(fob_core_t *self, const fob_command_t *command,
+                                uint64_t offset) FOB_MUST_USE;
 /* Room for the end of a group, and for what its last worker gives back first; NULL: no memory. */
 uint8_t *fob_group_drop_reserve(fob_core_t *self);
 /* Ends a group that nobody works for, in the room reserved. */
