@@ -20,4 +20,14 @@ fob_status_t fob_apply_reset(fob_core_t *self, uint64_t position, fob_slice_t by
 fob_status_t fob_apply_set(fob_core_t *self, uint64_t position, fob_slice_t bytes) FOB_MUST_USE;
 fob_status_t fob_apply_runs(fob_core_t *self, uint64_t position, fob_slice_t bytes) FOB_MUST_USE;
 
+/* Whether a run that was read back fits the state: what does not must not be applied. */
+bool fob_apply_run_fits(const fob_core_t *self, const fob_group_t *group,
+                        const fob_run_record_t *run);
+/* The histories of what came back, of the dead letters, are dropped: before these are, all at once.
+ */
+void fob_apply_forget_back(fob_core_t *self, fob_group_t *group);
+void fob_apply_forget_deads(fob_core_t *self, fob_group_t *group);
+/* The dead letter that an UNBURY means; NULL: there is none. */
+const fob_dead_t *fob_apply_letter(const fob_group_t *group, const fob_run_record_t *run);
+
 #endif

@@ -78,6 +78,8 @@ fob_status_t fob_apply_group_remove(fob_core_t *self, uint64_t position, fob_sli
     forget_dirty(self, group);
     fob_waits_forget(&self->waits, group);
     fob_groups_remove(&self->groups, group);
+    fob_apply_forget_back(self, group);
+    fob_apply_forget_deads(self, group);
     fob_group_free(group);
     fob_topics_flush(&self->topics);
     return FOB_OK;

@@ -51,6 +51,8 @@ static bool before(const fob_back_t *self, const fob_back_heap_t *heap, uint32_t
     const fob_back_entry_t *x = &self->slab[a], *y = &self->slab[b];
     if (heap == &self->delayed && x->due_ns != y->due_ns)
         return x->due_ns < y->due_ns;
+    if (heap == &self->ready && x->priority != y->priority)
+        return x->priority > y->priority;
     return x->offset < y->offset;
 }
 

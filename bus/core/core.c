@@ -1,4 +1,5 @@
 /* core: commands in, turns out. */
+#include "bus/core/dead_limits.h"
 #include "bus/core/digest.h"
 #include "bus/core/inquiry.h"
 #include "bus/core/seed.h"
@@ -23,7 +24,8 @@ fob_core_t *fob_core_new(const fob_core_config_t *config) {
     self->resume_until = FOB_NEVER;
     fob_cache_init(&self->cache, &self->sheets, config->cache_bytes, config->page_bytes);
     self->dedup = fob_dedup_new(config->dedup_max, config->dedup_window_ms);
-    if (!self->dedup || !fob_topics_init(&self->topics, FOB_TOPICS_MAX) ||
+    self->history = fob_history_new();
+    if (!self->dedup || !self->history || !fob_topics_init(&self->topics, FOB_TOPICS_MAX) ||
         !fob_writers_init(&self->writers, config->max_sessions, config->session_keep_ms))
         fob_core_destroy(&self);
     return self;
@@ -55,6 +57,7 @@ void fob_core_destroy(fob_core_t **self_p) {
     fob_dedup_free(self->dedup);
     fob_members_free(&self->members);
     fob_groups_free(&self->groups);
+    fob_history_free(self->history);
     free(self->dirty);
     fob_waits_free(&self->waits);
     fob_refusals_free(&self->refusals);
@@ -109,6 +112,7 @@ static void start_group(fob_core_t *self, fob_group_t *group) {
             fob_core_schedule(self, group, e);
     }
     self->unsettled += fob_group_pristine(group) + group->back.count;
+    fob_dead_limits_due(self, group);
 }
 
 void fob_core_start(fob_core_t *self, fob_now_t now, uint64_t position) {
@@ -259,12 +263,18 @@ static void fall_due(fob_core_t *self, fob_group_t *group) {
         fob_back_set(&group->back, entry, FOB_BACK_READY, 0);
         fob_core_wake(self, group);
     }
-    fob_waits_next(&self->waits, group, entry ? entry->due_ns : FOB_NEVER);
+    int64_t next = entry ? entry->due_ns : FOB_NEVER, limits = fob_dead_limits(self, group);
+    fob_waits_next(&self->waits, group, limits < next ? limits : next);
 }
 
 static int64_t next_due(const fob_core_t *self) {
     const fob_group_t *first = fob_waits_first(&self->waits);
     return first ? first->due_ns : FOB_NEVER;
+}
+
+static void all_fall_due(fob_core_t *self) {
+    while (next_due(self) <= self->now.mono_ns)
+        fall_due(self, fob_waits_first(&self->waits));
 }
 
 /* Whatever was out before the start and was not claimed goes out again. */
@@ -312,12 +322,12 @@ fob_turn_t *fob_core_take(fob_core_t *self, fob_now_t now) {
     self->now = now;
     if (now.mono_ns >= self->resume_until)
         end_resume(self);
-    while (next_due(self) <= now.mono_ns)
-        fall_due(self, fob_waits_first(&self->waits));
+    all_fall_due(self);
     self->again = false;
     fob_inquiries_run(self);
     if (self->dirty_count)
         hand_out(self);
+    all_fall_due(self); /* what died meanwhile may be too much */
     self->cache.takes++;
     fob_open_turn_t *turn = self->open;
     if (!turn || (turn->record_count == 0 && turn->effect_count == 0))

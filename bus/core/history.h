@@ -38,6 +38,8 @@ void fob_history_drop(fob_history_t *self, uint32_t chain);
 /* How many it has; the index-th, the oldest first. */
 uint32_t fob_history_count(const fob_history_t *self, uint32_t chain);
 void fob_history_at(const fob_history_t *self, uint32_t chain, uint32_t index, fob_attempt_t *out);
+/* Bytes of memory that all of it takes, about. */
+uint64_t fob_history_bytes(const fob_history_t *self);
 /* Does not depend on numbers, only on what was told. */
 uint64_t fob_history_hash(const fob_history_t *self, uint32_t chain);
 

@@ -2,40 +2,104 @@
 
 #include <assert.h>
 
-bool fob_runs_begin(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group, size_t runs,
-                    size_t events) {
+static bool counting(const fob_group_t *group) {
+    return group->census_at > 0 && group->census_at <= group->census_to;
+}
+
+/* What a census finds enters the lists of priorities. */
+static bool reserve_accepts(fob_group_t *group, size_t runs) {
+    for (unsigned i = 1; counting(group) && i < FOB_PRIORITIES; i++) {
+        if (!fob_prio_reserve_adds(&group->prio, i, runs))
+            return false;
+    }
+    return true;
+}
+
+/* The record itself, and what every run may do: cover, and take out of the lists of priorities. */
+static bool begin(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group, size_t runs,
+                  size_t head) {
     *self = (fob_runs_writer_t){.core = core, .group = group};
     fob_open_turn_t *turn = fob_core_open(core);
     if (!turn || !fob_turn_reserve(turn, 1, 0, 0, 0) || !fob_cover_reserve(&group->cover, runs) ||
-        !fob_back_reserve(&group->back, events) || !fob_deads_reserve(&group->deads, runs))
+        !reserve_accepts(group, runs) || !fob_prio_reserve_removes(&group->prio, runs))
         return false;
-    self->room = FOB_RECORD_RUNS_SIZE + runs * FOB_RUN_SIZE;
+    self->room = head + runs * FOB_RUN_SIZE;
     self->bytes = fob_turn_bytes(turn, self->room);
-    if (!self->bytes)
+    self->head = self->size = head;
+    return self->bytes != NULL;
+}
+
+/* What comes back or dies leaves something behind. */
+static bool reserve_rests(fob_core_t *core, fob_group_t *group, size_t runs, size_t events,
+                          size_t note_bytes) {
+    size_t most = runs > events ? runs : events;
+    return fob_back_reserve(&group->back, events) && fob_deads_reserve(&group->deads, most) &&
+           fob_history_reserve(core->history, most, note_bytes);
+}
+
+bool fob_runs_begin(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group, size_t runs,
+                    size_t events) {
+    if (!reserve_rests(core, group, runs, events, 0) ||
+        !begin(self, core, group, runs, FOB_RECORD_RUNS_SIZE))
         return false;
     fob_record_write_runs(self->bytes, group->id, fob_core_time(core));
-    self->size = FOB_RECORD_RUNS_SIZE;
+    return true;
+}
+
+bool fob_runs_begin_noted(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group,
+                          size_t runs, size_t events, fob_slice_t worker, fob_slice_t text) {
+    if (worker.size + text.size == 0)
+        return fob_runs_begin(self, core, group, runs, events);
+    if (!reserve_rests(core, group, runs, events, worker.size + text.size) ||
+        !begin(self, core, group, runs, fob_record_noted_size(worker, text)))
+        return false;
+    fob_record_write_noted(self->bytes, group->id, fob_core_time(core), worker, text);
+    return true;
+}
+
+bool fob_runs_begin_ends(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group,
+                         size_t runs) {
+    if (!begin(self, core, group, runs, FOB_RECORD_RUNS_SIZE))
+        return false;
+    fob_record_write_runs(self->bytes, group->id, fob_core_time(core));
     return true;
 }
 
 /* Whether the events of both are neighbours, and nothing lies between. */
 static bool adjacent(const fob_run_record_t *a, const fob_run_record_t *b) {
     return b->from == a->to + 1 && a->verb == b->verb && a->flags == b->flags &&
-           a->reason == b->reason && UINT32_MAX - a->count >= b->count;
+           a->reason == b->reason && a->detail == b->detail && UINT32_MAX - a->count >= b->count;
+}
+
+static bool dense(const fob_run_record_t *run) {
+    return run->to - run->from + 1 == run->count;
 }
 
 static bool join(fob_run_record_t *a, const fob_run_record_t *b) {
     if (!adjacent(a, b))
         return false;
-    if (a->verb == FOB_RUN_RETURN || a->verb == FOB_RUN_HANDOUT) {
-        bool dense = b->to - b->from + 1 == b->count;
-        if (!dense || b->token != a->token + a->count || a->due_ms != 0 || b->due_ms != 0)
+    switch (a->verb) {
+    case FOB_RUN_RETURN:
+    case FOB_RUN_HANDOUT:
+        if (!dense(b) || b->token != a->token + a->count || a->due_ms != 0 || b->due_ms != 0)
             return false;
-    } else if (a->verb != FOB_RUN_ACK && a->verb != FOB_RUN_COVER) {
+        break;
+    case FOB_RUN_ACK:
+    case FOB_RUN_SHED:
+    case FOB_RUN_REMOVE:
+        /* Where some sizes are not known, the sum is not. */
+        if (a->flags & FOB_RUN_DEBT || (a->bytes == 0) != (b->bytes == 0))
+            return false;
+        break;
+    case FOB_RUN_COVER:
+    case FOB_RUN_REDRIVE:
+        break;
+    default:
         return false;
     }
     a->to = b->to;
     a->count += b->count;
+    a->bytes += b->bytes;
     return true;
 }
 
@@ -57,7 +121,7 @@ void fob_runs_put(fob_runs_writer_t *self, const fob_run_record_t *run) {
 bool fob_runs_end(fob_runs_writer_t *self) {
     flush(self);
     fob_open_turn_t *turn = self->core->open;
-    bool any = self->size > FOB_RECORD_RUNS_SIZE;
+    bool any = self->size > self->head;
     fob_turn_shrink(turn, self->bytes, self->room, any ? self->size : 0);
     if (!any)
         return false;

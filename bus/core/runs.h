@@ -8,14 +8,22 @@ typedef struct {
     fob_core_t *core;
     fob_group_t *group;
     uint8_t *bytes;
-    size_t room, size;
-    fob_run_record_t last; /* not written yet; verb 0: none */
+    size_t room, head, size; /* head: of the record, before its runs */
+    fob_run_record_t last;   /* not written yet; verb 0: none */
 } fob_runs_writer_t;
 
 /* Reserves all that a record of up to `runs` runs over up to `events` events can need. False: no
  * memory. */
 bool fob_runs_begin(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group, size_t runs,
                     size_t events);
+/* The same, with a note for every RETURN and DEAD: up to FOB_NOTE_MAX bytes each, both may be
+ * empty; borrowed for this call only. */
+bool fob_runs_begin_noted(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group,
+                          size_t runs, size_t events, fob_slice_t worker, fob_slice_t text);
+/* The same for runs after which nothing is left to wait, and nothing dead: ACK, SHED, REMOVE,
+ * COVER, UNBURY, ACCEPT. */
+bool fob_runs_begin_ends(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group,
+                         size_t runs);
 void fob_runs_put(fob_runs_writer_t *self, const fob_run_record_t *run);
 /* Adds the record to the turn and applies it; false: there were no runs, and there is no record. */
 bool fob_runs_end(fob_runs_writer_t *self);
