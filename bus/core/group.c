@@ -150,7 +150,6 @@ uint64_t fob_group_hash(const fob_group_t *self) {
                          self->census_to,
                          self->skip_to,
                          fob_digest(self->shed_by, sizeof self->shed_by),
-                         fob_digest(self->removed_by, sizeof self->removed_by),
                          fob_digest(self->text, self->name.size + self->pattern.size),
                          self->name.size};
     return fob_digest(fields, sizeof fields);
