@@ -82,6 +82,13 @@ static fob_status_t open_ledger(fob_bus_t *self, char *text, size_t size) {
     fob_journal_stats_t stats;
     journal->ops->stats(journal, &stats);
     self->max_disk = stats.max_bytes;
+    fob_settings_disk(settings, stats.max_bytes);
+    if (getrandom(&settings->core.seed, sizeof settings->core.seed, 0) !=
+        (ssize_t)sizeof settings->core.seed) {
+        snprintf(text, size, "the system gives no random numbers");
+        journal->ops->close(&journal);
+        return FOB_INTERNAL;
+    }
     self->ledger = fob_ledger_new(journal, &settings->core, fob_clock_now(), settings->file.log,
                                   settings->file.log_arg, &status, text, size);
     return status;
@@ -96,25 +103,59 @@ static bool find_group(fob_core_t *core, fob_slice_t name, fob_group_stats_t *ou
     return false;
 }
 
+static void say_set(fob_bus_t *self, const char *name, const fob_policy_patch_t *patch) {
+    char line[512], value[32];
+    int used = snprintf(line, sizeof line, "group %.80s is set as the configuration says:", name);
+    for (unsigned number = 1; number < FOB_POLICY_END; number++) {
+        if (!(patch->mask >> number & 1))
+            continue;
+        fob_terms_text(number, fob_policy_get(&patch->to, number), value, sizeof value);
+        used += snprintf(line + used, sizeof line - (size_t)used, " %s=%s", fob_policy_name(number),
+                         value);
+    }
+    if (self->settings.file.log)
+        self->settings.file.log(self->settings.file.log_arg, line);
+}
+
+/* What the configuration says of a group holds, also where it was changed since. */
+static fob_status_t set_group(fob_bus_t *self, const fob_bus_group_t *wanted,
+                              const fob_terms_t *terms, const fob_policy_t *policy) {
+    fob_command_t command = {.kind = FOB_CMD_GROUP_SET};
+    command.admin.group = fob_slice_str(wanted->name);
+    command.admin.patch = fob_terms_differ(terms, policy);
+    if (command.admin.patch.mask == 0)
+        return FOB_OK;
+    say_set(self, wanted->name, &command.admin.patch);
+    return fob_ledger_step(self->ledger, fob_clock_now(), &command);
+}
+
+static fob_status_t differs(const fob_bus_group_t *wanted, const fob_group_stats_t *group,
+                            char *text, size_t size) {
+    snprintf(text, size,
+             "group %s exists with the pattern %.*s, and the configuration says %s: change it "
+             "there, or remove the group and what waits in it with \"fob group rm\"",
+             wanted->name, (int)group->pattern.size, (const char *)group->pattern.data,
+             wanted->pattern);
+    return FOB_CONFIG;
+}
+
 /* Makes a group where there is none; the first turn of the broker makes it durable. */
 static fob_status_t make_group(fob_bus_t *self, const fob_bus_group_t *wanted, char *text,
                                size_t size) {
     fob_core_t *core = fob_ledger_core(self->ledger);
     fob_slice_t name = fob_slice_str(wanted->name), pattern = fob_slice_str(wanted->pattern);
     fob_group_stats_t group;
-    if (find_group(core, name, &group)) {
-        if (fob_slice_eq(group.pattern, pattern))
-            return FOB_OK;
-        snprintf(text, size,
-                 "group %s exists with the pattern %.*s, and the configuration says %s: change it "
-                 "there, or remove the group and what waits in it with \"fob group rm\"",
-                 wanted->name, (int)group.pattern.size, (const char *)group.pattern.data,
-                 wanted->pattern);
-        return FOB_CONFIG;
-    }
+    fob_terms_t terms = {0};
+    if (!fob_terms_read_pairs(&terms, wanted->settings, text, size))
+        return FOB_INVALID;
+    fob_terms_settle(&terms, self->max_disk);
+    if (find_group(core, name, &group))
+        return fob_slice_eq(group.pattern, pattern) ? set_group(self, wanted, &terms, &group.policy)
+                                                    : differs(wanted, &group, text, size);
     fob_command_t command = {.kind = FOB_CMD_GROUP_ADD};
     command.admin.group = name;
     command.admin.pattern = pattern;
+    command.admin.patch = terms.patch;
     fob_status_t status = fob_ledger_step(self->ledger, fob_clock_now(), &command);
     if (status != FOB_OK || find_group(core, name, &group))
         return status;

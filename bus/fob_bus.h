@@ -17,6 +17,10 @@ typedef struct fob_bus fob_bus_t;
 typedef struct {
     const char *name;
     const char *pattern; /* that of a group that is there must be the same */
+    /* As of `fob group set`: "max_depth=10000", "overflow=drop-oldest", "lease=30s", ended by NULL.
+     * They hold from each start on, whatever the group was given meanwhile; what is not named here
+     * stays as it is. NULL: none. */
+    const char *const *settings;
 } fob_bus_group_t;
 
 typedef struct {
@@ -39,6 +43,9 @@ typedef struct {
     void *log_arg;
     const fob_bus_group_t *groups; /* NULL: none */
     size_t group_count;
+    const char *const *group_defaults; /* settings of new groups, as above; NULL: as documented */
+    int64_t dedup_window_ms;           /* an id is remembered for so long; 0: 1 h */
+    uint32_t dedup_max;                /* and so many at the most; 0: 1000000 */
 } fob_bus_options_t;
 #define FOB_BUS_OPTIONS                                                                            \
     { .version = 1 }

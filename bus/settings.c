@@ -13,13 +13,18 @@
 #define MAX_EVENT_LIMIT                                                                            \
     ((uint64_t)512 << 20) /* a frame of libzmq could be larger; memory could not */
 #define ATTRIBUTES_ROOM                                                                            \
-    (64 * 1024)              /* attributes, topic and framing of the largest event, generously */
-#define MEMORY_MAX       GIB /* of a journal in memory, by default */
-#define MEMORY_RETAIN    (64 * MIB)
-#define RETAIN_BYTES     (4 * GIB)
-#define RETAIN_MS        ((int64_t)24 * 3600 * 1000)
-#define SESSIONS         10000
-#define SESSION_KEEP_MS  ((int64_t)3600 * 1000)
+    (64 * 1024)                /* attributes, topic and framing of the largest event, generously */
+#define MEMORY_MAX         GIB /* of a journal in memory, by default */
+#define MEMORY_RETAIN      (64 * MIB)
+#define RETAIN_BYTES       (4 * GIB)
+#define RETAIN_MS          ((int64_t)24 * 3600 * 1000)
+#define SESSIONS           10000
+#define DEDUP_WINDOW_MS    ((int64_t)3600 * 1000)
+#define DEDUP_WINDOW_MOST  ((int64_t)3660 * 86400 * 1000)
+#define DEDUP_MAX          1000000
+#define DEDUP_MAX_MOST     100000000            /* some 40 bytes of memory each */
+#define SESSION_KEEP_LEAST ((int64_t)60 * 1000) /* a publisher that is away for so long is known   \
+                                                 */
 #define CACHE_BYTES      (8 * MIB) /* the tail of a flood; a backlog is read from the journal */
 #define PAGE_BYTES       (256 * 1024)
 #define MARK_BLOCK       16384
@@ -51,26 +56,62 @@ static bool copy(char *to, size_t size, const char *from) {
 
 static void fill_core(fob_core_config_t *core, const fob_bus_options_t *options,
                       int64_t heartbeat_ms) {
-    *core =
-        (fob_core_config_t){.max_event = options->max_event ? options->max_event : MAX_EVENT,
-                            .max_groups = options->max_groups ? options->max_groups : MAX_GROUPS,
-                            .max_sessions = SESSIONS,
-                            .session_keep_ms = SESSION_KEEP_MS,
-                            .resume_ms = 3 * heartbeat_ms,
-                            .cache_bytes = CACHE_BYTES,
-                            .page_bytes = PAGE_BYTES,
-                            .mark_block = MARK_BLOCK,
-                            .policy = {.max_depth = 10000000,
-                                       .max_bytes = INT64_MAX,
-                                       .max_attempts = 5,
-                                       .backoff_first = 1000,
-                                       .backoff_factor = 2,
-                                       .backoff_max = 300000,
-                                       .dead_max = 1000000,
-                                       .dead_max_age = INT64_C(2592000000)},
-                            .dedup_max = 1000000,
-                            .dedup_window_ms = 3600000,
-                            .release_first_ms = RELEASE_FIRST_MS};
+    int64_t window = options->dedup_window_ms ? options->dedup_window_ms : DEDUP_WINDOW_MS;
+    *core = (fob_core_config_t){
+        .max_event = options->max_event ? options->max_event : MAX_EVENT,
+        .max_groups = options->max_groups ? options->max_groups : MAX_GROUPS,
+        .max_sessions = SESSIONS,
+        .session_keep_ms = window > SESSION_KEEP_LEAST ? window : SESSION_KEEP_LEAST,
+        .resume_ms = 3 * heartbeat_ms,
+        .cache_bytes = CACHE_BYTES,
+        .page_bytes = PAGE_BYTES,
+        .mark_block = MARK_BLOCK,
+        .dedup_max = options->dedup_max ? options->dedup_max : DEDUP_MAX,
+        .dedup_window_ms = window,
+        .release_first_ms = RELEASE_FIRST_MS};
+}
+
+/* What is documented, then what is said. */
+static fob_status_t fill_defaults(fob_terms_t *defaults, const fob_bus_options_t *options,
+                                  char *text, size_t size) {
+    static const char *const documented[] = {"max_depth=10000000",
+                                             "max_bytes=50%",
+                                             "overflow=reject",
+                                             "lease=none",
+                                             "max_attempts=5",
+                                             "max_age=none",
+                                             "backoff_first=1s",
+                                             "backoff_factor=2",
+                                             "backoff_max=5m",
+                                             "dead_max=1000000",
+                                             "dead_max_age=30d",
+                                             "paused=no",
+                                             NULL};
+    *defaults = (fob_terms_t){0};
+    return fob_terms_read_pairs(defaults, documented, text, size) &&
+                   fob_terms_read_pairs(defaults, options->group_defaults, text, size)
+               ? FOB_OK
+               : FOB_INVALID;
+}
+
+/* The groups' own are looked at, and read again when the groups are made. */
+static fob_status_t check_groups(const fob_bus_options_t *options, char *text, size_t size) {
+    if (options->group_count > (options->max_groups ? options->max_groups : MAX_GROUPS))
+        return invalid(text, size, "there are more groups than max_groups");
+    for (size_t i = 0; i < options->group_count; i++) {
+        fob_terms_t terms = {0};
+        char problem[384];
+        if (fob_terms_read_pairs(&terms, options->groups[i].settings, problem, sizeof problem))
+            continue;
+        snprintf(text, size, "group %.80s: %s", options->groups[i].name, problem);
+        return FOB_INVALID;
+    }
+    return FOB_OK;
+}
+
+void fob_settings_disk(fob_settings_t *self, uint64_t max_disk) {
+    fob_terms_settle(&self->defaults, max_disk);
+    self->core.policy = self->defaults.patch.to;
 }
 
 static void fill_journal(fob_settings_t *self, const fob_bus_options_t *options) {
@@ -109,8 +150,13 @@ fob_status_t fob_settings_fill(fob_settings_t *self, const fob_bus_options_t *op
         return invalid(text, size, "max_event must be 512 MiB at the most");
     if (!read_sync(&self->file, options->sync))
         return invalid(text, size, "sync must be always, os, or interval=D (interval=100ms)");
-    if (options->group_count > (options->max_groups ? options->max_groups : MAX_GROUPS))
-        return invalid(text, size, "there are more groups than max_groups");
+    if (options->dedup_window_ms < 0 || options->dedup_window_ms > DEDUP_WINDOW_MOST)
+        return invalid(text, size, "dedup_window must be 1ms to ten years");
+    if (options->dedup_max > DEDUP_MAX_MOST)
+        return invalid(text, size, "dedup_max must be 100000000 at the most");
+    if (check_groups(options, text, size) != FOB_OK ||
+        fill_defaults(&self->defaults, options, text, size) != FOB_OK)
+        return FOB_INVALID;
     self->heartbeat_ms = options->heartbeat_ms ? options->heartbeat_ms : 1000;
     self->max_connections = options->max_connections ? options->max_connections : 10000;
     fill_core(&self->core, options, self->heartbeat_ms);

@@ -4,6 +4,7 @@
 
 #include "bus/core/core.h"
 #include "bus/journal/file.h"
+#include "bus/terms.h"
 
 #include <fob/fob_bus.h>
 
@@ -18,11 +19,15 @@ typedef struct {
     uint32_t max_connections;
     int64_t heartbeat_ms;
     fob_file_options_t file; /* its folder points to `data` */
-    fob_core_config_t core;
+    fob_core_config_t core;  /* without the seed */
+    fob_terms_t defaults;    /* all settings of a new group */
 } fob_settings_t;
 
 /* FOB_OK; FOB_INVALID, with a sentence that names the option in `text`. */
 fob_status_t fob_settings_fill(fob_settings_t *self, const fob_bus_options_t *options, char *text,
                                size_t size) FOB_MUST_USE;
+
+/* Fills in what is a share of max_disk (above 0), now that this is known. */
+void fob_settings_disk(fob_settings_t *self, uint64_t max_disk);
 
 #endif

@@ -152,6 +152,21 @@ bool fob_terms_read_pair(fob_terms_t *self, const char *pair, char *problem, siz
     return fob_terms_read(self, name, strchr(pair, '=') + 1, problem, size);
 }
 
+bool fob_terms_read_pairs(fob_terms_t *self, const char *const *pairs, char *problem, size_t size) {
+    for (; pairs && *pairs; pairs++)
+        if (!fob_terms_read_pair(self, *pairs, problem, size))
+            return false;
+    return true;
+}
+
+fob_policy_patch_t fob_terms_differ(const fob_terms_t *self, const fob_policy_t *policy) {
+    fob_policy_patch_t differs = self->patch;
+    for (unsigned number = 1; number < FOB_POLICY_END; number++)
+        if (fob_policy_get(&self->patch.to, number) == fob_policy_get(policy, number))
+            differs.mask &= ~(UINT32_C(1) << number);
+    return differs;
+}
+
 void fob_terms_settle(fob_terms_t *self, uint64_t max_disk) {
     if (self->share == 0)
         return;

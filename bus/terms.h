@@ -23,9 +23,15 @@ bool fob_terms_read(fob_terms_t *self, const char *name, const char *value, char
 /* The same from "NAME=VALUE". */
 bool fob_terms_read_pair(fob_terms_t *self, const char *pair, char *problem,
                          size_t size) FOB_MUST_USE;
+/* The same from an array of them, ended by NULL; NULL: none. */
+bool fob_terms_read_pairs(fob_terms_t *self, const char *const *pairs, char *problem,
+                          size_t size) FOB_MUST_USE;
 /* The same for a setting's number of policy.h (there must be one) and its value in units. */
 bool fob_terms_set(fob_terms_t *self, unsigned number, uint64_t value, char *problem,
                    size_t size) FOB_MUST_USE;
+
+/* Those of `self` by which `policy` differs; its share must be settled. */
+fob_policy_patch_t fob_terms_differ(const fob_terms_t *self, const fob_policy_t *policy);
 
 /* Turns a share into bytes, now that max_disk is known; above 0. */
 void fob_terms_settle(fob_terms_t *self, uint64_t max_disk);

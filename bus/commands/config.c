@@ -12,10 +12,19 @@
 
 #define FILE_MAX (1 << 20) /* bytes */
 
+/* Settings of a group, as the options want them. */
+typedef struct {
+    char *all[FOB_POLICY_SETTINGS + 1]; /* "NAME=VALUE", ended by NULL; its own */
+    size_t count;
+    fob_terms_t terms; /* as read so far */
+} pairs_t;
+
 struct fob_config {
     zconfig_t *root; /* owns the strings */
     unsigned disk_share;
+    pairs_t defaults;
     fob_bus_group_t *groups; /* room for all; their strings are the root's */
+    pairs_t *pairs;          /* of the groups, one by one */
     size_t group_count;
 };
 
@@ -26,23 +35,26 @@ typedef struct {
     kind_t kind;
     size_t at;        /* in fob_bus_options_t */
     const char *want; /* what a good value looks like */
+    uint32_t most;    /* of a COUNT */
 } setting_t;
 
 #define AT(member) offsetof(fob_bus_options_t, member)
 
 static const setting_t keys[] = {
-    {"bind", KIND_TEXT, AT(bind), "an address"},
+    {"bind", KIND_TEXT, AT(bind), "an address", 0},
     {"port", KIND_PORT, AT(port), "a number from 1 to 65533"},
     {"advertise", KIND_TEXT, AT(advertise), "a host name"},
     {"data", KIND_TEXT, AT(data), "a folder"},
     {"sync", KIND_TEXT, AT(sync), "always, os, or interval=D (interval=100ms)"},
     {"max_event", KIND_BYTES, AT(max_event), "an amount, as 1000000 or 4MiB"},
     {"max_disk", KIND_DISK, AT(max_disk), "an amount, as 20GiB, or a share of the disk, as 80%"},
-    {"max_connections", KIND_COUNT, AT(max_connections), "a number from 1 to 1000000"},
-    {"max_groups", KIND_COUNT, AT(max_groups), "a number from 1 to 1000000"},
+    {"max_connections", KIND_COUNT, AT(max_connections), "a number from 1 to 1000000", 1000000},
+    {"max_groups", KIND_COUNT, AT(max_groups), "a number from 1 to 1000000", 1000000},
     {"heartbeat", KIND_TIME, AT(heartbeat_ms), "a duration, as 250ms or 1s"},
     {"retain", KIND_TIME, AT(retain_ms), "a duration, as 10m, 24h or 7d"},
-    {"retain_bytes", KIND_BYTES, AT(retain_bytes), "an amount, as 4GiB"}};
+    {"retain_bytes", KIND_BYTES, AT(retain_bytes), "an amount, as 4GiB"},
+    {"dedup_window", KIND_TIME, AT(dedup_window_ms), "a duration, as 10m or 1h"},
+    {"dedup_max", KIND_COUNT, AT(dedup_max), "a number from 1 to 100000000", 100000000}};
 
 #define KEY_COUNT (sizeof keys / sizeof keys[0])
 
@@ -58,16 +70,16 @@ static bool parse_share(const char *text, unsigned *share) {
     return good;
 }
 
-static bool set_number(void *to, kind_t kind, const char *text) {
+static bool set_number(void *to, const setting_t *key, const char *text) {
     uint64_t value;
     if (!fob_count_parse(text, &value) || value == 0)
         return false;
-    if (kind == KIND_PORT) {
+    if (key->kind == KIND_PORT) {
         *(int *)to = (int)value;
         return value <= 65533;
     }
     *(uint32_t *)to = (uint32_t)value;
-    return value <= 1000000;
+    return value <= key->most;
 }
 
 static bool set(fob_config_t *self, fob_bus_options_t *options, const setting_t *key,
@@ -79,7 +91,7 @@ static bool set(fob_config_t *self, fob_bus_options_t *options, const setting_t 
         return text[0] != 0;
     case KIND_PORT:
     case KIND_COUNT:
-        return set_number(to, key->kind, text);
+        return set_number(to, key, text);
     case KIND_DISK:
         return parse_share(text, &self->disk_share) || fob_amount_parse(text, to);
     case KIND_BYTES:
@@ -128,10 +140,10 @@ static const char *judge_group(const char *text) {
     size_t name = strcspn(text, " \t\r#=");
     if (!fob_topic_valid(fob_slice(text, name)))
         return "a group's name is tokens of A-Z a-z 0-9 _ - joined by dots, 255 bytes at the most";
-    return ends(text + name) ? NULL : "behind a group's name the line ends; its pattern follows";
+    return ends(text + name) ? NULL : "behind a group's name the line ends; its settings follow";
 }
 
-/* Three kinds of lines: a setting, or "groups"; under that a group's name; under that its pattern.
+/* Three kinds of lines: a setting, or "groups"; under that a group's name; under that its settings.
  */
 static const char *judge(lines_t *self) {
     size_t indent = strspn(self->text, " ");
@@ -139,7 +151,7 @@ static const char *judge(lines_t *self) {
     if (*text == '\t' || indent % INDENT != 0 || indent / INDENT > self->depth)
         return "only \"groups\" has lines below it that are indented: by 4 spaces a group's name, "
                "by "
-               "8 its pattern = ...";
+               "8 its settings";
     self->depth = (unsigned)(indent / INDENT);
     bool groups = self->depth == 0 && strncmp(text, "groups", 6) == 0 && ends(text + 6);
     const char *problem = self->depth == 1 ? judge_group(text)
@@ -191,7 +203,7 @@ typedef struct {
     fob_bus_options_t *options;
     lines_t lines;
     uint64_t seen; /* keys, one bit each */
-    char problem[256];
+    char problem[400];
 } reading_t;
 
 static bool wrong(reading_t *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -203,50 +215,83 @@ static bool wrong(reading_t *self, const char *format, ...) {
     return false;
 }
 
+/* Adds one setting of a group, or of new groups. */
+static bool take_pair(reading_t *self, pairs_t *to, const char *name, const char *value) {
+    unsigned number = fob_policy_find(fob_slice_str(name));
+    if (number && to->terms.patch.mask >> number & 1)
+        return wrong(self, "%s is given twice", name);
+    if (!fob_terms_read(&to->terms, name, value, self->problem, sizeof self->problem))
+        return false;
+    size_t size = strlen(name) + strlen(value) + 2;
+    char *pair = malloc(size);
+    if (!pair)
+        return wrong(self, "out of memory");
+    snprintf(pair, size, "%s=%s", name, value);
+    to->all[to->count++] = pair;
+    return true;
+}
+
 static bool take_setting(reading_t *self, zconfig_t *item) {
     size_t index;
-    const setting_t *key = find_key(zconfig_name(item), &index);
+    const char *name = zconfig_name(item), *value = zconfig_value(item);
+    const setting_t *key = find_key(name, &index);
+    if (!key && fob_policy_find(fob_slice_str(name)))
+        return take_pair(self, &self->config->defaults, name, value);
     if (!key)
-        return wrong(self, "there is no setting \"%.64s\": see DEFAULTS in fob(1)",
-                     zconfig_name(item));
+        return wrong(self, "there is no setting \"%.64s\": see DEFAULTS in fob(1)", name);
     if (self->seen >> index & 1)
         return wrong(self, "%s is given twice", key->name);
     self->seen |= (uint64_t)1 << index;
-    if (!set(self->config, self->options, key, zconfig_value(item)))
-        return wrong(self, "%s must be %s, not \"%.64s\"", key->name, key->want,
-                     zconfig_value(item));
+    if (!set(self->config, self->options, key, value))
+        return wrong(self, "%s must be %s, not \"%.64s\"", key->name, key->want, value);
     /* What the bus would refuse is refused here, where the line is known. */
     fob_settings_t settings;
     return fob_settings_fill(&settings, self->options, self->problem, sizeof self->problem) ==
            FOB_OK;
 }
 
-static bool take_group(reading_t *self, zconfig_t *item) {
-    fob_config_t *config = self->config;
-    zconfig_t *pattern = zconfig_child(item);
-    const char *name = zconfig_name(item);
-    for (size_t i = 0; i < config->group_count; i++)
-        if (strcmp(config->groups[i].name, name) == 0)
-            return wrong(self, "group %s is given twice", name);
-    if (!pattern)
-        return wrong(self, "group %s has no pattern: below it goes \"        pattern = ...\"",
-                     name);
-    next_item(&self->lines);
-    if (strcmp(zconfig_name(pattern), "pattern") != 0)
-        return wrong(self, "there is no setting \"%.64s\" of a group, only its pattern",
-                     zconfig_name(pattern));
-    const char *value = zconfig_value(pattern);
+static bool take_pattern(reading_t *self, fob_bus_group_t *group, const char *value) {
+    if (group->pattern)
+        return wrong(self, "pattern is given twice");
     if (!fob_pattern_valid(fob_slice_str(value)))
         return wrong(self,
                      "\"%.64s\" is no pattern: it is a topic in which a token may be * and the "
                      "last >",
                      value);
-    config->groups[config->group_count++] = (fob_bus_group_t){name, value};
-    pattern = zconfig_next(pattern);
-    if (!pattern)
+    group->pattern = value;
+    return true;
+}
+
+static bool take_of_group(reading_t *self, fob_bus_group_t *group, pairs_t *pairs,
+                          zconfig_t *item) {
+    const char *name = zconfig_name(item), *value = zconfig_value(item);
+    if (strcmp(name, "pattern") == 0)
+        return take_pattern(self, group, value);
+    if (fob_policy_find(fob_slice_str(name)) == 0)
+        return wrong(self, "there is no setting \"%.64s\" of a group: there are pattern, %s", name,
+                     fob_terms_names());
+    return take_pair(self, pairs, name, value);
+}
+
+static bool take_group(reading_t *self, zconfig_t *item) {
+    fob_config_t *config = self->config;
+    const char *name = zconfig_name(item);
+    for (size_t i = 0; i < config->group_count; i++)
+        if (strcmp(config->groups[i].name, name) == 0)
+            return wrong(self, "group %s is given twice", name);
+    pairs_t *pairs = &config->pairs[config->group_count];
+    fob_bus_group_t *group = &config->groups[config->group_count++];
+    *group = (fob_bus_group_t){.name = name, .settings = (const char *const *)pairs->all};
+    unsigned line = self->lines.number;
+    for (zconfig_t *of = zconfig_child(item); of; of = zconfig_next(of)) {
+        next_item(&self->lines);
+        if (!take_of_group(self, group, pairs, of))
+            return false;
+    }
+    if (group->pattern)
         return true;
-    next_item(&self->lines);
-    return wrong(self, "group %s has something else than one pattern", name);
+    self->lines.number = line;
+    return wrong(self, "group %s has no pattern: below it goes \"        pattern = ...\"", name);
 }
 
 static bool take_groups(reading_t *self, zconfig_t *item) {
@@ -259,7 +304,8 @@ static bool take_groups(reading_t *self, zconfig_t *item) {
     for (zconfig_t *group = zconfig_child(item); group; group = zconfig_next(group))
         count++;
     self->config->groups = calloc(count + 1, sizeof *self->config->groups);
-    if (!self->config->groups)
+    self->config->pairs = calloc(count + 1, sizeof *self->config->pairs);
+    if (!self->config->groups || !self->config->pairs)
         return wrong(self, "out of memory");
     for (zconfig_t *group = zconfig_child(item); group; group = zconfig_next(group)) {
         next_item(&self->lines);
@@ -311,8 +357,10 @@ static bool parse(fob_config_t *self, const char *path, const char *content,
         return false;
     }
     reading_t reading = {.config = self, .options = options, .lines = {.at = content}};
-    if (take_all(&reading))
+    if (take_all(&reading)) {
+        options->group_defaults = (const char *const *)self->defaults.all;
         return true;
+    }
     snprintf(text, size, "%s:%u: %s", path, reading.lines.number, reading.problem);
     return false;
 }
@@ -329,12 +377,21 @@ fob_config_t *fob_config_load(const char *path, fob_bus_options_t *options, char
     return self;
 }
 
+static void pairs_free(pairs_t *pairs) {
+    for (size_t i = 0; i < pairs->count; i++)
+        free(pairs->all[i]);
+}
+
 void fob_config_destroy(fob_config_t **self_p) {
     fob_config_t *self = *self_p;
     if (!self)
         return;
     zconfig_destroy(&self->root);
+    pairs_free(&self->defaults);
+    for (size_t i = 0; i < self->group_count; i++)
+        pairs_free(&self->pairs[i]);
     free(self->groups);
+    free(self->pairs);
     free(self);
     *self_p = NULL;
 }

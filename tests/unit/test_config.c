@@ -140,14 +140,90 @@ static void groups_are_declared_by_name_and_pattern(void **state) {
     fob_config_destroy(&config);
 }
 
+static void check_pairs(const char *const *pairs, const char *const *wanted) {
+    for (; *wanted; pairs++, wanted++) {
+        assert_non_null(*pairs);
+        assert_string_equal(*pairs, *wanted);
+    }
+    assert_null(*pairs);
+}
+
+static void a_group_has_settings_of_its_own(void **state) {
+    (void)state;
+    fob_config_t *config = load("groups\n"
+                                "    emails\n"
+                                "        max_depth = 10000\n"
+                                "        pattern = order.*\n"
+                                "        overflow = drop-oldest   # newer ones matter more\n"
+                                "        lease = 30s\n"
+                                "    bills\n"
+                                "        pattern = order.paid\n"
+                                "        max_bytes = 10%\n");
+    static const char *const emails[] = {"max_depth=10000", "overflow=drop-oldest", "lease=30s",
+                                         NULL};
+    static const char *const bills[] = {"max_bytes=10%", NULL};
+    if (!config)
+        fail_msg("%s", text);
+    assert_int_equal(options.group_count, 2);
+    assert_string_equal(options.groups[0].pattern, "order.*");
+    check_pairs(options.groups[0].settings, emails);
+    check_pairs(options.groups[1].settings, bills);
+    assert_null(options.group_defaults[0]);
+    fob_config_destroy(&config);
+}
+
+static void settings_at_the_top_are_those_of_new_groups(void **state) {
+    (void)state;
+    fob_config_t *config = load("max_depth = 500\n"
+                                "groups\n"
+                                "    emails\n"
+                                "        pattern = a\n"
+                                "dead_max_age = 7d\n"
+                                "dedup_window = 10m\n"
+                                "dedup_max = 2000000\n");
+    static const char *const defaults[] = {"max_depth=500", "dead_max_age=7d", NULL};
+    if (!config)
+        fail_msg("%s", text);
+    check_pairs(options.group_defaults, defaults);
+    assert_null(options.groups[0].settings[0]);
+    assert_int_equal(options.dedup_window_ms, 600000);
+    assert_int_equal(options.dedup_max, 2000000);
+    fob_config_destroy(&config);
+}
+
+static void a_bad_setting_of_a_group_is_named_with_its_line(void **state) {
+    (void)state;
+    static const char head[] = "groups\n    emails\n        pattern = a\n        ";
+    static const struct {
+        const char *line, *words;
+    } bad[] = {{"max_dept = 5\n", "there is no setting \"max_dept\" of a group: there are pattern, "
+                                  "max_depth, max_bytes"},
+               {"port = 5\n", "there is no setting \"port\" of a group"},
+               {"max_depth = 0\n", "max_depth must be from 1"},
+               {"lease = 30\n", "lease must be a duration"},
+               {"overflow = drop\n", "overflow must be reject, drop-oldest"},
+               {"paused\n", "KEY = VALUE"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char content[256];
+        snprintf(content, sizeof content, "%s%s", head, bad[i].line);
+        refused(content, 4, bad[i].words);
+    }
+    refused("groups\n    a\n        pattern = a\n        lease = 5s\n        lease = 6s\n", 5,
+            "lease is given twice");
+    refused("port = 7000\nlease = 5 s\n", 2, "lease must be a duration");
+    refused("lease = 5s\nlease = 6s\n", 2, "lease is given twice");
+    refused("dedup_max = 100000001\n", 1, "dedup_max must be a number from 1 to 100000000");
+    refused("dedup_window = 0s\n", 1, "dedup_window must be a duration");
+}
+
 static void a_bad_group_is_named_with_its_line(void **state) {
     (void)state;
     refused("groups\n    emails\n        pattern = a..b\n", 3, "a..b");
     refused("groups\n    emails\n    bills\n        pattern = a\n", 2, "no pattern");
     refused("groups\n    emails\n        pattern = a\n    emails\n        pattern = a\n", 4,
             "twice");
-    refused("groups\n    emails\n        lease = 5s\n", 3, "lease");
-    refused("groups\n    emails\n        pattern = a\n        pattern = b\n", 4, "one pattern");
+    refused("groups\n    emails\n        lease = 5s\n", 2, "no pattern");
+    refused("groups\n    emails\n        pattern = a\n        pattern = b\n", 4, "twice");
     refused("groups\n    e mails\n        pattern = a\n", 2, "name");
     refused("groups\n        pattern = a\n", 2, "4 spaces");
     refused("groups\n  emails\n", 2, "4 spaces");
@@ -184,5 +260,8 @@ FOB_MAIN(FOB_CASE(every_setting_is_taken), FOB_CASE(what_is_not_named_keeps_its_
          FOB_CASE(what_is_no_setting_is_named_with_its_line),
          FOB_CASE(what_the_bus_would_refuse_is_named_with_its_line),
          FOB_CASE(groups_are_declared_by_name_and_pattern),
+         FOB_CASE(a_group_has_settings_of_its_own),
+         FOB_CASE(settings_at_the_top_are_those_of_new_groups),
+         FOB_CASE(a_bad_setting_of_a_group_is_named_with_its_line),
          FOB_CASE(a_bad_group_is_named_with_its_line), FOB_CASE(a_setting_given_twice_is_an_error),
          FOB_CASE(a_file_that_is_not_there_is_named))
