@@ -403,7 +403,7 @@ uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, b
 uint64_t fob_core_hash(const fob_core_t *self) {
     uint64_t groups = 0;
     for (size_t i = 0; i < self->groups.count; i++)
-        groups += fob_group_hash(self->groups.by_id[i]);
+        groups += fob_group_hash(self->groups.by_id[i], self->history);
     uint64_t fields[] = {self->head,       (uint64_t)self->time_ms,
                          self->next_group, self->groups.count,
                          groups,           fob_writers_hash(&self->writers),

@@ -96,60 +96,75 @@ uint64_t fob_group_floor(fob_group_t *self) {
 
 /* --- the hash --- */
 
-static uint64_t back_hash(const fob_back_t *back) {
+static uint64_t back_hash(const fob_back_t *back, const fob_history_t *history) {
     uint64_t sum = 0;
     uint32_t at = 0;
     for (const fob_back_entry_t *e; (e = fob_back_next(back, &at)) != NULL;) {
-        uint64_t fields[] = {e->offset, e->token, (uint64_t)e->due_ms, e->attempts, e->releases,
-                             e->reason, e->out};
+        uint64_t fields[] = {
+            e->offset,   e->token,    (uint64_t)e->due_ms,
+            e->attempts, e->releases, e->reason,
+            e->out,      e->priority, e->history ? fob_history_hash(history, e->history) : 0};
         sum += fob_digest(fields, sizeof fields);
     }
     return sum;
 }
 
-static uint64_t dead_hash(const fob_deads_t *deads) {
+static uint64_t dead_hash(const fob_deads_t *deads, const fob_history_t *history) {
     uint64_t sum = deads->last_serial;
     size_t at = 0;
     for (const fob_dead_t *d; (d = fob_deads_next(deads, &at)) != NULL;) {
-        uint64_t fields[] = {d->offset, d->serial,  d->count, d->attempts, (uint64_t)d->time_ms,
-                             d->reason, d->priority};
+        uint64_t fields[] = {
+            d->offset,   d->serial,   d->count,
+            d->attempts, d->size,     (uint64_t)d->time_ms,
+            d->reason,   d->priority, d->history ? fob_history_hash(history, d->history) : 0};
         sum += fob_digest(fields, sizeof fields);
     }
     return sum;
 }
 
-uint64_t fob_group_hash(const fob_group_t *self) {
-    const fob_cover_t *cover = &self->cover;
-    uint64_t fields[] = {self->id,
-                         self->temporary,
-                         self->damaged,
-                         self->generation,
-                         (uint64_t)self->since_ms,
-                         self->start,
-                         self->accepted,
+static uint64_t cover_hash(const fob_cover_t *cover) {
+    uint64_t fields[] = {cover->floor, cover->count,
+                         fob_digest(cover->count ? cover->items + cover->begin : NULL,
+                                    cover->count * sizeof *cover->items)};
+    return fob_digest(fields, sizeof fields);
+}
+
+/* The books, and why they are so. */
+static uint64_t books_hash(const fob_group_t *self) {
+    uint64_t fields[] = {self->accepted,
                          self->acked,
                          self->dead,
                          self->expired,
                          self->shed,
                          self->removed,
-                         self->mark_offset,
-                         self->mark_token,
-                         self->void_token,
-                         cover->floor,
-                         cover->count,
-                         fob_digest(cover->count ? cover->items + cover->begin : NULL,
-                                    cover->count * sizeof *cover->items),
-                         self->back.count,
-                         back_hash(&self->back),
-                         dead_hash(&self->deads),
-                         fob_digest(&self->policy, sizeof self->policy),
-                         (uint64_t)self->paused_ms,
                          self->bytes,
                          self->debt,
+                         self->damaged,
+                         fob_digest(self->shed_by, sizeof self->shed_by),
+                         fob_digest(self->removed_by, sizeof self->removed_by)};
+    return fob_digest(fields, sizeof fields);
+}
+
+uint64_t fob_group_hash(const fob_group_t *self, const fob_history_t *history) {
+    uint64_t fields[] = {self->id,
+                         self->temporary,
+                         self->generation,
+                         (uint64_t)self->since_ms,
+                         self->start,
+                         books_hash(self),
+                         fob_digest(&self->policy, sizeof self->policy),
+                         (uint64_t)self->paused_ms,
+                         fob_prio_hash(&self->prio),
                          self->census_at,
                          self->census_to,
                          self->skip_to,
-                         fob_digest(self->shed_by, sizeof self->shed_by),
+                         self->mark_offset,
+                         self->mark_token,
+                         self->void_token,
+                         cover_hash(&self->cover),
+                         self->back.count,
+                         back_hash(&self->back, history),
+                         dead_hash(&self->deads, history),
                          fob_digest(self->text, self->name.size + self->pattern.size),
                          self->name.size};
     return fob_digest(fields, sizeof fields);

@@ -102,7 +102,7 @@ uint64_t fob_group_depth(const fob_group_t *self);
  * mean is taken. */
 void fob_group_lighten(fob_group_t *self, uint64_t count, uint64_t bytes, uint64_t depth);
 /* Hash of the durable part. */
-uint64_t fob_group_hash(const fob_group_t *self);
+uint64_t fob_group_hash(const fob_group_t *self, const fob_history_t *history);
 
 /* All groups, by name and by id. All zeros: none. */
 typedef struct {

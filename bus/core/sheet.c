@@ -218,7 +218,8 @@ static fob_status_t index_events(fob_sheet_t *self, const manner_t *manner) {
                 return FOB_NO_MEMORY;
             last = event.topic;
         }
-        if (!list_attributes(self, &event, manner->dedup))
+        if ((event.id.size | event.priority | self->flags) != 0 &&
+            !list_attributes(self, &event, manner->dedup))
             return FOB_NO_MEMORY;
         self->begin[self->count] = begin;
         self->topic[self->count] = topic;

@@ -23,6 +23,7 @@ typedef struct {
     uint64_t number;      /* of slices, written or read */
     uint32_t group, last; /* ids of the groups to go on with and to end before */
     uint32_t bucket;      /* of the writers to go on with */
+    uint64_t offset;      /* of the last id */
 } fob_snapshot_t;
 
 typedef struct fob_inquiries fob_inquiries_t; /* inquiry.h */

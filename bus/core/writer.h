@@ -15,6 +15,7 @@
 typedef struct {
     uint64_t number, offset;
     uint32_t count, groups; /* groups: how many each of them entered */
+    uint32_t flags;         /* FOB_ANSWER_... of record.h: duplicates of what is at these offsets */
 } fob_answer_t;
 
 typedef struct fob_writer fob_writer_t;
