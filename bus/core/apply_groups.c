@@ -1,5 +1,6 @@
 /* apply, groups: a group is made, ended, set, begun anew; how far its first hand-outs may go. */
 #include "bus/core/apply.h"
+#include "bus/core/dead_limits.h"
 
 #include <stdlib.h>
 
@@ -134,7 +135,9 @@ fob_status_t fob_apply_set(fob_core_t *self, uint64_t position, fob_slice_t byte
     if (group->policy.paused != paused)
         group->paused_ms = group->policy.paused ? time_ms : 0;
     group->ruled = position;
-    if (self->live)
+    if (self->live) {
         fob_core_wake(self, group);
+        fob_dead_limits_due(self, group); /* the bounds may be lower ones */
+    }
     return FOB_OK;
 }

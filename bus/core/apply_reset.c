@@ -8,12 +8,13 @@ static void remove_some(fob_group_t *group, fob_removal_t removal, uint64_t coun
 }
 
 /* What came back is forgotten, all of it or but for what is out again. Gives how many. */
-static uint64_t forget_back(fob_group_t *group, bool spare_out) {
+static uint64_t forget_back(fob_core_t *self, fob_group_t *group, bool spare_out) {
     uint64_t count = 0;
     uint32_t at = 0;
     for (fob_back_entry_t *e; (e = fob_back_next(&group->back, &at)) != NULL;) {
         if (spare_out && e->out)
             continue;
+        fob_history_drop(self->history, e->history);
         fob_back_remove(&group->back, e);
         count++;
     }
@@ -66,8 +67,8 @@ static void empty(fob_group_t *group) {
     group->debt = group->bytes = 0;
 }
 
-static void reset_anew(fob_group_t *group, const fob_record_reset_t *record) {
-    forget_back(group, false);
+static void reset_anew(fob_core_t *self, fob_group_t *group, const fob_record_reset_t *record) {
+    forget_back(self, group, false);
     empty(group);
     begin_books(group, record);
     cover_below(group, record->offset);
@@ -75,17 +76,18 @@ static void reset_anew(fob_group_t *group, const fob_record_reset_t *record) {
     void_leases(group);
 }
 
-static void reset_forward(fob_group_t *group, const fob_record_reset_t *record) {
-    uint64_t depth = fob_group_depth(group), count = forget_back(group, false);
+static void reset_forward(fob_core_t *self, fob_group_t *group, const fob_record_reset_t *record) {
+    uint64_t depth = fob_group_depth(group), count = forget_back(self, group, false);
     remove_some(group, FOB_REMOVAL_RESET, count);
     fob_group_lighten(group, count, 0, depth);
     group->skip_to = record->offset;
     void_leases(group);
 }
 
-static void reset_empty(fob_group_t *group, const fob_record_reset_t *record, bool purge) {
+static void reset_empty(fob_core_t *self, fob_group_t *group, const fob_record_reset_t *record,
+                        bool purge) {
     uint64_t depth = fob_group_depth(group), never_out = fob_group_pristine(group);
-    uint64_t count = never_out + forget_back(group, purge), bytes = group->bytes;
+    uint64_t count = never_out + forget_back(self, group, purge), bytes = group->bytes;
     remove_some(group, purge ? FOB_REMOVAL_PURGE : FOB_REMOVAL_RESET, count);
     empty(group);
     group->bytes = bytes;
@@ -142,11 +144,11 @@ fob_status_t fob_apply_reset(fob_core_t *self, uint64_t position, fob_slice_t by
     self->time_ms = record.time_ms;
     uint64_t before = fob_group_depth(group);
     if (record.mode == FOB_RESET_ANEW)
-        reset_anew(group, &record);
+        reset_anew(self, group, &record);
     else if (record.mode == FOB_RESET_FORWARD)
-        reset_forward(group, &record);
+        reset_forward(self, group, &record);
     else
-        reset_empty(group, &record, record.mode == FOB_RESET_PURGE);
+        reset_empty(self, group, &record, record.mode == FOB_RESET_PURGE);
     uint64_t gone = before - fob_group_depth(group);
     self->unsettled -= gone < self->unsettled ? gone : self->unsettled;
     group->ruled = position;

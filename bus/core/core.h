@@ -265,7 +265,7 @@ typedef struct {
     fob_policy_t policy;
     int64_t paused_ms; /* since when; 0: it is not */
     const char *state; /* flowing idle no_worker paused full waiting (later: breaker_open) */
-    char why[256];
+    char why[640];     /* one sentence, or a few joined */
     uint64_t generation;
     int64_t since_ms;
     uint64_t accepted, acked, dead, expired, shed, removed, ready, leased, delayed;
