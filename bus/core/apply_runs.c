@@ -194,15 +194,8 @@ static void apply_moves(const applying_t *self, const fob_run_record_t *run) {
 /* --- the life of dead letters --- */
 
 const fob_dead_t *fob_apply_letter(const fob_group_t *group, const fob_run_record_t *run) {
-    if (run->from)
-        return fob_deads_find(&group->deads, run->from);
-    size_t at = 0;
-    const fob_dead_t *dead;
-    while ((dead = fob_deads_next(&group->deads, &at)) != NULL) {
-        if (dead->offset == 0 && dead->serial == run->token)
-            return dead;
-    }
-    return NULL;
+    return run->from ? fob_deads_find(&group->deads, run->from)
+                     : fob_deads_unknown(&group->deads, run->token);
 }
 
 static void apply_unbury(fob_core_t *self, fob_group_t *group, const fob_run_record_t *run) {

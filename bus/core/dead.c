@@ -263,6 +263,13 @@ const fob_dead_t *fob_deads_step(fob_deads_t *self, uint64_t place) {
     return at < self->unknown_count ? &self->slab[self->unknown[at]] : NULL;
 }
 
+const fob_dead_t *fob_deads_unknown(const fob_deads_t *self, uint64_t serial) {
+    uint32_t at = serial ? unknown_above(self, serial - 1) : self->unknown_count;
+    if (at == self->unknown_count || self->slab[self->unknown[at]].serial != serial)
+        return NULL;
+    return &self->slab[self->unknown[at]];
+}
+
 static void remove_unknown(fob_deads_t *self, const fob_dead_t *dead) {
     uint32_t at = unknown_above(self, dead->serial - 1);
     self->unknown_count--;

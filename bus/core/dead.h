@@ -64,6 +64,8 @@ static inline uint64_t fob_dead_place(const fob_dead_t *dead) {
 /* The one with the lowest place above `place`, 0: the first; NULL: none. Costs as fob_deads_above.
  */
 const fob_dead_t *fob_deads_step(fob_deads_t *self, uint64_t place);
+/* The one of unknown place with this serial; NULL: none. */
+const fob_dead_t *fob_deads_unknown(const fob_deads_t *self, uint64_t serial);
 void fob_deads_remove(fob_deads_t *self, const fob_dead_t *dead);
 /* The lowest offset; UINT64_MAX: none. */
 uint64_t fob_deads_lowest(fob_deads_t *self);

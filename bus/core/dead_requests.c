@@ -155,10 +155,21 @@ static void pack_number(fob_buf_t *out, const char *field, uint64_t number) {
     fob_pack_uint(out, number);
 }
 
-#define LETTER_FIELDS 11
+/* How the last attempt ended; empty where none is known. */
+static fob_attempt_t last_attempt(const fob_core_t *self, const fob_dead_t *letter) {
+    fob_attempt_t attempt = {0};
+    uint32_t count = fob_history_count(self->history, letter->history);
+    if (count)
+        fob_history_at(self->history, letter->history, count - 1, &attempt);
+    return attempt;
+}
 
-static void pack_letter(fob_buf_t *out, const fob_dead_t *letter, const found_t *found) {
+#define LETTER_FIELDS 13
+
+static void pack_letter(const fob_core_t *self, fob_buf_t *out, const fob_dead_t *letter,
+                        const found_t *found) {
     const fob_sheet_t *sheet = found->place.sheet;
+    fob_attempt_t last = last_attempt(self, letter);
     pack_number(out, "offset", letter->offset);
     pack_number(out, "serial", letter->serial);
     pack_number(out, "count", letter->count);
@@ -168,6 +179,8 @@ static void pack_letter(fob_buf_t *out, const fob_dead_t *letter, const found_t 
     pack_text(out, "reason",
               fob_slice_str(fob_reason_name(found->readable ? letter->reason
                                                             : (unsigned)FOB_REASON_DAMAGED)));
+    pack_text(out, "text", last.text);
+    pack_text(out, "worker", last.worker);
     pack_number(out, "attempts", letter->attempts);
     pack_number(out, "time", (uint64_t)letter->time_ms);
     fob_pack_cstr(out, "stored");
@@ -178,14 +191,33 @@ static void pack_letter(fob_buf_t *out, const fob_dead_t *letter, const found_t 
     pack_number(out, "size", found->readable ? found->event.bytes.size : letter->size);
 }
 
+static void pack_attempts(const fob_core_t *self, fob_buf_t *out, const fob_dead_t *letter) {
+    uint32_t count = fob_history_count(self->history, letter->history);
+    fob_pack_array(out, count);
+    for (uint32_t i = 0; i < count; i++) {
+        fob_attempt_t attempt;
+        fob_history_at(self->history, letter->history, i, &attempt);
+        fob_pack_map(out, 5);
+        pack_number(out, "time", (uint64_t)attempt.time_ms);
+        pack_text(out, "worker", attempt.worker);
+        pack_text(out, "reason", fob_slice_str(fob_reason_name(attempt.reason)));
+        pack_text(out, "text", attempt.text);
+        fob_pack_cstr(out, "counted");
+        fob_pack_bool(out, attempt.counted);
+    }
+}
+
 /* False: no memory, nothing was added. */
-static bool add_row(fob_inquiry_t *inquiry, const fob_dead_t *letter, const found_t *found) {
+static bool add_row(fob_core_t *self, fob_inquiry_t *inquiry, const fob_dead_t *letter,
+                    const found_t *found) {
     fob_buf_t *out = &inquiry->rows;
     size_t before = out->size;
     bool show = inquiry->command.kind == FOB_CMD_DEAD_SHOW;
-    fob_pack_map(out, LETTER_FIELDS + (show ? 1 : 0));
-    pack_letter(out, letter, found);
+    fob_pack_map(out, LETTER_FIELDS + (show ? 2 : 0));
+    pack_letter(self, out, letter, found);
     if (show) {
+        fob_pack_cstr(out, "history");
+        pack_attempts(self, out, letter);
         fob_pack_cstr(out, "event");
         if (found->readable)
             fob_pack_bin(out, found->event.bytes);
@@ -205,10 +237,10 @@ static bool add_row(fob_inquiry_t *inquiry, const fob_dead_t *letter, const foun
 /* --- what is done with those that match --- */
 
 /* False: no memory. `runs`: of REDRIVE and PURGE, unless it is only counted. */
-static bool take(fob_inquiry_t *inquiry, const fob_dead_t *letter, const found_t *found,
-                 fob_runs_writer_t *runs) {
+static bool take(fob_core_t *self, fob_inquiry_t *inquiry, const fob_dead_t *letter,
+                 const found_t *found, fob_runs_writer_t *runs) {
     bool redrive = inquiry->command.kind == FOB_CMD_DEAD_REDRIVE;
-    if (inquiry->command.kind <= FOB_CMD_DEAD_SHOW && !add_row(inquiry, letter, found))
+    if (inquiry->command.kind <= FOB_CMD_DEAD_SHOW && !add_row(self, inquiry, letter, found))
         return false;
     inquiry->taken++;
     if (redrive && (letter->offset == 0 || letter->reason == FOB_REASON_DAMAGED)) {
@@ -242,7 +274,8 @@ static fob_inquiry_state_t step(fob_core_t *self, fob_group_t *group, fob_inquir
         test_t outcome = test(self, inquiry, letter, &found);
         if (outcome == TEST_WAITS)
             return FOB_INQUIRY_WAITS;
-        if (outcome == TEST_MEMORY || (outcome == TEST_YES && !take(inquiry, letter, &found, runs)))
+        if (outcome == TEST_MEMORY ||
+            (outcome == TEST_YES && !take(self, inquiry, letter, &found, runs)))
             return FOB_INQUIRY_MORE;
         inquiry->looked++;
         inquiry->command.dead.from = fob_dead_place(letter);
@@ -254,14 +287,13 @@ static fob_inquiry_state_t step(fob_core_t *self, fob_group_t *group, fob_inquir
 static fob_inquiry_state_t step_runs(fob_core_t *self, fob_group_t *group, fob_inquiry_t *inquiry,
                                      uint32_t *looks) {
     fob_runs_writer_t runs;
-    uint32_t room = inquiry->command.dead.limit - inquiry->taken, mine;
+    uint32_t room = inquiry->command.dead.limit - inquiry->taken;
     room = room < *looks ? room : *looks;
-    mine = room;
     bool redrive = inquiry->command.kind == FOB_CMD_DEAD_REDRIVE;
-    if (!fob_runs_begin(&runs, self, group, room, redrive ? room : 0))
+    if (redrive ? !fob_runs_begin(&runs, self, group, room, room)
+                : !fob_runs_begin_ends(&runs, self, group, room))
         return FOB_INQUIRY_MORE;
-    fob_inquiry_state_t state = step(self, group, inquiry, &runs, &mine);
-    *looks -= room - mine;
+    fob_inquiry_state_t state = step(self, group, inquiry, &runs, looks);
     if (fob_runs_end(&runs)) {
         inquiry->after = fob_core_next_position(self);
         fob_core_wait(self, inquiry->after);
