@@ -5,75 +5,108 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define ANSWERS_RETRY    1000 /* ms, where BUSY names no time */
-#define ANSWERS_GAP_WAIT (10 * FOB_MS)
-#define ANSWERS_GAPS     8 /* GAPs with nothing stored between: the session is beyond repair */
+#define ANSWERS_RETRY     1000 /* ms, where BUSY names no time */
+#define ANSWERS_RETRY_MAX 60000
+#define ANSWERS_GAP_WAIT  (10 * FOB_MS)
+#define ANSWERS_GAPS      8 /* GAPs with nothing stored between: the session is beyond repair */
 
 typedef struct {
-    fob_slice_t text;
-    uint64_t retry_ms;
+    fob_slice_t text, group;
+    uint64_t retry_ms, depth, limit;
+    bool duplicate, differs;
 } detail_t;
+
+static void detail_field(fob_cursor_t *cursor, fob_slice_t name, detail_t *out) {
+    if (fob_slice_eq(name, fob_slice_str("text")))
+        fob_cursor_str(cursor, &out->text);
+    else if (fob_slice_eq(name, fob_slice_str("group")))
+        fob_cursor_str(cursor, &out->group);
+    else if (fob_slice_eq(name, fob_slice_str("retry_after")))
+        fob_cursor_uint(cursor, &out->retry_ms);
+    else if (fob_slice_eq(name, fob_slice_str("depth")))
+        fob_cursor_uint(cursor, &out->depth);
+    else if (fob_slice_eq(name, fob_slice_str("limit")))
+        fob_cursor_uint(cursor, &out->limit);
+    else if (fob_slice_eq(name, fob_slice_str("duplicate")))
+        fob_cursor_bool(cursor, &out->duplicate);
+    else if (fob_slice_eq(name, fob_slice_str("differs")))
+        fob_cursor_bool(cursor, &out->differs);
+    else
+        fob_cursor_skip(cursor, NULL);
+}
 
 /* The map of details, of which nothing has to be there. */
 static detail_t detail_read(fob_slice_t raw) {
     detail_t out = {.retry_ms = ANSWERS_RETRY};
     fob_cursor_t cursor = fob_cursor(raw);
+    fob_slice_t name;
     uint32_t count;
     if (!raw.size || !fob_cursor_map(&cursor, &count))
         return out;
-    while (count-- > 0 && !cursor.failed) {
-        fob_slice_t name;
-        if (!fob_cursor_str(&cursor, &name))
-            break;
-        if (fob_slice_eq(name, fob_slice_str("text")))
-            fob_cursor_str(&cursor, &out.text);
-        else if (fob_slice_eq(name, fob_slice_str("retry_after")))
-            fob_cursor_uint(&cursor, &out.retry_ms);
-        else
-            fob_cursor_skip(&cursor, NULL);
-    }
-    if (out.retry_ms > 60000)
-        out.retry_ms = 60000;
+    while (count-- > 0 && fob_cursor_str(&cursor, &name))
+        detail_field(&cursor, name, &out);
+    if (out.retry_ms > ANSWERS_RETRY_MAX)
+        out.retry_ms = ANSWERS_RETRY_MAX;
     return out;
 }
 
-static void on_stored(fob_session_t *self, uint64_t number, uint64_t offset, uint32_t groups) {
-    const fob_slot_t *slot = fob_slot(self, number);
+static void on_stored(fob_session_t *self, fob_slot_t *slot, const fob_run_t *run,
+                      const detail_t *detail) {
+    const fob_fate_t fate = {.status = FOB_OK,
+                             .offset = run->at[3] + (slot->wire - run->at[1]),
+                             .groups = (uint32_t)run->at[4],
+                             .duplicate = detail->duplicate,
+                             .differs = detail->differs};
     self->gaps = 0;
-    if (slot->wire > self->stored)
+    /* A duplicate is not stored under its number: the bus may not count it as the session's last.
+     */
+    if (slot->wire > self->stored && !detail->duplicate)
         self->stored = slot->wire;
-    if (self->holds.count && !slot->is_void)
+    if (self->holds.count)
         fob_holds_stored(&self->holds, fob_slot_topic(slot));
-    fob_slot_finish(self, number, FOB_OK, (fob_slice_t){0}, offset, groups);
+    fob_slot_finish(self, slot, &fate);
 }
 
-/* Refused for now: so it is not stored, whatever was in doubt before. */
+/* Refused for now, with all others: so it is not stored, whatever was in doubt before. */
 static void held(fob_session_t *self, fob_slot_t *slot) {
+    if (slot->told) {
+        fob_slot_free(self, slot, FOB_WIRE_VOID);
+        return;
+    }
     fob_slot_stage(self, slot, FOB_STAGE_HELD);
     slot->doubt = false;
 }
 
-static void on_busy(fob_session_t *self, fob_now_t now, fob_slot_t *slot, const detail_t *detail) {
-    held(self, slot);
-    if (slot->is_void) {
-        /* It waits for no topic; it goes with the next that is offered again. */
-        fob_holds_close(&self->holds, now, NULL, FOB_GAP, detail->text, 0);
-        return;
-    }
-    fob_slice_t topic = fob_slot_topic(slot);
-    fob_holds_close(&self->holds, now, &topic, FOB_BUSY, detail->text,
+static void hold_all(fob_session_t *self, fob_now_t now, fob_status_t status,
+                     const detail_t *detail) {
+    fob_holds_close(&self->holds, now, NULL, status, detail->text,
                     (int64_t)detail->retry_ms * FOB_MS);
+}
+
+/* In words, where the bus gave none. */
+static void on_busy(fob_session_t *self, fob_now_t now, fob_slot_t *slot, const detail_t *detail) {
+    char words[FOB_HOLD_TEXT];
+    fob_slice_t text = detail->text;
+    if (!text.size && detail->group.size) {
+        int size = snprintf(words, sizeof words, "group %.*s is full (%" PRIu64 " of %" PRIu64 ")",
+                            (int)(detail->group.size < 200 ? detail->group.size : 200),
+                            (const char *)detail->group.data, detail->depth, detail->limit);
+        text = fob_slice(words, (size_t)size);
+    }
+    fob_session_hold(self, now, slot, text, (int64_t)detail->retry_ms * FOB_MS);
 }
 
 /* The bus wants numbers that it never got: all up to `wire` that have no answer are lost too. */
 static void on_gap(fob_session_t *self, fob_now_t now, uint64_t wire) {
     bool any = false;
     for (uint64_t below = self->low; below <= wire; below++) {
-        uint64_t number;
-        fob_slot_t *slot = fob_slot_by_wire(self, below, &number);
-        if (!slot || slot->stage != FOB_STAGE_SENT)
+        fob_slot_t *slot = fob_slot_by_wire(self, below);
+        if (slot && slot->stage == FOB_STAGE_SENT)
+            held(self, slot);
+        else if (!slot && *fob_wire_at(self, below) == FOB_WIRE_VOID_SENT)
+            *fob_wire_at(self, below) = FOB_WIRE_VOID;
+        else
             continue;
-        fob_slot_stage(self, slot, FOB_STAGE_HELD);
         any = true;
     }
     if (any && !self->holds.all.closed)
@@ -85,24 +118,24 @@ static void on_gap(fob_session_t *self, fob_now_t now, uint64_t wire) {
 }
 
 /* A later version's code is final. The receipt's text tells it, as the status has no name. */
-static void on_unknown(fob_session_t *self, uint64_t number, uint64_t code, fob_slice_t why) {
+static void on_unknown(fob_session_t *self, fob_slot_t *slot, uint64_t code, fob_slice_t why) {
     char text[FOB_RECEIPT_TEXT];
     int size =
         snprintf(text, sizeof text,
                  "the bus refused it with code %" PRIu64 ", which this version does not know%s%.*s",
                  code, why.size ? ": " : "", (int)(why.size < 200 ? why.size : 200),
                  why.size ? (const char *)why.data : "");
-    fob_slice_t whole = fob_slice(text, (size_t)size);
-    fob_slot_finish(self, number, fob_wire_status(code), whole, 0, 0);
+    const fob_fate_t fate = {.status = fob_wire_status(code),
+                             .text = fob_slice(text, (size_t)size)};
+    fob_slot_finish(self, slot, &fate);
 }
 
-static void on_answer(fob_session_t *self, fob_now_t now, uint64_t number, const fob_run_t *run,
+static void on_answer(fob_session_t *self, fob_now_t now, fob_slot_t *slot, const fob_run_t *run,
                       const detail_t *detail) {
-    fob_slot_t *slot = fob_slot(self, number);
-    fob_status_t status = fob_wire_status(run->at[0]);
-    switch (status) {
+    const fob_fate_t refused = {.status = fob_wire_status(run->at[0]), .text = detail->text};
+    switch (refused.status) {
     case FOB_OK:
-        on_stored(self, number, run->at[3] + (slot->wire - run->at[1]), (uint32_t)run->at[4]);
+        on_stored(self, slot, run, detail);
         break;
     case FOB_BUSY:
         on_busy(self, now, slot, detail);
@@ -110,19 +143,42 @@ static void on_answer(fob_session_t *self, fob_now_t now, uint64_t number, const
     case FOB_DISK_FULL:
     case FOB_STOPPING:
         held(self, slot);
-        fob_holds_close(&self->holds, now, NULL, status, detail->text,
-                        (int64_t)detail->retry_ms * FOB_MS);
+        hold_all(self, now, refused.status, detail);
         break;
     case FOB_FORGOTTEN:
         fob_session_renew(self);
         break;
     default:
-        if (!fob_wire_status_known(status))
-            on_unknown(self, number, run->at[0], detail->text);
+        if (!fob_wire_status_known(refused.status))
+            on_unknown(self, slot, run->at[0], detail->text);
         else
-            fob_slot_finish(self, number, status, detail->text, 0, 0);
+            fob_slot_finish(self, slot, &refused);
         break;
     }
+}
+
+/* To a void: any final answer uses its number up. It is refused for good by its bytes, so another
+ * refusal means that nothing is taken now. */
+static void on_void(fob_session_t *self, fob_now_t now, uint64_t wire, fob_status_t status,
+                    const detail_t *detail) {
+    bool later = status == FOB_BUSY || status == FOB_DISK_FULL || status == FOB_STOPPING;
+    if (status == FOB_FORGOTTEN) {
+        fob_session_renew(self);
+        return;
+    }
+    *fob_wire_at(self, wire) = later ? FOB_WIRE_VOID : 0;
+    if (later)
+        hold_all(self, now, status, detail);
+    fob_session_low(self);
+}
+
+static void on_number(fob_session_t *self, fob_now_t now, uint64_t wire, const fob_run_t *run,
+                      const detail_t *detail) {
+    fob_slot_t *slot = fob_slot_by_wire(self, wire);
+    if (slot && slot->stage == FOB_STAGE_SENT)
+        on_answer(self, now, slot, run, detail);
+    else if (!slot && *fob_wire_at(self, wire) == FOB_WIRE_VOID_SENT)
+        on_void(self, now, wire, fob_wire_status(run->at[0]), detail);
 }
 
 static void on_run(fob_session_t *self, fob_now_t now, const fob_run_t *run) {
@@ -141,12 +197,8 @@ static void on_run(fob_session_t *self, fob_now_t now, const fob_run_t *run) {
         on_gap(self, now, first + count - 1);
         return;
     }
-    for (uint64_t wire = first; wire < first + count && !self->renew; wire++) {
-        uint64_t number;
-        const fob_slot_t *slot = fob_slot_by_wire(self, wire, &number);
-        if (slot && slot->stage == FOB_STAGE_SENT)
-            on_answer(self, now, number, run, &detail);
-    }
+    for (uint64_t wire = first; wire < first + count && !self->renew; wire++)
+        on_number(self, now, wire, run, &detail);
 }
 
 void fob_session_input(fob_session_t *self, fob_now_t now, const fob_wire_t *msg) {

@@ -210,7 +210,9 @@ static void shot_end(fob_fire_t *self, load_t *load, fob_status_t status, fob_sl
         if (fob_envelope_read(&cursor, UINT64_MAX, &envelope) == FOB_OK)
             event.id = envelope.id;
     }
-    fob_receipts_keep(self->receipts, &event, status, text, FOB_LEVEL_NONE, 0, 0);
+    fob_receipts_keep(
+        self->receipts, &event,
+        &(fob_receipt_fate_t){.status = status, .text = text, .level = FOB_LEVEL_NONE});
     load->first++;
     load->count--;
     self->queued--;

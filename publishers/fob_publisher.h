@@ -43,15 +43,18 @@ typedef struct {
     uint64_t duplicate_of; /* 0, or the first offset of the same (topic, id) */
     uint32_t groups;       /* how many groups it entered */
     void *tag;             /* the event's own, from its options */
+    int differs;           /* 1: a duplicate whose data or content type is not that of the first */
 } fob_receipt_t;
 
 typedef void(fob_receipt_fn)(void *arg, const fob_receipt_t *receipt);
 
 typedef struct {
-    unsigned version;    /* of this struct: 1 */
-    const char *bus;     /* endpoints, comma between; NULL: $FOB_BUS, else tcp://127.0.0.1:7670 */
-    uint32_t window;     /* events without receipt at the most; 0: 1024; up to 16384 */
-    int64_t deadline_ms; /* per event, from send; 0: 30 s; negative: none */
+    unsigned version; /* of this struct: 1 */
+    const char *bus;  /* endpoints, comma between; NULL: $FOB_BUS, else tcp://127.0.0.1:7670 */
+    /* Events without receipt at the most; 0: 1024; up to 16384. Events of topics that the bus is
+     * busy for count apart, in three windows of their own, so that they do not stop the others. */
+    uint32_t window;
+    int64_t deadline_ms;        /* per event, from send; 0: 30 s; negative: none */
     int64_t connect_timeout_ms; /* until the first contact: then waiting events fail UNREACHABLE; 0:
                                    3 s; negative: none */
     /* Runs inside fob_publisher_dispatch and fob_publisher_flush, and inside a fob_publisher_send
@@ -61,7 +64,11 @@ typedef struct {
     fob_receipt_fn *on_receipt;
     void *on_receipt_arg;
     /* 1: after the first event that is not stored none after it is sent: those end with CLOSED,
-     * those under way with UNKNOWN_OUTCOME, and no more are taken. */
+     * those under way with UNKNOWN_OUTCOME, and no more are taken. Events are refused topic by
+     * topic, so with one topic every event before the failed one is stored and none behind it (but
+     * for one of UNKNOWN_OUTCOME, which may be). With several topics this holds within the failed
+     * one's; of the others some that were sent later may be stored, and some that were sent earlier
+     * may wait, and end as these do. */
     int stop_on_failure;
 } fob_publisher_options_t;
 #define FOB_PUBLISHER_OPTIONS                                                                      \
@@ -75,6 +82,7 @@ typedef struct {
     int64_t deadline_ms;        /* 0: the publisher's */
     int fire;                   /* 1: fire-and-forget (no receipt from the bus, at most once) */
     void *tag;                  /* comes back in the receipt */
+    int priority;               /* 0 to 9, strict: a group hands the highest out first */
 } fob_publish_options_t;
 #define FOB_PUBLISH_OPTIONS                                                                        \
     { .version = 1 }

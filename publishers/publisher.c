@@ -203,6 +203,7 @@ static bool machines_make(fob_publisher_t *self, const fob_publisher_options_t *
     uint64_t source;
     fob_conduit_secret(random);
     memcpy(&source, random, sizeof source);
+    memcpy(&session.seed, random + sizeof source, sizeof session.seed);
     self->receipts.wanted = options->on_receipt != NULL;
     self->backlog = PUBLISHER_BACKLOG * (size_t)session.window;
     self->session = fob_session_new(&session);
@@ -305,6 +306,9 @@ static fob_status_t attributes_set(fob_publisher_t *self, const fob_publish_opti
     event->source = optional(options->source);
     event->datacontenttype = optional(options->content_type);
     event->traceparent = optional(options->traceparent);
+    if (options->priority < 0 || options->priority > 9)
+        return FOB_INVALID;
+    event->priority = (uint8_t)options->priority;
     if (event->id.size > FOB_ID_MAX || event->key.size > FOB_ID_MAX)
         return FOB_INVALID;
     return options->headers ? headers_encode(self, options->headers, &event->headers) : FOB_OK;

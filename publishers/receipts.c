@@ -16,10 +16,12 @@ typedef struct {
     uint16_t status;
     uint16_t text; /* bytes, without its zero */
     uint8_t topic; /* likewise */
-    uint8_t id;    /* likewise; has_id tells an empty one from none */
-    uint8_t has_id;
+    uint8_t id;    /* likewise; RECORD_ID tells an empty one from none */
+    uint8_t flags;
     uint8_t level;
 } record_t;
+
+enum { RECORD_ID = 1, RECORD_DUPLICATE = 2, RECORD_DIFFERS = 4 };
 
 _Static_assert(sizeof(record_t) % 8 == 0, "the next record stays aligned");
 _Static_assert(sizeof(record_t) + 2 * 256 + FOB_RECEIPT_TEXT + 8 <= FOB_RECEIPT_MAX, "fits");
@@ -107,25 +109,27 @@ static void record_put(fob_receipts_t *self, record_t *record, const fob_receipt
     self->size += size;
 }
 
-void fob_receipts_keep(fob_receipts_t *self, const fob_receipt_event_t *event, fob_status_t status,
-                       fob_slice_t text, fob_level_t level, uint64_t offset, uint32_t groups) {
+void fob_receipts_keep(fob_receipts_t *self, const fob_receipt_event_t *event,
+                       const fob_receipt_fate_t *fate) {
     assert(self->owed > 0);
     self->owed--;
     self->waiting++;
-    if (status != FOB_OK && self->failed == FOB_OK)
-        self->failed = status;
+    if (fate->status != FOB_OK && self->failed == FOB_OK)
+        self->failed = fate->status;
     if (!self->wanted)
         return;
+    int flags = (event->id.data ? RECORD_ID : 0) | (fate->duplicate ? RECORD_DUPLICATE : 0) |
+                (fate->differs ? RECORD_DIFFERS : 0);
     record_t record = {.number = event->number,
-                       .offset = offset,
+                       .offset = fate->offset,
                        .tag = event->tag,
-                       .groups = groups,
-                       .status = (uint16_t)status,
+                       .groups = fate->groups,
+                       .status = (uint16_t)fate->status,
                        .topic = (uint8_t)event->topic.size,
                        .id = (uint8_t)event->id.size,
-                       .has_id = event->id.data != NULL,
-                       .level = (uint8_t)level};
-    record_put(self, &record, event, text);
+                       .flags = (uint8_t)flags,
+                       .level = (uint8_t)fate->level};
+    record_put(self, &record, event, fate->text);
 }
 
 size_t fob_receipts_take(fob_receipts_t *self, uint8_t *out, size_t size, size_t *count) {
@@ -160,11 +164,13 @@ bool fob_receipts_read(const uint8_t *bytes, size_t size, size_t *at, fob_receip
     *at += record.size;
     *out = (fob_receipt_t){.status = (fob_status_t)record.status,
                            .topic = topic,
-                           .id = record.has_id ? id : NULL,
+                           .id = record.flags & RECORD_ID ? id : NULL,
                            .level = level_names[record.level],
                            .number = record.number,
                            .offset = record.offset,
+                           .duplicate_of = record.flags & RECORD_DUPLICATE ? record.offset : 0,
                            .groups = record.groups,
+                           .differs = (record.flags & RECORD_DIFFERS) != 0,
                            .tag = record.tag};
     if (out->status != FOB_OK)
         out->text = record.text ? text : fob_status_text(out->status);

@@ -38,14 +38,25 @@ typedef struct {
     void *tag;
 } fob_receipt_event_t;
 
+/* What became of it. */
+typedef struct {
+    fob_status_t status;
+    fob_slice_t text; /* copied, up to FOB_RECEIPT_TEXT bytes, where there is room */
+    fob_level_t level;
+    uint64_t offset;
+    uint32_t groups;
+    bool duplicate; /* `offset` is the place of the first of its (topic, id) */
+    bool differs;   /* which had other data */
+} fob_receipt_fate_t;
+
 void fob_receipts_free(fob_receipts_t *self);
 
 /* Promises a receipt for an event with a topic and id of these sizes. False: no memory. */
 bool fob_receipts_promise(fob_receipts_t *self, size_t topic, size_t id);
 
-/* Keeps a promise. `text`, up to FOB_RECEIPT_TEXT bytes, is copied where there is room. */
-void fob_receipts_keep(fob_receipts_t *self, const fob_receipt_event_t *event, fob_status_t status,
-                       fob_slice_t text, fob_level_t level, uint64_t offset, uint32_t groups);
+/* Keeps a promise. */
+void fob_receipts_keep(fob_receipts_t *self, const fob_receipt_event_t *event,
+                       const fob_receipt_fate_t *fate);
 
 /* Takes whole records out, up to `size` bytes (one at least, if size >= FOB_RECEIPT_MAX), for
  * fob_receipts_read. Returns the bytes; *count gets how many receipts they are. */

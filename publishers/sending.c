@@ -34,25 +34,34 @@ static bool side_by_side(const fob_slot_t *a, const fob_slot_t *b) {
     return a->batch == b->batch && a->at + a->size == b->at;
 }
 
-static bool ready_again(const fob_slot_t *slot) {
-    return slot && slot->stage == FOB_STAGE_READY;
+/* Whether a wire number is to be sent, an event's or a void. */
+static bool ready_again(const fob_session_t *self, uint64_t wire) {
+    const fob_slot_t *slot = fob_slot_by_wire(self, wire);
+    return slot ? slot->stage == FOB_STAGE_READY : *fob_wire_at(self, wire) == FOB_WIRE_VOID;
 }
 
-/* How many wire numbers from `first` on go together; *bytes gets their size. */
+/* How many void numbers from `first` on go together. */
+static uint64_t void_run(const fob_session_t *self, uint64_t first, uint64_t limit) {
+    uint64_t most = self->max_batch / sizeof void_event, count = 1;
+    most = most < SENDING_VOIDS ? most : SENDING_VOIDS;
+    while (count < most && first + count < limit &&
+           *fob_wire_at(self, first + count) == FOB_WIRE_VOID)
+        count++;
+    return count;
+}
+
+/* How many events from the wire number `first` on go together; *bytes gets their size. */
 static uint64_t resend_run(const fob_session_t *self, uint64_t first, uint64_t limit,
                            size_t *bytes) {
-    uint64_t number, count = 1;
-    const fob_slot_t *last = fob_slot_by_wire(self, first, &number);
-    *bytes = last->is_void ? sizeof void_event : last->size;
-    limit = last->is_void && limit > first + SENDING_VOIDS ? first + SENDING_VOIDS : limit;
+    const fob_slot_t *last = fob_slot_by_wire(self, first);
+    uint64_t count = 1;
+    *bytes = last->size;
     for (uint64_t wire = first + 1; wire < limit; wire++, count++) {
-        const fob_slot_t *slot = fob_slot_by_wire(self, wire, &number);
-        if (!ready_again(slot) || slot->is_void != last->is_void)
+        const fob_slot_t *slot = fob_slot_by_wire(self, wire);
+        if (!slot || slot->stage != FOB_STAGE_READY || !side_by_side(last, slot) ||
+            *bytes + slot->size > self->max_batch)
             break;
-        size_t size = slot->is_void ? sizeof void_event : slot->size;
-        if (*bytes + size > self->max_batch || (!slot->is_void && !side_by_side(last, slot)))
-            break;
-        *bytes += size;
+        *bytes += slot->size;
         last = slot;
     }
     return count;
@@ -86,8 +95,11 @@ static bool message_make(fob_session_t *self, fob_now_t now, uint64_t first, uin
         return false;
     }
     for (uint64_t wire = first; wire < first + count; wire++) {
-        uint64_t number;
-        fob_slot_stage(self, fob_slot_by_wire(self, wire, &number), FOB_STAGE_SENT);
+        fob_slot_t *slot = fob_slot_by_wire(self, wire);
+        if (slot)
+            fob_slot_stage(self, slot, FOB_STAGE_SENT);
+        else
+            *fob_wire_at(self, wire) = FOB_WIRE_VOID_SENT;
     }
     *header = fob_buf_slice(&self->header);
     *body = made;
@@ -95,22 +107,24 @@ static bool message_make(fob_session_t *self, fob_now_t now, uint64_t first, uin
 }
 
 static bool resend(fob_session_t *self, fob_now_t now, fob_slice_t *header, fob_blob_t **body) {
-    uint64_t number, limit = self->low + self->wire_window;
+    uint64_t limit = self->low + self->wire_window;
     limit = limit < self->next_wire ? limit : self->next_wire;
-    while (self->resend < limit && !ready_again(fob_slot_by_wire(self, self->resend, &number)))
+    self->resend = self->resend < self->low ? self->low : self->resend;
+    while (self->resend < limit && !ready_again(self, self->resend))
         self->resend++;
     if (self->resend >= limit)
         return false;
-    uint64_t first = self->resend;
-    fob_slot_t *slot = fob_slot_by_wire(self, first, &number);
-    size_t bytes;
-    uint64_t count = resend_run(self, first, limit, &bytes);
+    uint64_t first = self->resend, count;
+    const fob_slot_t *slot = fob_slot_by_wire(self, first);
     fob_blob_t *made;
-    if (slot->is_void) {
-        made = void_body(count);
-    } else {
+    if (slot) {
+        size_t bytes;
+        count = resend_run(self, first, limit, &bytes);
         batch_seal(self, slot->batch);
         made = fob_batch_body(slot->batch, slot->at, bytes);
+    } else {
+        count = void_run(self, first, limit);
+        made = void_body(count);
     }
     if (!message_make(self, now, first, count, made, header, body))
         return false;
@@ -124,33 +138,43 @@ static bool ready_first(const fob_session_t *self, const fob_slot_t *slot) {
 }
 
 /* How many events from `first` on go together. */
-static uint64_t fresh_run(const fob_session_t *self, uint64_t first, uint64_t room, size_t *bytes) {
-    const fob_slot_t *last = fob_slot(self, first);
+static uint64_t fresh_run(const fob_session_t *self, const fob_slot_t *first, uint64_t room,
+                          size_t *bytes) {
+    const fob_slot_t *last = first;
     uint64_t count = 1;
-    *bytes = last->size;
-    for (uint64_t n = first + 1; n < self->tail && count < room; n++, count++) {
-        const fob_slot_t *slot = fob_slot(self, n);
+    *bytes = first->size;
+    for (const fob_slot_t *slot = first->behind; slot && count < room; slot = slot->behind) {
         if (!ready_first(self, slot) || !side_by_side(last, slot) ||
             *bytes + slot->size > self->max_batch)
             break;
         *bytes += slot->size;
         last = slot;
+        count++;
     }
     return count;
 }
 
+/* Gives the next `count` wire numbers to the events from `slot` on; returns the one behind. */
+static fob_slot_t *numbers_give(fob_session_t *self, fob_slot_t *slot, uint64_t count) {
+    for (uint64_t i = 0; i < count; i++, slot = slot->behind) {
+        slot->wire = self->next_wire++;
+        *fob_wire_at(self, slot->wire) = 1 + fob_slots_index(&self->slots, slot);
+    }
+    return slot;
+}
+
 static bool send_fresh(fob_session_t *self, fob_now_t now, fob_slice_t *header, fob_blob_t **body) {
     uint64_t limit = self->low + self->wire_window;
-    while (self->fresh < self->tail && !ready_first(self, fob_slot(self, self->fresh)))
-        self->fresh++;
-    if (self->fresh >= self->tail || self->next_wire >= limit)
+    while (self->fresh && !ready_first(self, self->fresh))
+        self->fresh = self->fresh->behind;
+    if (!self->fresh || self->next_wire >= limit)
         return false;
-    fob_slot_t *slot = fob_slot(self, self->fresh);
+    fob_slot_t *slot = self->fresh;
     if (slot->batch == self->filling && let_grow(self))
         return false;
     size_t bytes;
     uint64_t first = self->next_wire;
-    uint64_t count = fresh_run(self, self->fresh, limit - first, &bytes);
+    uint64_t count = fresh_run(self, slot, limit - first, &bytes);
     batch_seal(self, slot->batch);
     fob_blob_t *made = fob_batch_body(slot->batch, slot->at, bytes);
     if (!made) {
@@ -159,12 +183,7 @@ static bool send_fresh(fob_session_t *self, fob_now_t now, fob_slice_t *header, 
     }
     /* From here on the numbers are theirs: a message that cannot be made now is made later, as one
      * to be sent again. */
-    for (uint64_t i = 0; i < count; i++) {
-        fob_slot(self, self->fresh + i)->wire = first + i;
-        self->wires[(first + i) & self->wire_mask] = self->fresh + i;
-    }
-    self->next_wire += count;
-    self->fresh += count;
+    self->fresh = numbers_give(self, slot, count);
     return message_make(self, now, first, count, made, header, body);
 }
 

@@ -17,7 +17,11 @@
 typedef struct fob_session fob_session_t;
 
 typedef struct {
-    uint32_t window;          /* events without receipt at the most; 1 to FOB_WINDOW_MAX */
+    /* Events without receipt at the most; 1 to FOB_WINDOW_MAX. What waits as its topic was refused
+     * for now counts apart: there are places for three windows of it in all, and one topic that
+     * waits takes no more once it has half a window. */
+    uint32_t window;
+    uint64_t seed;            /* of the jitter: any number, another one for each publisher */
     int64_t connect_at;       /* mono_ns: without contact until then, events fail; FOB_NEVER */
     fob_receipts_t *receipts; /* where receipts go; outlives the session */
     bool stop_on_failure;     /* the first event that is not stored closes the session */
@@ -27,7 +31,8 @@ fob_session_t *fob_session_new(const fob_session_options_t *options); /* NULL: n
 void fob_session_destroy(fob_session_t **self_p);
 
 /* Takes an event (copied) with its deadline (mono_ns) and gives its number. FOB_OK; AGAIN: the
- * window is full; BAD_TOPIC, INVALID, TOO_LARGE, NO_MEMORY, CLOSED: not taken. */
+ * window is full, for this topic at least; BAD_TOPIC, INVALID, TOO_LARGE, NO_MEMORY, CLOSED: not
+ * taken. */
 fob_status_t fob_session_offer(fob_session_t *self, const fob_envelope_t *event, int64_t deadline,
                                void *tag, uint64_t *number) FOB_MUST_USE;
 
@@ -47,7 +52,7 @@ int64_t fob_session_deadline(const fob_session_t *self);
 bool fob_session_renewal(fob_session_t *self);
 
 /* Whether every event with a number below has its receipt. */
-bool fob_session_done_below(fob_session_t *self, uint64_t number);
+bool fob_session_done_below(const fob_session_t *self, uint64_t number);
 /* The number that the next event gets. */
 uint64_t fob_session_next(const fob_session_t *self);
 /* Whether there is an event without a deadline that has no receipt. */

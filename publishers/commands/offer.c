@@ -159,6 +159,7 @@ fob_status_t fob_offer_make(fob_offer_t *self, fob_slice_t text, bool strict, fo
     out->options.content_type = "application/octet-stream";
     out->options.headers = self->headers.count > 0 ? self->pairs : NULL;
     out->options.deadline_ms = self->deadline_ms;
+    out->options.priority = (int)self->priority;
     out->options.fire = self->fire;
     fob_status_t status = FOB_OK;
     if (self->text) {

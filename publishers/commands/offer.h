@@ -15,6 +15,7 @@ typedef struct {
     bool text, raw, lines;
     const char *id, *id_from, *key, *key_from; /* NULL: not given */
     int64_t deadline_ms;                       /* 0: the library's default */
+    uint64_t priority;                         /* 0-9 */
     bool fire;
     fob_list_t headers; /* K=V */
     /* Its own; from fob_offer_begin. */

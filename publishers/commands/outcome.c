@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* {"topic","shard","offset","id","level","duplicate","groups"}; an event without an id is known by
- * its place. */
+/* {"topic","shard","offset","id","level","duplicate","groups"}, and "differs" where a duplicate's
+ * data did; an event without an id is known by its place. */
 static void put_json(fob_buf_t *out, const fob_receipt_t *receipt) {
     bool stored = receipt->offset > 0;
     fob_text(out, "{\"topic\":");
@@ -33,18 +33,11 @@ static void put_json(fob_buf_t *out, const fob_receipt_t *receipt) {
         fob_textf(out, "%" PRIu64, receipt->duplicate_of);
     else
         fob_text(out, "false");
-    fob_textf(out, ",\"groups\":%" PRIu32 "}\n", receipt->groups);
+    fob_textf(out, ",\"groups\":%" PRIu32 "%s}\n", receipt->groups,
+              receipt->differs ? ",\"differs\":true" : "");
 }
 
-static void say(fob_outcome_t *self, const fob_receipt_t *receipt) {
-    if (receipt->offset == 0) {
-        fob_note(self->cli, "%s sent, unconfirmed", receipt->topic);
-        return;
-    }
-    fob_note(self->cli, "%s stored at %" PRIu32 ":%" PRIu64 " (%s), in %" PRIu32 " group%s%s",
-             receipt->topic, receipt->shard, receipt->offset, receipt->level, receipt->groups,
-             receipt->groups == 1 ? "" : "s",
-             receipt->duplicate_of > 0 ? ": a duplicate, stored once" : "");
+static void warn_alone(fob_outcome_t *self, const fob_receipt_t *receipt) {
     if (receipt->groups > 0 || self->alone)
         return;
     self->alone = true;
@@ -52,6 +45,37 @@ static void say(fob_outcome_t *self, const fob_receipt_t *receipt) {
         self->cli,
         "warning: no group takes %s: only those who are subscribed now see it (\"fob group ls\")",
         receipt->topic);
+}
+
+static void say(fob_outcome_t *self, const fob_receipt_t *receipt) {
+    if (receipt->offset == 0) {
+        fob_note(self->cli, "%s sent, unconfirmed", receipt->topic);
+        return;
+    }
+    if (receipt->duplicate_of > 0) {
+        fob_note(self->cli, "%s %s is a duplicate of %" PRIu64 ": not stored again%s",
+                 receipt->topic, receipt->id ? receipt->id : "", receipt->duplicate_of,
+                 receipt->differs ? ", and its data differs" : "");
+        return;
+    }
+    fob_note(self->cli, "%s stored at %" PRIu32 ":%" PRIu64 " (%s), in %" PRIu32 " group%s",
+             receipt->topic, receipt->shard, receipt->offset, receipt->level, receipt->groups,
+             receipt->groups == 1 ? "" : "s");
+    warn_alone(self, receipt);
+}
+
+/* Other data under a known id is dropped: more likely a mistake than a repetition. Said once; how
+ * many there were is said in the end. */
+static void warn_differs(fob_outcome_t *self, const fob_receipt_t *receipt) {
+    char line[40] = "";
+    if (self->differing++ > 0)
+        return;
+    if (self->lines)
+        snprintf(line, sizeof line, "line %" PRIu64 ": ", (uint64_t)(uintptr_t)receipt->tag);
+    fob_note(self->cli,
+             "warning: %sid %s was stored at %" PRIu64
+             " with other data: that one is kept, this one is not stored",
+             line, receipt->id ? receipt->id : "", receipt->duplicate_of);
 }
 
 void fob_outcome_fail(fob_outcome_t *self, fob_status_t status, uint64_t line, const char *text) {
@@ -74,6 +98,8 @@ void fob_outcome_take(void *arg, const fob_receipt_t *receipt) {
         put_json(&self->out, receipt);
     if (self->cli->verbose)
         say(self, receipt);
+    if (receipt->differs)
+        warn_differs(self, receipt);
 }
 
 int fob_outcome_print(fob_outcome_t *self) {
@@ -107,6 +133,10 @@ static void in_words(const fob_outcome_t *self, char *out, size_t size) {
 
 int fob_outcome_end(fob_outcome_t *self, const char *trouble) {
     char words[500];
+    if (self->differing > 1)
+        fob_note(self->cli,
+                 "warning: %" PRIu64 " events in all had an id that was stored with other data",
+                 self->differing);
     if (self->failed == FOB_OK)
         return FOB_EXIT_OK;
     if (!self->lines && self->failed == FOB_UNREACHABLE)

@@ -16,10 +16,11 @@ typedef struct {
     uint64_t stored;     /* of these */
     fob_status_t failed; /* of the first that was not stored; FOB_OK: none */
     uint64_t failed_line;
-    char text[400]; /* of that one */
-    fob_buf_t out;  /* lines for standard output */
-    bool closed;    /* its reader has gone */
-    bool alone;     /* it was said that no group takes the topic */
+    char text[400];     /* of that one */
+    fob_buf_t out;      /* lines for standard output */
+    bool closed;        /* its reader has gone */
+    uint64_t differing; /* duplicates whose data differed from the first's */
+    bool alone;         /* it was said that no group takes the topic */
 } fob_outcome_t;
 
 /* A fob_receipt_fn; arg is a fob_outcome_t. The event's tag is its line's number. */

@@ -21,12 +21,12 @@ static const char help[] =
     "                          as it arrives\n"
     "      --text              the data is text, whatever it looks like\n"
     "      --raw               the data is bytes\n"
-    "      --id ID             the event's id, carried to all who get it; duplicates\n"
-    "                          are not recognised in this version: the same id twice\n"
-    "                          is two events\n"
+    "      --id ID             the event's id; the same topic and id again, within\n"
+    "                          the bus's dedup_window, is not stored again\n"
     "      --id-from POINTER   the id is at this place of the data, as /order/id\n"
     "      --key KEY           the ordering key\n"
     "      --key-from POINTER  the ordering key is at this place of the data\n"
+    "      --priority 0-9      higher ones are handed out first (default 0)\n"
     "      --header K=V        a header; may be given several times\n"
     "      --confirm MODE      stored (the default), or none: at most once, to those\n"
     "                          who are subscribed now\n"
@@ -60,6 +60,7 @@ static int take_options(pub_t *self, int argc, char **argv) {
         {"id-from", 0, FOB_OPT_TEXT, &offer->id_from, 0, 0},
         {"key", 0, FOB_OPT_TEXT, &offer->key, 0, 0},
         {"key-from", 0, FOB_OPT_TEXT, &offer->key_from, 0, 0},
+        {"priority", 0, FOB_OPT_COUNT, &offer->priority, 0, 9},
         {"header", 0, FOB_OPT_LIST, &offer->headers, 0, 0},
         {"confirm", 0, FOB_OPT_TEXT, &self->confirm, 0, 0},
         {"deadline", 0, FOB_OPT_DURATION, &offer->deadline_ms, 0, 0},

@@ -45,13 +45,6 @@ static void help_fits_a_terminal(void **state) {
     }
 }
 
-static void pub_says_that_an_id_does_not_dedup(void **state) {
-    cmd_t *self = *state;
-    DO(self, "pub", "-h");
-    assert_non_null(strstr(self->out, "duplicates\n"));
-    assert_non_null(strstr(self->out, "are not recognised in this version"));
-}
-
 static void no_command_is_a_usage_error(void **state) {
     cmd_t *self = *state;
     const char *argv[] = {getenv("FOB_BINARY"), NULL};
@@ -79,7 +72,6 @@ static void unknown_options_are_usage_errors_in_every_command(void **state) {
 
 static void options_of_later_versions_are_unknown(void **state) {
     cmd_t *self = *state;
-    REFUSED(self, 64, "--priority", "pub", "t", "1", "--priority", "5");
     REFUSED(self, 64, "--delay", "pub", "t", "1", "--delay", "5s");
     REFUSED(self, 64, "--ttl", "pub", "t", "1", "--ttl", "5s");
     REFUSED(self, 64, "--mode", "sub", ">", "--mode", "live");
@@ -203,7 +195,6 @@ static void a_bus_that_is_not_there_is_69(void **state) {
 
 FOB_MAIN(FOB_CASE_WITH(help_and_version_go_to_standard_output, set_up_alone, tear_down),
          FOB_CASE_WITH(help_fits_a_terminal, set_up_alone, tear_down),
-         FOB_CASE_WITH(pub_says_that_an_id_does_not_dedup, set_up_alone, tear_down),
          FOB_CASE_WITH(no_command_is_a_usage_error, set_up_alone, tear_down),
          FOB_CASE_WITH(unknown_options_are_usage_errors_in_every_command, set_up_alone, tear_down),
          FOB_CASE_WITH(options_of_later_versions_are_unknown, set_up_alone, tear_down),

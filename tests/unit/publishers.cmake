@@ -5,10 +5,13 @@ if(TARGET fob_publishers)
         SOURCES ${here}/test_publisher_session.c ${bench})
     fob_test(NAME publisher_weather LABEL unit LIBRARIES fob_publishers
         SOURCES ${here}/test_publisher_weather.c ${bench} TIMEOUT 120)
+    fob_test(NAME publisher_waiting LABEL unit LIBRARIES fob_publishers
+        SOURCES ${here}/test_publisher_waiting.c ${bench})
+    fob_test(NAME hold LABEL unit LIBRARIES fob_publishers SOURCES ${here}/test_hold.c)
     fob_test(NAME fire LABEL unit LIBRARIES fob_publishers SOURCES ${here}/test_fire.c)
     fob_test(NAME publisher LABEL unit LIBRARIES fob_publishers
         SOURCES ${here}/test_publisher.c ${here}/model_bus.c ${here}/fake_bus.c)
-    foreach(test publisher_session publisher_weather publisher fire)
+    foreach(test publisher_session publisher_weather publisher_waiting publisher fire)
         target_include_directories(test_${test} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     endforeach()
 endif()

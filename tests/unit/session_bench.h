@@ -29,6 +29,9 @@ typedef struct {
     uint8_t told[MAX_EVENTS];   /* how many receipts */
     fob_status_t outcome[MAX_EVENTS];
     uint64_t offset[MAX_EVENTS];
+    uint64_t duplicate_of[MAX_EVENTS];
+    bool differs[MAX_EVENTS];
+    bool has_id[MAX_EVENTS];
     char text[FOB_RECEIPT_MAX];
 } bench_t;
 
@@ -42,6 +45,7 @@ void bench_wires_cut(bench_t *b);
 void bench_receipts_read(bench_t *b);
 /* An event of topic t0, t1, ...; its data is its number. */
 fob_status_t bench_offer(bench_t *b, unsigned topic, int64_t deadline, bool id);
+fob_status_t bench_offer_as(bench_t *b, unsigned topic, int64_t deadline, const char *id);
 void bench_offer_ok(bench_t *b, unsigned topic);
 void bench_connect(bench_t *b);
 void bench_disconnect(bench_t *b);
@@ -56,8 +60,8 @@ bool bench_client_takes_one(bench_t *b);
 void bench_flow(bench_t *b);
 /* Time passes, then everything flows. */
 void bench_pass(bench_t *b, int64_t ns);
-/* Fails unless every confirmed event is stored where its receipt says; `once`: also each at the
- * most once, and those of a topic in the order offered. */
+/* Fails unless every confirmed event is stored where its receipt says, and each with an id once at
+ * the most; `once`: all once at the most, and those of a topic in the order offered. */
 void bench_check_stored(bench_t *b, bool once);
 /* Fails unless each event has exactly one receipt. */
 void bench_check_receipts(bench_t *b);

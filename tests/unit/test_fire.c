@@ -3,7 +3,6 @@
 
 #include "proto/wire.h"
 #include "publishers/fire.h"
-#include "publishers/hold.h"
 #include "publishers/numbers.h"
 
 #include <stdlib.h>
@@ -186,8 +185,14 @@ static void receipts_come_out_whole_and_in_order(void **state) {
         for (int i = 0; i < round % 7 + 1; i++) {
             assert_true(fob_receipts_promise(&self, event.topic.size, event.id.size));
             event.number = ++in;
-            fob_receipts_keep(&self, &event, in % 2 ? FOB_BUSY : FOB_OK, fob_slice_str("why so"),
-                              FOB_LEVEL_OS, in * 2, 3);
+            fob_receipts_keep(&self, &event,
+                              &(fob_receipt_fate_t){.status = in % 2 ? FOB_BUSY : FOB_OK,
+                                                    .text = fob_slice_str("why so"),
+                                                    .level = FOB_LEVEL_OS,
+                                                    .offset = in * 2,
+                                                    .groups = 3,
+                                                    .duplicate = in % 3 == 0,
+                                                    .differs = in % 9 == 0});
         }
         _Alignas(8) uint8_t bytes[FOB_RECEIPT_MAX];
         size_t count, size = fob_receipts_take(&self, bytes, sizeof bytes, &count), at = 0;
@@ -198,6 +203,8 @@ static void receipts_come_out_whole_and_in_order(void **state) {
             assert_string_equal(receipt.topic, "order_placed");
             assert_string_equal(receipt.id, "i");
             assert_string_equal(receipt.level, "os");
+            assert_int_equal(receipt.duplicate_of, out % 3 ? 0 : out * 2);
+            assert_int_equal(receipt.differs, out % 9 == 0);
             if (receipt.status == FOB_BUSY)
                 assert_string_equal(receipt.text, "why so");
             else
@@ -218,49 +225,11 @@ static void receipts_nobody_reads_are_only_counted(void **state) {
     fob_receipt_event_t event = {.number = 1};
     for (int i = 0; i < 1000; i++) {
         assert_true(fob_receipts_promise(&self, 10, 10));
-        fob_receipts_keep(&self, &event, FOB_OK, (fob_slice_t){0}, FOB_LEVEL_DISK, 1, 1);
+        fob_receipts_keep(&self, &event,
+                          &(fob_receipt_fate_t){.level = FOB_LEVEL_DISK, .offset = 1});
     }
     assert_int_equal(self.waiting, 1000);
     assert_null(self.data);
-}
-
-static void the_pause_after_refusals_in_a_row_grows_and_starts_small_again(void **state) {
-    (void)state;
-    static fob_holds_t holds;
-    fob_slice_t topic = fob_slice_str("a"), other = fob_slice_str("b");
-    int64_t before = 0;
-    for (int i = 0; i < 10; i++) {
-        fob_holds_close(&holds, start, &topic, FOB_BUSY, fob_slice_str("full"), 10 * FOB_MS);
-        assert_non_null(fob_holds_find(&holds, topic));
-        assert_null(fob_holds_find(&holds, other));
-        int64_t pause = fob_holds_deadline(&holds) - start.mono_ns;
-        assert_true(pause >= 50 * FOB_MS && pause >= before && pause <= 5 * FOB_SEC);
-        before = pause;
-        fob_holds_open_all(&holds);
-        assert_null(fob_holds_find(&holds, topic));
-    }
-    assert_int_equal(before, 5 * FOB_SEC);
-    fob_holds_stored(&holds, topic);
-    assert_int_equal(holds.count, 0);
-    fob_holds_close(&holds, start, &topic, FOB_BUSY, (fob_slice_t){0}, 700 * FOB_MS);
-    assert_int_equal(fob_holds_deadline(&holds) - start.mono_ns, 700 * FOB_MS);
-}
-
-static void more_busy_topics_than_can_be_told_apart_hold_all(void **state) {
-    (void)state;
-    static fob_holds_t holds;
-    char name[16];
-    for (int i = 0; i <= FOB_HOLDS; i++) {
-        snprintf(name, sizeof name, "t%d", i);
-        fob_slice_t topic = fob_slice_str(name);
-        assert_null(fob_holds_find(&holds, fob_slice_str("free")));
-        fob_holds_close(&holds, start, &topic, FOB_BUSY, (fob_slice_t){0}, FOB_SEC);
-    }
-    assert_non_null(fob_holds_find(&holds, fob_slice_str("free")));
-    assert_int_equal(holds.closed, FOB_HOLDS + 1);
-    fob_holds_open_all(&holds);
-    assert_null(fob_holds_find(&holds, fob_slice_str("free")));
-    assert_int_equal(holds.closed, 0);
 }
 
 FOB_MAIN(FOB_CASE(events_of_one_topic_ride_together_and_are_numbered), FOB_CASE(a_batch_is_bounded),
@@ -268,6 +237,4 @@ FOB_MAIN(FOB_CASE(events_of_one_topic_ride_together_and_are_numbered), FOB_CASE(
          FOB_CASE(what_is_past_its_deadline_is_taken_out_and_leaves_no_hole),
          FOB_CASE(too_many_topics_begin_anew_under_another_source),
          FOB_CASE(receipts_come_out_whole_and_in_order),
-         FOB_CASE(receipts_nobody_reads_are_only_counted),
-         FOB_CASE(the_pause_after_refusals_in_a_row_grows_and_starts_small_again),
-         FOB_CASE(more_busy_topics_than_can_be_told_apart_hold_all))
+         FOB_CASE(receipts_nobody_reads_are_only_counted))

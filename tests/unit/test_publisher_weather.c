@@ -14,6 +14,13 @@ typedef struct {
     bool busy, full, deadlines, forget;
 } weather_t;
 
+/* A topic's group is full, or for all that comes, or has room for a few. */
+static void make_room(model_bus_t *bus, unsigned topic) {
+    bus->busy[topic] = rnd(4) == 0;
+    bus->limit[topic] = rnd(2) ? bus->depth[topic] + rnd(30) : 0;
+    bus->retry_ms = rnd(2) ? 1 + rnd(1000) : 0;
+}
+
 static void random_act(bench_t *b, const weather_t *weather) {
     switch (rnd(12)) {
     case 0:
@@ -47,7 +54,7 @@ static void random_act(bench_t *b, const weather_t *weather) {
         break;
     case 10:
         if (weather->busy)
-            b->bus->busy[rnd(MODEL_TOPICS)] = rnd(3) == 0;
+            make_room(b->bus, rnd(MODEL_TOPICS));
         if (weather->full)
             b->bus->full = rnd(6) == 0;
         break;
@@ -72,6 +79,7 @@ static void run_seeded(uint64_t seed, const weather_t *weather) {
     for (int i = 0; i < 3000; i++)
         random_act(b, weather);
     memset(b->bus->busy, 0, sizeof b->bus->busy);
+    memset(b->bus->limit, 0, sizeof b->bus->limit);
     b->bus->full = false;
     for (int i = 0; i < 400 && b->receipts.owed; i++) {
         if (!b->up)
