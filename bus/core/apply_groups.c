@@ -1,6 +1,7 @@
 /* apply, groups: a group is made, ended, set, begun anew; how far its first hand-outs may go. */
 #include "bus/core/apply.h"
 #include "bus/core/dead_limits.h"
+#include "bus/core/lease.h"
 
 #include <stdlib.h>
 
@@ -130,7 +131,7 @@ fob_status_t fob_apply_set(fob_core_t *self, uint64_t position, fob_slice_t byte
     self->time_ms = time_ms;
     if (fob_core_holds(self, group->loaded))
         return FOB_OK;
-    uint64_t paused = group->policy.paused;
+    uint64_t paused = group->policy.paused, lease = group->policy.lease;
     fob_policy_apply(&group->policy, &patch);
     if (group->policy.paused != paused)
         group->paused_ms = group->policy.paused ? time_ms : 0;
@@ -138,6 +139,8 @@ fob_status_t fob_apply_set(fob_core_t *self, uint64_t position, fob_slice_t byte
     if (self->live) {
         fob_core_wake(self, group);
         fob_dead_limits_due(self, group); /* the bounds may be lower ones */
+        if (group->policy.lease != lease)
+            fob_lease_changed(self, group);
     }
     return FOB_OK;
 }

@@ -22,9 +22,7 @@ static uint64_t mean_size(const fob_group_t *group) {
 
 /* So many events are unsettled no more: told before the books of the group say so. */
 static void leave_depth(fob_core_t *self, fob_group_t *group, const fob_run_record_t *run) {
-    uint64_t bytes = run->bytes ? run->bytes : mean_size(group) * run->count;
-    bool last = fob_group_depth(group) <= run->count;
-    group->bytes -= last || bytes > group->bytes ? group->bytes : bytes;
+    fob_group_lighten(group, run->count, run->bytes, fob_group_depth(group));
     self->unsettled -= run->count < self->unsettled ? run->count : self->unsettled;
 }
 

@@ -2,6 +2,7 @@
 #include "bus/core/dead_limits.h"
 #include "bus/core/digest.h"
 #include "bus/core/inquiry.h"
+#include "bus/core/lease.h"
 #include "bus/core/seed.h"
 #include "bus/core/state.h"
 
@@ -263,8 +264,11 @@ static void fall_due(fob_core_t *self, fob_group_t *group) {
         fob_back_set(&group->back, entry, FOB_BACK_READY, 0);
         fob_core_wake(self, group);
     }
-    int64_t next = entry ? entry->due_ns : FOB_NEVER, limits = fob_dead_limits(self, group);
-    fob_waits_next(&self->waits, group, limits < next ? limits : next);
+    int64_t due = entry ? entry->due_ns : FOB_NEVER;
+    int64_t leases = fob_lease_expire(self, group);
+    int64_t limits = fob_dead_limits(self, group); /* what has just died counts */
+    due = leases < due ? leases : due;
+    fob_waits_next(&self->waits, group, limits < due ? limits : due);
 }
 
 static int64_t next_due(const fob_core_t *self) {

@@ -37,7 +37,13 @@ static void link_last(fob_grants_t *self, fob_grant_list_t *list, uint32_t at) {
     list->count++;
 }
 
-static void unlink_one(fob_grants_t *self, fob_grant_list_t *list, const fob_grant_t *lease) {
+static void unlink_one(fob_grants_t *self, fob_grant_list_t *list, fob_grant_t *lease) {
+    if (lease->begun) { /* begun ones stand before all others */
+        list->begun--;
+        if (&self->slab[list->begun_last] == lease)
+            list->begun_last = lease->prev;
+        lease->begun = false;
+    }
     if (lease->prev == FOB_GRANT_NONE)
         list->first = lease->next;
     else

@@ -71,6 +71,7 @@ typedef struct fob_group {
     uint32_t ring, ring_count; /* the next in turn of those with credit left */
     uint32_t round_left;       /* of the ring, until shares are reckoned anew */
     uint64_t share;
+    bool bounded; /* some worker's leases have a bound: see lease.h */
     bool dirty;   /* in the list of groups to look at in the next take */
     bool blocked; /* waits for a page at `blocked_at` */
     uint64_t blocked_at;

@@ -3,6 +3,7 @@
  * What came back, and after a start what may have been out, goes before what was never out; lowest
  * offset first. Hand-outs of such events are records; first hand-outs only need a mark ahead of
  * them. */
+#include "bus/core/lease.h"
 #include "bus/core/walk.h"
 
 #include <assert.h>
@@ -134,6 +135,7 @@ static void end(serving_t *self) {
     effect->span_count = self->span_count;
     fob_core_wait(core, self->after);
     member->delivered += self->count;
+    fob_lease_begin(core, self->member);
     group->ring = member->ring_next;
     fob_members_ring(&core->members, self->member);
 }

@@ -41,7 +41,7 @@ struct fob_history {
     uint32_t bucket_mask;
     block_t *blocks[BLOCK_CLASSES]; /* free ones */
     uint32_t block_counts[BLOCK_CLASSES];
-    uint64_t bytes;
+    uint64_t note_bytes;
 };
 
 _Static_assert(sizeof(attempt_t) == 16, "as history.h says");
@@ -87,7 +87,21 @@ void fob_history_free(fob_history_t *self) {
 }
 
 uint64_t fob_history_bytes(const fob_history_t *self) {
-    return self->bytes;
+    return self->note_bytes + self->attempt_count * sizeof(attempt_t);
+}
+
+uint64_t fob_history_note_bytes(const fob_history_t *self) {
+    return self->note_bytes;
+}
+
+fob_slice_t fob_note_cut(fob_slice_t text) {
+    if (text.size <= FOB_NOTE_MAX)
+        return text;
+    size_t size = FOB_NOTE_MAX;
+    /* A byte 10xxxxxx goes on with a character of up to four bytes. */
+    for (unsigned i = 0; i < 3 && (text.data[size] & 0xC0) == 0x80; i++)
+        size--;
+    return fob_slice(text.data, (text.data[size] & 0xC0) == 0x80 ? FOB_NOTE_MAX : size);
 }
 
 /* --- room --- */
@@ -197,7 +211,7 @@ static uint32_t note_new(fob_history_t *self, const fob_attempt_t *attempt, uint
                                        .text = (uint8_t)attempt->text.size};
     *bucket = number;
     self->note_count++;
-    self->bytes += (uint64_t)BLOCK_LEAST << class;
+    self->note_bytes += (uint64_t)BLOCK_LEAST << class;
     return number;
 }
 
@@ -236,7 +250,7 @@ static void note_drop(fob_history_t *self, uint32_t number) {
     *link = note->next;
     unsigned class = class_of((size_t)note->worker + note->text);
     block_free(self, note->block, class);
-    self->bytes -= (uint64_t)BLOCK_LEAST << class;
+    self->note_bytes -= (uint64_t)BLOCK_LEAST << class;
     note->block = NULL;
     note->next = self->note_free;
     self->note_free = number;
@@ -254,7 +268,6 @@ static uint32_t attempt_take(fob_history_t *self) {
         number = ++self->attempt_used;
     }
     self->attempt_count++;
-    self->bytes += sizeof(attempt_t);
     return number;
 }
 
@@ -264,7 +277,6 @@ static void attempt_drop(fob_history_t *self, uint32_t number) {
     attempt->older = self->attempt_free;
     self->attempt_free = number;
     self->attempt_count--;
-    self->bytes -= sizeof(attempt_t);
 }
 
 /* Drops what is older than the newest `keep` (above 0). */

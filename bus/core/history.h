@@ -14,6 +14,8 @@
 
 #define FOB_HISTORY_MAX 16  /* attempts kept of one event */
 #define FOB_NOTE_MAX    255 /* bytes of a worker's name, and of a reason's text */
+/* Bytes of all notes above which the core writes no new texts into its records. */
+#define FOB_NOTES_MAX (UINT64_C(256) << 20)
 
 typedef struct {
     int64_t time_ms; /* journal time at which it ended */
@@ -38,8 +40,11 @@ void fob_history_drop(fob_history_t *self, uint32_t chain);
 /* How many it has; the index-th, the oldest first. */
 uint32_t fob_history_count(const fob_history_t *self, uint32_t chain);
 void fob_history_at(const fob_history_t *self, uint32_t chain, uint32_t index, fob_attempt_t *out);
-/* Bytes of memory that all of it takes, about. */
+/* Bytes of memory that all of it takes, about; of that, what notes take. */
 uint64_t fob_history_bytes(const fob_history_t *self);
+uint64_t fob_history_note_bytes(const fob_history_t *self);
+/* The first FOB_NOTE_MAX bytes of a text, and no half character at the end. */
+fob_slice_t fob_note_cut(fob_slice_t text);
 /* Does not depend on numbers, only on what was told. */
 uint64_t fob_history_hash(const fob_history_t *self, uint32_t chain);
 

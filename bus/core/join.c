@@ -1,4 +1,6 @@
 /* join: workers come, come back with what they hold, and go. */
+#include "bus/core/fate.h"
+#include "bus/core/lease.h"
 #include "bus/core/lost.h"
 #include "bus/core/refused.h"
 #include "bus/core/runs.h"
@@ -20,37 +22,19 @@ typedef struct {
 
 /* --- giving back --- */
 
-static fob_run_record_t return_run(const fob_group_t *group, const fob_grant_t *grant, bool counted,
-                                   uint8_t reason) {
-    const fob_back_entry_t *entry = grant->back ? fob_back_find(&group->back, grant->offset) : NULL;
-    uint32_t attempts = (entry ? entry->attempts : 0) + 1;
-    fob_run_record_t run = {.verb = FOB_RUN_RETURN,
-                            .flags = grant->back ? 0 : FOB_RUN_FRESH,
-                            .reason = reason,
-                            .count = 1,
-                            .from = grant->back ? grant->offset : grant->gap_from,
-                            .to = grant->offset,
-                            .token = grant->token};
-    if (counted && attempts >= group->policy.max_attempts) {
-        run.verb = FOB_RUN_DEAD;
-        run.token = attempts;
-    } else if (counted) {
-        run.flags |= FOB_RUN_COUNTED;
-    }
-    return run;
-}
-
 fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, uint8_t reason) {
     fob_member_t *member = &self->members.slab[index];
     fob_group_t *group = member->group;
     fob_runs_writer_t runs;
     if (member->held.count == 0)
         return FOB_OK;
-    if (!fob_runs_begin(&runs, self, group, member->held.count, member->held.count))
+    fob_slice_t worker = counted ? fob_member_worker(member) : (fob_slice_t){0};
+    if (!fob_runs_begin_noted(&runs, self, group, member->held.count, member->held.count, worker,
+                              (fob_slice_t){0}))
         return FOB_NO_MEMORY;
     for (uint64_t i = 0; member->held.count > 0; i++) {
         fob_grant_t *grant = &group->grants.slab[member->held.first];
-        fob_run_record_t run = return_run(group, grant, i < counted, reason);
+        fob_run_record_t run = fob_fate(self, group, grant, (fob_reason_t)reason, i < counted, 0);
         fob_runs_put(&runs, &run);
         fob_grants_remove(&group->grants, &member->held, grant);
     }
@@ -197,6 +181,8 @@ static fob_status_t claim_fresh(join_t *self, fob_runs_writer_t *runs, uint64_t 
 static fob_status_t claim_one(join_t *self, fob_runs_writer_t *runs, uint64_t offset,
                               uint64_t token) {
     fob_group_t *group = self->group;
+    if (token == 0)
+        return FOB_NOT_HELD; /* what was redriven has no token until it goes out */
     fob_grant_t *grant = fob_grants_find(&group->grants, token);
     if (grant)
         return claim_running(self, grant, offset);
@@ -314,12 +300,18 @@ static fob_status_t enter(fob_core_t *core, fob_group_t *group, const fob_comman
         fob_members_name(&core->members, join.member, command->join.session);
     member->credit = command->join.credit;
     member->jobs = command->join.jobs;
+    fob_slice_t worker = fob_note_cut(command->join.worker);
+    member->worker_size = (uint8_t)worker.size;
+    if (worker.size)
+        memcpy(member->worker, worker.data, worker.size);
+    fob_lease_bind(core, join.member, command->join.lease_ms);
     fob_status_t status = claim(&join, command->join.claims);
     if (status == FOB_OK)
         status = encode_refused(&join, refused); /* before the scratch serves for what is lost */
     if (status == FOB_OK)
         status = replace_old(&join);
     core->members.slab[join.member].joined = *after = join.after;
+    fob_lease_begin(core, join.member);
     fob_members_ring(&core->members, join.member);
     fob_core_wake(core, group);
     return status;
@@ -369,6 +361,8 @@ fob_status_t fob_join(fob_core_t *self, const fob_command_t *command) {
     effect->pattern = pattern.data ? pattern : (fob_slice_t){0};
     effect->status = status;
     effect->created = created && status == FOB_OK;
+    if (status == FOB_OK)
+        effect->lease_ms = fob_lease_bound(group, command->join.lease_ms);
     effect->text =
         fob_group_refusal(self, status, command->join.group, command->join.pattern, group);
     effect->refused = refused;

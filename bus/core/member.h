@@ -13,6 +13,10 @@ typedef struct {
     uint8_t session[FOB_SESSION_SIZE];
     uint64_t credit, delivered; /* both since it joined */
     uint64_t jobs;
+    uint64_t lease_ms;         /* the bound of its leases that its JOIN asked for; 0: none */
+    int64_t lease_ns;          /* the one that holds; 0: none */
+    char worker[FOB_NOTE_MAX]; /* its name, for people */
+    uint8_t worker_size;
     fob_grant_list_t held;
     bool in_ring;
     uint32_t ring_next, ring_prev;
@@ -44,6 +48,10 @@ uint32_t fob_members_find(const fob_members_t *self, uint64_t conn, const fob_gr
 uint32_t fob_members_of(const fob_members_t *self, uint64_t conn);
 /* Puts it into the ring of those with credit left, at the end of the round, or takes it out. */
 void fob_members_ring(fob_members_t *self, uint32_t index);
+
+static inline fob_slice_t fob_member_worker(const fob_member_t *self) {
+    return fob_slice(self->worker, self->worker_size);
+}
 
 static inline uint64_t fob_member_room(const fob_member_t *self) {
     return self->credit > self->delivered ? self->credit - self->delivered : 0;

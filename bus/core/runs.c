@@ -42,6 +42,7 @@ bool fob_runs_begin(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *grou
     if (!reserve_rests(core, group, runs, events, 0) ||
         !begin(self, core, group, runs, FOB_RECORD_RUNS_SIZE))
         return false;
+    self->size_room = events;
     fob_record_write_runs(self->bytes, group->id, fob_core_time(core));
     return true;
 }
@@ -53,6 +54,7 @@ bool fob_runs_begin_noted(fob_runs_writer_t *self, fob_core_t *core, fob_group_t
     if (!reserve_rests(core, group, runs, events, worker.size + text.size) ||
         !begin(self, core, group, runs, fob_record_noted_size(worker, text)))
         return false;
+    self->size_room = events;
     fob_record_write_noted(self->bytes, group->id, fob_core_time(core), worker, text);
     return true;
 }
@@ -111,7 +113,26 @@ static void flush(fob_runs_writer_t *self) {
     self->size += FOB_RUN_SIZE;
 }
 
+/* Where there is no memory the size is not known: the mean stands for it. */
+static void keep_size(fob_runs_writer_t *self, const fob_run_record_t *run) {
+    if (!self->sizes)
+        self->sizes =
+            (void *)fob_turn_bytes(self->core->open, self->size_room * sizeof *self->sizes);
+    if (self->sizes && self->size_count < self->size_room && run->bytes <= UINT32_MAX)
+        self->sizes[self->size_count++] = (fob_runs_size_t){run->to, (uint32_t)run->bytes};
+}
+
+static void set_sizes(const fob_runs_writer_t *self) {
+    for (size_t i = 0; i < self->size_count; i++) {
+        fob_back_entry_t *entry = fob_back_find(&self->group->back, self->sizes[i].offset);
+        if (entry)
+            entry->size = self->sizes[i].size;
+    }
+}
+
 void fob_runs_put(fob_runs_writer_t *self, const fob_run_record_t *run) {
+    if (run->verb == FOB_RUN_RETURN && run->count == 1 && run->bytes)
+        keep_size(self, run);
     if (self->last.verb && join(&self->last, run))
         return;
     flush(self);
@@ -130,5 +151,6 @@ bool fob_runs_end(fob_runs_writer_t *self) {
     fob_status_t status = fob_apply(self->core, fob_core_next_position(self->core), record);
     assert(status == FOB_OK); /* room was reserved, and we wrote it */
     (void)status;
+    set_sizes(self);
     return true;
 }

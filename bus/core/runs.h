@@ -4,12 +4,20 @@
 
 #include "bus/core/state.h"
 
+/* How large an event is that comes back. */
+typedef struct {
+    uint64_t offset;
+    uint32_t size;
+} fob_runs_size_t;
+
 typedef struct {
     fob_core_t *core;
     fob_group_t *group;
     uint8_t *bytes;
     size_t room, head, size; /* head: of the record, before its runs */
     fob_run_record_t last;   /* not written yet; verb 0: none */
+    fob_runs_size_t *sizes;  /* in the turn; NULL: none yet */
+    size_t size_count, size_room;
 } fob_runs_writer_t;
 
 /* Reserves all that a record of up to `runs` runs over up to `events` events can need. False: no
@@ -24,6 +32,7 @@ bool fob_runs_begin_noted(fob_runs_writer_t *self, fob_core_t *core, fob_group_t
  * COVER, UNBURY, ACCEPT. */
 bool fob_runs_begin_ends(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group,
                          size_t runs);
+/* Of a RETURN, `bytes` is not in the record: the table of what came back keeps it. */
 void fob_runs_put(fob_runs_writer_t *self, const fob_run_record_t *run);
 /* Adds the record to the turn and applies it; false: there were no runs, and there is no record. */
 bool fob_runs_end(fob_runs_writer_t *self);

@@ -1,0 +1,26 @@
+/* lease: how long a worker may hold an event, where there is a bound: the group's or the worker's,
+ * the shorter one.
+ *
+ * A worker handles what it holds in order, `jobs` at once. So a lease is begun, and its time runs,
+ * from when it is among the first `jobs` of what the worker holds. When its time is over the event
+ * goes to another at the cost of an attempt, the worker is told, and its later settle is refused.
+ *
+ * Costs nothing for a worker without a bound. Volatile: after a restart of the bus it runs anew. */
+#ifndef FOB_CORE_LEASE_H
+#define FOB_CORE_LEASE_H
+
+#include "bus/core/state.h"
+
+/* The bound for a worker that asks for `wanted_ms`, in ms; 0: none. */
+uint64_t fob_lease_bound(const fob_group_t *group, uint64_t wanted_ms);
+/* The worker that has just joined asks for that bound (0: as the group's). */
+void fob_lease_bind(fob_core_t *self, uint32_t member, uint64_t wanted_ms);
+/* Begins what is now among the first `jobs` of what the worker holds: to be called when it got
+ * events, and when some have left it. */
+void fob_lease_begin(fob_core_t *self, uint32_t member);
+/* The group's bound was set: it counts for what is begun from now on. */
+void fob_lease_changed(fob_core_t *self, fob_group_t *group);
+/* Takes away what is over. Gives when the next may be (mono_ns, above now); FOB_NEVER: none. */
+int64_t fob_lease_expire(fob_core_t *self, fob_group_t *group);
+
+#endif
