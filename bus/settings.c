@@ -13,18 +13,19 @@
 #define MAX_EVENT_LIMIT                                                                            \
     ((uint64_t)512 << 20) /* a frame of libzmq could be larger; memory could not */
 #define ATTRIBUTES_ROOM                                                                            \
-    (64 * 1024)                /* attributes, topic and framing of the largest event, generously */
-#define MEMORY_MAX         GIB /* of a journal in memory, by default */
-#define MEMORY_RETAIN      (64 * MIB)
-#define RETAIN_BYTES       (4 * GIB)
-#define RETAIN_MS          ((int64_t)24 * 3600 * 1000)
-#define SESSIONS           10000
-#define DEDUP_WINDOW_MS    ((int64_t)3600 * 1000)
-#define DEDUP_WINDOW_MOST  ((int64_t)3660 * 86400 * 1000)
-#define DEDUP_MAX          1000000
-#define DEDUP_MAX_MOST     100000000            /* some 40 bytes of memory each */
-#define SESSION_KEEP_LEAST ((int64_t)60 * 1000) /* a publisher that is away for so long is known   \
-                                                 */
+    (64 * 1024)               /* attributes, topic and framing of the largest event, generously */
+#define MEMORY_MAX        GIB /* of a journal in memory, by default */
+#define MEMORY_RETAIN     (64 * MIB)
+#define RETAIN_BYTES      (4 * GIB)
+#define RETAIN_MS         ((int64_t)24 * 3600 * 1000)
+#define SESSIONS          10000
+#define DEDUP_WINDOW_MS   ((int64_t)3600 * 1000)
+#define DEDUP_WINDOW_MOST ((int64_t)3660 * 86400 * 1000)
+#define DEDUP_MAX         1000000
+#define DEDUP_MAX_MOST    100000000 /* some 40 bytes of memory each */
+#define SESSION_KEEP_LEAST                                                                         \
+    ((int64_t)60 * 1000)           /* a publisher that is away for so long is known                \
+                                    */
 #define CACHE_BYTES      (8 * MIB) /* the tail of a flood; a backlog is read from the journal */
 #define PAGE_BYTES       (256 * 1024)
 #define MARK_BLOCK       16384

@@ -102,14 +102,21 @@ const char *fob_terms_names(void) {
     return names + 2;
 }
 
+static void say_bounds(unsigned number, char *problem, size_t size) {
+    uint64_t least, most;
+    char from[32], upto[32];
+    fob_policy_bounds(number, &least, &most);
+    fob_terms_text(number, least, from, sizeof from);
+    fob_terms_text(number, most, upto, sizeof upto);
+    if (most == INT64_MAX)
+        snprintf(problem, size, "%s must be %s or more", fob_policy_name(number), from);
+    else
+        snprintf(problem, size, "%s must be from %s to %s", fob_policy_name(number), from, upto);
+}
+
 bool fob_terms_set(fob_terms_t *self, unsigned number, uint64_t value, char *problem, size_t size) {
     if (!fob_policy_set(&self->patch.to, number, value)) {
-        uint64_t least, most;
-        char from[32], upto[32];
-        fob_policy_bounds(number, &least, &most);
-        fob_terms_text(number, least, from, sizeof from);
-        fob_terms_text(number, most, upto, sizeof upto);
-        snprintf(problem, size, "%s must be from %s to %s", fob_policy_name(number), from, upto);
+        say_bounds(number, problem, size);
         return false;
     }
     self->patch.mask |= UINT32_C(1) << number;
@@ -170,7 +177,7 @@ fob_policy_patch_t fob_terms_differ(const fob_terms_t *self, const fob_policy_t 
 void fob_terms_settle(fob_terms_t *self, uint64_t max_disk) {
     if (self->share == 0)
         return;
-    uint64_t bytes = max_disk / 100 * self->share;
+    uint64_t bytes = max_disk / 100 * self->share + max_disk % 100 * self->share / 100;
     self->patch.to.max_bytes = bytes > INT64_MAX ? INT64_MAX : bytes > 0 ? bytes : 1;
     self->share = 0;
 }

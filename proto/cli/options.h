@@ -27,7 +27,7 @@ typedef struct {
     uint64_t min, max; /* of a COUNT; max 0: no end */
 } fob_option_t;
 
-#define FOB_ARGS_MAX 8 /* no command takes more arguments than that */
+#define FOB_ARGS_MAX 16 /* no command takes more arguments than that */
 
 /* A command's line, taken apart. */
 typedef struct {

@@ -28,10 +28,9 @@ static void finish(request_t *self, fob_status_t status, fob_slice_t text) {
         return;
     self->done = true;
     self->status = status;
-    self->answer->text[0] = 0; /* of a try before */
-    if (status != FOB_OK)
-        copy(self->answer->text, sizeof self->answer->text,
-             text.size ? text : fob_slice_str(fob_status_text(status)));
+    if (status != FOB_OK && text.size == 0)
+        text = fob_slice_str(fob_status_text(status));
+    copy(self->answer->text, sizeof self->answer->text, text); /* over that of a try before */
     fob_conduit_notify(self->conduit);
 }
 

@@ -6,7 +6,7 @@
 #include "proto/wire.h"
 
 typedef struct {
-    char text[512];     /* where the status is not FOB_OK: one sentence; else empty */
+    char text[512];     /* one sentence; empty where it is FOB_OK and the bus said no more */
     fob_blob_t *body;   /* REPLY's msgpack value, or NULL */
     char endpoint[280]; /* of the bus that answered, or was tried last */
     char bus[64];       /* its own words, "fob/0.1.0"; these as WELCOME gave them */

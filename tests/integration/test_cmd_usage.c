@@ -79,7 +79,6 @@ static void options_of_later_versions_are_unknown(void **state) {
     REFUSED(self, 64, "--timeout", "work", "g", ">", "--timeout", "5s");
     REFUSED(self, 64, "--once-store", "work", "g", ">", "--once-store", "x");
     REFUSED(self, 64, "unknown command", "call", "t", "1");
-    REFUSED(self, 64, "not one of", "group", "pause", "g");
     REFUSED(self, 64, "not one of", "journal", "salvage");
     REFUSED(self, 64, "only \"latest\"", "sub", ">", "--from", "earliest");
     REFUSED(self, 64, "only \"latest\"", "tail", "--from", "-10m");

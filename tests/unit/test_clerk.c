@@ -133,7 +133,7 @@ static void a_wrong_setting_is_refused_by_its_name(void **state) {
     check_says("there is no setting \"max_dept?x\"");
     check_says("max_depth, max_bytes");
     assert_int_equal(SET("\x81\xa9max_depth\x00"), FOB_INVALID);
-    check_says("max_depth must be from 1");
+    check_says("max_depth must be 1 or more");
     assert_int_equal(SET("\x81\xa9max_depth\xff"), FOB_INVALID);
     check_says("max_depth must be a number");
     assert_int_equal(SET("\x81\xa9max_depth\xc3"), FOB_INVALID);

@@ -199,7 +199,7 @@ static void a_bad_setting_of_a_group_is_named_with_its_line(void **state) {
     } bad[] = {{"max_dept = 5\n", "there is no setting \"max_dept\" of a group: there are pattern, "
                                   "max_depth, max_bytes"},
                {"port = 5\n", "there is no setting \"port\" of a group"},
-               {"max_depth = 0\n", "max_depth must be from 1"},
+               {"max_depth = 0\n", "max_depth must be 1 or more"},
                {"lease = 30\n", "lease must be a duration"},
                {"overflow = drop\n", "overflow must be reject, drop-oldest"},
                {"paused\n", "KEY = VALUE"}};

@@ -57,7 +57,7 @@ static void a_name_that_is_none_is_answered_with_those_there_are(void **state) {
 static void a_value_that_is_none_is_answered_with_what_it_must_be(void **state) {
     (void)state;
     bad("max_depth=many", "max_depth must be a number");
-    bad("max_depth=0", "from 1 to");
+    bad("max_depth=0", "max_depth must be 1 or more");
     bad("max_depth=99999999999999999999", "max_depth must be");
     bad("max_bytes=5%%", "max_bytes must be an amount");
     bad("max_bytes=101%", "max_bytes must be an amount");
