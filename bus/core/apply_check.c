@@ -28,7 +28,8 @@ static bool flags_fit(const fob_run_record_t *run) {
     case FOB_RUN_SHED:
     case FOB_RUN_REMOVE:
         return run->flags == 0 || run->flags == FOB_RUN_FRESH || run->flags == FOB_RUN_DEBT ||
-               run->flags == (FOB_RUN_FRESH | FOB_RUN_PAID);
+               run->flags == (FOB_RUN_FRESH | FOB_RUN_PAID) ||
+               run->flags == (FOB_RUN_UNKNOWN | FOB_RUN_PAID);
     default:
         return run->flags == 0;
     }

@@ -1,6 +1,7 @@
 /* apply, reset: a group begins anew, or is emptied: what that does to its books, and to who works
  * for it. */
 #include "bus/core/apply.h"
+#include "bus/core/walk.h"
 
 static void remove_some(fob_group_t *group, fob_removal_t removal, uint64_t count) {
     group->removed += count;
@@ -116,11 +117,8 @@ static void stand(fob_core_t *self, fob_group_t *group, bool purge) {
     if (!purge) {
         take_leases(self, group);
         group->next_token = group->mark_token + 1;
-        group->marks[0] = group->marks[1] = (fob_mark_t){0, group->mark_token, 0};
     }
-    group->resuming = false;
-    group->cursor = group->gap_from = group->cover.floor;
-    group->caught_up = group->cursor > self->head;
+    fob_walk_begin(self, group, false);
     fob_core_wake(self, group);
 }
 

@@ -4,7 +4,7 @@
 #include "bus/core/inquiry.h"
 #include "bus/core/lease.h"
 #include "bus/core/seed.h"
-#include "bus/core/state.h"
+#include "bus/core/walk.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -94,15 +94,7 @@ fob_status_t fob_core_replay(fob_core_t *self, uint64_t position, fob_slice_t re
 /* What was out before the start lies in floor..mark: it waits for its worker. Above goes at once.
  */
 static void start_group(fob_core_t *self, fob_group_t *group) {
-    group->resume_at = group->resume_gap = group->cover.floor;
-    group->resume_to = group->mark_offset < self->head ? group->mark_offset : self->head;
-    group->resume_token = group->mark_token;
-    group->resuming = group->resume_at <= group->resume_to;
-    group->cursor = group->resuming ? group->resume_to + 1 : group->cover.floor;
-    group->gap_from = group->cursor;
-    group->caught_up = group->cursor > self->head;
-    group->next_token = group->mark_token + 1;
-    group->marks[0] = group->marks[1] = (fob_mark_t){group->mark_offset, group->mark_token, 0};
+    fob_walk_begin(self, group, true);
     group->born = group->ruled = 0;
     group->no_member_ns = self->now.mono_ns;
     fob_meter_begin(&group->in, self->now.mono_ns);

@@ -128,3 +128,13 @@ uint64_t fob_cover_next_open(const fob_cover_t *self, uint64_t offset) {
         return self->items[self->begin + at].to + 1;
     return offset;
 }
+
+uint64_t fob_cover_next(const fob_cover_t *self, uint64_t offset) {
+    if (offset < self->floor)
+        return offset;
+    size_t at = first_ending_at(self, offset);
+    if (at == self->count)
+        return UINT64_MAX;
+    uint64_t from = self->items[self->begin + at].from;
+    return from > offset ? from : offset;
+}

@@ -30,5 +30,7 @@ void fob_cover_add(fob_cover_t *self, uint64_t from, uint64_t to);
 bool fob_cover_has(const fob_cover_t *self, uint64_t offset);
 /* The lowest offset at or above `offset` that is not covered. */
 uint64_t fob_cover_next_open(const fob_cover_t *self, uint64_t offset);
+/* The lowest offset at or above `offset` that is covered; UINT64_MAX: none. */
+uint64_t fob_cover_next(const fob_cover_t *self, uint64_t offset);
 
 #endif

@@ -76,6 +76,7 @@ typedef struct fob_group {
     bool blocked; /* waits for a page at `blocked_at` */
     uint64_t blocked_at;
     uint8_t blocked_priority; /* for an event of this one: higher ones may go out */
+    bool census_blocked;      /* its census waits for a page */
     int64_t due_ns;           /* nothing that waits for a time is due before */
     uint32_t due_at;          /* its place in the heap of those due, + 1; 0: not in it */
     int64_t no_member_ns;     /* since when nobody works for it */

@@ -179,7 +179,8 @@ enum {
     FOB_RUN_UNKNOWN = 16, /* DEAD: `count` events somewhere in from..to, which is covered already */
     FOB_RUN_DEBT = 32,    /* SHED, REMOVE: the `count` lowest that were never out and have priority
                              0, wherever they lie: found when the walk comes to them */
-    FOB_RUN_PAID = 64     /* SHED, REMOVE with FRESH: these are such ones, counted before */
+    FOB_RUN_PAID = 64     /* SHED, REMOVE with FRESH: these are such ones, counted before; with
+                             UNKNOWN: such ones of which it is only known that they are gone */
 };
 
 typedef enum {
@@ -215,8 +216,8 @@ typedef enum {
 const char *fob_removal_name(unsigned removal);
 
 /* clang-format off */
-/* One run. Its events are the last `count` offsets up to `to`, but for a FRESH ACK, where they lie
- * anywhere in from..to. Where it is not FRESH, from is the first event.
+/* One run. Its events are the last `count` offsets up to `to`, but for a FRESH ACK, SHED or REMOVE,
+ * where they lie anywhere in from..to. Where it is not FRESH, from is the first event.
  *   0  u8 verb   1  u8 flags   2  u8 reason   3  u8 detail: DEAD: reason of the last attempt
  *                                                          (0: no attempt ended); ACCEPT: priority
  *   4  u32 count

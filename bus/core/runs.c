@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#define LAZY_RUNS 64
+
 static bool counting(const fob_group_t *group) {
     return group->census_at > 0 && group->census_at <= group->census_to;
 }
@@ -45,6 +47,16 @@ bool fob_runs_begin(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *grou
     self->size_room = events;
     fob_record_write_runs(self->bytes, group->id, fob_core_time(core));
     return true;
+}
+
+void fob_runs_lazy(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group) {
+    self->core = core;
+    self->group = group;
+    self->bytes = NULL;
+    self->room = self->size = self->head = self->size_count = self->size_room = 0;
+    self->last.verb = 0;
+    self->sizes = NULL;
+    self->any = false;
 }
 
 bool fob_runs_begin_noted(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group,
@@ -95,6 +107,7 @@ static bool join(fob_run_record_t *a, const fob_run_record_t *b) {
         break;
     case FOB_RUN_COVER:
     case FOB_RUN_REDRIVE:
+    case FOB_RUN_ACCEPT:
         break;
     default:
         return false;
@@ -139,18 +152,48 @@ void fob_runs_put(fob_runs_writer_t *self, const fob_run_record_t *run) {
     self->last = *run;
 }
 
+size_t fob_runs_left(const fob_runs_writer_t *self) {
+    return (self->room - self->size) / FOB_RUN_SIZE - (self->last.verb ? 1 : 0);
+}
+
+/* Ends a record that is full, and begins one like it. */
+static bool next_record(fob_runs_writer_t *self) {
+    size_t events = self->size_room,
+           runs = self->bytes ? (self->room - self->head) / FOB_RUN_SIZE : 0;
+    fob_core_t *core = self->core;
+    fob_group_t *group = self->group;
+    bool any = fob_runs_end(self);
+    bool good = events ? fob_runs_begin(self, core, group, runs, events)
+                       : fob_runs_begin_ends(self, core, group, runs ? runs : LAZY_RUNS);
+    self->any = any;
+    return good;
+}
+
+bool fob_runs_add(fob_runs_writer_t *self, const fob_run_record_t *run) {
+    if (self->last.verb && join(&self->last, run))
+        return true;
+    if ((!self->bytes || fob_runs_left(self) <= FOB_RUNS_SPARE) && !next_record(self))
+        return false;
+    fob_runs_put(self, run);
+    return true;
+}
+
 bool fob_runs_end(fob_runs_writer_t *self) {
+    if (!self->bytes)
+        return self->any;
     flush(self);
     fob_open_turn_t *turn = self->core->open;
-    bool any = self->size > self->head;
-    fob_turn_shrink(turn, self->bytes, self->room, any ? self->size : 0);
-    if (!any)
-        return false;
-    fob_slice_t record = fob_slice(self->bytes, self->size);
-    fob_turn_record(turn, record, NULL, 0, 0);
-    fob_status_t status = fob_apply(self->core, fob_core_next_position(self->core), record);
-    assert(status == FOB_OK); /* room was reserved, and we wrote it */
-    (void)status;
-    set_sizes(self);
-    return true;
+    bool here = self->size > self->head, any = self->any || here;
+    fob_turn_shrink(turn, self->bytes, self->room, here ? self->size : 0);
+    if (here) {
+        fob_slice_t record = fob_slice(self->bytes, self->size);
+        fob_turn_record(turn, record, NULL, 0, 0);
+        fob_status_t status = fob_apply(self->core, fob_core_next_position(self->core), record);
+        assert(status == FOB_OK); /* room was reserved, and we wrote it */
+        (void)status;
+        set_sizes(self);
+    }
+    fob_runs_lazy(self, self->core, self->group);
+    self->any = any;
+    return any;
 }

@@ -84,30 +84,40 @@ fob_group_t *fob_waits_first(const fob_waits_t *self) {
 
 /* --- for a page --- */
 
-void fob_waits_block(fob_waits_t *self, fob_group_t *group, uint64_t offset) {
-    group->blocked_at = offset;
-    if (group->blocked)
+static void add_blocked(fob_waits_t *self, fob_group_t *group) {
+    if (group->blocked || group->census_blocked)
         return;
     assert(self->blocked_count < self->capacity);
-    group->blocked = true;
     self->blocked[self->blocked_count++] = group;
+}
+
+void fob_waits_block(fob_waits_t *self, fob_group_t *group, uint64_t offset, uint8_t priority) {
+    add_blocked(self, group);
+    group->blocked = true;
+    group->blocked_at = offset;
+    group->blocked_priority = priority;
+}
+
+void fob_waits_block_census(fob_waits_t *self, fob_group_t *group) {
+    add_blocked(self, group);
+    group->census_blocked = true;
 }
 
 fob_group_t *fob_waits_unblock(fob_waits_t *self) {
     if (self->blocked_count == 0)
         return NULL;
     fob_group_t *group = self->blocked[--self->blocked_count];
-    group->blocked = false;
+    group->blocked = group->census_blocked = false;
     return group;
 }
 
 void fob_waits_forget(fob_waits_t *self, fob_group_t *group) {
     if (group->due_at)
         remove_due(self, group);
-    for (size_t i = 0; group->blocked && i < self->blocked_count; i++) {
-        if (self->blocked[i] == group) {
+    bool listed = group->blocked || group->census_blocked;
+    for (size_t i = 0; listed && i < self->blocked_count; i++) {
+        if (self->blocked[i] == group)
             self->blocked[i] = self->blocked[--self->blocked_count];
-            group->blocked = false;
-        }
     }
+    group->blocked = group->census_blocked = false;
 }

@@ -21,9 +21,11 @@ void fob_waits_due(fob_waits_t *self, fob_group_t *group, int64_t due_ns);
 void fob_waits_next(fob_waits_t *self, fob_group_t *group, int64_t due_ns);
 /* The group that is due first, or NULL. */
 fob_group_t *fob_waits_first(const fob_waits_t *self);
-/* The group waits for a page at an offset. */
-void fob_waits_block(fob_waits_t *self, fob_group_t *group, uint64_t offset);
-/* Takes out one that waits for a page; NULL: none does. */
+/* The group waits for a page at an offset, to hand out an event of that priority. */
+void fob_waits_block(fob_waits_t *self, fob_group_t *group, uint64_t offset, uint8_t priority);
+/* Its census waits for one. */
+void fob_waits_block_census(fob_waits_t *self, fob_group_t *group);
+/* Takes out one that waits for a page, for whatever; NULL: none does. */
 fob_group_t *fob_waits_unblock(fob_waits_t *self);
 /* The group is no more. */
 void fob_waits_forget(fob_waits_t *self, fob_group_t *group);

@@ -95,7 +95,8 @@ static void a_group_begins_with_what_was_stored_at_a_time(void **state) {
     assert_int_equal(place_of(begun + 10001, 1), 23);
     assert_int_equal(place_of(begun + 9999, 1), 21);
     assert_int_equal(place_of(begun + 49000, 1), 99);
-    assert_in_range(kit_count(&kit, FOB_EFF_NEED), 1, 4 * 8);
+    /* The groups' own look through what they begin with reads pages too. */
+    assert_in_range(kit_count(&kit, FOB_EFF_NEED), 1, 4 * 16);
 }
 
 static void a_time_before_everything_is_the_lowest_offset_kept(void **state) {

@@ -272,9 +272,9 @@ static void the_group_that_is_due_first_is_first(void **unused) {
         fob_group_t *group = fob_waits_first(&waits);
         assert_int_equal(group ? group->due_ns : FOB_NEVER, first);
     }
-    fob_waits_block(&waits, groups[3], 7);
-    fob_waits_block(&waits, groups[4], 8);
-    fob_waits_block(&waits, groups[4], 9);
+    fob_waits_block(&waits, groups[3], 7, 0);
+    fob_waits_block(&waits, groups[4], 8, 0);
+    fob_waits_block(&waits, groups[4], 9, 0);
     fob_waits_forget(&waits, groups[3]);
     assert_ptr_equal(fob_waits_unblock(&waits), groups[4]);
     assert_null(fob_waits_unblock(&waits));
