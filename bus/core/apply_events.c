@@ -52,9 +52,8 @@ static void accept(fob_core_t *self, fob_group_t *group, uint64_t first, uint32_
 static void remember(fob_core_t *self, uint64_t position, const fob_record_events_t *record,
                      const fob_sheet_t *sheet) {
     fob_writer_t *writer = fob_writers_see(&self->writers, record->session, record->time_ms);
-    writer->next = record->next_number;
     writer->position = position;
-    fob_writer_confirm(writer, record->low);
+    fob_writer_move(writer, record->next_number, record->low);
     if (sheet)
         answer(writer, record, sheet);
 }

@@ -53,7 +53,7 @@ static fob_status_t get_writer(fob_unit_t *in, fob_core_t *self) {
     int64_t seen_ms = (int64_t)fob_get_u64(in);
     uint64_t use = fob_get_u64(in), uses = self->writers.uses;
     size_t answers = fob_get_count(in, FOB_UNIT_ANSWER);
-    if (in->failed || answers > FOB_WINDOW_MAX || fob_writers_find(&self->writers, session))
+    if (in->failed || answers > FOB_WINDOW_MAX + 1 || fob_writers_find(&self->writers, session))
         return FOB_DAMAGED;
     if (!fob_writers_reserve(&self->writers, session, (uint32_t)answers))
         return FOB_NO_MEMORY;
@@ -70,6 +70,11 @@ static fob_status_t get_writer(fob_unit_t *in, fob_core_t *self) {
         answer.flags = fob_get_u32(in);
         if (fob_get_u32(in) || answer.flags > (FOB_ANSWER_DUPLICATE | FOB_ANSWER_DIFFERS))
             in->failed = true;
+        if (answer.number == 0 || answer.count == 0 ||
+            !fob_writer_free_of(writer, answer.number, answer.count))
+            in->failed = true;
+        if (in->failed)
+            break;
         fob_writer_answer(writer, answer);
     }
     return in->failed ? FOB_DAMAGED : FOB_OK;

@@ -84,8 +84,6 @@ void fob_writers_forget(fob_writers_t *self, fob_writer_t *writer) {
 
 static bool answers_reserve(fob_writer_t *self, uint32_t more) {
     uint32_t want = self->count + more;
-    if (want > FOB_WINDOW_MAX)
-        want = FOB_WINDOW_MAX;
     if (want <= self->capacity)
         return true;
     uint32_t capacity = self->capacity ? self->capacity : 8;
@@ -194,26 +192,65 @@ void fob_writers_sort(fob_writers_t *self) {
 
 /* --- answers --- */
 
-void fob_writer_answer(fob_writer_t *self, fob_answer_t answer) {
-    if (self->count) {
-        fob_answer_t *last = fob_writer_at(self, self->count - 1);
-        if (last->number + last->count == answer.number &&
-            last->offset + last->count == answer.offset && last->groups == answer.groups &&
-            UINT32_MAX - last->count >= answer.count) {
-            last->count += answer.count;
-            return;
-        }
-    }
-    if (self->count == FOB_WINDOW_MAX) { /* no more than that may be under way */
-        self->begin++;
-        self->count--;
-    }
-    assert(self->count < self->capacity);
-    self->count++;
-    *fob_writer_at(self, self->count - 1) = answer;
+static bool continues(const fob_answer_t *a, const fob_answer_t *b) {
+    return a->number + a->count == b->number && a->offset + a->count == b->offset &&
+           a->groups == b->groups && a->flags == b->flags && UINT32_MAX - a->count >= b->count;
 }
 
-void fob_writer_confirm(fob_writer_t *self, uint64_t low) {
+/* Moves the fewer of those before and behind the place. */
+static void insert(fob_writer_t *self, uint32_t at, const fob_answer_t *answer) {
+    assert(self->count < self->capacity);
+    self->count++;
+    if (at < self->count / 2) {
+        self->begin = (self->begin - 1) & (self->capacity - 1);
+        for (uint32_t i = 0; i < at; i++)
+            *fob_writer_at(self, i) = *fob_writer_at(self, i + 1);
+    } else {
+        for (uint32_t i = self->count - 1; i > at; i--)
+            *fob_writer_at(self, i) = *fob_writer_at(self, i - 1);
+    }
+    *fob_writer_at(self, at) = *answer;
+}
+
+static void take_out(fob_writer_t *self, uint32_t at) {
+    self->count--;
+    for (uint32_t i = at; i < self->count; i++)
+        *fob_writer_at(self, i) = *fob_writer_at(self, i + 1);
+}
+
+void fob_writer_answer(fob_writer_t *self, fob_answer_t answer) {
+    uint32_t at = self->count;
+    if (at && fob_writer_at(self, at - 1)->number > answer.number)
+        at = fob_writer_search(self, answer.number);
+    fob_answer_t *before = at ? fob_writer_at(self, at - 1) : NULL;
+    fob_answer_t *behind = at < self->count ? fob_writer_at(self, at) : NULL;
+    bool joined = before && continues(before, &answer);
+    if (joined)
+        before->count += answer.count;
+    else
+        before = &answer;
+    if (!behind || !continues(before, behind)) {
+        if (!joined)
+            insert(self, at, &answer);
+        return;
+    }
+    behind->number = before->number;
+    behind->offset = before->offset;
+    behind->count += before->count;
+    if (joined)
+        take_out(self, at - 1);
+}
+
+bool fob_writer_free_of(const fob_writer_t *self, uint64_t number, uint64_t count) {
+    uint32_t at = fob_writer_search(self, number);
+    return at == self->count || fob_writer_at(self, at)->number - number >= count;
+}
+
+void fob_writer_move(fob_writer_t *self, uint64_t next, uint64_t low) {
+    if (next > self->next)
+        self->next = next;
+    if (self->next > FOB_WINDOW_MAX && low < self->next - FOB_WINDOW_MAX)
+        low = self->next - FOB_WINDOW_MAX;
     if (low <= self->low)
         return;
     self->low = low;
@@ -249,7 +286,7 @@ uint64_t fob_writers_hash(const fob_writers_t *self) {
         uint64_t hash = fob_digest(fields, sizeof fields);
         for (uint32_t i = 0; i < w->count; i++) {
             const fob_answer_t *a = fob_writer_at(w, i);
-            uint64_t answer[] = {hash, a->number, a->offset, a->count, a->groups};
+            uint64_t answer[] = {hash, a->number, a->offset, a->count, a->groups, a->flags};
             hash = fob_digest(answer, sizeof answer);
         }
         sum += hash;

@@ -3,7 +3,9 @@
  *
  * Durable: changed and forgotten only by records, each of which names its sessions, so that replay
  * comes to the same table also from a checkpoint whose parts are of different ages. Answers are
- * kept from the publisher's `low` on, so that a resend gets its first receipt again. */
+ * kept from the publisher's `low` on, so that a resend gets its first receipt again. A number below
+ * `next` that has no answer is a hole: it was refused, for a time or for good, and may come again.
+ */
 #ifndef FOB_CORE_WRITER_H
 #define FOB_CORE_WRITER_H
 
@@ -27,7 +29,7 @@ struct fob_writer {
     uint64_t next; /* the number that may come next */
     uint64_t low;
     int64_t seen_ms;
-    fob_answer_t *answers; /* a ring, ascending */
+    fob_answer_t *answers; /* a ring, ascending; neighbours that could be one are one */
     uint32_t begin, count, capacity;
     uint64_t position;  /* volatile: of the last commit that concerns it */
     fob_stamp_t loaded; /* volatile: records before it are in what was loaded */
@@ -59,10 +61,14 @@ uint32_t fob_writers_due(const fob_writers_t *self, const uint8_t *session, int6
 void fob_writers_forget(fob_writers_t *self, fob_writer_t *writer);
 /* Puts all in the order of use again, after a replay. */
 void fob_writers_sort(fob_writers_t *self);
-/* Adds an answer, joined to the last where it continues it. There must be room. */
+/* Adds an answer, joined to its neighbours where it continues them. There must be room, and none of
+ * its numbers has an answer. */
 void fob_writer_answer(fob_writer_t *self, fob_answer_t answer);
-/* Moves the publisher's low, dropping answers wholly below it. */
-void fob_writer_confirm(fob_writer_t *self, uint64_t low);
+/* Whether none of `count` numbers has an answer. */
+bool fob_writer_free_of(const fob_writer_t *self, uint64_t number, uint64_t count);
+/* Moves the session on to `next`, and the publisher's low, dropping answers wholly below it: no
+ * more than FOB_WINDOW_MAX numbers are kept. Neither goes back. */
+void fob_writer_move(fob_writer_t *self, uint64_t next, uint64_t low);
 static inline fob_answer_t *fob_writer_at(const fob_writer_t *self, uint32_t index) {
     return &self->answers[(self->begin + index) & (self->capacity - 1)];
 }

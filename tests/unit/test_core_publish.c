@@ -301,7 +301,7 @@ static void confirmed_answers_are_dropped(void **state) {
     fob_writer_t *writer = fob_writers_see(&writers, session, 1);
     for (uint64_t n = 1; n <= 20; n++)
         fob_writer_answer(writer, (fob_answer_t){n, n * 2, 1, 0});
-    fob_writer_confirm(writer, 11);
+    fob_writer_move(writer, 21, 11);
     assert_int_equal(writer->count, 10);
     assert_int_equal(fob_writer_at(writer, fob_writer_search(writer, 15))->number, 15);
     assert_int_equal(fob_writer_search(writer, 21), 10);
