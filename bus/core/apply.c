@@ -27,6 +27,8 @@ fob_status_t fob_apply(fob_core_t *self, uint64_t position, fob_slice_t record) 
     case FOB_RECORD_RUNS:
     case FOB_RECORD_NOTED:
         return fob_apply_runs(self, position, record);
+    case FOB_RECORD_ANSWERS:
+        return fob_apply_answers(self, position, record);
     case FOB_RECORD_FORGET:
         return fob_apply_forget(self, position, record);
     case FOB_RECORD_SEED:

@@ -10,6 +10,7 @@ fob_status_t fob_damaged(fob_core_t *self, uint64_t position, const char *what);
 /* Each: FOB_OK, FOB_NO_MEMORY (nothing changed), FOB_DAMAGED. */
 fob_status_t fob_apply_replay_events(fob_core_t *self, uint64_t position,
                                      fob_slice_t bytes) FOB_MUST_USE;
+fob_status_t fob_apply_answers(fob_core_t *self, uint64_t position, fob_slice_t bytes) FOB_MUST_USE;
 fob_status_t fob_apply_forget(fob_core_t *self, uint64_t position, fob_slice_t bytes) FOB_MUST_USE;
 fob_status_t fob_apply_group_add(fob_core_t *self, uint64_t position,
                                  fob_slice_t bytes) FOB_MUST_USE;

@@ -32,15 +32,17 @@ void fob_cache_free(fob_cache_t *self) {
 
 /* --- the newest sheets --- */
 
-bool fob_cache_reserve(fob_cache_t *self) {
-    if (self->begin + self->count < self->capacity)
+bool fob_cache_reserve(fob_cache_t *self, size_t more) {
+    if (self->begin + self->count + more <= self->capacity)
         return true;
-    if (self->count && self->begin >= self->capacity / 2) {
+    if (self->count && self->begin >= self->capacity / 2 && self->begin >= more) {
         memmove(self->ring, self->ring + self->begin, self->count * sizeof *self->ring);
         self->begin = 0;
         return true;
     }
     size_t capacity = self->capacity ? self->capacity * 2 : 256;
+    while (capacity < self->count + more)
+        capacity *= 2;
     fob_sheet_t **ring = malloc(capacity * sizeof *ring);
     if (!ring)
         return false;

@@ -44,8 +44,8 @@ void fob_cache_init(fob_cache_t *self, fob_sheet_pool_t *pool, uint64_t max_byte
                     uint32_t page_bytes);
 void fob_cache_free(fob_cache_t *self);
 
-/* Room for one more batch at the head; false: no memory. */
-bool fob_cache_reserve(fob_cache_t *self);
+/* Room for `more` batches at the head; false: no memory. */
+bool fob_cache_reserve(fob_cache_t *self, size_t more);
 /* Adds the newest batch (one more holder) and drops the oldest that are too many; there must be
  * room. */
 void fob_cache_add(fob_cache_t *self, fob_sheet_t *sheet);

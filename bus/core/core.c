@@ -65,6 +65,7 @@ void fob_core_destroy(fob_core_t **self_p) {
     fob_inquiries_free(self);
     free(self->match);
     free(self->items);
+    fob_twins_free(&self->twins);
     fob_buf_free(&self->rows);
     fob_buf_free(&self->row_heads);
     fob_buf_free(&self->snapshot.unit);

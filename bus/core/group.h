@@ -21,6 +21,13 @@ typedef struct {
     uint64_t offset, token, position;
 } fob_mark_t;
 
+/* What the group would have, were the events of an offer stored that were looked at so far. */
+typedef struct {
+    uint64_t offer; /* number of the offer; of another one, it says nothing */
+    uint64_t depth, bytes;
+    uint32_t events; /* of the offer */
+} fob_load_t;
+
 typedef struct fob_group {
     /* --- durable: changed by records only --- */
     uint32_t id;
@@ -81,6 +88,7 @@ typedef struct fob_group {
     uint32_t due_at;          /* its place in the heap of those due, + 1; 0: not in it */
     int64_t no_member_ns;     /* since when nobody works for it */
     uint64_t redelivered;
+    fob_load_t load;
     fob_meter_t in, out;
 } fob_group_t;
 

@@ -224,6 +224,7 @@ static fob_status_t index_events(fob_sheet_t *self, const manner_t *manner) {
         self->begin[self->count] = begin;
         self->topic[self->count] = topic;
         self->topics[topic].count++;
+        self->topics[topic].bytes += (uint32_t)(cursor.at - self->bytes) - begin;
         self->count++;
     }
     if (self->count == 0)

@@ -17,6 +17,7 @@ typedef struct {
     uint32_t at; /* of the topic's bytes, from the batch's first byte */
     uint8_t size;
     uint32_t first, count;           /* index of its first event; how many */
+    uint32_t bytes;                  /* of its events */
     uint32_t groups_at, group_count; /* in `groups`, once routed */
 } fob_sheet_topic_t;
 

@@ -10,6 +10,7 @@
 #include "bus/core/record.h"
 #include "bus/core/refusal.h"
 #include "bus/core/turn.h"
+#include "bus/core/twins.h"
 #include "bus/core/waits.h"
 #include "bus/core/writer.h"
 
@@ -27,12 +28,7 @@ typedef struct {
 } fob_snapshot_t;
 
 typedef struct fob_inquiries fob_inquiries_t; /* inquiry.h */
-
-/* An event of a batch of which not all is good or new. */
-typedef struct {
-    size_t at, size;
-    fob_status_t status;
-} fob_item_t;
+typedef struct fob_item fob_item_t;           /* offer.h */
 
 struct fob_core {
     fob_core_config_t config;
@@ -72,7 +68,9 @@ struct fob_core {
     fob_refusals_t refusals;
     fob_inquiries_t *inquiries; /* operators' requests under way; NULL: there were none yet */
     fob_buf_t rows, row_heads;  /* scratch: encoded runs */
-    fob_item_t *items;          /* scratch: the events of such a batch */
+    fob_item_t *items;          /* scratch: an offer's numbers, where not all is good and new */
+    fob_twins_t twins;          /* scratch: an offer's ids */
+    uint64_t offers;            /* number of the last one that was looked at event by event */
     uint32_t *match;            /* scratch: by topic of a sheet: match_id for no, + 1 for yes */
     size_t match_capacity;
     uint32_t match_id;
@@ -110,6 +108,9 @@ void fob_core_wait(fob_core_t *self, uint64_t position);
 /* What a record needs that may fail: memory. `sheet` is routed. */
 bool fob_apply_reserve_events(fob_core_t *self, const fob_record_events_t *record,
                               const fob_sheet_t *sheet);
+/* The parts of it. How many answers a session gets by the sheet; and what its events need. */
+uint32_t fob_apply_count_answers(const fob_sheet_t *sheet);
+bool fob_apply_reserve_sheet(fob_core_t *self, const fob_sheet_t *sheet);
 void fob_apply_events(fob_core_t *self, uint64_t position, const fob_record_events_t *record,
                       const fob_sheet_t *sheet);
 /* FOB_OK, FOB_NO_MEMORY (nothing changed), FOB_DAMAGED (it does not fit; text in error). */

@@ -243,7 +243,7 @@ void fob_writer_answer(fob_writer_t *self, fob_answer_t answer) {
 
 bool fob_writer_free_of(const fob_writer_t *self, uint64_t number, uint64_t count) {
     uint32_t at = fob_writer_search(self, number);
-    return at == self->count || fob_writer_at(self, at)->number - number >= count;
+    return at == self->count || fob_writer_at(self, at)->number >= number + count;
 }
 
 void fob_writer_move(fob_writer_t *self, uint64_t next, uint64_t low) {

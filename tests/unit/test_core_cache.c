@@ -41,7 +41,7 @@ static fob_sheet_t *sheet_of(uint64_t first, unsigned count) {
 static void add(uint64_t first, unsigned count, bool pinned) {
     fob_sheet_t *sheet = sheet_of(first, count);
     sheet->pinned = pinned;
-    assert_true(fob_cache_reserve(&cache));
+    assert_true(fob_cache_reserve(&cache, 1));
     fob_cache_add(&cache, sheet);
     fob_sheet_unref(&pool, sheet);
 }

@@ -285,20 +285,57 @@ static void the_group_that_is_due_first_is_first(void **unused) {
 
 /* --- refusals --- */
 
+static void refuse(fob_refusals_t *refusals, uint64_t conn, const uint8_t *session, uint64_t from) {
+    fob_refusal_t *draft = fob_refusals_draft(refusals, conn, session);
+    assert_non_null(draft);
+    fob_refusal_close(draft, 17, from, 1);
+    draft->answered = from;
+    assert_true(fob_refusals_reserve(refusals, conn));
+    fob_refusals_keep(refusals, conn, from);
+}
+
 static void a_refusal_is_gone_with_its_connection(void **unused) {
     (void)unused;
     fob_refusals_t refusals = {0};
     uint8_t session[FOB_SESSION_SIZE] = {1}, other[FOB_SESSION_SIZE] = {2};
     for (uint64_t conn = 1; conn <= 20000; conn++) {
-        fob_refusals_put(&refusals, conn, session, conn, FOB_DISK_FULL);
-        fob_refusals_put(&refusals, conn + 1, session, conn + 1, FOB_BUSY);
-        assert_int_equal(fob_refusals_find(&refusals, conn, session)->from, conn);
+        refuse(&refusals, conn, session, conn);
+        refuse(&refusals, conn + 1, session, conn + 1);
+        const fob_refusal_t *refusal = fob_refusals_find(&refusals, conn, session);
+        assert_null(fob_refusal_closed(refusal, 17, conn));
+        assert_int_equal(fob_refusal_closed(refusal, 17, conn + 1)->from, conn);
+        assert_null(fob_refusal_closed(refusal, 18, conn + 1));
         assert_null(fob_refusals_find(&refusals, conn, other));
         fob_refusals_forget(&refusals, conn);
         assert_null(fob_refusals_find(&refusals, conn, session));
     }
     assert_int_equal(refusals.used, 2);
     assert_int_equal(refusals.by_conn.count, 1);
+    fob_refusals_free(&refusals);
+}
+
+static void a_closed_topic_opens_with_its_first_refused_number(void **unused) {
+    (void)unused;
+    fob_refusals_t refusals = {0};
+    uint8_t session[FOB_SESSION_SIZE] = {1};
+    fob_refusal_t *draft = fob_refusals_draft(&refusals, 1, session);
+    for (uint64_t topic = 1; topic <= FOB_CLOSED_MAX; topic++)
+        fob_refusal_close(draft, topic, 100 + topic, 1);
+    assert_null(fob_refusal_shut(draft, 1000));
+    fob_refusal_close(draft, 7000, 500, 2); /* one more than are told apart */
+    assert_null(fob_refusal_shut(draft, 500));
+    fob_closed_refuse(fob_refusal_shut(draft, 501), 501);
+    fob_refusal_offer(draft, 500, 1);
+    assert_null(fob_refusal_shut(draft, 501));
+    assert_non_null(fob_refusal_shut(draft, 502)); /* 501 comes first */
+    fob_refusal_offer(draft, 501, 1);
+    assert_null(fob_refusal_shut(draft, 502));
+    fob_refusal_offer(draft, 102, 1);
+    assert_null(fob_refusal_closed(draft, 2, 200));
+    assert_non_null(fob_refusal_closed(draft, 1, 200));
+    fob_refusal_offer(draft, 900, 102); /* 101 has its receipt: nothing waits for it */
+    assert_null(fob_refusal_closed(draft, 1, 200));
+    assert_int_equal(draft->count, FOB_CLOSED_MAX - 2);
     fob_refusals_free(&refusals);
 }
 
@@ -309,4 +346,5 @@ FOB_MAIN(FOB_CASE(cover_agrees_with_a_table_of_bits), FOB_CASE(cover_in_order_on
          FOB_CASE(grants_are_listed_in_the_order_of_hand_out),
          FOB_CASE(the_lowest_is_of_what_is_there), FOB_CASE(the_group_that_is_due_first_is_first),
          FOB_CASE(a_refusal_is_gone_with_its_connection),
+         FOB_CASE(a_closed_topic_opens_with_its_first_refused_number),
          FOB_CASE(a_rate_is_of_the_last_ten_seconds))
