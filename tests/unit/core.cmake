@@ -15,7 +15,7 @@ endforeach()
 # A seeded world around it.
 fob_test(NAME core_seeded LABEL unit TIMEOUT 300
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_seeded.c ${CMAKE_CURRENT_LIST_DIR}/test_core_model.c
-        ${CMAKE_CURRENT_LIST_DIR}/test_core_witness.c
+        ${CMAKE_CURRENT_LIST_DIR}/test_core_witness.c ${CMAKE_CURRENT_LIST_DIR}/test_core_books.c
         ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
     LIBRARIES fob_core)
 

@@ -53,6 +53,7 @@ static void effect_free(kit_effect_t *effect) {
     free(effect->sizes);
     fob_buf_free(&effect->value);
     free(effect->rows);
+    free(effect->details);
 }
 
 static void effects_free(kit_effect_t *effects, size_t *count) {
@@ -116,6 +117,35 @@ static void text_of(char *out, size_t room, fob_slice_t slice) {
     out[size] = 0;
 }
 
+static void copy_detail(kit_detail_t *out, fob_slice_t raw) {
+    fob_cursor_t cursor = fob_cursor(raw);
+    uint32_t count = 0;
+    if (raw.size == 0)
+        return;
+    assert_true(fob_cursor_map(&cursor, &count));
+    for (uint32_t i = 0; i < count; i++) {
+        fob_slice_t name, text;
+        uint64_t value;
+        bool flag;
+        assert_true(fob_cursor_str(&cursor, &name));
+        if (fob_cursor_peek(&cursor) == FOB_MP_STR && fob_cursor_str(&cursor, &text)) {
+            if (fob_slice_eq(name, fob_slice_str("group")))
+                text_of(out->group, sizeof out->group, text);
+            else
+                text_of(out->text, sizeof out->text, text);
+        } else if (fob_cursor_peek(&cursor) == FOB_MP_BOOL && fob_cursor_bool(&cursor, &flag)) {
+            *(fob_slice_eq(name, fob_slice_str("differs")) ? &out->differs : &out->duplicate) =
+                flag;
+        } else {
+            assert_true(fob_cursor_uint(&cursor, &value));
+            *(fob_slice_eq(name, fob_slice_str("depth"))   ? &out->depth
+              : fob_slice_eq(name, fob_slice_str("limit")) ? &out->limit
+                                                           : &out->retry_after) = value;
+        }
+    }
+    assert_true(fob_cursor_end(&cursor));
+}
+
 static void copy_rows(kit_effect_t *out, fob_slice_t raw) {
     fob_runs_t rows;
     fob_run_t row;
@@ -123,8 +153,11 @@ static void copy_rows(kit_effect_t *out, fob_slice_t raw) {
         return;
     assert_true(fob_runs(raw, &rows));
     out->rows = calloc(rows.left + 1, sizeof *out->rows);
-    while (fob_runs_next(&rows, &row))
+    out->details = calloc(rows.left + 1, sizeof *out->details);
+    while (fob_runs_next(&rows, &row)) {
+        copy_detail(&out->details[out->row_count], row.detail);
         memcpy(out->rows[out->row_count++], row.at, sizeof row.at);
+    }
     assert_false(rows.cursor.failed);
 }
 
@@ -236,6 +269,8 @@ void kit_take(kit_t *kit) {
         kit->waiting =
             grown(kit->waiting, &kit->waiting_capacity, kit->waiting_count, sizeof *kit->waiting);
         kit->waiting[kit->waiting_count++] = copy_effect(&turn->effects[i]);
+        if (kit->watch)
+            kit->watch(&kit->waiting[kit->waiting_count - 1]);
     }
     if (kit->hash_turns && turn->record_count) {
         while (kit->position >= kit->hash_capacity)
@@ -283,6 +318,7 @@ void kit_crash(kit_t *kit, uint64_t keep) {
         free(kit->log[--kit->log_count].bytes);
     effects_free(kit->waiting, &kit->waiting_count);
     kit->position = kit->durable = keep;
+    kit->lives++;
     taking_free(kit);
     start(kit);
     if (kit->slice_count)
@@ -361,9 +397,17 @@ static const uint8_t *session_of(uint8_t number) {
     return session;
 }
 
-void kit_event(fob_buf_t *body, const char *topic, const void *data, size_t size) {
-    fob_envelope_t event = {.topic = fob_slice_str(topic), .data = fob_slice(data, size)};
+void kit_event_with(fob_buf_t *body, const char *topic, const char *id, uint8_t priority,
+                    const void *data, size_t size) {
+    fob_envelope_t event = {.topic = fob_slice_str(topic),
+                            .id = fob_slice_str(id),
+                            .priority = priority,
+                            .data = fob_slice(data, size)};
     assert_int_equal(fob_envelope_write(body, UINT64_MAX, &event), FOB_OK);
+}
+
+void kit_event(fob_buf_t *body, const char *topic, const void *data, size_t size) {
+    kit_event_with(body, topic, "", 0, data, size);
 }
 
 void kit_publish_body(kit_t *kit, uint8_t session, uint64_t first, uint64_t low, fob_buf_t *body,

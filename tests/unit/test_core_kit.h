@@ -9,6 +9,13 @@
 #include "bus/core/core.h"
 #include "proto/envelope.h"
 
+/* What a row of a RECEIPT says besides. */
+typedef struct {
+    bool duplicate, differs;
+    char group[64], text[256];
+    uint64_t depth, limit, retry_after;
+} kit_detail_t;
+
 /* An effect, copied. */
 typedef struct {
     fob_effect_kind_t kind;
@@ -17,6 +24,7 @@ typedef struct {
     fob_status_t status;
     bool created;
     uint64_t (*rows)[5]; /* of runs, or of refused; for DELIVER: offset, token, attempt, 1, time */
+    kit_detail_t *details; /* RECEIPT: by row */
     size_t row_count;
     char topic[256];
     uint64_t prev, nth, born, offset, count;
@@ -34,7 +42,8 @@ typedef struct {
     bool unreadable;
 } kit_record_t;
 
-typedef struct {
+typedef struct kit kit_t;
+struct kit {
     fob_core_config_t config;
     fob_core_t *core;
     fob_now_t now;
@@ -57,9 +66,12 @@ typedef struct {
     size_t taking_count;
     bool taking_on;
     uint64_t taking_from, taking_needs;
-    bool manual; /* the test calls kit_sync itself; else all is durable at once */
-    bool synced; /* the last turn asked for a sync */
-} kit_t;
+    bool manual;    /* the test calls kit_sync itself; else all is durable at once */
+    unsigned lives; /* how often it crashed */
+    bool synced;    /* the last turn asked for a sync */
+    /* Told of each effect when it is decided, after the records of its turn are in the log. */
+    void (*watch)(const kit_effect_t *effect);
+};
 
 extern const fob_core_config_t kit_config;
 
@@ -99,6 +111,9 @@ void kit_publish_topics(kit_t *kit, uint8_t session, uint64_t first, uint64_t lo
 void kit_publish_body(kit_t *kit, uint8_t session, uint64_t first, uint64_t low, fob_buf_t *body,
                       fob_status_t refuse);
 void kit_event(fob_buf_t *body, const char *topic, const void *data, size_t size);
+/* The same with an id (empty: none) and a priority. */
+void kit_event_with(fob_buf_t *body, const char *topic, const char *id, uint8_t priority,
+                    const void *data, size_t size);
 void kit_join(kit_t *kit, uint64_t conn, const char *group, const char *pattern, uint64_t credit);
 /* With a session and claims: rows of offset, count, token. */
 void kit_rejoin(kit_t *kit, uint64_t conn, uint8_t session, const char *group, uint64_t credit,

@@ -442,6 +442,7 @@ static void begin(const model_plan_t *plan) {
     if (plan->deep)
         config.cache_bytes = 20000;
     kit_init(&world->kit, &config);
+    books_init(&world->books, &world->kit);
     world->kit.hash_turns = world->kit.manual = true;
     for (size_t i = 0; i < GROUPS; i++)
         world->fates[i] = calloc(EVENTS_MAX + 1, sizeof(fate_t));
@@ -474,6 +475,7 @@ static void end(void) {
         free(world->publishers[i].topic);
         free(world->publishers[i].offsets);
     }
+    books_free(&world->books);
     kit_free(&world->kit);
     free(world);
     world = NULL;

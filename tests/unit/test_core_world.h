@@ -3,7 +3,7 @@
 #ifndef FOB_TESTS_CORE_WORLD_H
 #define FOB_TESTS_CORE_WORLD_H
 
-#include "test_core_kit.h"
+#include "test_core_books.h"
 #include "test_core_model.h"
 #include "tests/support/case.h"
 
@@ -59,6 +59,7 @@ typedef struct {
 
 typedef struct {
     kit_t kit;
+    books_t books;
     model_plan_t plan;
     uint64_t state; /* of the random numbers */
     worker_t workers[WORKERS];
