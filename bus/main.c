@@ -23,6 +23,7 @@ static const command_t commands[] = {
     {"tail", fob_command_tail, "[PATTERN]", "the same, for eyes"},
     {"work", fob_command_work, "GROUP PATTERN [-- COMMAND]", "take a share of a group's events"},
     {"group", fob_command_group, "add | ls | show | rm", "consumer groups"},
+    {"dead", fob_command_dead, "ls | show | redrive | purge", "events that a group gave up"},
     {"stats", fob_command_stats, "[--json]", "the bus's figures, once"},
     {"ping", fob_command_ping, "", "whether the bus answers: 0, or 69"},
     {"journal", fob_command_journal, "verify | ls", "look into a data folder"},

@@ -4,6 +4,7 @@
 
 int fob_command_serve(int argc, char **argv);
 int fob_command_group(int argc, char **argv);
+int fob_command_dead(int argc, char **argv);
 int fob_command_stats(int argc, char **argv);
 int fob_command_ping(int argc, char **argv);
 int fob_command_journal(int argc, char **argv);

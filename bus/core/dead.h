@@ -57,7 +57,7 @@ const fob_dead_t *fob_deads_oldest(fob_deads_t *self);
 const fob_dead_t *fob_deads_above(fob_deads_t *self, uint64_t offset);
 /* Where a letter stands among all: those of known place by their offset, and behind these the
  * others by their serial. */
-#define FOB_DEAD_UNKNOWN_PLACE ((uint64_t)1 << 63)
+#define FOB_DEAD_UNKNOWN_PLACE ((uint64_t)1 << 62)
 static inline uint64_t fob_dead_place(const fob_dead_t *dead) {
     return dead->offset ? dead->offset : FOB_DEAD_UNKNOWN_PLACE + dead->serial;
 }

@@ -82,6 +82,7 @@ static bool on_output(void *arg, fob_now_t now, fob_slice_t *header, fob_blob_t 
     if (!self->ask)
         return false;
     self->ask = false;
+    self->answer->asked++;
     *header = fob_buf_slice(&self->header);
     *body = NULL;
     return true;

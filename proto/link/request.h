@@ -12,6 +12,7 @@ typedef struct {
     char bus[64];       /* its own words, "fob/0.1.0"; these as WELCOME gave them */
     char level[16];
     uint64_t version, heartbeat_ms, epoch, head;
+    uint32_t asked; /* how often the question was sent: above 1, it may have been done twice */
 } fob_answer_t;
 
 /* Connects with role admin, asks, waits for the REPLY, says goodbye. `question` needs verb and
