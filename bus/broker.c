@@ -8,6 +8,7 @@
 #include "bus/pace.h"
 #include "bus/peers.h"
 #include "bus/router.h"
+#include "bus/warnings.h"
 #include "proto/handover.h"
 
 #include <inttypes.h>
@@ -35,6 +36,7 @@ struct fob_broker {
     int64_t retry_ns;  /* when what waits for slow clients is tried again */
     fob_pace_t unread; /* lines about clients that did not read */
     fob_jump_t jump;
+    fob_warnings_t warnings;
 };
 
 static void open_desk(fob_broker_t *self) {
@@ -83,6 +85,7 @@ void fob_broker_destroy(fob_broker_t **self_p) {
     fob_joins_destroy(&self->joins);
     fob_buf_free(&self->header);
     fob_buf_free(&self->desk.value);
+    fob_warnings_free(&self->warnings);
     free(self);
     *self_p = NULL;
 }
@@ -406,6 +409,24 @@ static void news(fob_broker_t *self) {
         fail(self, status, text);
 }
 
+static uint64_t pinned(const void *arg, uint64_t from) {
+    return fob_ledger_pinned(arg, from);
+}
+
+static void on_warning(void *arg, const char *line) {
+    say(arg, line);
+}
+
+static void warn(fob_broker_t *self) {
+    fob_journal_stats_t journal;
+    if (!fob_warnings_due(&self->warnings, self->now))
+        return;
+    fob_ledger_journal(self->ledger, &journal);
+    fob_disk_t disk = {journal.max_bytes, journal.free_bytes, pinned, self->ledger};
+    fob_warnings_look(&self->warnings, self->now, fob_ledger_core(self->ledger), &disk, on_warning,
+                      self);
+}
+
 /* One round: what came, what follows from it, what may go out. */
 static void round_of(fob_broker_t *self, bool mail, bool journal) {
     char line[160];
@@ -425,6 +446,7 @@ static void round_of(fob_broker_t *self, bool mail, bool journal) {
     check(self, fob_ledger_turn(self->ledger, self->now));
     if (!self->failed)
         check(self, fob_ledger_tidy(self->ledger, self->now));
+    warn(self);
     perform_all(self);
     retry(self);
 }

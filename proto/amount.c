@@ -37,3 +37,16 @@ void fob_amount_text(uint64_t bytes, char *out, size_t size) {
         i++;
     snprintf(out, size, "%" PRIu64 "%s", bytes >> units[i].shift, units[i].name);
 }
+
+void fob_amount_about(uint64_t bytes, char *out, size_t size) {
+    static const char *const names[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    if (bytes < 1024) {
+        snprintf(out, size, "%u B", (unsigned)bytes);
+        return;
+    }
+    for (value /= 1024; value >= 1023.95 && unit + 1 < sizeof names / sizeof names[0]; unit++)
+        value /= 1024;
+    snprintf(out, size, "%.1f %s", value, names[unit]);
+}

@@ -12,4 +12,7 @@ bool fob_amount_parse(const char *text, uint64_t *bytes);
 /* The shortest such text. Cut where `size` is below 32. */
 void fob_amount_text(uint64_t bytes, char *out, size_t size);
 
+/* For eyes, rounded: "950 B" "64.0 KiB" "1.5 GiB". Cut where `size` is below 32. */
+void fob_amount_about(uint64_t bytes, char *out, size_t size);
+
 #endif

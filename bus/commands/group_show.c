@@ -97,7 +97,7 @@ static void value_text(form_t form, const json_t *value, char *out, size_t size)
     else if (form == SECONDS)
         fob_span_text((int64_t)(json_number_value(value) * 1000), out, size);
     else if (form == BYTES)
-        fob_span_bytes((uint64_t)json_integer_value(value), out, size);
+        fob_amount_about((uint64_t)json_integer_value(value), out, size);
     else if (form == COUNTS && json_object_size(value) > 0)
         counts_text(value, out, size);
 }

@@ -20,16 +20,3 @@ void fob_span_text(int64_t ms, char *out, size_t size) {
     else
         snprintf(out, size, "%lldms", value);
 }
-
-void fob_span_bytes(uint64_t bytes, char *out, size_t size) {
-    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-    double value = (double)bytes;
-    size_t unit = 0;
-    if (bytes < 1024) {
-        snprintf(out, size, "%u B", (unsigned)bytes);
-        return;
-    }
-    for (value /= 1024; value >= 1023.95 && unit + 1 < sizeof units / sizeof units[0]; unit++)
-        value /= 1024;
-    snprintf(out, size, "%.1f %s", value, units[unit]);
-}

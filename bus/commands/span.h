@@ -1,4 +1,4 @@
-/* span: how long and how much, for eyes: rounded, in the units that people say. Any thread. */
+/* span: how long something takes, for eyes: rounded, in the units that people say. Any thread. */
 #ifndef FOB_SPAN_H
 #define FOB_SPAN_H
 
@@ -7,7 +7,5 @@
 
 /* "850ms" "12s" "5m 12s" "3h 12m" "4d 3h". Cut where `size` is below 32. */
 void fob_span_text(int64_t ms, char *out, size_t size);
-/* "950 B" "64.0 KiB" "1.5 GiB". */
-void fob_span_bytes(uint64_t bytes, char *out, size_t size);
 
 #endif

@@ -2,6 +2,7 @@
 #include "bus/commands/commands.h"
 #include "bus/commands/span.h"
 #include "bus/commands/table.h"
+#include "proto/amount.h"
 #include "proto/cli/options.h"
 
 #include <stdio.h>
@@ -45,7 +46,7 @@ static void print_bus(const json_t *bus) {
         const json_t *figure = json_object_get(bus, lines[i].field);
         fob_table_value(figure, value, sizeof value);
         if (strstr(lines[i].field, "bytes") && json_is_integer(figure))
-            fob_span_bytes((uint64_t)json_integer_value(figure), value, sizeof value);
+            fob_amount_about((uint64_t)json_integer_value(figure), value, sizeof value);
         printf("%14s %s\n", value, lines[i].words);
     }
     print_dedup(bus);

@@ -195,6 +195,55 @@ static void groups_of_the_config_are_made_and_kept(void **state) {
     process_folder_remove(&folder);
 }
 
+static char *shown(int port, const char *group) {
+    char *out;
+    assert_int_equal(
+        process_run_fob(NULL, &out, NULL, "group", "show", group, "--bus", process_bus(port), NULL),
+        0);
+    return out;
+}
+
+static void check_shown(int port, const char *group, const char *line) {
+    char *out = shown(port, group);
+    if (!strstr(out, line))
+        fail_msg("group show does not say \"%s\": %s", line, out);
+    free(out);
+}
+
+static void settings_of_the_config_hold_from_each_start_on(void **state) {
+    (void)state;
+    char *folder = process_folder(), path[512], data[512];
+    int port = process_port();
+    snprintf(path, sizeof path, "%s/fob.cfg", folder);
+    snprintf(data, sizeof data, "%s/data", folder);
+    write_file(path, "max_attempts = 3\ngroups\n    emails\n        pattern = order.*\n"
+                     "        max_depth = 500\n        lease = 30s\n");
+    process_t *bus = process_serve(port, "--data", data, "--config", path, NULL);
+    check_shown(port, "emails", "max_depth      500\n");
+    check_shown(port, "emails", "lease          30s\n");
+    check_shown(port, "emails", "max_attempts   3\n");
+    assert_int_equal(process_run_fob(NULL, NULL, NULL, "group", "set", "emails", "max_depth=7",
+                                     "backoff_max=1m", "--bus", process_bus(port), NULL),
+                     0);
+    process_signal(bus, SIGTERM);
+    assert_int_equal(process_wait(bus, 10000), 0);
+    process_destroy(&bus);
+    write_file(path, "max_attempts = 9\ngroups\n    emails\n        pattern = order.*\n"
+                     "        max_depth = 500\n        overflow = drop-oldest\n");
+    bus = process_serve(port, "--data", data, "--config", path, NULL);
+    assert_non_null(process_line_with(
+        bus, PROCESS_ERR,
+        "group emails is set as the configuration says: max_depth=500 overflow=drop-oldest",
+        10000));
+    check_shown(port, "emails", "max_depth      500\n");
+    check_shown(port, "emails", "overflow       drop-oldest\n");
+    check_shown(port, "emails", "lease          30s\n"); /* no longer named: as it was */
+    check_shown(port, "emails", "backoff_max    1m\n");
+    check_shown(port, "emails", "max_attempts   3\n"); /* of new groups only */
+    process_destroy(&bus);
+    process_folder_remove(&folder);
+}
+
 static void a_group_that_is_not_there_is_named_with_what_to_do(void **state) {
     (void)state;
     int port = process_port();
@@ -228,6 +277,7 @@ static void too_few_open_files_are_told(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(groups_of_the_config_are_made_and_kept),
+         FOB_CASE(settings_of_the_config_hold_from_each_start_on),
          FOB_CASE(a_group_that_is_not_there_is_named_with_what_to_do),
          FOB_CASE(too_few_open_files_are_told), FOB_CASE(it_says_one_line_when_it_is_ready),
          FOB_CASE(sigterm_ends_it_with_0), FOB_CASE(sigint_ends_it_with_0),

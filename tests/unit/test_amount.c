@@ -65,6 +65,25 @@ static void an_amount_is_said_in_its_largest_whole_unit(void **state) {
     }
 }
 
-FOB_MAIN(FOB_CASE(amounts_are_read_with_and_without_units),
+static void an_amount_for_eyes_is_rounded(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } cases[] = {{0, "0 B"},
+                 {1023, "1023 B"},
+                 {1024, "1.0 KiB"},
+                 {1536, "1.5 KiB"},
+                 {1048575, "1.0 MiB"},
+                 {UINT64_C(3) << 30, "3.0 GiB"},
+                 {UINT64_MAX, "16.0 EiB"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[32];
+        fob_amount_about(cases[i].bytes, text, sizeof text);
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
+FOB_MAIN(FOB_CASE(an_amount_for_eyes_is_rounded), FOB_CASE(amounts_are_read_with_and_without_units),
          FOB_CASE(what_is_no_amount_is_refused_and_changes_nothing),
          FOB_CASE(an_amount_is_said_in_its_largest_whole_unit))
