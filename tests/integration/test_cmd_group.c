@@ -175,6 +175,29 @@ static void check_books(cmd_t *self, const char *group) {
     json_decref(root);
 }
 
+static void a_paused_group_hands_nothing_out_until_it_resumes(void **state) {
+    cmd_t *self = *state;
+    DO(self, "group", "add", "g", "t");
+    DO(self, "group", "pause", "g");
+    publish(self, "t", "1", NULL, NULL);
+    process_t *worker = process_fob("work", "g", "t", "--count", "1", NULL);
+    await_figure(self, "g", "workers", 1);
+    DO(self, "group", "show", "g", "--json");
+    json_t *root = parse(self->out);
+    assert_string_equal(text(root, "state"), "paused");
+    assert_int_equal(number(root, "ready"), 1);
+    assert_int_equal(number(root, "leased"), 0);
+    json_decref(root);
+    DO(self, "group", "ls");
+    assert_non_null(strstr(self->out, "paused"));
+    DO(self, "group", "resume", "g");
+    assert_int_equal(process_wait(worker, WAIT_MS), 0);
+    process_destroy(&worker);
+    assert_int_equal(figure(self, "g", "acked"), 1);
+    REFUSED(self, 66, "no group", "group", "pause", "nobody");
+    REFUSED(self, 66, "no group", "group", "resume", "nobody");
+}
+
 static void a_purge_says_how_many_it_removed(void **state) {
     cmd_t *self = *state;
     DO(self, "group", "add", "g", "t");
@@ -187,6 +210,53 @@ static void a_purge_says_how_many_it_removed(void **state) {
     publish(self, "t", "4", NULL, NULL);
     check_handled(self, "g", "1", "4 ");
     REFUSED(self, 66, "no group", "group", "purge", "nobody");
+}
+
+static void a_reset_backwards_hands_out_again(void **state) {
+    cmd_t *self = *state;
+    DO(self, "group", "add", "g", "t");
+    publish(self, "t", "1", "2", "3");
+    check_handled(self, "g", "3", "1 2 3 ");
+    DO(self, "group", "reset", "g", "--to", "earliest");
+    assert_non_null(strstr(self->err, "generation 2"));
+    check_handled(self, "g", "3", "1 2 3 ");
+    DO(self, "group", "reset", "g", "--to", "3", "-q");
+    assert_string_equal(self->err, "");
+    check_handled(self, "g", "1", "3 ");
+    DO(self, "group", "reset", "g", "--to", "-1h");
+    check_handled(self, "g", "3", "1 2 3 ");
+    assert_int_equal(figure(self, "g", "generation"), 4);
+    check_books(self, "g");
+}
+
+static void a_reset_forwards_removes_what_it_skips(void **state) {
+    cmd_t *self = *state;
+    DO(self, "group", "add", "g", "t");
+    publish(self, "t", "1", "2", "3");
+    DO(self, "group", "reset", "g", "--to", "3");
+    check_handled(self, "g", "1", "3 ");
+    await_figure(self, "g", "removed", 2);
+    check_books(self, "g");
+    publish(self, "t", "4", "5", NULL);
+    DO(self, "group", "reset", "g", "--to", "latest");
+    assert_int_equal(figure(self, "g", "ready"), 0);
+    assert_int_equal(figure(self, "g", "removed"), 4);
+    check_books(self, "g");
+}
+
+static void a_group_may_begin_in_the_past(void **state) {
+    cmd_t *self = *state;
+    publish(self, "t", "1", "2", "3");
+    DO(self, "group", "add", "all", "t", "--from", "earliest");
+    DO(self, "group", "add", "some", "t", "--from", "2", "max_depth=7");
+    DO(self, "group", "add", "since", "t", "--from", "-1h");
+    DO(self, "group", "add", "none", "t", "--from", "latest");
+    check_handled(self, "all", "3", "1 2 3 ");
+    check_handled(self, "some", "2", "2 3 ");
+    check_handled(self, "since", "3", "1 2 3 ");
+    assert_int_equal(figure(self, "none", "accepted"), 0);
+    check_setting(self, "some", "max_depth", 7);
+    check_books(self, "some");
 }
 
 static void a_place_that_is_none_is_64(void **state) {
@@ -265,7 +335,11 @@ FOB_MAIN(FOB_CASE_WITH(groups_are_added_listed_shown_and_removed, set_up, tear_d
          FOB_CASE_WITH(settings_are_given_at_birth_and_changed_while_it_lives, set_up, tear_down),
          FOB_CASE_WITH(a_share_of_the_disk_is_bytes_from_then_on, set_up, tear_down),
          FOB_CASE_WITH(a_wrong_setting_is_64_and_changes_nothing, set_up, tear_down),
+         FOB_CASE_WITH(a_paused_group_hands_nothing_out_until_it_resumes, set_up, tear_down),
          FOB_CASE_WITH(a_purge_says_how_many_it_removed, set_up, tear_down),
+         FOB_CASE_WITH(a_reset_backwards_hands_out_again, set_up, tear_down),
+         FOB_CASE_WITH(a_reset_forwards_removes_what_it_skips, set_up, tear_down),
+         FOB_CASE_WITH(a_group_may_begin_in_the_past, set_up, tear_down),
          FOB_CASE_WITH(a_place_that_is_none_is_64, set_up, tear_down),
          FOB_CASE_WITH(what_was_set_is_there_after_a_kill, set_up, tear_down),
          FOB_CASE_WITH(ping_says_who_answers, set_up, tear_down),
