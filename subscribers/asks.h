@@ -6,14 +6,18 @@
 
 #include "subscribers/leases.h"
 
-/* Bytes of a header at the most, runs apart: two names, a few numbers, the names of the fields. */
-#define FOB_ASK_REST (2 * FOB_NAME_MAX + 200)
+/* Bytes of a header at the most, runs apart: three names (one may be a reason), a few numbers, the
+ * names of the fields. */
+#define FOB_ASK_REST (3 * FOB_NAME_MAX + 250)
 
-bool fob_ask_join(fob_buf_t *out, const fob_leases_options_t *options, uint64_t credit,
+/* `create`: a missing group is made. */
+bool fob_ask_join(fob_buf_t *out, const fob_leases_options_t *options, bool create, uint64_t credit,
                   fob_slice_t claims);
-/* credit 0: none given. */
+/* Makes the group as the options say where it begins; `req` comes back in REPLY. */
+bool fob_ask_add(fob_buf_t *out, const fob_leases_options_t *options, uint64_t req);
+/* credit 0: none given. `reason` may be empty. */
 bool fob_ask_settle(fob_buf_t *out, fob_slice_t group, uint64_t seq, fob_slice_t runs,
-                    uint64_t credit);
+                    fob_slice_t reason, uint64_t credit);
 bool fob_ask_credit(fob_buf_t *out, fob_slice_t group, uint64_t credit);
 bool fob_ask_leave(fob_buf_t *out, fob_slice_t group);
 

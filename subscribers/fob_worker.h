@@ -15,6 +15,8 @@
 
 #include <fob/fob_event.h>
 #include <fob/fob_status.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -42,6 +44,15 @@ typedef struct {
     int temporary;     /* a group that this makes goes with its last worker */
     /* Until the first contact: then next returns UNREACHABLE; 0: 3 s; negative: none. */
     int64_t connect_timeout_ms;
+    const char *name; /* for people: in dead letters and lists; NULL: HOST-PID; up to 255 bytes */
+    /* A handler may take so long, in ms, from when the event is among the first `jobs`; then the
+     * bus gives it to another. 0: as the group says, else as long as the connection lives. */
+    int64_t lease_ms;
+    /* A group that this makes begins with this offset (1: with all that is kept), or with what was
+     * stored at this time (Unix ms) or later; both 0: with what is stored from now on. Not with
+     * `temporary`. */
+    uint64_t from_offset;
+    int64_t from_time_ms;
 } fob_worker_options_t;
 #define FOB_WORKER_OPTIONS                                                                         \
     { .version = 1 }
@@ -63,11 +74,27 @@ FOB_EXPORT fob_status_t fob_worker_next(fob_worker_t *self, fob_event_t **event,
 FOB_EXPORT fob_status_t fob_worker_settle(fob_worker_t *self, fob_event_t **event,
                                           fob_settle_t how);
 
+/* As settle with FOB_RETRY: it comes again after `after_ms` (0: after the group's back-off).
+ * `reason` says why, in words that its dead letter keeps (NULL: none; up to 255 bytes are kept). */
+FOB_EXPORT fob_status_t fob_worker_retry(fob_worker_t *self, fob_event_t **event, int64_t after_ms,
+                                         const char *reason);
+/* As settle with FOB_REJECT. */
+FOB_EXPORT fob_status_t fob_worker_reject(fob_worker_t *self, fob_event_t **event,
+                                          const char *reason);
+
 /* Whether the lease of an event that is out still holds: 0 once it is lost, and while nothing was
  * heard from the bus for so long that it may be about to give the event to another (two heartbeats,
  * less a quarter): then a handler had better stop, or pause until this is 1 again, as the bus has
- * confirmed it. Cheap. */
+ * confirmed it. Cheap: a handler that runs long asks now and then. */
 FOB_EXPORT int fob_worker_holds(fob_worker_t *self, const fob_event_t *event);
+
+/* Whether the lease of an event that is out is gone for good: the bus took it away (its time was
+ * up, the group was reset), or gave the event to another while the connection was away. Then the
+ * handler had better stop; settling it gives STALE. `why`, if not NULL, gets the bus's last words
+ * on leases that it took away. A loop that polls is told: the descriptor is readable, until this or
+ * holds or next is called, when an event that is out was lost. */
+FOB_EXPORT int fob_worker_lost(fob_worker_t *self, const fob_event_t *event, char *why,
+                               size_t size);
 
 /* Waits until every settle was confirmed. FOB_OK; AGAIN: time is up. */
 FOB_EXPORT fob_status_t fob_worker_flush(fob_worker_t *self, int64_t timeout_ms);
@@ -76,12 +103,16 @@ FOB_EXPORT fob_status_t fob_worker_flush(fob_worker_t *self, int64_t timeout_ms)
  * from now on. */
 FOB_EXPORT void fob_worker_drain(fob_worker_t *self);
 
-/* Readable (level-triggered) while next would not wait. Owned by the worker. */
+/* Readable (level-triggered) while next would not wait, and see fob_worker_lost. Owned by the
+ * worker. */
 FOB_EXPORT int fob_worker_fd(fob_worker_t *self);
 
 /* Waits until the group was joined once. FOB_OK, or as next. *created (may be NULL): 1 if this made
  * the group. */
 FOB_EXPORT fob_status_t fob_worker_wait_ready(fob_worker_t *self, int64_t timeout_ms, int *created);
+
+/* How long a handler may take, in ms, as the bus said when the group was joined; 0: no bound. */
+FOB_EXPORT int64_t fob_worker_lease_ms(fob_worker_t *self);
 
 /* Settles that the bus refused (STALE, GONE, NOT_HELD), since the start. */
 FOB_EXPORT uint64_t fob_worker_refused(fob_worker_t *self);

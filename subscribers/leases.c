@@ -16,6 +16,10 @@
 #define JOIN_AGAIN  FOB_SEC /* after a JOIN that failed for now */
 #define NUMBER_MOST (1u << 20)
 
+#define UNDECODABLE "the worker cannot decode the event"
+const fob_settle_how_t fob_undecodable = {
+    .kind = FOB_KIND_RETRY, .reason = {(const uint8_t *)UNDECODABLE, sizeof UNDECODABLE - 1}};
+
 /* --- life --- */
 
 static fob_slice_t keep(uint8_t *at, fob_slice_t name) {
@@ -33,6 +37,7 @@ fob_leases_t *fob_leases_new(const fob_leases_options_t *options) {
     self->options = *options;
     self->options.group = keep(self->names, options->group);
     self->options.pattern = keep(self->names + FOB_NAME_MAX + 1, options->pattern);
+    self->options.worker = keep(self->names + 2 * (FOB_NAME_MAX + 1), options->worker);
     self->beat_ns = FOB_SEC;
     /* Headers are bounded, so that sending one never fails half-way for want of memory. */
     if (!fob_buf_room(&self->header, FOB_WIRE_HEADER_MAX) ||
@@ -89,7 +94,14 @@ static uint64_t credit(const fob_leases_t *self) {
 
 /* --- the connection --- */
 
+static void lost_because(fob_leases_t *self, fob_slice_t text) {
+    int size = (int)(text.size < FOB_REASON_MAX ? text.size : FOB_REASON_MAX);
+    snprintf(self->lost_text, sizeof self->lost_text, "%.*s", size,
+             size ? (const char *)text.data : "");
+}
+
 static void forget_all(fob_leases_t *self) {
+    self->lost_news |= self->holding.count > self->holding.lost;
     fob_prefetch_clear(&self->prefetch);
     fob_holding_lose_all(&self->holding);
 }
@@ -97,6 +109,7 @@ static void forget_all(fob_leases_t *self) {
 void fob_leases_up(fob_leases_t *self, fob_now_t now, const fob_wire_t *welcome) {
     if (self->ever_up && welcome->epoch != self->epoch) {
         /* Offsets and tokens of another epoch name other events. */
+        lost_because(self, fob_slice_str("the bus began a new epoch"));
         forget_all(self);
         self->refused += fob_settles_clear(&self->settles);
     }
@@ -104,6 +117,7 @@ void fob_leases_up(fob_leases_t *self, fob_now_t now, const fob_wire_t *welcome)
     uint64_t ms = welcome->heartbeat ? welcome->heartbeat : 1000;
     self->beat_ns = (int64_t)(ms < 600000 ? ms : 600000) * FOB_MS;
     self->ever_up = true;
+    self->add = false;
     self->state = UP;
     self->join_at = now.mono_ns;
     self->heard = self->round = now.mono_ns;
@@ -155,7 +169,8 @@ static void lose(fob_leases_t *self, uint64_t offset, uint64_t count, uint64_t t
     uint64_t dropped = 0;
     if (!fob_prefetch_drop(&self->prefetch, offset, count, token, &dropped))
         self->stale = no_memory;
-    (void)fob_holding_lose(&self->holding, offset, count, token);
+    if (fob_holding_lose(&self->holding, offset, count, token))
+        self->lost_news = true;
 }
 
 static void on_lost(fob_leases_t *self, const fob_wire_t *msg) {
@@ -163,6 +178,7 @@ static void on_lost(fob_leases_t *self, const fob_wire_t *msg) {
     fob_run_t run;
     if (!fob_runs(msg->runs, &runs))
         return;
+    lost_because(self, msg->text.size ? msg->text : fob_slice_str("the bus took the lease away"));
     while (fob_runs_next(&runs, &run))
         lose(self, run.at[0], run.at[1], run.at[2]);
 }
@@ -173,6 +189,7 @@ static void claims_refused(fob_leases_t *self, fob_slice_t refused) {
     fob_run_t run;
     if (!refused.size)
         return;
+    lost_because(self, fob_slice_str("another had it before the connection was back"));
     bool good = fob_runs(refused, &runs);
     while (good && fob_runs_next(&runs, &run)) {
         self->refused += fob_settles_drop(&self->settles, fob_wire_status(run.at[0]), run.at[1],
@@ -181,6 +198,13 @@ static void claims_refused(fob_leases_t *self, fob_slice_t refused) {
     }
     if (!good || runs.cursor.failed)
         forget_all(self); /* nobody can tell what is still ours */
+}
+
+/* Whether a group that this makes is to begin elsewhere than with what is stored from now on: then
+ * it is made by GROUP_ADD, as JOIN cannot say where. */
+static bool begins_elsewhere(const fob_leases_t *self) {
+    const fob_leases_options_t *options = &self->options;
+    return options->pattern.size && (options->from_offset || options->from_ms);
 }
 
 static void join_failed(fob_leases_t *self, fob_now_t now, fob_status_t code, fob_slice_t text) {
@@ -195,9 +219,29 @@ static void join_failed(fob_leases_t *self, fob_now_t now, fob_status_t code, fo
     forget_all(self);
 }
 
+/* The answer to GROUP_ADD. Made by another meanwhile is as good. */
+static void on_reply(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) {
+    if (self->state != ADDING || msg->req != self->req)
+        return;
+    if (msg->code != FOB_OK) {
+        join_failed(self, now, fob_wire_status(msg->code), msg->text);
+        return;
+    }
+    self->state = UP;
+    self->join_at = now.mono_ns;
+    self->add = false;
+    self->created = true;
+}
+
 static void on_joined(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) {
     if (self->state != JOINING)
         return;
+    if (msg->code == FOB_NO_GROUP && begins_elsewhere(self)) {
+        self->state = UP;
+        self->join_at = now.mono_ns;
+        self->add = true;
+        return;
+    }
     if (msg->code != FOB_OK) {
         join_failed(self, now, fob_wire_status(msg->code), msg->text);
         return;
@@ -206,16 +250,17 @@ static void on_joined(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) 
     self->sure = self->heard;
     self->ever_joined = true;
     self->created = self->created || msg->created;
+    self->bound = msg->lease;
     self->trouble[0] = 0;
     claims_refused(self, msg->refused);
     fob_leases_hurry(self); /* what had no answer has waited long enough */
 }
 
-bool fob_leases_end(fob_leases_t *self, fob_now_t now, fob_settle_kind_t kind, uint64_t offset,
+bool fob_leases_end(fob_leases_t *self, fob_now_t now, const fob_settle_how_t *how, uint64_t offset,
                     uint64_t token, uint64_t count) {
     if (!self->settles.unsent_events)
         self->unsent_since = now.mono_ns;
-    if (fob_settles_add(&self->settles, (uint8_t)kind, offset, token, count))
+    if (fob_settles_add(&self->settles, how, offset, token, count))
         return true;
     self->stale = no_memory;
     return false;
@@ -238,6 +283,7 @@ static uint64_t skim(fob_cursor_t *cursor, uint64_t count) {
  * not come for ever. */
 static void take_row(fob_leases_t *self, fob_now_t now, const fob_run_t *run, fob_cursor_t *cursor,
                      fob_blob_t *body) {
+    static const fob_settle_how_t released = {.kind = FOB_KIND_RELEASE};
     const uint8_t *at = cursor->at;
     fob_fetched_t fetched = {
         .offset = run->at[0],
@@ -255,14 +301,13 @@ static void take_row(fob_leases_t *self, fob_now_t now, const fob_run_t *run, fo
     if (broken) {
         fob_leases_say(self, fob_slice_str("the bus delivered events that cannot be decoded"),
                        FOB_BAD_EVENT);
-        (void)fob_leases_end(self, now, FOB_KIND_RETRY, fetched.offset + fetched.count,
+        (void)fob_leases_end(self, now, &fob_undecodable, fetched.offset + fetched.count,
                              fetched.token + fetched.count, broken);
     }
     if (!fetched.count)
         return;
     if (self->draining || self->fate != FOB_OK)
-        (void)fob_leases_end(self, now, FOB_KIND_RELEASE, fetched.offset, fetched.token,
-                             fetched.count);
+        (void)fob_leases_end(self, now, &released, fetched.offset, fetched.token, fetched.count);
     else if (!fob_prefetch_push(&self->prefetch, &fetched))
         self->stale = no_memory;
 }
@@ -281,7 +326,8 @@ static void on_deliver(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg,
 }
 
 static void on_error(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) {
-    if (msg->of == FOB_VERB_JOIN && self->state == JOINING)
+    if ((msg->of == FOB_VERB_JOIN && self->state == JOINING) ||
+        (msg->of == FOB_VERB_GROUP_ADD && self->state == ADDING))
         join_failed(self, now, fob_wire_status(msg->code), msg->text);
     else if (self->fate == FOB_OK)
         fob_leases_say(self, msg->text, fob_wire_status(msg->code));
@@ -290,6 +336,10 @@ static void on_error(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) {
 void fob_leases_input(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {
     if (msg->verb == FOB_VERB_ERROR) {
         on_error(self, now, msg);
+        return;
+    }
+    if (msg->verb == FOB_VERB_REPLY) {
+        on_reply(self, now, msg);
         return;
     }
     if (!fob_slice_eq(msg->group, self->options.group))
@@ -336,12 +386,19 @@ static bool say_join(fob_leases_t *self, fob_now_t now) {
     self->delivered = self->allowed = 0;
     self->allowed = credit(self);
     self->state = JOINING;
-    return fob_ask_join(&self->header, &self->options, self->allowed, fob_buf_slice(&self->runs));
+    return fob_ask_join(&self->header, &self->options, !begins_elsewhere(self), self->allowed,
+                        fob_buf_slice(&self->runs));
+}
+
+static bool say_add(fob_leases_t *self) {
+    self->state = ADDING;
+    return fob_ask_add(&self->header, &self->options, ++self->req);
 }
 
 static bool say_settle(fob_leases_t *self, fob_now_t now) {
     fob_buf_clear(&self->runs);
-    uint64_t seq = fob_settles_send(&self->settles, &self->runs), more = 0;
+    fob_slice_t reason;
+    uint64_t seq = fob_settles_send(&self->settles, &self->runs, &reason), more = 0;
     if (!seq)
         return false;
     self->unsent_since = now.mono_ns;
@@ -350,7 +407,7 @@ static bool say_settle(fob_leases_t *self, fob_now_t now) {
     if (credit(self) > self->allowed)
         more = self->allowed = credit(self);
     return fob_ask_settle(&self->header, self->options.group, seq, fob_buf_slice(&self->runs),
-                          more);
+                          reason, more);
 }
 
 static bool say_credit(fob_leases_t *self) {
@@ -376,7 +433,7 @@ static bool say_next(fob_leases_t *self, fob_now_t now) {
     if (self->stale)
         return false;
     if (join_wanted(self))
-        return now.mono_ns >= self->join_at && say_join(self, now);
+        return now.mono_ns >= self->join_at && (self->add ? say_add(self) : say_join(self, now));
     if (self->state != JOINED)
         return false;
     if (settles_due(self, now.mono_ns))

@@ -15,6 +15,7 @@
 #include "proto/event.h"
 #include "proto/now.h"
 #include "proto/wire.h"
+#include "subscribers/settles.h"
 #include <fob/fob_worker.h>
 
 typedef struct {
@@ -24,6 +25,11 @@ typedef struct {
     uint32_t prefetch;   /* held at once; at least jobs, FOB_PREFETCH_MAX at the most */
     uint64_t count;      /* hand out so many in all; 0: no end */
     bool temporary;
+    fob_slice_t worker; /* its name, for people; may be empty */
+    uint64_t lease_ms;  /* its handlers may take so long; 0: as the group says */
+    /* A group that this makes begins there, by the offset or by Unix ms; both 0: with what is
+     * stored from then on. */
+    uint64_t from_offset, from_ms;
     int64_t give_up_mono; /* without a first contact until then: UNREACHABLE; FOB_NEVER */
 } fob_leases_options_t;
 
@@ -37,7 +43,7 @@ void fob_leases_destroy(fob_leases_t **self_p);
 
 void fob_leases_up(fob_leases_t *self, fob_now_t now, const fob_wire_t *welcome);
 void fob_leases_down(fob_leases_t *self, fob_now_t now, fob_status_t why, const char *text);
-/* JOINED, DELIVER (with its body), SETTLED, LOST, ERROR; others are ignored. Takes its
+/* JOINED, DELIVER (with its body), SETTLED, LOST, REPLY, ERROR; others are ignored. Takes its
  * own holds. */
 void fob_leases_input(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body);
 /* A round was run; the bus was heard last at mono_ns `heard`, and all that had come before
@@ -63,10 +69,14 @@ bool fob_leases_ready(const fob_leases_t *self, fob_now_t now);
  * the lease was lost, or is none of this worker's; INVALID: no such kind, taken as a retry;
  * NO_MEMORY: forgotten, and so the event comes again. */
 fob_status_t fob_leases_settle(fob_leases_t *self, fob_now_t now, const fob_event_t *event,
-                               fob_settle_kind_t kind);
+                               const fob_settle_how_t *how);
 /* Whether the bus is not known to have taken the lease away. */
 bool fob_leases_holds(const fob_leases_t *self, const fob_event_t *event);
-/* The same, and it cannot have given the event to another: it was heard within two beats (less a
+/* Why it took leases away last, "" if it never did. Told once whether it took one away that is out:
+ * then somebody should look. */
+const char *fob_leases_lost_text(const fob_leases_t *self);
+bool fob_leases_lost_news(fob_leases_t *self);
+/* As holds, and it cannot have given the event to another: it was heard within two beats (less a
  * quarter) on a connection on which it knows of the lease. */
 bool fob_leases_sure(const fob_leases_t *self, fob_now_t now, const fob_event_t *event);
 /* Takes no more; releases what is not begun. */
@@ -83,7 +93,8 @@ bool fob_leases_flushed(const fob_leases_t *self);
 fob_status_t fob_leases_fate(const fob_leases_t *self, fob_now_t now);
 bool fob_leases_joined_once(const fob_leases_t *self, bool *created);
 uint64_t fob_leases_refused(const fob_leases_t *self);
-uint64_t fob_leases_waiting(const fob_leases_t *self);    /* delivered and not begun */
+uint64_t fob_leases_bound(const fob_leases_t *self);   /* ms that a handler may take; 0: no bound */
+uint64_t fob_leases_waiting(const fob_leases_t *self); /* delivered and not begun */
 const char *fob_leases_trouble(const fob_leases_t *self); /* the last one's sentence, or "" */
 
 #endif

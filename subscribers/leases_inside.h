@@ -16,6 +16,7 @@
 typedef enum {
     OFF,     /* no connection */
     UP,      /* a connection; joins at join_at, if there is a reason */
+    ADDING,  /* GROUP_ADD sent */
     JOINING, /* JOIN sent */
     JOINED,
     LEFT /* drained, and said so */
@@ -23,15 +24,18 @@ typedef enum {
 
 struct fob_leases {
     fob_leases_options_t options; /* slices point into names */
-    uint8_t names[2 * (FOB_NAME_MAX + 1)];
+    uint8_t names[3 * (FOB_NAME_MAX + 1)];
 
     state_t state;
     bool ever_up, ever_joined, created;
     bool draining, hurry;
+    bool add;          /* the group is missing, and is to be made before the next JOIN */
     const char *stale; /* why the connection must go; NULL */
     fob_status_t fate; /* OK, or what ended it */
     bool fate_of_link; /* VERSION, DENIED: gone with a connection that works */
     char trouble[512];
+    char lost_text[FOB_REASON_MAX + 1];
+    bool lost_news; /* an event that is out was lost, and nobody was told */
 
     uint64_t epoch;
     int64_t beat_ns, heard, round; /* mono_ns */
@@ -41,6 +45,8 @@ struct fob_leases {
     uint64_t delivered, allowed; /* since this JOIN */
     uint64_t taken;              /* handed out in all */
     uint64_t refused;
+    uint64_t bound; /* ms, as JOINED said */
+    uint64_t req;   /* of the last GROUP_ADD */
 
     fob_prefetch_t prefetch;
     fob_holding_t holding;
@@ -48,11 +54,14 @@ struct fob_leases {
     fob_buf_t header, runs;
 };
 
+/* How an event ends that cannot be decoded here. */
+extern const fob_settle_how_t fob_undecodable;
+
 /* Keeps the sentence as the last trouble; an empty one: the status's own. */
 void fob_leases_say(fob_leases_t *self, fob_slice_t text, fob_status_t status);
 /* Ends a range of leases, as the next SETTLE will say. False: no memory; then they are forgotten,
  * the connection is given up, and as no claim names them they go to others. */
-bool fob_leases_end(fob_leases_t *self, fob_now_t now, fob_settle_kind_t kind, uint64_t offset,
+bool fob_leases_end(fob_leases_t *self, fob_now_t now, const fob_settle_how_t *how, uint64_t offset,
                     uint64_t token, uint64_t count);
 
 #endif

@@ -41,7 +41,7 @@ static void pass_over(fob_leases_t *self, fob_now_t now, fob_slice_t bytes, bool
     if (give_back) {
         fob_leases_say(self, fob_slice_str("the bus delivered an event that cannot be decoded"),
                        FOB_BAD_EVENT);
-        (void)fob_leases_end(self, now, FOB_KIND_RETRY, front->offset, front->token, 1);
+        (void)fob_leases_end(self, now, &fob_undecodable, front->offset, front->token, 1);
     }
     fob_prefetch_pop(&self->prefetch, bytes);
 }
@@ -89,18 +89,23 @@ static fob_held_t *held_of(const fob_leases_t *self, const fob_event_t *event) {
 }
 
 fob_status_t fob_leases_settle(fob_leases_t *self, fob_now_t now, const fob_event_t *event,
-                               fob_settle_kind_t kind) {
+                               const fob_settle_how_t *how) {
     fob_held_t *one = held_of(self, event);
     if (!one)
         return FOB_STALE;
     fob_held_t was = *one;
-    bool known = kind >= FOB_KIND_ACK && kind <= FOB_KIND_REJECT;
+    fob_settle_how_t known = *how;
+    bool valid = how->kind >= FOB_KIND_ACK && how->kind <= FOB_KIND_REJECT;
+    known.kind = valid ? how->kind : FOB_KIND_RETRY;
+    known.after = known.kind == FOB_KIND_RETRY ? how->after : 0;
+    if (known.kind == FOB_KIND_ACK)
+        known.reason = (fob_slice_t){0};
     fob_holding_take(&self->holding, one);
     if (was.lost)
         return FOB_STALE;
-    if (!fob_leases_end(self, now, known ? kind : FOB_KIND_RETRY, was.offset, was.token, 1))
+    if (!fob_leases_end(self, now, &known, was.offset, was.token, 1))
         return FOB_NO_MEMORY;
-    return known ? FOB_OK : FOB_INVALID;
+    return valid ? FOB_OK : FOB_INVALID;
 }
 
 bool fob_leases_holds(const fob_leases_t *self, const fob_event_t *event) {
@@ -108,18 +113,29 @@ bool fob_leases_holds(const fob_leases_t *self, const fob_event_t *event) {
     return one && !one->lost;
 }
 
+const char *fob_leases_lost_text(const fob_leases_t *self) {
+    return self->lost_text;
+}
+
+bool fob_leases_lost_news(fob_leases_t *self) {
+    bool news = self->lost_news;
+    self->lost_news = false;
+    return news;
+}
+
 bool fob_leases_sure(const fob_leases_t *self, fob_now_t now, const fob_event_t *event) {
     return now.mono_ns - self->sure <= HOLD_BEATS(self->beat_ns) && fob_leases_holds(self, event);
 }
 
 void fob_leases_drain(fob_leases_t *self, fob_now_t now) {
+    static const fob_settle_how_t released = {.kind = FOB_KIND_RELEASE};
     const fob_fetched_t *run;
     if (self->draining)
         return;
     self->draining = true;
     for (size_t i = 0; (run = fob_prefetch_at(&self->prefetch, i)); i++)
         if (run->count)
-            (void)fob_leases_end(self, now, FOB_KIND_RELEASE, run->offset, run->token, run->count);
+            (void)fob_leases_end(self, now, &released, run->offset, run->token, run->count);
     fob_prefetch_clear(&self->prefetch);
 }
 
@@ -142,6 +158,10 @@ bool fob_leases_joined_once(const fob_leases_t *self, bool *created) {
 
 uint64_t fob_leases_refused(const fob_leases_t *self) {
     return self->refused;
+}
+
+uint64_t fob_leases_bound(const fob_leases_t *self) {
+    return self->bound;
 }
 
 uint64_t fob_leases_waiting(const fob_leases_t *self) {

@@ -14,6 +14,12 @@ static fob_settle_batch_t *batch_at(const fob_settles_t *self, size_t index) {
     return &self->batches[(self->batch_head + index) & (self->batch_capacity - 1)];
 }
 
+/* Forgets all rows but the first so many. */
+static void rows_forget(fob_settles_t *self, size_t but) {
+    while (self->rows > but)
+        fob_reason_drop(&row_at(self, --self->rows)->reason);
+}
+
 /* Room for one more row. */
 static bool reserve(fob_settles_t *self) {
     if (self->rows < self->capacity)
@@ -31,34 +37,50 @@ static bool reserve(fob_settles_t *self) {
     return true;
 }
 
-static bool join(fob_settle_row_t *row, uint8_t kind, uint64_t offset, uint64_t token,
-                 uint64_t count) {
-    if (row->kind != kind || row->again || !row->count)
-        return false;
-    if (row->offset + row->count == offset && row->token + row->count == token) {
-        row->count += count;
-        return true;
-    }
-    if (offset + count == row->offset && token + count == row->token) {
-        row->offset = offset;
-        row->token = token;
-        row->count += count;
-        return true;
-    }
-    return false;
+static bool alike(const fob_settle_row_t *row, const fob_settle_how_t *how) {
+    return row->kind == how->kind && row->after == how->after && !row->again && row->count &&
+           fob_reason_is(row->reason, how->reason);
 }
 
-bool fob_settles_add(fob_settles_t *self, uint8_t kind, uint64_t offset, uint64_t token,
-                     uint64_t count) {
+static bool join(fob_settle_row_t *row, const fob_settle_how_t *how, uint64_t offset,
+                 uint64_t token, uint64_t count) {
+    bool behind = row->offset + row->count == offset && row->token + row->count == token;
+    bool before = offset + count == row->offset && token + count == row->token;
+    if ((!behind && !before) || !alike(row, how))
+        return false;
+    row->count += count;
+    if (before) {
+        row->offset = offset;
+        row->token = token;
+    }
+    return true;
+}
+
+/* The reason of the new row: often that of the one before it. */
+static fob_reason_t *reason_for(const fob_settles_t *self, fob_slice_t text) {
+    if (!text.size)
+        return NULL;
+    fob_reason_t *last = self->rows ? row_at(self, self->rows - 1)->reason : NULL;
+    return last && fob_reason_is(last, text) ? fob_reason_hold(last) : fob_reason_new(text);
+}
+
+bool fob_settles_add(fob_settles_t *self, const fob_settle_how_t *how, uint64_t offset,
+                     uint64_t token, uint64_t count) {
     assert(count > 0);
     size_t unsent = fob_settles_unsent(self);
     bool added = false;
     for (size_t back = 1; back <= unsent && back <= NEIGHBOURS && !added; back++)
-        added = join(row_at(self, self->rows - back), kind, offset, token, count);
+        added = join(row_at(self, self->rows - back), how, offset, token, count);
     if (!added) {
         if (!reserve(self))
             return false;
-        *row_at(self, self->rows++) = (fob_settle_row_t){offset, token, count, kind, false};
+        fob_reason_t *reason = reason_for(self, how->reason);
+        *row_at(self, self->rows++) = (fob_settle_row_t){.offset = offset,
+                                                         .token = token,
+                                                         .count = count,
+                                                         .after = how->after,
+                                                         .reason = reason,
+                                                         .kind = (uint8_t)how->kind};
     }
     self->unsent_events += count;
     return true;
@@ -80,10 +102,37 @@ static bool reserve_batch(fob_settles_t *self) {
     return true;
 }
 
-uint64_t fob_settles_send(fob_settles_t *self, fob_buf_t *runs) {
-    size_t rows = fob_settles_unsent(self), packed = 0;
-    if (rows > FOB_SETTLES_ROWS)
-        rows = FOB_SETTLES_ROWS;
+/* Bytes of a row's encoding at the most: the head and the kind, and integers. */
+static size_t row_bytes(const fob_settle_row_t *row) {
+    return 2 + 9 * (row->after ? 4 : 3);
+}
+
+/* How many rows from the first unsent one on go into one SETTLE; *of gets the one that has its
+ * reason, or NULL. */
+static size_t rows_together(const fob_settles_t *self, const fob_settle_row_t **of) {
+    size_t unsent = fob_settles_unsent(self), count = 0, bytes = 0;
+    *of = NULL;
+    for (; count < unsent && count < FOB_SETTLES_ROWS; count++) {
+        const fob_settle_row_t *row = row_at(self, self->sent + count);
+        if ((bytes += row_bytes(row)) > FOB_SETTLES_BYTES)
+            break;
+        if (!row->count || row->kind == FOB_KIND_ACK)
+            continue;
+        if (*of && !fob_reason_is(row->reason, fob_reason_text((*of)->reason)))
+            break;
+        *of = row;
+    }
+    return count;
+}
+
+static void row_pack(fob_buf_t *runs, const fob_settle_row_t *row) {
+    const uint64_t at[] = {row->kind, row->offset, row->count, row->token, row->after};
+    fob_run_write(runs, at, row->after ? 5 : 4);
+}
+
+uint64_t fob_settles_send(fob_settles_t *self, fob_buf_t *runs, fob_slice_t *reason) {
+    const fob_settle_row_t *of;
+    size_t rows = rows_together(self, &of), packed = 0;
     if (!reserve_batch(self))
         return 0;
     fob_settle_batch_t batch = {.rows = rows};
@@ -92,13 +141,13 @@ uint64_t fob_settles_send(fob_settles_t *self, fob_buf_t *runs) {
     fob_pack_array(runs, packed);
     for (size_t i = 0; i < rows; i++) {
         const fob_settle_row_t *row = row_at(self, self->sent + i);
-        if (!row->count)
-            continue;
         batch.events += row->count;
-        fob_run_write(runs, (uint64_t[]){row->kind, row->offset, row->count, row->token}, 4);
+        if (row->count)
+            row_pack(runs, row);
     }
     if (runs->failed)
         return 0;
+    *reason = of ? fob_reason_text(of->reason) : (fob_slice_t){0};
     self->sent += rows;
     self->unsent_events -= batch.events;
     self->sent_events += batch.events;
@@ -126,6 +175,8 @@ static void pop_answered(fob_settles_t *self) {
         size_t rows = (size_t)batch_at(self, 0)->rows;
         self->batch_head = (self->batch_head + 1) & (self->batch_capacity - 1);
         self->batch_count--;
+        for (size_t i = 0; i < rows; i++)
+            fob_reason_drop(&row_at(self, i)->reason);
         self->head = (self->head + rows) & (self->capacity ? self->capacity - 1 : 0);
         self->rows -= rows;
         self->sent -= rows;
@@ -158,8 +209,10 @@ void fob_settles_requeue(fob_settles_t *self) {
     }
     self->unsent_events = self->sent_events = 0;
     for (row = 0; row < self->rows; row++) {
-        if (!row_at(self, row)->count)
+        if (!row_at(self, row)->count) {
+            fob_reason_drop(&row_at(self, row)->reason);
             continue;
+        }
         self->unsent_events += row_at(self, row)->count;
         *row_at(self, kept++) = *row_at(self, row);
     }
@@ -177,6 +230,7 @@ static bool cut(fob_settles_t *self, size_t index, uint64_t from, uint64_t gone)
     if (from && rest.count) {
         if (!reserve(self))
             return false;
+        fob_reason_hold(rest.reason);
         *row_at(self, self->rows++) = rest;
     }
     fob_settle_row_t *row = row_at(self, index);
@@ -216,7 +270,7 @@ uint64_t fob_settles_drop(fob_settles_t *self, fob_status_t code, uint64_t offse
     }
     self->unsent_events -= dropped;
     if (!self->unsent_events)
-        self->rows = self->sent; /* what is left is empty rows */
+        rows_forget(self, self->sent); /* what is left is empty rows */
     return refused;
 }
 
@@ -231,12 +285,13 @@ bool fob_settles_idle(const fob_settles_t *self) {
 uint64_t fob_settles_clear(fob_settles_t *self) {
     fob_settles_requeue(self);
     uint64_t events = self->unsent_events;
-    self->rows = 0;
+    rows_forget(self, 0);
     self->unsent_events = 0;
     return events;
 }
 
 void fob_settles_free(fob_settles_t *self) {
+    rows_forget(self, 0);
     free(self->ring);
     free(self->batches);
     *self = (fob_settles_t){0};

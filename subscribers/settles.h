@@ -6,12 +6,23 @@
 
 #include "proto/buf.h"
 #include "proto/wire.h"
+#include "subscribers/reason.h"
 
-#define FOB_SETTLES_ROWS 2000 /* rows of one SETTLE, so that its header stays within its limit */
+#define FOB_SETTLES_ROWS  2000  /* rows of one SETTLE */
+#define FOB_SETTLES_BYTES 60000 /* and bytes, so that its header stays within its limit */
+
+/* How an event was settled. */
+typedef struct {
+    fob_settle_kind_t kind;
+    uint64_t after;     /* of a retry: ms until it comes again; 0: the group's back-off */
+    fob_slice_t reason; /* of what is not acked; may be empty */
+} fob_settle_how_t;
 
 typedef struct {
     uint64_t offset, token, count; /* count 0: dropped */
-    uint8_t kind;                  /* fob_settle_kind_t */
+    uint64_t after;
+    fob_reason_t *reason; /* or NULL */
+    uint8_t kind;         /* fob_settle_kind_t */
     /* Was under way on an earlier connection: it may have taken effect. */
     bool again;
 } fob_settle_row_t;
@@ -33,13 +44,15 @@ typedef struct {
     uint64_t seq; /* of the last SETTLE on this connection */
 } fob_settles_t;
 
-/* Adds a range, joined to a neighbour of the same kind where there is one. False: no memory,
- * nothing changed. */
-bool fob_settles_add(fob_settles_t *self, uint8_t kind, uint64_t offset, uint64_t token,
-                     uint64_t count) FOB_MUST_USE;
-/* Numbers the next SETTLE, which takes what is unsent (FOB_SETTLES_ROWS at the most; it may be
- * empty), and packs its runs. Returns its seq; 0: no memory, nothing changed but `runs`. */
-uint64_t fob_settles_send(fob_settles_t *self, fob_buf_t *runs);
+/* Adds a range, joined to a neighbour that was settled alike where there is one. False: no memory,
+ * nothing changed. Where only the reason has no room it is left away. */
+bool fob_settles_add(fob_settles_t *self, const fob_settle_how_t *how, uint64_t offset,
+                     uint64_t token, uint64_t count) FOB_MUST_USE;
+/* Numbers the next SETTLE and packs its runs: what is unsent, in order, as much of it as has one
+ * reason (acks have none and go with any) and fits into a header. It may be empty. *reason gets the
+ * words, good until the settle is answered. Returns its seq; 0: no memory, nothing changed but
+ * `runs`. */
+uint64_t fob_settles_send(fob_settles_t *self, fob_buf_t *runs, fob_slice_t *reason);
 /* SETTLED came for `seq`. Returns how many events it refused. */
 uint64_t fob_settles_answer(fob_settles_t *self, uint64_t seq, fob_slice_t refused);
 /* The connection is gone: everything is unsent again, numbers start at 1. */

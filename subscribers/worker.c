@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DEFAULT_PREFETCH   100
 #define DEFAULT_CONNECT_MS 3000
@@ -22,6 +24,7 @@ struct fob_worker {
     fob_leases_t *leases;
     int64_t armed;    /* when the conduit's thread runs its next round at the latest */
     unsigned waiting; /* threads that wait for something else than an event */
+    bool news;        /* an event that is out was lost, and nobody has looked since */
 };
 
 /* --- on the conduit's thread --- */
@@ -50,10 +53,20 @@ static bool on_output(void *arg, fob_now_t now, fob_slice_t *header, fob_blob_t 
 /* Wakes those who wait for an event if there is one, and those who wait for something else in any
  * case. */
 static void tell(fob_worker_t *self, fob_now_t now) {
-    bool ready = fob_leases_ready(self->leases, now);
+    self->news |= fob_leases_lost_news(self->leases);
+    bool ready = self->news || fob_leases_ready(self->leases, now);
     if (ready || self->waiting)
         fob_conduit_notify(self->conduit);
     if (!ready && self->waiting)
+        fob_conduit_quiet(self->conduit);
+}
+
+/* Somebody looks: the descriptor has told. */
+static void looked(fob_worker_t *self, fob_now_t now) {
+    if (!self->news)
+        return;
+    self->news = false;
+    if (!fob_leases_ready(self->leases, now))
         fob_conduit_quiet(self->conduit);
 }
 
@@ -87,7 +100,19 @@ static bool options_valid(const fob_worker_options_t *options) {
     return options && options->version == 1 && options->group &&
            options->jobs <= FOB_PREFETCH_MAX && options->prefetch <= FOB_PREFETCH_MAX &&
            fob_topic_valid(fob_slice_str(options->group)) &&
-           (!options->pattern || fob_pattern_valid(fob_slice_str(options->pattern)));
+           (!options->pattern || fob_pattern_valid(fob_slice_str(options->pattern))) &&
+           (!options->name || strlen(options->name) <= FOB_NAME_MAX) && options->lease_ms >= 0 &&
+           options->from_time_ms >= 0 && !(options->from_offset && options->from_time_ms) &&
+           !(options->temporary && (options->from_offset || options->from_time_ms));
+}
+
+/* HOST-PID: what tells one worker from another, to people. */
+static const char *usual_name(char *out, size_t size) {
+    char host[200] = "";
+    if (gethostname(host, sizeof host - 1) != 0 || !host[0])
+        snprintf(host, sizeof host, "worker");
+    snprintf(out, size, "%s-%ld", host, (long)getpid());
+    return out;
 }
 
 static fob_leases_t *leases_for(const fob_worker_options_t *options) {
@@ -96,6 +121,7 @@ static fob_leases_t *leases_for(const fob_worker_options_t *options) {
     int64_t connect_ms =
         options->connect_timeout_ms ? options->connect_timeout_ms : DEFAULT_CONNECT_MS;
     int64_t start = fob_conduit_now().mono_ns;
+    char name[FOB_NAME_MAX + 1];
     bool endless = connect_ms < 0 || connect_ms > (FOB_NEVER - start) / FOB_MS;
     return fob_leases_new(&(fob_leases_options_t){
         .group = fob_slice_str(options->group),
@@ -104,6 +130,10 @@ static fob_leases_t *leases_for(const fob_worker_options_t *options) {
         .prefetch = prefetch > jobs ? prefetch : jobs,
         .count = options->count,
         .temporary = options->temporary != 0,
+        .worker = fob_slice_str(options->name ? options->name : usual_name(name, sizeof name)),
+        .lease_ms = (uint64_t)options->lease_ms,
+        .from_offset = options->from_offset,
+        .from_ms = (uint64_t)options->from_time_ms,
         .give_up_mono = endless ? FOB_NEVER : start + connect_ms * FOB_MS,
     });
 }
@@ -169,6 +199,7 @@ fob_status_t fob_worker_next(fob_worker_t *self, fob_event_t **event, int64_t ti
     fob_conduit_lock(self->conduit);
     fob_status_t status;
     while ((status = fob_leases_next(self->leases, now_mono(), event)) == FOB_AGAIN) {
+        self->news = false;
         fob_conduit_quiet(self->conduit);
         wake(self);
         if (timeout_ms == 0)
@@ -183,12 +214,12 @@ fob_status_t fob_worker_next(fob_worker_t *self, fob_event_t **event, int64_t ti
     return status;
 }
 
-fob_status_t fob_worker_settle(fob_worker_t *self, fob_event_t **event, fob_settle_t how) {
+static fob_status_t settle(fob_worker_t *self, fob_event_t **event, const fob_settle_how_t *how) {
     if (!event || !*event)
         return FOB_INVALID;
     fob_conduit_lock(self->conduit);
     fob_now_t now = now_mono();
-    fob_status_t status = fob_leases_settle(self->leases, now, *event, (fob_settle_kind_t)how);
+    fob_status_t status = fob_leases_settle(self->leases, now, *event, how);
     wake(self);
     tell(self, now);
     fob_conduit_unlock(self->conduit);
@@ -196,11 +227,40 @@ fob_status_t fob_worker_settle(fob_worker_t *self, fob_event_t **event, fob_sett
     return status;
 }
 
+fob_status_t fob_worker_settle(fob_worker_t *self, fob_event_t **event, fob_settle_t how) {
+    return settle(self, event, &(fob_settle_how_t){.kind = (fob_settle_kind_t)how});
+}
+
+fob_status_t fob_worker_retry(fob_worker_t *self, fob_event_t **event, int64_t after_ms,
+                              const char *reason) {
+    return settle(self, event,
+                  &(fob_settle_how_t){.kind = FOB_KIND_RETRY,
+                                      .after = after_ms > 0 ? (uint64_t)after_ms : 0,
+                                      .reason = fob_slice_str(reason)});
+}
+
+fob_status_t fob_worker_reject(fob_worker_t *self, fob_event_t **event, const char *reason) {
+    return settle(self, event,
+                  &(fob_settle_how_t){.kind = FOB_KIND_REJECT, .reason = fob_slice_str(reason)});
+}
+
 int fob_worker_holds(fob_worker_t *self, const fob_event_t *event) {
     fob_conduit_lock(self->conduit);
-    bool holds = fob_leases_sure(self->leases, now_mono(), event);
+    fob_now_t now = now_mono();
+    bool holds = fob_leases_sure(self->leases, now, event);
+    looked(self, now);
     fob_conduit_unlock(self->conduit);
     return holds;
+}
+
+int fob_worker_lost(fob_worker_t *self, const fob_event_t *event, char *why, size_t size) {
+    fob_conduit_lock(self->conduit);
+    bool lost = !fob_leases_holds(self->leases, event);
+    if (why)
+        snprintf(why, size, "%s", lost ? fob_leases_lost_text(self->leases) : "");
+    looked(self, now_mono());
+    fob_conduit_unlock(self->conduit);
+    return lost;
 }
 
 /* Waits for what tell wakes. False: time is up. */
@@ -269,6 +329,13 @@ fob_status_t fob_worker_wait_ready(fob_worker_t *self, int64_t timeout_ms, int *
     if (created)
         *created = joined && made;
     return joined ? FOB_OK : status;
+}
+
+int64_t fob_worker_lease_ms(fob_worker_t *self) {
+    fob_conduit_lock(self->conduit);
+    uint64_t ms = fob_leases_bound(self->leases);
+    fob_conduit_unlock(self->conduit);
+    return ms < INT64_MAX ? (int64_t)ms : INT64_MAX;
 }
 
 uint64_t fob_worker_refused(fob_worker_t *self) {

@@ -1,6 +1,6 @@
 # The clients that listen: the pure parts, then the shells against a bus of the test's own.
 if(TARGET fob_subscribers)
-    foreach(noun leases leases_seeded sequencer)
+    foreach(noun leases leases_seeded leases_begin settles sequencer)
         fob_test(NAME ${noun} LABEL unit LIBRARIES fob_subscribers
             SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${noun}.c)
     endforeach()
@@ -8,7 +8,7 @@ if(TARGET fob_subscribers)
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_worker.c ${CMAKE_CURRENT_LIST_DIR}/fake_bus.c)
     fob_test(NAME subscriber LABEL unit LIBRARIES fob_subscribers
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_subscriber.c)
-    foreach(noun leases leases_seeded sequencer worker subscriber)
+    foreach(noun leases leases_seeded leases_begin settles sequencer worker subscriber)
         target_include_directories(test_${noun} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     endforeach()
     # Several processes on one folder; damage; then its memory and its disk fail, call by call.

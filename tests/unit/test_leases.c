@@ -1,149 +1,9 @@
 /* The lease table, step by step. */
 #include "support/case.h"
 
-#include "proto/envelope.h"
+#include "leases_bench.h"
 #include "subscribers/asks.h"
 #include "subscribers/claims.h"
-#include "subscribers/leases.h"
-
-#define BEAT FOB_SEC
-
-typedef struct {
-    fob_leases_t *leases;
-    fob_now_t now;
-} bench_t;
-
-static bench_t bench(uint32_t jobs, uint32_t prefetch, uint64_t count) {
-    fob_leases_options_t options = {.group = fob_slice_str("g"),
-                                    .pattern = fob_slice_str("t"),
-                                    .jobs = jobs,
-                                    .prefetch = prefetch,
-                                    .count = count,
-                                    .give_up_mono = 50 * FOB_SEC};
-    bench_t b = {fob_leases_new(&options), {10 * FOB_SEC, 0}};
-    assert_non_null(b.leases);
-    return b;
-}
-
-static void up(bench_t *b, uint64_t epoch) {
-    fob_wire_t msg = {.verb = FOB_VERB_WELCOME};
-    FOB_SET(&msg, heartbeat, 1000);
-    FOB_SET(&msg, epoch, epoch);
-    fob_leases_up(b->leases, b->now, &msg);
-}
-
-/* The next message it sends, which must be of this verb. */
-static fob_wire_t sent(bench_t *b, fob_verb_t verb) {
-    fob_slice_t header;
-    fob_wire_t msg;
-    assert_true(fob_leases_output(b->leases, b->now, &header));
-    assert_int_equal(fob_wire_read(header, &msg), FOB_OK);
-    assert_int_equal(msg.verb, verb);
-    assert_true(fob_slice_eq(msg.group, fob_slice_str("g")));
-    return msg;
-}
-
-static void sends_nothing(bench_t *b) {
-    fob_slice_t header;
-    assert_false(fob_leases_output(b->leases, b->now, &header));
-}
-
-/* One row, or none. */
-static void input(bench_t *b, fob_wire_t *msg, fob_slice_t *field, unsigned bit,
-                  const uint64_t *row, unsigned width, fob_blob_t *body) {
-    fob_buf_t runs = {0};
-    FOB_SET(msg, group, fob_slice_str("g"));
-    fob_pack_array(&runs, row ? 1 : 0);
-    if (row)
-        fob_run_write(&runs, row, width);
-    *field = fob_buf_slice(&runs);
-    msg->present |= (uint64_t)1 << bit;
-    fob_leases_input(b->leases, b->now, msg, body);
-    fob_buf_free(&runs);
-}
-
-static void joined(bench_t *b, const uint64_t *refused) {
-    fob_wire_t msg = {.verb = FOB_VERB_JOINED};
-    FOB_SET(&msg, code, FOB_OK);
-    input(b, &msg, &msg.refused, FOB_FIELD_refused, refused, 4, NULL);
-}
-
-static void settled(bench_t *b, uint64_t seq, const uint64_t *refused) {
-    fob_wire_t msg = {.verb = FOB_VERB_SETTLED};
-    FOB_SET(&msg, seq, seq);
-    input(b, &msg, &msg.refused, FOB_FIELD_refused, refused, 4, NULL);
-}
-
-/* `whole` of the `count` events are in the body. */
-static void delivered(bench_t *b, uint64_t offset, uint64_t count, uint64_t token, uint64_t whole) {
-    fob_buf_t body = {0};
-    fob_wire_t msg = {.verb = FOB_VERB_DELIVER};
-    for (uint64_t i = 0; i < whole; i++) {
-        fob_envelope_t event = {.topic = fob_slice_str("t"), .data = fob_slice_str("x")};
-        assert_int_equal(fob_envelope_write(&body, 100, &event), FOB_OK);
-    }
-    if (whole < count)
-        fob_buf_put(&body, "\xc1junk", 5);
-    fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
-    input(b, &msg, &msg.runs, FOB_FIELD_runs, (uint64_t[]){offset, count, token, 2, 5}, 5, blob);
-    fob_blob_unref(&blob);
-    fob_buf_free(&body);
-}
-
-static void lost(bench_t *b, uint64_t offset, uint64_t count, uint64_t token) {
-    fob_wire_t msg = {.verb = FOB_VERB_LOST};
-    input(b, &msg, &msg.runs, FOB_FIELD_runs, (uint64_t[]){offset, count, token}, 3, NULL);
-}
-
-static fob_event_t *next(bench_t *b, uint64_t offset) {
-    fob_event_t *event = NULL;
-    assert_int_equal(fob_leases_next(b->leases, b->now, &event), FOB_OK);
-    assert_int_equal(fob_event_offset(event), offset);
-    return event;
-}
-
-static void next_says(bench_t *b, fob_status_t status) {
-    fob_event_t *event = NULL;
-    assert_int_equal(fob_leases_next(b->leases, b->now, &event), status);
-    assert_null(event);
-    assert_int_equal(fob_leases_ready(b->leases, b->now), status != FOB_AGAIN);
-}
-
-static void settle(bench_t *b, fob_event_t *event, fob_settle_kind_t kind, fob_status_t status) {
-    assert_int_equal(fob_leases_settle(b->leases, b->now, event, kind), status);
-    fob_event_destroy(&event);
-}
-
-/* The rows of a message, as "a b c d|a b c d". */
-static void rows_are(fob_slice_t raw, unsigned width, const char *expected) {
-    char text[400] = "";
-    fob_runs_t runs;
-    fob_run_t run;
-    assert_true(fob_runs(raw, &runs));
-    while (fob_runs_next(&runs, &run))
-        for (unsigned i = 0; i < width; i++) {
-            size_t at = strlen(text);
-            snprintf(text + at, sizeof text - at, "%s%llu",
-                     i    ? " "
-                     : at ? "|"
-                          : "",
-                     (unsigned long long)run.at[i]);
-        }
-    assert_string_equal(text, expected);
-}
-
-static bench_t working(uint32_t jobs, uint32_t prefetch, uint64_t count) {
-    bench_t b = bench(jobs, prefetch, count);
-    up(&b, 1);
-    fob_wire_t join = sent(&b, FOB_VERB_JOIN);
-    assert_int_equal(join.credit, count && count < prefetch ? count : prefetch);
-    assert_int_equal(join.jobs, jobs);
-    assert_true(join.create);
-    rows_are(join.runs, 3, "");
-    joined(&b, NULL);
-    sends_nothing(&b);
-    return b;
-}
 
 /* --- cases --- */
 
@@ -328,27 +188,35 @@ static void the_longest_claims_and_settles_fit_into_a_header(void **state) {
     name[FOB_NAME_MAX] = 0;
     fob_leases_options_t options = {.group = fob_slice_str(name),
                                     .pattern = fob_slice_str(name),
+                                    .worker = fob_slice_str(name),
+                                    .lease_ms = UINT64_MAX,
                                     .jobs = UINT32_MAX,
                                     .temporary = true};
     const uint64_t high = (uint64_t)1 << 62, wide = (uint64_t)1 << 33;
+    fob_settle_how_t how = {.kind = FOB_KIND_RETRY, .after = high, .reason = fob_slice_str(name)};
     for (uint64_t i = 0; i < 5000; i++)
-        assert_true(fob_settles_add(&settles, FOB_KIND_RETRY, high + i * 2 * wide, high, wide));
+        assert_true(fob_settles_add(&settles, &how, high + i * 2 * wide, high, wide));
     fob_wire_t msg;
     fob_runs_t rows;
     assert_true(fob_claims_pack(&runs, &prefetch, &holding, &settles));
-    assert_true(fob_ask_join(&header, &options, UINT64_MAX, fob_buf_slice(&runs)));
+    assert_true(fob_ask_join(&header, &options, true, UINT64_MAX, fob_buf_slice(&runs)));
     assert_int_equal(fob_wire_read(fob_buf_slice(&header), &msg), FOB_OK);
     assert_true(fob_runs(msg.runs, &rows));
     assert_int_equal(rows.left, FOB_CLAIMS_MAX);
-    for (size_t left = 5000; left > 0; left -= rows.left) {
+    size_t sent = 0;
+    while (fob_settles_unsent(&settles)) {
+        fob_slice_t reason;
         fob_buf_clear(&runs);
-        uint64_t seq = fob_settles_send(&settles, &runs);
+        uint64_t seq = fob_settles_send(&settles, &runs, &reason);
         assert_true(seq > 0);
-        assert_true(fob_ask_settle(&header, options.group, seq, fob_buf_slice(&runs), UINT64_MAX));
+        assert_int_equal(reason.size, FOB_REASON_MAX);
+        assert_true(
+            fob_ask_settle(&header, options.group, seq, fob_buf_slice(&runs), reason, UINT64_MAX));
         assert_int_equal(fob_wire_read(fob_buf_slice(&header), &msg), FOB_OK);
         assert_true(fob_runs(msg.runs, &rows));
-        assert_int_equal(rows.left, left < FOB_SETTLES_ROWS ? left : FOB_SETTLES_ROWS);
+        sent += rows.left;
     }
+    assert_int_equal(sent, 5000);
     assert_int_equal(fob_settles_unsent(&settles), 0);
     fob_settles_free(&settles);
     fob_buf_free(&runs);

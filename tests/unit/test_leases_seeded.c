@@ -68,8 +68,9 @@ typedef struct {
 
     /* The application. */
     fob_event_t *out[JOBS];
-    bool begun[TOKENS];   /* by token */
-    bool settled[TOKENS]; /* settles that were accepted from it */
+    bool begun[TOKENS];            /* by token */
+    bool settled[TOKENS];          /* settles that were accepted from it */
+    fob_settle_how_t said[TOKENS]; /* and what they said */
 } world_t;
 
 static uint64_t draw(world_t *w, uint64_t below) {
@@ -211,6 +212,19 @@ static void bus_join(world_t *w, const fob_wire_t *msg) {
     bus_answer(w, &answer, &rows, refused);
 }
 
+/* Each settle comes with what its handler said, whatever it rode with. */
+static void said_as_it_was(const world_t *w, uint64_t token, const fob_run_t *run,
+                           fob_slice_t text) {
+    const fob_settle_how_t *said = &w->said[token];
+    if (!w->begun[token]) {
+        CHECK(w, run->at[0] == FOB_KIND_RELEASE && !text.size); /* given back by a drain */
+        return;
+    }
+    CHECK(w, run->at[0] == said->kind);
+    CHECK(w, run->at[4] == said->after);
+    CHECK(w, said->kind == FOB_KIND_ACK || fob_slice_eq(text, said->reason));
+}
+
 static void bus_settle(world_t *w, const fob_wire_t *msg) {
     fob_buf_t rows = {0};
     uint32_t refused = 0;
@@ -226,6 +240,7 @@ static void bus_settle(world_t *w, const fob_wire_t *msg) {
                 refuse(&rows, &refused, code, run.at[1] + i, run.at[3] + i);
                 continue;
             }
+            said_as_it_was(w, run.at[3] + i, &run, msg->text);
             bool back = run.at[0] == FOB_KIND_RETRY || run.at[0] == FOB_KIND_RELEASE;
             slot->place = back ? READY : SETTLED;
             w->applied[run.at[3] + i] = true;
@@ -409,13 +424,28 @@ static void begin(world_t *w, size_t job) {
         CHECK(w, slot->place == LEASED && slot->holder == WORKER && slot->token == token);
 }
 
+/* How a handler ends: mostly well. */
+static fob_settle_how_t draw_how(world_t *w) {
+    static const char *const reasons[] = {NULL, "exit 1", "exit 2: no such order", "timed out"};
+    fob_settle_how_t how = {.kind = FOB_KIND_ACK};
+    if (chance(w, 80))
+        return how;
+    how.kind = (fob_settle_kind_t)(1 + draw(w, 4));
+    if (how.kind != FOB_KIND_ACK)
+        how.reason = fob_slice_str(reasons[draw(w, 4)]);
+    if (how.kind == FOB_KIND_RETRY)
+        how.after = draw(w, 2) * draw(w, 5000);
+    return how;
+}
+
 static void finish(world_t *w, size_t job) {
-    fob_settle_kind_t kind = chance(w, 80) ? FOB_KIND_ACK : (fob_settle_kind_t)(1 + draw(w, 4));
+    fob_settle_how_t how = draw_how(w);
     bool holds = fob_leases_holds(w->leases, w->out[job]);
     uint64_t token = fob_event_token(w->out[job]);
-    fob_status_t status = fob_leases_settle(w->leases, now_of(w), w->out[job], kind);
+    fob_status_t status = fob_leases_settle(w->leases, now_of(w), w->out[job], &how);
     CHECK(w, status == (holds ? FOB_OK : FOB_STALE));
     w->settled[token] = status == FOB_OK;
+    w->said[token] = how;
     fob_event_destroy(&w->out[job]);
 }
 
