@@ -139,10 +139,15 @@ bool fob_warnings_group(fob_warnings_t *self, const fob_group_stats_t *group, ch
         return true;
     }
     note(self, at, group->group);
-    snprintf(line, size,
-             "group %.*s is %u%% full (%s): %s; once it is full %s: see \"fob group show %.*s\"",
-             length, name, fill.percent, fill.of, group->why, consequence(group->policy.overflow),
-             length, name);
+    if (fill.percent >= 100)
+        snprintf(line, size, "group %.*s is full (%s): %s: see \"fob group show %.*s\"", length,
+                 name, fill.of, group->why, length, name);
+    else
+        snprintf(line, size,
+                 "group %.*s is %u%% full (%s): %s; once it is full, %s: see \"fob group show "
+                 "%.*s\"",
+                 length, name, fill.percent, fill.of, group->why,
+                 consequence(group->policy.overflow), length, name);
     return true;
 }
 

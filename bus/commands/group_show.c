@@ -113,7 +113,12 @@ static void print_settings(const json_t *settings) {
         fob_table_value(value, text, sizeof text);
         if (number && json_is_integer(value))
             fob_terms_text(number, (uint64_t)json_integer_value(value), text, sizeof text);
-        printf("  %-14s %s\n", name, text);
+        printf("  %-14s %s", name, text);
+        if (number == FOB_POLICY_max_bytes && text[strspn(text, "0123456789")] == 0) {
+            fob_amount_about((uint64_t)json_integer_value(value), text, sizeof text);
+            printf(" (%s)", text); /* a share of the disk is no round number */
+        }
+        putchar('\n');
     }
 }
 
