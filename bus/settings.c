@@ -22,7 +22,7 @@
 #define DEDUP_WINDOW_MS   ((int64_t)3600 * 1000)
 #define DEDUP_WINDOW_MOST ((int64_t)3660 * 86400 * 1000)
 #define DEDUP_MAX         1000000
-#define DEDUP_MAX_MOST    100000000 /* some 40 bytes of memory each */
+#define DEDUP_MAX_MOST    100000000 /* 48 bytes of memory each, and an index */
 #define SESSION_KEEP_LEAST                                                                         \
     ((int64_t)60 * 1000)           /* a publisher that is away for so long is known                \
                                     */

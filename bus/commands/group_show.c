@@ -94,6 +94,8 @@ static void value_text(form_t form, const json_t *value, char *out, size_t size)
         date_text(json_integer_value(value), out, size);
     else if (form == A_SPAN)
         fob_span_text(json_integer_value(value), out, size);
+    else if (form == SECONDS && json_number_value(value) == 0)
+        snprintf(out, size, "-");
     else if (form == SECONDS)
         fob_span_text((int64_t)(json_number_value(value) * 1000), out, size);
     else if (form == BYTES)

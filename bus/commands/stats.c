@@ -73,7 +73,7 @@ static void add_drains(const json_t *groups) {
         json_t *group = json_array_get(groups, i);
         const json_t *seconds = json_object_get(group, "drain_seconds");
         char span[32] = "-";
-        if (json_is_number(seconds))
+        if (json_number_value(seconds) > 0)
             fob_span_text((int64_t)(json_number_value(seconds) * 1000), span, sizeof span);
         json_object_set_new(group, "drains", json_string(span));
     }
