@@ -170,9 +170,11 @@ static uint64_t fill(dealer_t *publisher, const fob_buf_t *body) {
 static void a_full_disk_refuses_and_recovers_when_it_is_drained(void **state) {
     (void)state;
     uint64_t offset, token;
+    static const char *const all[] = {"max_bytes=100%", NULL}; /* the disk is to be full first */
     fob_bus_t *bus = bus_up_with((fob_bus_options_t){.data = folder,
                                                      .segment_bytes = 1 << 20,
                                                      .max_disk = 12 << 20,
+                                                     .group_defaults = all,
                                                      .retain_ms = 1,
                                                      .retain_bytes = 1,
                                                      .sync = "os"});

@@ -156,7 +156,7 @@ static void a_full_bus_ends_it_with_75_and_stores_no_later_line(void **state) {
     sprintf(name, "%s/fob.conf", folder);
     FILE *file = fopen(name, "w");
     assert_non_null(file);
-    fputs("max_disk = \"1MiB\"\n", file);
+    fputs("max_disk = \"1MiB\"\nmax_bytes = 100%\n", file); /* the disk is to be full first */
     fclose(file);
     process_destroy(&self->bus);
     self->bus = process_serve(self->port, "--memory", "--config", name, NULL);
