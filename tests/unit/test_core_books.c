@@ -54,11 +54,12 @@ static void move(books_group_t *group, uint64_t offset, books_place_t place) {
     group->count[entry->place]--;
     group->count[place]++;
     entry->place = (uint8_t)place;
+    entry->acked = false;
 }
 
 /* --- events --- */
 
-static uint64_t number_of(fob_slice_t id) {
+uint64_t books_id(fob_slice_t id) {
     uint64_t number = 0;
     for (size_t i = 0; i < id.size; i++)
         number = number * 256 + id.data[i];
@@ -103,7 +104,7 @@ static bool feed_event(books_t *books, const fob_record_events_t *record, fob_cu
         WRONG("event %llu is none", (ull)offset);
     books_event_t *known = &books->events[offset];
     *known = (books_event_t){.priority = event.priority,
-                             .id = number_of(event.id),
+                             .id = books_id(event.id),
                              .size = (uint32_t)event.bytes.size,
                              .time_ms = record->time_ms};
     memcpy(known->topic, event.topic.data, event.topic.size);
@@ -213,6 +214,10 @@ static void begin_books(books_group_t *group, const fob_record_reset_t *record) 
         if (place != BOOKS_DEAD)
             move_all(group, place, BOOKS_NOTHING, false);
     }
+    for (uint64_t offset = 1; offset <= BOOKS_EVENTS; offset++) {
+        books_entry_t *entry = &group->entries[offset];
+        *entry = (books_entry_t){.place = entry->place, .token = entry->token, .size = entry->size};
+    }
     group->generation++;
     group->accepted = group->dead;
     group->acked = group->shed = group->removed = group->debt = group->bytes = 0;
@@ -227,7 +232,10 @@ static void begin_books(books_group_t *group, const fob_record_reset_t *record) 
 static void lighten(books_group_t *group, uint64_t count, uint64_t bytes, uint64_t depth) {
     if (bytes == 0 && depth)
         bytes = group->bytes * count / depth;
-    group->bytes -= bytes > group->bytes || count >= depth ? group->bytes : bytes;
+    if (bytes > group->bytes || count >= depth)
+        bytes = group->bytes;
+    group->bytes -= bytes;
+    group->left_bytes += bytes;
     group->left += count;
 }
 
@@ -262,8 +270,10 @@ static bool feed_reset(books_t *books, fob_slice_t bytes) {
 static bool each(books_t *books, books_group_t *group, const fob_run_record_t *run,
                  books_place_t from, books_place_t to) {
     uint64_t first = run->to - run->count + 1;
-    bool anywhere = run->verb == FOB_RUN_ACK && (run->flags & FOB_RUN_FRESH),
-         paid = run->flags & FOB_RUN_PAID;
+    bool anywhere =
+        (run->flags & FOB_RUN_FRESH) &&
+        (run->verb == FOB_RUN_ACK || run->verb == FOB_RUN_SHED || run->verb == FOB_RUN_REMOVE);
+    bool paid = run->flags & FOB_RUN_PAID;
     uint32_t count = 0;
     if (run->to > books->head || run->count == 0 || run->count > run->to || run->from > first)
         WRONG("a run of %s from %llu to %llu, %u", group->name, (ull)run->from, (ull)run->to,
@@ -277,12 +287,13 @@ static bool each(books_t *books, books_group_t *group, const fob_run_record_t *r
                 WRONG("verb %u of %s jumps over %llu", run->verb, group->name, (ull)offset);
             continue;
         }
-        if (!ours && !anywhere)
+        if (!ours && (!anywhere || entry->place == BOOKS_FRESH))
             WRONG("verb %u of %s for %llu, which is in place %u", run->verb, group->name,
                   (ull)offset, entry->place);
         if (!ours)
             continue;
         move(group, offset, to);
+        entry->acked = run->verb == FOB_RUN_ACK;
         count++;
     }
     if (count != run->count)
@@ -476,7 +487,7 @@ static bool end_commit(books_t *books) {
             WRONG("%s has %llu, of %llu that it may have", group->name, (ull)depth,
                   (ull)group->policy.max_depth);
         group->before = depth;
-        group->grown = group->left = 0;
+        group->grown = group->left = group->left_bytes = 0;
     }
     return true;
 }

@@ -23,7 +23,7 @@ typedef enum {
 
 typedef struct {
     uint8_t place;
-    bool out;
+    bool out, acked;
     uint32_t attempts;
     uint64_t token;
     uint32_t size; /* as its death said; 0: it did not */
@@ -49,8 +49,9 @@ typedef struct {
     uint64_t census_at, census_to, generation;
     fob_policy_t policy;
     books_entry_t *entries; /* by offset */
-    uint64_t grown, left;   /* in the newest commit: by redrives and the like; whatever went */
-    uint64_t before;        /* depth before it */
+    uint64_t grown, left,
+        left_bytes;  /* in the newest commit: by redrives and the like; whatever went */
+    uint64_t before; /* depth before it */
 } books_group_t;
 
 typedef struct {
@@ -72,6 +73,8 @@ bool books_feed(books_t *books);
 bool books_agree(books_t *books);
 /* NULL: there is none of that name. */
 books_group_t *books_find(books_t *books, const char *name);
+/* An id as a number: all that tests give are short. */
+uint64_t books_id(fob_slice_t id);
 uint64_t books_depth(const books_group_t *group);
 /* Whether the group gets events of that topic. */
 bool books_match(const books_group_t *group, const char *topic);

@@ -255,6 +255,8 @@ void kit_take(kit_t *kit) {
     if (!turn)
         return;
     size_t bytes = 0;
+    kit->turns_taken++;
+    kit->turn_from = kit->log_count;
     for (size_t i = 0; i < turn->record_count; i++) {
         copy_record(kit, &turn->records[i], turn->position);
         bytes += kit->log[kit->log_count - 1].size;
@@ -368,6 +370,10 @@ void kit_checkpoint(kit_t *kit) {
     do
         kit_checkpoint_some(kit);
     while (kit->taking_on);
+}
+
+void kit_forget_checkpoint(kit_t *kit) {
+    slices_free(&kit->slices, &kit->slice_count);
 }
 
 void kit_clear(kit_t *kit) {

@@ -68,7 +68,9 @@ struct kit {
     uint64_t taking_from, taking_needs;
     bool manual;    /* the test calls kit_sync itself; else all is durable at once */
     unsigned lives; /* how often it crashed */
-    bool synced;    /* the last turn asked for a sync */
+    uint64_t turns_taken;
+    size_t turn_from; /* of the log: where the records of the newest turn begin */
+    bool synced;      /* the last turn asked for a sync */
     /* Told of each effect when it is decided, after the records of its turn are in the log. */
     void (*watch)(const kit_effect_t *effect);
 };
@@ -95,6 +97,8 @@ void kit_checkpoint(kit_t *kit);
 /* One slice of one: begins it, goes on with it, or, once all that it holds is durable, makes it the
  * one to recover from. */
 void kit_checkpoint_some(kit_t *kit);
+/* The journal is all there is to recover from. */
+void kit_forget_checkpoint(kit_t *kit);
 /* Forgets what was shown. */
 void kit_clear(kit_t *kit);
 /* The last shown effect of a kind, or NULL; the first from *at on. */

@@ -15,10 +15,17 @@ static void run(model_plan_t plan, uint64_t first, uint64_t count) {
         first = strtoull(seed, NULL, 10);
         count = 1;
     }
+    model_tally = (model_tally_t){0};
     for (uint64_t i = 0; i < count; i++) {
         plan.seed = first + i;
         model_run(&plan);
     }
+    /* It was about something. */
+    assert_true(seed || !plan.limits || model_tally.busy);
+    assert_true(seed || !plan.ids || model_tally.duplicates);
+    assert_true(seed || !plan.leases || model_tally.lost);
+    assert_true(seed || !plan.operators || model_tally.operations);
+    assert_true(seed || !plan.crashes || model_tally.crashes);
 }
 
 static void nothing_is_lost_while_workers_come_and_go(void **state) {
@@ -46,8 +53,65 @@ static void books_balance_when_records_cannot_be_read(void **state) {
     run((model_plan_t){.steps = 3000, .crashes = true, .deep = true, .damage = true}, 5000, 6);
 }
 
+static void what_is_published_twice_is_stored_once(void **state) {
+    (void)state;
+    run((model_plan_t){.steps = 3000, .ids = true}, 6000, 4);
+    run((model_plan_t){.steps = 3000, .ids = true, .crashes = true, .checkpoints = true}, 6100, 6);
+}
+
+static void the_highest_priority_goes_first(void **state) {
+    (void)state;
+    run((model_plan_t){.steps = 3000, .priorities = true}, 7000, 4);
+    run((model_plan_t){.steps = 3000, .priorities = true, .deep = true}, 7100, 4);
+    run(
+        (model_plan_t){
+            .steps = 3000, .priorities = true, .deep = true, .crashes = true, .checkpoints = true},
+        7200, 4);
+}
+
+static void a_small_group_holds_what_it_may_and_no_more(void **state) {
+    (void)state;
+    run((model_plan_t){.steps = 3000, .limits = true}, 8000, 6);
+    run((model_plan_t){.steps = 3000, .limits = true, .deep = true, .crashes = true}, 8100, 6);
+}
+
+static void a_lease_that_ends_is_somebody_elses(void **state) {
+    (void)state;
+    run((model_plan_t){.steps = 3000, .leases = true}, 9000, 6);
+    run((model_plan_t){.steps = 3000, .leases = true, .crashes = true, .checkpoints = true}, 9100,
+        6);
+}
+
+static void operators_do_as_they_like(void **state) {
+    (void)state;
+    run((model_plan_t){.steps = 3000, .operators = true}, 10000, 6);
+    run((model_plan_t){.steps = 3000, .operators = true, .deep = true, .crashes = true}, 10100, 6);
+}
+
+static void all_of_it_at_once(void **state) {
+    (void)state;
+    model_plan_t plan = {.steps = 3000,
+                         .limits = true,
+                         .ids = true,
+                         .priorities = true,
+                         .leases = true,
+                         .operators = true};
+    run(plan, 11000, 6);
+    plan.crashes = plan.checkpoints = true;
+    run(plan, 11100, 6);
+    plan.deep = true;
+    run(plan, 11200, 6);
+    plan.damage = true;
+    run(plan, 11300, 6);
+}
+
 FOB_MAIN(FOB_CASE(nothing_is_lost_while_workers_come_and_go),
          FOB_CASE(nothing_is_lost_when_every_page_is_read_back),
          FOB_CASE(nothing_is_lost_over_crashes_that_lose_the_tail),
          FOB_CASE(nothing_is_lost_over_crashes_with_checkpoints_and_deep_backlogs),
-         FOB_CASE(books_balance_when_records_cannot_be_read))
+         FOB_CASE(books_balance_when_records_cannot_be_read),
+         FOB_CASE(what_is_published_twice_is_stored_once),
+         FOB_CASE(the_highest_priority_goes_first),
+         FOB_CASE(a_small_group_holds_what_it_may_and_no_more),
+         FOB_CASE(a_lease_that_ends_is_somebody_elses), FOB_CASE(operators_do_as_they_like),
+         FOB_CASE(all_of_it_at_once))

@@ -14,22 +14,81 @@ static worker_t *worker_of(uint64_t conn) {
     return NULL;
 }
 
+static unsigned group_of(const kit_effect_t *effect) {
+    unsigned group = 0;
+    while (strcmp(effect->group, group_names[group]) != 0)
+        group++;
+    return group;
+}
+
+/* --- what is decided --- */
+
+/* Of what waited when it was decided, none had a higher priority; within one the lowest is first.
+ * After a start, or a new beginning, what may have been out before comes in its own order. */
+static void watch_fresh(unsigned group, uint64_t offset) {
+    unsigned priority = world->books.events[offset].priority;
+    uint64_t *last = world->last_fresh[group];
+    for (unsigned below = 0; below < priority; below++)
+        check(last[below] <= world->accepted[offset] || last[below] == world->turn,
+              "%s: event %llu of priority %u waited, while one of %u went out", group_names[group],
+              (unsigned long long)offset, priority, below);
+    last[priority] = world->turn;
+}
+
+static void watch_delivery(const kit_effect_t *effect) {
+    unsigned group = group_of(effect);
+    const books_group_t *books = books_find(&world->books, effect->group);
+    check(books && !books->policy.paused, "%s is paused, and hands out", effect->group);
+    for (size_t i = 0; i < effect->row_count; i++) {
+        uint64_t offset = effect->rows[i][0];
+        const books_entry_t *entry = &books->entries[offset];
+        check(entry->place == BOOKS_FRESH || (entry->place == BOOKS_BACK && entry->out),
+              "event %llu of %s goes out from place %u", (unsigned long long)offset, effect->group,
+              entry->place);
+        if (entry->place == BOOKS_FRESH && !world->plan.crashes && !world->plan.operators)
+            watch_fresh(group, offset);
+    }
+}
+
+void model_watch(const kit_effect_t *effect) {
+    const kit_t *kit = &world->kit;
+    if (effect == kit->waiting + kit->waiting_count - 1 && world->watched != kit->turns_taken) {
+        world->watched = kit->turns_taken;
+        world->turn++;
+    }
+    check(books_feed(&world->books), "%s", world->books.trouble);
+    for (size_t i = kit->turn_from; i < kit->log_count; i++) {
+        for (uint64_t k = 0; k < kit->log[i].count; k++)
+            world->accepted[kit->log[i].first_offset + k] = world->turn;
+    }
+    if (effect->kind == FOB_EFF_DELIVER)
+        watch_delivery(effect);
+    else if (effect->kind == FOB_EFF_RECEIPT)
+        publisher_watch(effect);
+    else if (effect->kind == FOB_EFF_REPLY)
+        check(effect->status == FOB_OK || effect->status == FOB_LIMIT, "a request is answered %s",
+              fob_status_name(effect->status));
+}
+
+/* --- what is shown --- */
+
 static void hold_event(worker_t *worker, const uint64_t *row) {
     uint64_t offset = row[0], token = row[1], attempt = row[2];
     fate_t *fate = &world->fates[worker->group][offset];
-    check(!fate->settled, "event %llu of %s goes out, but it was settled",
+    check(!fate->settled || world->plan.operators, "event %llu of %s goes out, but it was settled",
           (unsigned long long)offset, group_names[worker->group]);
     check(fate->holder == 0, "event %llu of %s goes to %llu while %llu holds it",
           (unsigned long long)offset, group_names[worker->group], (unsigned long long)worker->conn,
           (unsigned long long)fate->holder);
     check(token > fate->token, "token %llu of event %llu is not above %llu",
           (unsigned long long)token, (unsigned long long)offset, (unsigned long long)fate->token);
-    check(attempt >= 1 && attempt <= 5, "attempt %llu", (unsigned long long)attempt);
+    check(attempt >= 1 && attempt <= 6, "attempt %llu", (unsigned long long)attempt);
     if (!fate->handed_out) {
         /* Tokens tell the order of hand-outs, also where a delivery waited for its worker's JOINED.
          * After a start, what may have been out before comes back in its own order. */
-        hold_t *fresh = &world->fresh[worker->group];
-        check(world->plan.crashes || (offset > fresh->offset) == (token > fresh->token),
+        hold_t *fresh = &world->fresh[worker->group][world->books.events[offset].priority];
+        check(world->plan.crashes || world->plan.operators ||
+                  (offset > fresh->offset) == (token > fresh->token),
               "first hand-out of %llu under %llu, of %llu under %llu", (unsigned long long)offset,
               (unsigned long long)token, (unsigned long long)fresh->offset,
               (unsigned long long)fresh->token);
@@ -45,9 +104,7 @@ static void hold_event(worker_t *worker, const uint64_t *row) {
 
 /* A delivery to a worker that is gone: these are no first hand-outs any more. */
 static void see_ghost(const kit_effect_t *effect) {
-    unsigned group = 0;
-    while (strcmp(effect->group, group_names[group]) != 0)
-        group++;
+    unsigned group = group_of(effect);
     for (size_t i = 0; i < effect->row_count; i++)
         world->fates[group][effect->rows[i][0]].handed_out = true;
 }
@@ -74,6 +131,26 @@ static void see_delivery(const kit_effect_t *effect) {
     check(worker->got <= worker->credit, "more than the credit");
 }
 
+/* Taken away: it is nobody's now. */
+static void see_lost(const kit_effect_t *effect) {
+    worker_t *worker = worker_of(effect->conn);
+    for (size_t i = 0; worker && i < effect->row_count; i++) {
+        const uint64_t *row = effect->rows[i];
+        size_t kept = 0;
+        for (size_t k = 0; k < worker->held_count; k++) {
+            hold_t hold = worker->held[k];
+            if (hold.offset >= row[0] && hold.offset < row[0] + row[1] &&
+                hold.token == row[2] + (hold.offset - row[0])) {
+                world->fates[worker->group][hold.offset].holder = 0;
+                model_tally.lost++;
+            } else {
+                worker->held[kept++] = hold;
+            }
+        }
+        worker->held_count = kept;
+    }
+}
+
 bool model_refused(const kit_effect_t *effect, const hold_t *hold, uint64_t *code) {
     for (size_t i = 0; i < effect->row_count; i++) {
         const uint64_t *row = effect->rows[i];
@@ -95,49 +172,17 @@ static void see_settled(const kit_effect_t *effect) {
     check(pending->seq == effect->seq, "answers out of order");
     for (size_t i = 0; i < pending->count; i++) {
         uint64_t code;
-        check(!model_refused(effect, &pending->holds[i], &code), "refused %llu: %s",
-              (unsigned long long)pending->holds[i].offset, fob_status_name((fob_status_t)code));
+        if (model_refused(effect, &pending->holds[i], &code)) {
+            check(world->plan.leases || world->plan.operators, "refused %llu: %s",
+                  (unsigned long long)pending->holds[i].offset,
+                  fob_status_name((fob_status_t)code));
+            continue;
+        }
         if (pending->kind == FOB_KIND_ACK || pending->kind == FOB_KIND_REJECT)
             world->fates[worker->group][pending->holds[i].offset].settled = true;
     }
     free(pending->holds);
     memmove(pending, pending + 1, --worker->pending_count * sizeof *pending);
-}
-
-static void see_receipt(const kit_effect_t *effect) {
-    unsigned index = (unsigned)(effect->conn - 1001);
-    publisher_t *publisher = &world->publishers[index];
-    for (size_t i = 0; i < effect->row_count; i++) {
-        const uint64_t *row = effect->rows[i];
-        for (uint64_t k = 0; k < row[2]; k++) {
-            uint64_t number = row[1] + k;
-            check(number < publisher->next, "a receipt for what was never sent");
-            if (row[0] == FOB_OK) {
-                check(publisher->kinds[number] == 0, "a bad event was stored");
-                check(publisher->receipts[number] != 1 || publisher->offsets[number] == row[3] + k,
-                      "a second receipt names another offset");
-                publisher->receipts[number] = 1;
-                publisher->offsets[number] = row[3] + k;
-            } else if (row[0] == FOB_BAD_TOPIC) {
-                check(publisher->kinds[number] == 1, "a good event was refused");
-                publisher->receipts[number] = 2;
-            } else {
-                /* FORGOTTEN only where nothing was ever confirmed: the first message was lost. */
-                check(row[0] == FOB_GAP || row[0] == FOB_DISK_FULL ||
-                          (row[0] == FOB_FORGOTTEN && publisher->low == 1),
-                      "number %llu answered %s; low is %llu, next %llu", (unsigned long long)number,
-                      fob_status_name((fob_status_t)row[0]), (unsigned long long)publisher->low,
-                      (unsigned long long)publisher->next);
-                if (row[0] == FOB_FORGOTTEN)
-                    number = 1;
-                if (!publisher->receipts[number] &&
-                    (publisher->resend == 0 || number < publisher->resend))
-                    publisher->resend = number;
-            }
-        }
-    }
-    while (publisher->low < publisher->next && publisher->receipts[publisher->low])
-        publisher->low++;
 }
 
 void model_look(void) {
@@ -148,10 +193,13 @@ void model_look(void) {
             see_delivery(effect);
         else if (effect->kind == FOB_EFF_SETTLED)
             see_settled(effect);
+        else if (effect->kind == FOB_EFF_LOST)
+            see_lost(effect);
         else if (effect->kind == FOB_EFF_RECEIPT)
-            see_receipt(effect);
+            publisher_see(effect);
         else if (effect->kind == FOB_EFF_NEED) {
-            check(world->need_count < 64, "too many needs under way");
+            check(world->need_count < sizeof world->needs / sizeof world->needs[0],
+                  "too many needs under way");
             world->needs[world->need_count++] = effect->need_offset;
         }
     }
