@@ -63,8 +63,6 @@ static void tell(fob_worker_t *self, fob_now_t now) {
 
 /* Somebody looks: the descriptor has told. */
 static void looked(fob_worker_t *self, fob_now_t now) {
-    if (!self->news)
-        return;
     self->news = false;
     if (!fob_leases_ready(self->leases, now))
         fob_conduit_quiet(self->conduit);

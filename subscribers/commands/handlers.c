@@ -1,80 +1,67 @@
 #include "subscribers/commands/handlers.h"
 
+#include "proto/duration.h"
 #include "subscribers/commands/environment.h"
-#include "subscribers/commands/tied.h"
+#include "subscribers/commands/spawn.h"
+#include "subscribers/commands/tee.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#define REASON_SIZE 256
+
+/* Why we end a child. */
+typedef enum { END_ITS_OWN, END_TIMEOUT, END_LOST } end_t;
 
 typedef struct {
     pid_t pid; /* 0: a free slot */
     fob_event_t *event;
     int input; /* our end of its standard input; -1: closed */
+    fob_tee_stream_t *errors;
     fob_buf_t data;
     size_t written;
+    int64_t due; /* ms, monotonic: when its time is up; once ended by us: when to kill it;
+                    INT64_MAX: never */
+    end_t end;
+    char said[FOB_TEE_LINE + 1]; /* its last line before we ended it: what a shell says of that is
+                                    no reason */
 } child_t;
 
 struct fob_handlers {
-    const fob_cli_t *cli;
-    fob_worker_t *worker;
-    const char *group;
-    char **command;
-    fob_handlers_show_fn *show;
+    fob_handlers_options_t options;
     fob_environment_t environment;
-    const fob_firsts_t *firsts; /* NULL: every event runs */
-    int code;                   /* to end with */
-    size_t jobs, running;
+    fob_tee_t *tee;
+    int code; /* to end with */
+    size_t running;
     child_t children[];
 };
 
-fob_handlers_t *fob_handlers_new(const fob_cli_t *cli, fob_worker_t *worker, const char *group,
-                                 char **command, size_t jobs, fob_handlers_show_fn *show) {
-    fob_handlers_t *self = calloc(1, sizeof *self + jobs * sizeof self->children[0]);
+fob_handlers_t *fob_handlers_new(const fob_handlers_options_t *options) {
+    fob_handlers_t *self = calloc(1, sizeof *self + options->jobs * sizeof self->children[0]);
     if (!self)
         return NULL;
-    *self = (fob_handlers_t){cli, worker, group, command, show, .jobs = jobs};
-    for (size_t i = 0; i < jobs; i++)
+    self->options = *options;
+    if (!self->options.kill_ms)
+        self->options.kill_ms = FOB_HANDLERS_KILL_MS;
+    for (size_t i = 0; i < options->jobs; i++)
         self->children[i].input = -1;
-    if (!fob_environment_begin(&self->environment)) {
-        free(self);
-        return NULL;
-    }
+    self->tee = fob_tee_new(options->jobs, STDERR_FILENO);
+    if (!self->tee || !fob_environment_begin(&self->environment))
+        fob_handlers_destroy(&self);
     return self;
 }
 
-static bool runs_in(const char *folder, size_t size, const char *program) {
-    char path[4096];
-    int length = snprintf(path, sizeof path, "%.*s/%s", (int)size, folder, program);
-    return length > 0 && (size_t)length < sizeof path && access(path, X_OK) == 0;
-}
-
 int fob_handlers_check(const fob_cli_t *cli, const char *program) {
-    const char *path = getenv("PATH");
-    if (strchr(program, '/')) {
-        if (access(program, X_OK) == 0)
-            return FOB_EXIT_OK;
-        return fob_fail(cli, FOB_EXIT_USAGE, "cannot run %.200s: %s", program, strerror(errno));
-    }
-    for (path = path ? path : "/bin:/usr/bin"; *path;) {
-        size_t size = strcspn(path, ":");
-        if (size == 0 ? access(program, X_OK) == 0 : runs_in(path, size, program))
-            return FOB_EXIT_OK;
-        path += size + (path[size] == ':');
-    }
-    return fob_fail(cli, FOB_EXIT_USAGE, "cannot run %.200s: there is no such command in PATH",
-                    program);
-}
-
-void fob_handlers_firsts(fob_handlers_t *self, const fob_firsts_t *firsts) {
-    self->firsts = firsts;
+    return fob_spawn_check(cli, program);
 }
 
 int fob_handlers_code(const fob_handlers_t *self) {
@@ -85,38 +72,20 @@ size_t fob_handlers_running(const fob_handlers_t *self) {
     return self->running;
 }
 
+static int64_t clock_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static child_t *free_slot(fob_handlers_t *self) {
-    for (size_t i = 0; i < self->jobs; i++)
+    for (size_t i = 0; i < self->options.jobs; i++)
         if (self->children[i].pid == 0)
             return &self->children[i];
     return NULL;
 }
 
-/* A group of its own, so that Ctrl-C on a terminal reaches us alone and running handlers may
- * finish. */
-static int spawn(fob_handlers_t *self, pid_t *pid, int input) {
-    if (self->firsts && self->firsts->once)
-        return fob_tied_spawn(pid, input, self->command, self->environment.items);
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, standard;
-    sigemptyset(&none);
-    sigemptyset(&standard);
-    sigaddset(&standard, SIGPIPE);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &standard);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETPGROUP);
-    int error = posix_spawnp(pid, self->command[0], &actions, &attributes, self->command,
-                             self->environment.items);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return error;
-}
+/* --- feeding --- */
 
 static void close_input(child_t *child) {
     if (child->input >= 0)
@@ -140,17 +109,18 @@ static void feed(child_t *child) {
     close_input(child);
 }
 
-static int begin(fob_handlers_t *self, child_t *child, const fob_event_t *event) {
+/* --- starting --- */
+
+/* With the child's end of standard error: starts it, and keeps our end of its input. */
+static int begin_with(fob_handlers_t *self, child_t *child, int errors) {
+    const fob_firsts_t *firsts = self->options.firsts;
     int ends[2];
-    fob_buf_clear(&child->data);
-    child->written = 0;
-    self->show(&child->data, event);
-    if (child->data.failed || !fob_environment_set(&self->environment, event, self->group))
-        return ENOMEM;
     if (pipe2(ends, O_CLOEXEC) != 0)
         return errno;
-    int error =
-        fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0 ? spawn(self, &child->pid, ends[0]) : errno;
+    int error = fcntl(ends[1], F_SETFL, O_NONBLOCK) == 0
+                    ? fob_spawn(&child->pid, ends[0], errors, self->options.command,
+                                self->environment.items, firsts && firsts->once)
+                    : errno;
     close(ends[0]);
     if (error != 0) {
         close(ends[1]);
@@ -161,12 +131,32 @@ static int begin(fob_handlers_t *self, child_t *child, const fob_event_t *event)
     return 0;
 }
 
+static int begin(fob_handlers_t *self, child_t *child, const fob_event_t *event) {
+    int errors;
+    fob_buf_clear(&child->data);
+    child->written = 0;
+    self->options.show(&child->data, event);
+    if (child->data.failed || !fob_environment_set(&self->environment, event, self->options.group))
+        return ENOMEM;
+    child->errors = fob_tee_open(self->tee, &errors);
+    if (!child->errors)
+        return errno;
+    int error = begin_with(self, child, errors);
+    close(errors);
+    if (error != 0)
+        (void)fob_tee_end(self->tee, child->errors);
+    child->end = END_ITS_OWN;
+    child->due = self->options.timeout_ms ? clock_ms() + self->options.timeout_ms : INT64_MAX;
+    return error;
+}
+
 /* Whether it was settled without a run. */
 static bool settled_by_firsts(fob_handlers_t *self, fob_event_t **event, int *code) {
     fob_settle_t how = (fob_settle_t)0;
-    *code = self->firsts ? fob_firsts_begin(self->firsts, *event, &how) : FOB_EXIT_OK;
+    const fob_firsts_t *firsts = self->options.firsts;
+    *code = firsts ? fob_firsts_begin(firsts, *event, &how) : FOB_EXIT_OK;
     if (how)
-        fob_worker_settle(self->worker, event, how);
+        fob_worker_settle(self->options.worker, event, how);
     return how != 0;
 }
 
@@ -178,11 +168,11 @@ int fob_handlers_start(fob_handlers_t *self, fob_event_t **event) {
         return code;
     int error = begin(self, child, *event);
     if (error != 0) {
-        if (self->firsts)
-            (void)fob_firsts_end(self->firsts, *event, FOB_RELEASE);
-        fob_worker_settle(self->worker, event, FOB_RELEASE);
-        return fob_fail(self->cli, FOB_EXIT_SYSTEM, "cannot run %.200s: %s", self->command[0],
-                        strerror(error));
+        if (self->options.firsts)
+            (void)fob_firsts_end(self->options.firsts, *event, FOB_RELEASE);
+        fob_worker_settle(self->options.worker, event, FOB_RELEASE);
+        return fob_fail(self->options.cli, FOB_EXIT_SYSTEM, "cannot run %.200s: %s",
+                        self->options.command[0], strerror(error));
     }
     child->event = *event;
     *event = NULL;
@@ -191,21 +181,71 @@ int fob_handlers_start(fob_handlers_t *self, fob_event_t **event) {
     return FOB_EXIT_OK;
 }
 
+/* --- waiting --- */
+
+size_t fob_handlers_most(const fob_handlers_t *self) {
+    return self->options.jobs + fob_tee_most(self->tee);
+}
+
 size_t fob_handlers_fds(const fob_handlers_t *self, struct pollfd *fds) {
     size_t count = 0;
-    for (size_t i = 0; i < self->jobs; i++)
+    for (size_t i = 0; i < self->options.jobs; i++)
         if (self->children[i].input >= 0)
             fds[count++] = (struct pollfd){.fd = self->children[i].input, .events = POLLOUT};
-    return count;
+    return count + fob_tee_fds(self->tee, fds + count);
 }
 
-void fob_handlers_feed(fob_handlers_t *self) {
-    for (size_t i = 0; i < self->jobs; i++)
-        feed(&self->children[i]);
+int fob_handlers_pause(const fob_handlers_t *self) {
+    int64_t first = INT64_MAX, now = clock_ms();
+    for (size_t i = 0; i < self->options.jobs; i++)
+        if (self->children[i].pid > 0 && self->children[i].due < first)
+            first = self->children[i].due;
+    if (first == INT64_MAX)
+        return -1;
+    return first <= now ? 0 : first - now < INT_MAX ? (int)(first - now) : INT_MAX;
 }
 
-static fob_settle_t verdict(int status) {
-    if (!WIFEXITED(status))
+/* --- ending --- */
+
+static void terminate(const fob_handlers_t *self, child_t *child, end_t why, int64_t now) {
+    if (child->end == END_ITS_OWN) {
+        fob_slice_t line = fob_tee_line(self->tee, child->errors);
+        snprintf(child->said, sizeof child->said, "%.*s", (int)line.size, (const char *)line.data);
+        child->due = now + self->options.kill_ms;
+        kill(-child->pid, SIGTERM);
+    }
+    child->end = why;
+}
+
+/* A lease that is lost is another's: the command must not go on. */
+static void look_for_lease(const fob_handlers_t *self, child_t *child, int64_t now) {
+    char why[REASON_SIZE];
+    if (child->end == END_LOST ||
+        !fob_worker_lost(self->options.worker, child->event, why, sizeof why))
+        return;
+    fob_note(self->options.cli, "%s, attempt %u: the lease is lost (%s): ending the command",
+             fob_event_id(child->event), fob_event_attempt(child->event), why);
+    terminate(self, child, END_LOST, now);
+}
+
+static void look_for_time(const fob_handlers_t *self, child_t *child, int64_t now) {
+    char limit[32];
+    if (now < child->due)
+        return;
+    if (child->end != END_ITS_OWN) {
+        kill(-child->pid, SIGKILL);
+        child->due = INT64_MAX;
+        return;
+    }
+    fob_duration_text(self->options.timeout_ms, limit, sizeof limit);
+    if (self->options.cli->verbose)
+        fob_note(self->options.cli, "%s, attempt %u: not done after %s: ending the command",
+                 fob_event_id(child->event), fob_event_attempt(child->event), limit);
+    terminate(self, child, END_TIMEOUT, now);
+}
+
+static fob_settle_t verdict(const child_t *child, int status) {
+    if (child->end != END_ITS_OWN || !WIFEXITED(status))
         return FOB_RETRY;
     switch (WEXITSTATUS(status)) {
     case 0:
@@ -219,40 +259,81 @@ static fob_settle_t verdict(int status) {
     }
 }
 
-static void tell(const fob_handlers_t *self, const child_t *child, int status) {
-    if (!self->cli->verbose)
-        return;
-    if (WIFEXITED(status))
-        fob_note(self->cli, "%s, attempt %u: exit %d", fob_event_id(child->event),
-                 fob_event_attempt(child->event), WEXITSTATUS(status));
+/* "exit 3: no such order", "signal 9 (Killed)", "timed out after 30s". */
+static void reason_put(const fob_handlers_t *self, const child_t *child, int status,
+                       fob_slice_t line, char *out, size_t size) {
+    char limit[32];
+    int at;
+    if (child->end == END_TIMEOUT) {
+        fob_duration_text(self->options.timeout_ms, limit, sizeof limit);
+        at = snprintf(out, size, "timed out after %s", limit);
+    } else if (WIFEXITED(status))
+        at = snprintf(out, size, "exit %d", WEXITSTATUS(status));
     else
-        fob_note(self->cli, "%s, attempt %u: signal %d", fob_event_id(child->event),
-                 fob_event_attempt(child->event), WTERMSIG(status));
+        at = snprintf(out, size, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    if (child->end != END_ITS_OWN)
+        line = fob_slice_str(child->said);
+    if (line.size)
+        snprintf(out + at, size - (size_t)at, ": %.*s", (int)line.size, (const char *)line.data);
+}
+
+static fob_status_t settle_event(const fob_handlers_t *self, child_t *child, fob_settle_t how,
+                                 const char *reason) {
+    fob_worker_t *worker = self->options.worker;
+    if (how == FOB_RETRY)
+        return fob_worker_retry(worker, &child->event, 0, reason);
+    if (how == FOB_REJECT)
+        return fob_worker_reject(worker, &child->event, reason);
+    return fob_worker_settle(worker, &child->event, how);
 }
 
 static void settle(fob_handlers_t *self, child_t *child, int status) {
-    char id[300]; /* the event's, which is gone once it is settled */
-    fob_settle_t how = verdict(status);
-    tell(self, child, status);
+    char id[300], reason[REASON_SIZE]; /* the event's, which is gone once it is settled */
+    const fob_cli_t *cli = self->options.cli;
+    fob_settle_t how = verdict(child, status);
+    fob_slice_t line = fob_tee_end(self->tee, child->errors);
+    reason_put(self, child, status, line, reason, sizeof reason);
+    snprintf(id, sizeof id, "%s", fob_event_id(child->event));
+    if (cli->verbose)
+        fob_note(cli, "%s, attempt %u: %s", id, fob_event_attempt(child->event), reason);
     /* Done is what ran to its end, also where the store could not be told so: it is acked. */
-    int code = self->firsts ? fob_firsts_end(self->firsts, child->event, how) : FOB_EXIT_OK;
+    int code = self->options.firsts ? fob_firsts_end(self->options.firsts, child->event, how)
+                                    : FOB_EXIT_OK;
     if (self->code == FOB_EXIT_OK)
         self->code = code;
-    snprintf(id, sizeof id, "%s", fob_event_id(child->event));
-    if (fob_worker_settle(self->worker, &child->event, how) == FOB_STALE)
-        fob_note(self->cli, "%s: the lease was lost while it was handled: another worker gets it",
-                 id);
+    bool told = child->end == END_LOST;
+    if (settle_event(self, child, how, reason) == FOB_STALE && !told)
+        fob_note(cli, "%s: the lease was lost while it was handled: another worker gets it", id);
     close_input(child);
     child->pid = 0;
     self->running--;
 }
 
-void fob_handlers_reap(fob_handlers_t *self) {
-    for (size_t i = 0; i < self->jobs; i++) {
+/* What the command started and left behind is ended with it, where we end it: while it is a zombie
+ * its number is nobody else's. */
+static void reap(fob_handlers_t *self, child_t *child) {
+    siginfo_t info = {.si_pid = 0};
+    int status;
+    if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || !info.si_pid)
+        return;
+    if (child->end != END_ITS_OWN)
+        kill(-child->pid, SIGKILL);
+    if (waitpid(child->pid, &status, WNOHANG) == child->pid)
+        settle(self, child, status);
+}
+
+void fob_handlers_move(fob_handlers_t *self) {
+    int64_t now = clock_ms();
+    fob_tee_move(self->tee);
+    for (size_t i = 0; i < self->options.jobs; i++) {
         child_t *child = &self->children[i];
-        int status;
-        if (child->pid > 0 && waitpid(child->pid, &status, WNOHANG) == child->pid)
-            settle(self, child, status);
+        feed(child);
+        if (child->pid > 0)
+            reap(self, child);
+        if (child->pid > 0)
+            look_for_lease(self, child, now);
+        if (child->pid > 0)
+            look_for_time(self, child, now);
     }
 }
 
@@ -260,7 +341,7 @@ void fob_handlers_destroy(fob_handlers_t **self_p) {
     fob_handlers_t *self = *self_p;
     if (!self)
         return;
-    for (size_t i = 0; i < self->jobs; i++) {
+    for (size_t i = 0; i < self->options.jobs; i++) {
         child_t *child = &self->children[i];
         if (child->pid > 0)
             kill(-child->pid, SIGKILL);
@@ -269,6 +350,7 @@ void fob_handlers_destroy(fob_handlers_t **self_p) {
         close_input(child);
         fob_buf_free(&child->data);
     }
+    fob_tee_destroy(&self->tee);
     fob_environment_end(&self->environment);
     free(self);
     *self_p = NULL;

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* In the child, between fork and exec: only what is safe there. */
-static int become(pid_t parent, int input, const char *program, char **command,
+static int become(pid_t parent, int input, int errors, const char *program, char **command,
                   char **environment) {
     struct sigaction standard = {.sa_handler = SIG_DFL};
     sigset_t none;
@@ -22,7 +22,7 @@ static int become(pid_t parent, int input, const char *program, char **command,
         return errno;
     if (getppid() != parent) /* it ended before it was asked for */
         return ESRCH;
-    if (setpgid(0, 0) != 0 || dup2(input, STDIN_FILENO) < 0 ||
+    if (setpgid(0, 0) != 0 || dup2(input, STDIN_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0 ||
         sigaction(SIGPIPE, &standard, NULL) != 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0)
         return errno;
     execve(program, command, environment);
@@ -55,7 +55,7 @@ static bool find(const char *program, char *out, size_t size) {
     return false;
 }
 
-int fob_tied_spawn(pid_t *pid, int input, char **command, char **environment) {
+int fob_tied_spawn(pid_t *pid, int input, int errors, char **command, char **environment) {
     pid_t parent = getpid();
     int ends[2];
     char program[PATH_MAX];
@@ -65,7 +65,7 @@ int fob_tied_spawn(pid_t *pid, int input, char **command, char **environment) {
         return errno;
     *pid = fork();
     if (*pid == 0) {
-        int error = become(parent, input, program, command, environment);
+        int error = become(parent, input, errors, program, command, environment);
         (void)!write(ends[1], &error, sizeof error);
         _exit(127);
     }

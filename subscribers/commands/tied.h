@@ -6,8 +6,9 @@
 #include <sys/types.h>
 
 /* Starts `command` (looked up in PATH, ended by NULL) in a process group of its own, with `input`
- * as standard input, no signal blocked and SIGPIPE as usual. It is killed when the thread that
- * called this ends. 0 or an errno. What it starts itself is not tied. */
-int fob_tied_spawn(pid_t *pid, int input, char **command, char **environment);
+ * as standard input, `errors` as standard error, no signal blocked and SIGPIPE as usual. It is
+ * killed when the thread that called this ends. 0 or an errno. What it starts itself is not tied.
+ */
+int fob_tied_spawn(pid_t *pid, int input, int errors, char **command, char **environment);
 
 #endif

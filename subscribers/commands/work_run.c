@@ -3,10 +3,12 @@
 #include "proto/cli/output.h"
 #include "proto/cli/show.h"
 #include "proto/cli/watch.h"
+#include "proto/duration.h"
 #include "subscribers/commands/handlers.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,7 @@ typedef struct {
     fob_buf_t out;
     uint64_t refused;
     bool closed; /* takes no more */
+    bool deaf;   /* the worker's descriptor is not waited for this time */
     int code;
 } loop_t;
 
@@ -52,6 +55,33 @@ static int fail_worker(loop_t *self, fob_status_t status) {
     return fob_fail_status(self->cli, status, trouble);
 }
 
+static void tell_created(const loop_t *self) {
+    const fob_work_t *what = self->what;
+    char begin[80] = "it gets what is published from now on";
+    if (what->from.kind == FOB_WHEN_EARLIEST)
+        snprintf(begin, sizeof begin, "it begins with all that is kept");
+    else if (what->from.kind == FOB_WHEN_OFFSET)
+        snprintf(begin, sizeof begin, "it begins with offset %" PRIu64, what->from.offset);
+    else if (what->from.kind == FOB_WHEN_TIME) {
+        fob_buf_t time = {0};
+        if (fob_show_time(&time, what->from.time_ms) && !time.failed)
+            snprintf(begin, sizeof begin, "it begins with what was stored at %.*s or later",
+                     (int)time.size, (const char *)time.data);
+        fob_buf_free(&time);
+    }
+    fob_note(self->cli, "made the group %s of %s: %s", what->group, what->pattern, begin);
+}
+
+static void tell_joined(const loop_t *self) {
+    int64_t lease = fob_worker_lease_ms(self->worker);
+    char bound[80] = "";
+    if (lease > 0) {
+        int at = snprintf(bound, sizeof bound, ": a handler may take ");
+        fob_duration_text(lease, bound + at, sizeof bound - (size_t)at);
+    }
+    fob_note(self->cli, "joined the group %s%s", self->what->group, bound);
+}
+
 static int join(loop_t *self) {
     const fob_work_t *what = self->what;
     fob_worker_options_t options = FOB_WORKER_OPTIONS;
@@ -66,6 +96,13 @@ static int join(loop_t *self) {
     options.count = what->count;
     options.temporary = what->temporary;
     options.connect_timeout_ms = self->cli->connect_timeout_ms;
+    options.lease_ms = what->lease_ms;
+    if (what->from.kind == FOB_WHEN_EARLIEST)
+        options.from_offset = 1;
+    else if (what->from.kind == FOB_WHEN_OFFSET)
+        options.from_offset = what->from.offset;
+    else if (what->from.kind == FOB_WHEN_TIME)
+        options.from_time_ms = what->from.time_ms > 0 ? what->from.time_ms : 1;
     self->worker = fob_worker_new(&options);
     if (!self->worker)
         return fob_fail_status(self->cli, errno == EINVAL ? FOB_INVALID : FOB_NO_MEMORY, NULL);
@@ -75,10 +112,9 @@ static int join(loop_t *self) {
     if (status != FOB_OK && status != FOB_AGAIN)
         return fail_worker(self, status);
     if (created)
-        fob_note(self->cli, "made the group %s of %s: it gets what is published from now on",
-                 what->group, what->pattern);
+        tell_created(self);
     else if (self->cli->verbose && status == FOB_OK)
-        fob_note(self->cli, "joined the group %s", what->group);
+        tell_joined(self);
     return FOB_EXIT_OK;
 }
 
@@ -151,13 +187,22 @@ static void look(loop_t *self) {
 /* Waits for an event, a child's end, a child that reads, or a signal. */
 static void wait_for_news(loop_t *self) {
     self->fds[0] = (struct pollfd){.fd = fob_stop_fd(), .events = POLLIN};
+    bool room = has_room(self), listens = !self->closed && !self->deaf;
     self->fds[1] =
-        (struct pollfd){.fd = has_room(self) ? fob_worker_fd(self->worker) : -1, .events = POLLIN};
+        (struct pollfd){.fd = listens ? fob_worker_fd(self->worker) : -1, .events = POLLIN};
     size_t count = 2;
-    if (self->handlers)
+    int pause = -1;
+    if (self->handlers) {
         count += fob_handlers_fds(self->handlers, self->fds + 2);
-    if (poll(self->fds, count, FOB_WATCH_MS) > 0 && self->fds[0].revents)
+        pause = fob_handlers_pause(self->handlers);
+    }
+    if (pause < 0 || pause > FOB_WATCH_MS)
+        pause = FOB_WATCH_MS;
+    if (poll(self->fds, count, pause) > 0 && self->fds[0].revents)
         fob_stop_clear();
+    /* While all jobs are busy it tells of a lease that is lost. What else it has to tell must wait
+     * for a free one: then once is enough. */
+    self->deaf = !room && self->fds[1].revents;
 }
 
 static bool busy(const loop_t *self) {
@@ -173,8 +218,7 @@ static void work(loop_t *self) {
             break;
         wait_for_news(self);
         if (self->handlers) {
-            fob_handlers_feed(self->handlers);
-            fob_handlers_reap(self->handlers);
+            fob_handlers_move(self->handlers);
             if (fob_handlers_code(self->handlers) != FOB_EXIT_OK && !self->closed)
                 stop_taking(self, fob_handlers_code(self->handlers));
         }
@@ -211,14 +255,21 @@ static int prepare(loop_t *self) {
         code = join(self);
     if (code != FOB_EXIT_OK)
         return code;
-    self->fds = calloc(what->jobs + 2, sizeof *self->fds);
-    if (what->command)
-        self->handlers =
-            fob_handlers_new(self->cli, self->worker, what->group, what->command, what->jobs, show);
+    size_t most = 2;
+    if (what->command) {
+        self->handlers = fob_handlers_new(&(fob_handlers_options_t){.cli = self->cli,
+                                                                    .worker = self->worker,
+                                                                    .group = what->group,
+                                                                    .command = what->command,
+                                                                    .jobs = what->jobs,
+                                                                    .timeout_ms = what->timeout_ms,
+                                                                    .firsts = &self->firsts,
+                                                                    .show = show});
+        most += self->handlers ? fob_handlers_most(self->handlers) : 0;
+    }
+    self->fds = calloc(most, sizeof *self->fds);
     if (!self->fds || (what->command && !self->handlers))
         return fob_fail_status(self->cli, FOB_NO_MEMORY, NULL);
-    if (self->handlers)
-        fob_handlers_firsts(self->handlers, &self->firsts);
     return FOB_EXIT_OK;
 }
 

@@ -3,11 +3,15 @@
 #define FOB_WORK_RUN_H
 
 #include "proto/cli/cli.h"
+#include "proto/cli/when.h"
 
 typedef struct {
     fob_cli_t cli;
     const char *group, *pattern;
     uint64_t jobs, prefetch, count; /* prefetch 0: the default; count 0: no end */
+    int64_t lease_ms;               /* 0: as the group says */
+    int64_t timeout_ms;             /* with a command; 0: none */
+    fob_when_t from;                /* where a group that this makes begins */
     bool temporary, raw;
     const char *once_store; /* with a command: runs it once a key; NULL: none */
     char **command;         /* NULL: to standard output */

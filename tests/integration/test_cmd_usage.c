@@ -76,12 +76,20 @@ static void options_of_later_versions_are_unknown(void **state) {
     REFUSED(self, 64, "--ttl", "pub", "t", "1", "--ttl", "5s");
     REFUSED(self, 64, "--mode", "sub", ">", "--mode", "live");
     REFUSED(self, 64, "--since", "sub", ">", "--since", "5m");
-    REFUSED(self, 64, "--timeout", "work", "g", ">", "--timeout", "5s");
-    REFUSED(self, 64, "--once-store", "work", "g", ">", "--once-store", "x");
     REFUSED(self, 64, "unknown command", "call", "t", "1");
     REFUSED(self, 64, "not one of", "journal", "salvage");
     REFUSED(self, 64, "only \"latest\"", "sub", ">", "--from", "earliest");
     REFUSED(self, 64, "only \"latest\"", "tail", "--from", "-10m");
+}
+
+static void options_that_cannot_go_together_are_usage_errors(void **state) {
+    cmd_t *self = *state;
+    REFUSED(self, 64, "--timeout is for a COMMAND", "work", "g", ">", "--timeout", "5s");
+    REFUSED(self, 64, "--once-store is for a COMMAND", "work", "g", ">", "--once-store", "x");
+    REFUSED(self, 64, "--temporary", "work", "g", ">", "--temporary", "--from", "earliest");
+    REFUSED(self, 64, "--from takes latest", "work", "g", ">", "--from", "yesterday");
+    REFUSED(self, 64, "--lease takes a duration", "work", "g", ">", "--lease", "5");
+    REFUSED(self, 64, "--priority takes a whole number", "pub", "t", "1", "--priority", "10");
 }
 
 static void missing_and_surplus_arguments_are_usage_errors(void **state) {
@@ -197,6 +205,7 @@ FOB_MAIN(FOB_CASE_WITH(help_and_version_go_to_standard_output, set_up_alone, tea
          FOB_CASE_WITH(no_command_is_a_usage_error, set_up_alone, tear_down),
          FOB_CASE_WITH(unknown_options_are_usage_errors_in_every_command, set_up_alone, tear_down),
          FOB_CASE_WITH(options_of_later_versions_are_unknown, set_up_alone, tear_down),
+         FOB_CASE_WITH(options_that_cannot_go_together_are_usage_errors, set_up_alone, tear_down),
          FOB_CASE_WITH(missing_and_surplus_arguments_are_usage_errors, set_up_alone, tear_down),
          FOB_CASE_WITH(no_data_is_a_usage_error, set_up_alone, tear_down),
          FOB_CASE_WITH(closed_standard_descriptors_are_nobody_elses, set_up_alone, tear_down),

@@ -12,8 +12,11 @@ fob_test(NAME cli_process LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_
 fob_test(NAME cli_handlers LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_handlers.c
     ${PROJECT_SOURCE_DIR}/subscribers/commands/handlers.c ${PROJECT_SOURCE_DIR}/subscribers/commands/environment.c
     ${PROJECT_SOURCE_DIR}/subscribers/commands/firsts.c ${PROJECT_SOURCE_DIR}/subscribers/commands/tied.c
+    ${PROJECT_SOURCE_DIR}/subscribers/commands/spawn.c ${PROJECT_SOURCE_DIR}/subscribers/commands/tee.c
     ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c
     LIBRARIES fob_cli fob_subscribers)
 fob_test(NAME publisher_stop LABEL unit LIBRARIES fob_publishers
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_publisher_stop.c ${CMAKE_CURRENT_LIST_DIR}/model_bus.c)
 target_include_directories(test_publisher_stop PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+fob_test(NAME cli_tee LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_tee.c
+    ${PROJECT_SOURCE_DIR}/subscribers/commands/tee.c LIBRARIES fob_cli)

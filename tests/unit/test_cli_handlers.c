@@ -13,20 +13,42 @@
 /* --- in place of the library --- */
 
 static fob_settle_t settled[16]; /* by offset */
+static char reasons[16][300];
+static bool lost[16];
 static size_t settled_count;
+
+static fob_status_t note(fob_event_t **event, fob_settle_t how, const char *reason) {
+    uint64_t offset = fob_event_offset(*event);
+    bool stale = lost[offset];
+    if (!stale)
+        settled[offset] = how;
+    snprintf(reasons[offset], sizeof reasons[offset], "%s", reason ? reason : "(none)");
+    settled_count++;
+    fob_event_destroy(event);
+    return stale ? FOB_STALE : FOB_OK;
+}
 
 fob_status_t fob_worker_settle(fob_worker_t *self, fob_event_t **event, fob_settle_t how) {
     (void)self;
-    settled[fob_event_offset(*event)] = how;
-    settled_count++;
-    fob_event_destroy(event);
-    return FOB_OK;
+    return note(event, how, NULL);
 }
 
-int fob_worker_holds(fob_worker_t *self, const fob_event_t *event) {
+fob_status_t fob_worker_retry(fob_worker_t *self, fob_event_t **event, int64_t after_ms,
+                              const char *reason) {
     (void)self;
-    (void)event;
-    return 1;
+    assert_int_equal(after_ms, 0);
+    return note(event, FOB_RETRY, reason);
+}
+
+fob_status_t fob_worker_reject(fob_worker_t *self, fob_event_t **event, const char *reason) {
+    (void)self;
+    return note(event, FOB_REJECT, reason);
+}
+
+int fob_worker_lost(fob_worker_t *self, const fob_event_t *event, char *why, size_t size) {
+    (void)self;
+    snprintf(why, size, "its lease of 5s ran out");
+    return lost[fob_event_offset(event)];
 }
 
 /* --- helpers --- */
@@ -49,31 +71,46 @@ static fob_event_t *event_of(uint64_t offset, const char *key, fob_slice_t data)
 
 static const fob_cli_t cli = {.command = "test", .quiet = true};
 
-/* Runs the loop of `fob work` until `count` events are settled. */
+/* One round of the loop of `fob work`. */
+static void round_run(fob_handlers_t *handlers) {
+    struct pollfd fds[64];
+    assert_true(fob_handlers_most(handlers) < 64);
+    fds[0] = (struct pollfd){.fd = fob_stop_fd(), .events = POLLIN};
+    size_t more = fob_handlers_fds(handlers, fds + 1);
+    int pause = fob_handlers_pause(handlers);
+    if (poll(fds, 1 + more, pause < 0 || pause > 1000 ? 1000 : pause) > 0 && fds[0].revents)
+        fob_stop_clear();
+    fob_handlers_move(handlers);
+}
+
 static void run_until(fob_handlers_t *handlers, size_t count) {
-    struct pollfd fds[17];
     long long until = process_clock() + 10000;
     while (settled_count < count) {
-        fds[0] = (struct pollfd){.fd = fob_stop_fd(), .events = POLLIN};
-        size_t more = fob_handlers_fds(handlers, fds + 1);
         assert_true(process_clock() < until);
-        if (poll(fds, 1 + more, 10000) > 0 && fds[0].revents)
-            fob_stop_clear();
-        fob_handlers_feed(handlers);
-        fob_handlers_reap(handlers);
+        round_run(handlers);
     }
 }
 
-static fob_handlers_t *shell(char *script, size_t jobs) {
+static fob_handlers_t *shell_with(char *script, size_t jobs, int64_t timeout_ms, int64_t kill_ms) {
     static char *command[] = {(char *)"sh", (char *)"-c", NULL, NULL};
     command[2] = script;
     settled_count = 0;
     memset(settled, 0, sizeof settled);
+    memset(lost, 0, sizeof lost);
     assert_true(fob_stop_begin(true));
-    fob_handlers_t *handlers =
-        fob_handlers_new(&cli, NULL, "billing", command, jobs, fob_show_data);
+    fob_handlers_t *handlers = fob_handlers_new(&(fob_handlers_options_t){.cli = &cli,
+                                                                          .group = "billing",
+                                                                          .command = command,
+                                                                          .jobs = jobs,
+                                                                          .timeout_ms = timeout_ms,
+                                                                          .kill_ms = kill_ms,
+                                                                          .show = fob_show_data});
     assert_non_null(handlers);
     return handlers;
+}
+
+static fob_handlers_t *shell(char *script, size_t jobs) {
+    return shell_with(script, jobs, 0, 0);
 }
 
 static void start(fob_handlers_t *handlers, uint64_t offset, const char *key, fob_slice_t data) {
@@ -220,7 +257,8 @@ static void an_event_whose_child_cannot_start_is_released(void **state) {
     (void)state;
     settled_count = 0;
     assert_true(fob_stop_begin(true));
-    fob_handlers_t *handlers = fob_handlers_new(&cli, NULL, "g", command, 1, fob_show_data);
+    fob_handlers_t *handlers = fob_handlers_new(&(fob_handlers_options_t){
+        .cli = &cli, .group = "g", .command = command, .jobs = 1, .show = fob_show_data});
     fob_event_t *event = event_of(3, NULL, fob_slice_str("x"));
     assert_int_equal(fob_handlers_start(handlers, &event), FOB_EXIT_SYSTEM);
     assert_null(event);
@@ -229,10 +267,113 @@ static void an_event_whose_child_cannot_start_is_released(void **state) {
     fob_handlers_destroy(&handlers);
 }
 
+static void the_reason_is_the_exit_and_the_last_line_of_standard_error(void **state) {
+    char script[] = "case $FOB_OFFSET in\n"
+                    "1) exit 3;;\n"
+                    "2) kill -9 $$;;\n"
+                    "3) echo 'no such order' >&2; exit 65;;\n"
+                    "4) printf 'first\\n\\tlast \\033[1mone  \\n\\n \\n' >&2; exit 1;;\n"
+                    "5) printf 'cut short' >&2; exit 1;;\n"
+                    "6) head -c 300000 /dev/zero | tr '\\0' x >&2; exit 1;;\n"
+                    "7) echo not a fault >&2; exit 0;;\n"
+                    "8) printf 'bad \\377 bytes\\n' >&2; exit 1;;\n"
+                    "esac";
+    static const char *const expected[] = {"",
+                                           "exit 3",
+                                           "signal 9 (Killed)",
+                                           "exit 65: no such order",
+                                           "exit 1: last  [1mone",
+                                           "exit 1: cut short",
+                                           NULL,
+                                           "(none)",
+                                           "exit 1: bad ? bytes"};
+    (void)state;
+    for (uint64_t n = 1; n <= 8; n++) {
+        fob_handlers_t *handlers = shell(script, 1);
+        start(handlers, n, NULL, fob_slice_str("x"));
+        run_until(handlers, 1);
+        if (expected[n])
+            assert_string_equal(reasons[n], expected[n]);
+        else
+            assert_int_equal(strlen(reasons[n]), strlen("exit 1: ") + 200);
+        fob_handlers_destroy(&handlers);
+    }
+}
+
+static void a_command_that_takes_too_long_is_ended_and_retried(void **state) {
+    char script[] = "echo waiting >&2; sleep 100";
+    fob_handlers_t *handlers = shell_with(script, 1, 200, 0);
+    (void)state;
+    start(handlers, 1, NULL, fob_slice_str("x"));
+    assert_in_range(fob_handlers_pause(handlers), 0, 200);
+    run_until(handlers, 1);
+    assert_int_equal(settled[1], FOB_RETRY);
+    assert_string_equal(reasons[1], "timed out after 200ms: waiting");
+    assert_int_equal(fob_handlers_pause(handlers), -1);
+    fob_handlers_destroy(&handlers);
+}
+
+static void a_command_that_ends_well_once_it_was_told_to_end_is_not_done(void **state) {
+    char script[] = "trap 'exit 0' TERM; while :; do sleep 0.01; done";
+    fob_handlers_t *handlers = shell_with(script, 1, 200, 0);
+    (void)state;
+    start(handlers, 1, NULL, fob_slice_str("x"));
+    run_until(handlers, 1);
+    assert_int_equal(settled[1], FOB_RETRY);
+    assert_string_equal(reasons[1], "timed out after 200ms");
+    fob_handlers_destroy(&handlers);
+}
+
+static void a_command_that_does_not_end_is_killed_with_all_it_started(void **state) {
+    char script[] = "trap '' TERM; sh -c 'trap \"\" TERM; exec cat \"$FIFO\"'; cat \"$FIFO\"";
+    char *folder = process_folder(), fifo[4200];
+    (void)state;
+    snprintf(fifo, sizeof fifo, "%s/fifo", folder);
+    const char *const mkfifo_argv[] = {"mkfifo", fifo, NULL};
+    assert_int_equal(process_run(mkfifo_argv, NULL, NULL, NULL), 0);
+    setenv("FIFO", fifo, 1);
+    fob_handlers_t *handlers = shell_with(script, 1, 300, 200);
+    start(handlers, 1, NULL, fob_slice_str("x"));
+    FILE *there = fopen(fifo, "w"); /* returns once the grandchild has opened it */
+    assert_non_null(there);
+    long long begin = process_clock();
+    run_until(handlers, 1);
+    assert_true(process_clock() - begin >= 200);
+    assert_int_equal(settled[1], FOB_RETRY);
+    setvbuf(there, NULL, _IONBF, 0);
+    long long until = process_clock() + 5000;
+    while (fputs("x", there) >= 0) /* EPIPE once the last reader has gone */
+        assert_true(process_clock() < until);
+    fclose(there);
+    fob_handlers_destroy(&handlers);
+    process_folder_remove(&folder);
+}
+
+static void a_command_whose_lease_is_lost_is_ended_and_not_settled(void **state) {
+    char script[] = "if [ $FOB_OFFSET = 1 ]; then sleep 100; fi";
+    fob_handlers_t *handlers = shell(script, 2);
+    (void)state;
+    start(handlers, 1, NULL, fob_slice_str("x"));
+    start(handlers, 2, NULL, fob_slice_str("x"));
+    run_until(handlers, 1);
+    assert_int_equal(settled[2], FOB_ACK);
+    assert_int_equal(fob_handlers_running(handlers), 1);
+    lost[1] = true;
+    run_until(handlers, 2);
+    assert_int_equal(settled[1], 0);
+    assert_int_equal(fob_handlers_running(handlers), 0);
+    fob_handlers_destroy(&handlers);
+}
+
 FOB_MAIN(FOB_CASE(the_exit_code_settles_the_event), FOB_CASE(the_event_is_in_the_environment),
          FOB_CASE(a_missing_key_is_not_inherited), FOB_CASE(large_data_arrives_whole),
          FOB_CASE(a_child_that_does_not_read_blocks_nobody),
-         FOB_CASE(children_have_none_of_our_descriptors),
          FOB_CASE(what_still_runs_is_killed_with_its_children),
          FOB_CASE(a_command_that_is_not_there_is_a_usage_error),
-         FOB_CASE(an_event_whose_child_cannot_start_is_released))
+         FOB_CASE(an_event_whose_child_cannot_start_is_released),
+         FOB_CASE(the_reason_is_the_exit_and_the_last_line_of_standard_error),
+         FOB_CASE(a_command_that_takes_too_long_is_ended_and_retried),
+         FOB_CASE(a_command_that_ends_well_once_it_was_told_to_end_is_not_done),
+         FOB_CASE(a_command_that_does_not_end_is_killed_with_all_it_started),
+         FOB_CASE(a_command_whose_lease_is_lost_is_ended_and_not_settled),
+         FOB_CASE(children_have_none_of_our_descriptors)) /* last: it closes the others' too */
