@@ -38,7 +38,6 @@ static void handle(void *arg, fake_bus_t *bus, fob_slice_t peer, const fob_wire_
     fake_bus_send(bus, peer, &receipt, (fob_slice_t){0});
 }
 
-/* For WELCOME: a connection begins. */
 static uint64_t last_stored(void *arg) {
     model_bus_connect(((bench_t *)arg)->model);
     return model_bus_last(((bench_t *)arg)->model);
