@@ -187,7 +187,7 @@ static void look(loop_t *self) {
 /* Waits for an event, a child's end, a child that reads, or a signal. */
 static void wait_for_news(loop_t *self) {
     self->fds[0] = (struct pollfd){.fd = fob_stop_fd(), .events = POLLIN};
-    bool room = has_room(self), listens = !self->closed && !self->deaf;
+    bool room = has_room(self), listens = !self->closed && (room || !self->deaf);
     self->fds[1] =
         (struct pollfd){.fd = listens ? fob_worker_fd(self->worker) : -1, .events = POLLIN};
     size_t count = 2;

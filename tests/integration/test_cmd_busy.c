@@ -1,0 +1,156 @@
+/* A group that is full, and the publishers it refuses; duplicates. */
+#include "tests/integration/cmd.h"
+
+#include <fob/fob_publisher.h>
+
+static char *lines(unsigned count) {
+    char *input = malloc(count * 8 + 1), *at = input;
+    assert_non_null(input);
+    for (unsigned i = 1; i <= count; i++)
+        at += sprintf(at, "%u\n", i);
+    return input;
+}
+
+static void a_full_group_is_named_and_what_was_stored_is_exact(void **state) {
+    cmd_t *self = *state;
+    char *input = lines(3000);
+    DO(self, "group", "add", "mailers", "t", "max_depth=1000");
+    int code = RUN_WITH(self, input, "pub", "t", "--lines", "--deadline", "1s");
+    free(input);
+    if (code != 75 ||
+        !strstr(self->err, "line 1001: BUSY: group mailers is full (1000 of 1000), no worker"))
+        fail_msg("exit %d: %s", code, self->err);
+    assert_int_equal(figure(self, "mailers", "ready"), 1000);
+    assert_int_equal(figure(self, "mailers", "accepted"), 1000);
+    DO(self, "pub", "other", "1"); /* another publisher's, of another topic */
+    DO(self, "work", "mailers", "t", "--count", "1000");
+    assert_int_equal(figure(self, "mailers", "acked"), 1000);
+    DO(self, "pub", "t", "1");
+    await_figure(self, "mailers", "ready", 1);
+}
+
+typedef struct {
+    uint64_t stored[2], refused[2];
+    uint64_t last[2]; /* offsets: in order */
+    char text[200];
+} tally_t;
+
+static void on_receipt(void *arg, const fob_receipt_t *receipt) {
+    tally_t *tally = arg;
+    unsigned topic = strcmp(receipt->topic, "full") == 0;
+    if (receipt->status != FOB_OK) {
+        tally->refused[topic]++;
+        snprintf(tally->text, sizeof tally->text, "%s", receipt->text);
+        assert_int_equal(receipt->status, FOB_BUSY);
+        return;
+    }
+    assert_true(receipt->offset > tally->last[topic]);
+    tally->last[topic] = receipt->offset;
+    tally->stored[topic]++;
+}
+
+/* More than the bus lets a session have beyond its first number without an answer. */
+#define FLOWING 60000
+
+static void the_other_topics_of_the_same_publisher_flow_meanwhile(void **state) {
+    cmd_t *self = *state;
+    tally_t tally = {{0}, {0}, {0}, ""};
+    fob_publisher_options_t options = FOB_PUBLISHER_OPTIONS;
+    fob_publish_options_t with = FOB_PUBLISH_OPTIONS;
+    DO(self, "group", "add", "mailers", "full", "max_depth=500");
+    options.on_receipt = on_receipt;
+    options.on_receipt_arg = &tally;
+    options.deadline_ms = 60000;
+    fob_publisher_t *publisher = fob_publisher_new(&options);
+    assert_non_null(publisher);
+    for (uint64_t i = 0; i < 1000; i++)
+        assert_int_equal(fob_publisher_send(publisher, "full", &i, sizeof i, &with, NULL), FOB_OK);
+    for (uint64_t i = 0; i < FLOWING; i++)
+        assert_int_equal(fob_publisher_send(publisher, "flows", &i, sizeof i, &with, NULL), FOB_OK);
+    long long until = process_clock() + 30000;
+    while (tally.stored[0] < FLOWING) {
+        assert_true(process_clock() < until);
+        fob_publisher_dispatch(publisher, 100);
+    }
+    assert_int_equal(tally.stored[1], 500);
+    assert_int_equal(tally.refused[1], 0);
+    DO(self, "work", "mailers", "full", "--count", "1000");
+    assert_int_equal(fob_publisher_flush(publisher, -1), FOB_OK);
+    fob_publisher_destroy(&publisher);
+    assert_int_equal(tally.stored[1], 1000);
+    assert_int_equal(figure(self, "mailers", "acked"), 1000);
+}
+
+static void a_refusal_ends_with_the_deadline_and_names_the_group(void **state) {
+    cmd_t *self = *state;
+    tally_t tally = {{0}, {0}, {0}, ""};
+    fob_publisher_options_t options = FOB_PUBLISHER_OPTIONS;
+    DO(self, "group", "add", "mailers", "full", "max_depth=10");
+    options.on_receipt = on_receipt;
+    options.on_receipt_arg = &tally;
+    options.deadline_ms = 700;
+    fob_publisher_t *publisher = fob_publisher_new(&options);
+    assert_non_null(publisher);
+    for (uint64_t i = 0; i < 500; i++)
+        assert_int_equal(fob_publisher_send(publisher, "full", &i, sizeof i, NULL, NULL), FOB_OK);
+    assert_int_equal(fob_publisher_flush(publisher, -1), FOB_BUSY);
+    fob_publisher_destroy(&publisher);
+    assert_int_equal(tally.stored[1], 10);
+    assert_int_equal(tally.refused[1], 490);
+    assert_non_null(strstr(tally.text, "group mailers is full (10 of 10)"));
+    assert_int_equal(figure(self, "mailers", "ready"), 10);
+}
+
+static void a_duplicate_is_told_and_so_is_that_its_data_differed(void **state) {
+    cmd_t *self = *state;
+    DO(self, "pub", "t", "1", "--id", "o-1", "--json");
+    assert_non_null(strstr(self->out, "\"offset\":1,\"id\":\"o-1\""));
+    assert_non_null(strstr(self->out, "\"duplicate\":false"));
+    DO(self, "pub", "t", "1", "--id", "o-1", "--json");
+    assert_string_equal(self->out, "{\"topic\":\"t\",\"shard\":0,\"offset\":1,\"id\":\"o-1\","
+                                   "\"level\":\"memory\",\"duplicate\":1,\"groups\":0}\n");
+    assert_string_equal(self->err, "");
+    DO(self, "pub", "t", "2", "--id", "o-1", "--json");
+    assert_non_null(strstr(self->out, "\"duplicate\":1,\"groups\":0,\"differs\":true}"));
+    assert_non_null(
+        strstr(self->err, "warning: id o-1 was stored at 1 with other data: that one is kept"));
+    DO(self, "pub", "t", "1", "--id", "o-1", "-v");
+    assert_non_null(strstr(self->err, "t o-1 is a duplicate of 1: not stored again\n"));
+    DO(self, "pub", "u", "1", "--id", "o-1", "--json"); /* another topic's */
+    assert_non_null(strstr(self->out, "\"offset\":2"));
+    assert_int_equal(RUN_WITH(self, "{\"a\":1}\n{\"a\":1}\n{\"a\":1}\n", "pub", "t", "--lines",
+                              "--id-from", "/a", "--json"),
+                     0);
+    json_t *receipt = parse(strtok(self->out, "\n"));
+    assert_int_equal(number(receipt, "offset"), 3);
+    json_decref(receipt);
+    for (int i = 0; i < 2; i++) {
+        receipt = parse(strtok(NULL, "\n"));
+        assert_int_equal(number(receipt, "duplicate"), 3);
+        json_decref(receipt);
+    }
+}
+
+static void the_highest_priority_comes_first(void **state) {
+    cmd_t *self = *state;
+    static const char *const priorities[] = {"0", "5", "9", "0", "5", "1"};
+    static const int order[] = {3, 2, 5, 6, 1, 4};
+    DO(self, "group", "add", "g", "t");
+    for (int i = 0; i < 6; i++) {
+        char data[] = {(char)('1' + i), 0};
+        DO(self, "pub", "t", data, "--priority", priorities[i]);
+    }
+    DO(self, "work", "g", "t", "--count", "6");
+    char *line = strtok(self->out, "\n");
+    for (int i = 0; i < 6; i++, line = strtok(NULL, "\n")) {
+        json_t *event = parse(line);
+        assert_int_equal(number(event, "data"), order[i]);
+        json_decref(event);
+    }
+}
+
+FOB_MAIN(FOB_CASE_WITH(a_full_group_is_named_and_what_was_stored_is_exact, set_up, tear_down),
+         FOB_CASE_WITH(the_other_topics_of_the_same_publisher_flow_meanwhile, set_up, tear_down),
+         FOB_CASE_WITH(a_refusal_ends_with_the_deadline_and_names_the_group, set_up, tear_down),
+         FOB_CASE_WITH(a_duplicate_is_told_and_so_is_that_its_data_differed, set_up, tear_down),
+         FOB_CASE_WITH(the_highest_priority_comes_first, set_up, tear_down))

@@ -1,0 +1,99 @@
+/* fob work: time, leases, reasons, where a group begins. */
+#include "tests/integration/cmd.h"
+
+/* The reasons of a dead letter's attempts, in order, as "reason|text" a line. */
+static void reasons(cmd_t *self, const char *group, const char *offset, char *out, size_t size) {
+    size_t index, at = 0;
+    json_t *attempt;
+    DO(self, "dead", "show", group, offset, "--json");
+    json_t *letter = parse(self->out);
+    json_array_foreach(json_object_get(letter, "history"), index, attempt) {
+        at += (size_t)snprintf(out + at, size - at, "%s|%s\n", text(attempt, "reason"),
+                               text(attempt, "text"));
+    }
+    json_decref(letter);
+}
+
+static void every_attempt_says_why_it_failed(void **state) {
+    cmd_t *self = *state;
+    char why[500];
+    DO(self, "group", "add", "g", "t", "backoff_first=1ms", "backoff_max=1ms", "max_attempts=3");
+    DO(self, "pub", "t", "1");
+    DO(self, "work", "g", "t", "--count", "3", "--", "sh", "-c",
+       "case $FOB_ATTEMPT in 1) echo 'no such order' >&2; exit 3;; 2) kill -9 $$;; *) exit 4;; "
+       "esac");
+    assert_string_equal(self->err, "no such order\n");
+    await_figure(self, "g", "dead", 1);
+    reasons(self, "g", "1", why, sizeof why);
+    assert_string_equal(why, "retry|exit 3: no such order\nretry|signal 9 (Killed)\n"
+                             "retry|exit 4\n");
+}
+
+static void a_rejected_event_says_why(void **state) {
+    cmd_t *self = *state;
+    char why[500];
+    DO(self, "group", "add", "g", "t");
+    DO(self, "pub", "t", "1");
+    DO(self, "work", "g", "t", "--count", "1", "--", "sh", "-c",
+       "echo 'not an order' >&2; exit 65");
+    reasons(self, "g", "1", why, sizeof why);
+    assert_string_equal(why, "reject|exit 65: not an order\n");
+}
+
+static void a_command_that_takes_too_long_is_ended_and_the_event_comes_again(void **state) {
+    cmd_t *self = *state;
+    char why[500];
+    DO(self, "group", "add", "g", "t", "backoff_first=1ms", "backoff_max=1ms", "max_attempts=2");
+    DO(self, "pub", "t", "1");
+    DO(self, "work", "g", "t", "--count", "2", "--timeout", "300ms", "--", "sleep", "60");
+    reasons(self, "g", "1", why, sizeof why);
+    assert_string_equal(why, "retry|timed out after 300ms\nretry|timed out after 300ms\n");
+}
+
+static void a_command_whose_lease_runs_out_is_ended_and_said_to_be(void **state) {
+    cmd_t *self = *state;
+    DO(self, "group", "add", "g", "t", "backoff_first=1ms", "backoff_max=1ms");
+    process_t *work =
+        process_fob("work", "g", "t", "--lease", "500ms", "--count", "1", "-v", "--", "sh", "-c",
+                    "if [ $FOB_ATTEMPT = 1 ]; then exec sleep 60; fi", NULL);
+    if (!process_line_with(work, PROCESS_ERR, "a handler may take 500ms", WAIT_MS))
+        fail_msg("the bound was not told");
+    DO(self, "pub", "t", "1");
+    if (!process_line_with(work, PROCESS_ERR, "the lease is lost (", WAIT_MS))
+        fail_msg("the loss was not told");
+    process_signal(work, SIGTERM);
+    assert_int_equal(process_wait(work, WAIT_MS), 0); /* the command was ended */
+    process_destroy(&work);
+    await_figure(self, "g", "acked", 0);
+    DO(self, "work", "g", "t", "--count", "1", "--", "sh", "-c", "test $FOB_ATTEMPT = 2");
+    assert_int_equal(figure(self, "g", "acked"), 1);
+}
+
+static void a_group_that_work_makes_begins_where_it_is_told(void **state) {
+    cmd_t *self = *state;
+    for (int i = 1; i <= 4; i++) {
+        char data[] = {(char)('0' + i), 0};
+        DO(self, "pub", "t", data);
+    }
+    DO(self, "work", "all", "t", "--from", "earliest", "--count", "4", "--", "cat");
+    assert_string_equal(self->out, "1\n2\n3\n4\n");
+    assert_non_null(strstr(self->err, "made the group all of t: it begins with all that is kept"));
+    DO(self, "work", "some", "t", "--from", "3", "--count", "2", "--", "cat");
+    assert_string_equal(self->out, "3\n4\n");
+    assert_non_null(strstr(self->err, "it begins with offset 3"));
+    DO(self, "work", "recent", "t", "--from", "-10m", "--count", "4", "--", "cat");
+    assert_string_equal(self->out, "1\n2\n3\n4\n");
+    /* One that is there goes on where it is. */
+    DO(self, "pub", "t", "5");
+    DO(self, "work", "all", "t", "--from", "earliest", "--count", "1", "--", "cat");
+    assert_string_equal(self->out, "5\n");
+    assert_string_equal(self->err, "");
+    REFUSED(self, 65, "fob group rm all", "work", "all", "other", "--from", "earliest");
+}
+
+FOB_MAIN(FOB_CASE_WITH(every_attempt_says_why_it_failed, set_up, tear_down),
+         FOB_CASE_WITH(a_rejected_event_says_why, set_up, tear_down),
+         FOB_CASE_WITH(a_command_that_takes_too_long_is_ended_and_the_event_comes_again, set_up,
+                       tear_down),
+         FOB_CASE_WITH(a_command_whose_lease_runs_out_is_ended_and_said_to_be, set_up, tear_down),
+         FOB_CASE_WITH(a_group_that_work_makes_begins_where_it_is_told, set_up, tear_down))
