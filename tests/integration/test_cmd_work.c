@@ -141,8 +141,8 @@ static void a_killed_workers_events_go_to_another_within_4_seconds(void **state)
     cmd_t *self = *state;
     DO(self, "group", "add", "g", "t");
     /* It takes its full prefetch; its output fills the pipe, and nobody reads it. */
-    process_t *dead = process_fob("work", "g", "t", "--prefetch", "50", "--", "sh", "-c",
-                                  "exec sleep 1000", NULL);
+    process_t *dead =
+        process_fob("work", "g", "t", "--prefetch", "50", "--", "sh", "-c", "exec sleep 10", NULL);
     publish(self, 1, 50);
     await_figure(self, "g", "leased", 50);
     process_signal(dead, SIGKILL);
