@@ -95,10 +95,41 @@ void fob_delivery_add(fob_delivery_t *self, const fob_place_t *place, uint32_t c
                                                    .size = size};
 }
 
-void fob_delivery_grant(fob_delivery_t *self, fob_grant_t grant) {
-    fob_member_t *member = &self->core->members.slab[self->member];
-    grant.member = self->member;
-    fob_grants_add(&self->group->grants, &member->held, &grant);
+/* One that is larger than can be said is of unknown size. */
+static uint32_t size_of(const uint32_t *begin) {
+    uint32_t size = begin[1] - begin[0];
+    return size <= FOB_GRANT_SIZE ? size : 0;
+}
+
+void fob_delivery_grant(fob_delivery_t *self, const fob_place_t *place, uint32_t count,
+                        uint64_t token, uint64_t gap_from, bool prio) {
+    fob_grants_t *grants = &self->group->grants;
+    fob_grant_list_t *held = &self->core->members.slab[self->member].held;
+    const uint32_t *begin = place->sheet->begin + place->index;
+    fob_grant_t grant = {.token = token,
+                         .offset = fob_place_offset(place),
+                         .gap_from = gap_from,
+                         .member = self->member,
+                         .prio = prio};
+    for (uint32_t i = 0; i < count; i++) {
+        grant.size = size_of(begin + i) & FOB_GRANT_SIZE;
+        fob_grants_add(grants, held, &grant);
+        grant.token++;
+        grant.gap_from = ++grant.offset;
+    }
+}
+
+void fob_delivery_grant_back(fob_delivery_t *self, const fob_place_t *place, uint64_t token) {
+    fob_grant_list_t *held = &self->core->members.slab[self->member].held;
+    uint64_t offset = fob_place_offset(place);
+    const uint32_t *begin = place->sheet->begin + place->index;
+    fob_grant_t grant = {.token = token,
+                         .offset = offset,
+                         .gap_from = offset,
+                         .member = self->member,
+                         .size = size_of(begin) & FOB_GRANT_SIZE,
+                         .back = true};
+    fob_grants_add(&self->group->grants, held, &grant);
 }
 
 void fob_delivery_end(fob_delivery_t *self) {

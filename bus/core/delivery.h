@@ -28,8 +28,12 @@ uint32_t fob_delivery_fit(const fob_delivery_t *self, const fob_place_t *place, 
 /* Adds `count` events, which must fit, joined to the span before where they continue it. */
 void fob_delivery_add(fob_delivery_t *self, const fob_place_t *place, uint32_t count,
                       uint64_t token, uint32_t attempt);
-/* Writes the lease of an event down (`member` is filled in). */
-void fob_delivery_grant(fob_delivery_t *self, fob_grant_t grant);
+/* Writes the leases of `count` events down that lie one after the other: first hand-outs, the first
+ * of which has `gap_from`. */
+void fob_delivery_grant(fob_delivery_t *self, const fob_place_t *place, uint32_t count,
+                        uint64_t token, uint64_t gap_from, bool prio);
+/* That of one that is, or is about to be, in the table of what came back. */
+void fob_delivery_grant_back(fob_delivery_t *self, const fob_place_t *place, uint64_t token);
 /* Sends what was added, and goes on to the next in turn. */
 void fob_delivery_end(fob_delivery_t *self);
 

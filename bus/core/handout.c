@@ -85,14 +85,8 @@ static fob_run_record_t death(fob_reason_t reason, uint64_t from, uint64_t offse
 static void add_fresh(fob_delivery_t *self, const fob_place_t *place, uint32_t count,
                       uint64_t gap_from, bool prio) {
     fob_group_t *group = self->group;
-    const uint32_t *begin = place->sheet->begin + place->index;
     uint64_t offset = fob_place_offset(place), token = group->next_token;
-    for (uint32_t i = 0; i < count; i++)
-        fob_delivery_grant(self, (fob_grant_t){.token = token + i,
-                                               .offset = offset + i,
-                                               .gap_from = i == 0 ? gap_from : offset + i,
-                                               .size = (begin[i + 1] - begin[i]) & FOB_GRANT_SIZE,
-                                               .prio = prio});
+    fob_delivery_grant(self, place, count, token, gap_from, prio);
     uint64_t rests_on = mark_position(group, offset + count - 1, token + count - 1);
     if (rests_on > self->after)
         self->after = rests_on;
@@ -339,11 +333,7 @@ static void add_back(returning_t *self, const found_t *found) {
     if (found->entry)
         found->entry->size = size;
     pass(self, found, FOB_BACK_LEASED);
-    fob_delivery_grant(&self->delivery, (fob_grant_t){.token = group->next_token,
-                                                      .offset = found->offset,
-                                                      .gap_from = found->offset,
-                                                      .size = size & FOB_GRANT_SIZE,
-                                                      .back = true});
+    fob_delivery_grant_back(&self->delivery, &found->place, group->next_token);
     fob_delivery_add(&self->delivery, &found->place, 1, group->next_token, attempt);
     group->next_token++;
     group->redelivered++;
@@ -395,7 +385,7 @@ static fob_walk_t serve_back(fob_core_t *core, fob_group_t *group, unsigned prio
 static void settle_unknown(fob_core_t *core, fob_group_t *group) {
     uint64_t plain = fob_group_ready_plain(group);
     fob_runs_writer_t runs;
-    if (!group->damaged || !group->caught_up || group->resuming || plain + group->debt == 0 ||
+    if (!group->caught_up || group->resuming || plain + group->debt == 0 ||
         !fob_runs_begin(&runs, core, group, 2, 0))
         return;
     fob_run_record_t run = {.verb = FOB_RUN_SHED,
@@ -430,11 +420,11 @@ static unsigned top_priority(const fob_core_t *core, const fob_group_t *group) {
 static fob_walk_t serve_plain(fob_core_t *core, fob_group_t *group, size_t *bytes,
                               uint32_t *budget) {
     fob_walk_t walk = FOB_WALK_END;
-    if (fob_debt_any(core, group))
+    if ((group->debt || group->skip_to) && fob_debt_any(core, group))
         walk = fob_debt_pay(core, group, budget);
     if (walk == FOB_WALK_END && (ready_of(group, 0) || resume_walks(core, group)))
         walk = serve_back(core, group, 0, bytes);
-    if (walk == FOB_WALK_END && !fob_debt_waits(core, group))
+    if (walk == FOB_WALK_END && !group->caught_up && !fob_debt_waits(core, group))
         walk = serve_fresh(core, group, bytes);
     return walk;
 }
@@ -462,18 +452,27 @@ static fob_walk_t serve_all(fob_core_t *core, fob_group_t *group, uint32_t *budg
     return walk == FOB_WALK_FOUND && group->ring_count == 0 ? FOB_WALK_END : walk;
 }
 
+/* What is done without workers too. True: there is more of it. */
+static bool work_off(fob_core_t *core, fob_group_t *group, uint32_t *budget) {
+    fob_walk_t walk = FOB_WALK_END;
+    if (!group->blocked && *budget && fob_debt_presses(core, group))
+        walk = fob_debt_pay(core, group, budget);
+    if (group->damaged)
+        settle_unknown(core, group);
+    return walk == FOB_WALK_FOUND || walk == FOB_WALK_MEMORY;
+}
+
 bool fob_handout(fob_core_t *self, fob_group_t *group) {
     uint32_t budget = DEBT_EVENTS;
-    bool more = fob_census_step(self, group);
-    fob_walk_t walk = fob_debt_skip_listed(self, group);
+    fob_walk_t walk = FOB_WALK_END;
+    bool more = fob_census_runs(group) && fob_census_step(self, group);
+    if (group->skip_to)
+        walk = fob_debt_skip_listed(self, group);
     if (walk == FOB_WALK_END && !group->policy.paused)
         walk = serve_all(self, group, &budget);
     more = more || walk == FOB_WALK_FOUND || walk == FOB_WALK_MEMORY;
-    if (!group->blocked && budget && fob_debt_presses(self, group)) {
-        walk = fob_debt_pay(self, group, &budget);
-        more = more || walk == FOB_WALK_FOUND || walk == FOB_WALK_MEMORY;
-    }
-    settle_unknown(self, group);
+    if (group->debt || group->skip_to || group->damaged)
+        more = work_off(self, group, &budget) || more;
     return more;
 }
 
