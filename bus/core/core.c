@@ -107,6 +107,10 @@ static void start_group(fob_core_t *self, fob_group_t *group) {
     }
     self->unsettled += fob_group_pristine(group) + group->back.count;
     fob_dead_limits_due(self, group);
+    if (fob_census_runs(group) || group->debt || group->skip_to) {
+        fob_core_wake(self, group); /* that goes on without workers */
+        self->again = true;
+    }
 }
 
 void fob_core_start(fob_core_t *self, fob_now_t now, uint64_t position) {

@@ -6,9 +6,11 @@ foreach(topic tables dedup units record cache publish worker restart checkpoint 
 endforeach()
 
 # What goes out, and in which order.
-foreach(topic prio)
+fob_test(NAME core_prio LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_prio.c LIBRARIES fob_core)
+foreach(topic handout debt census)
     fob_test(NAME core_${topic} LABEL unit
-        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_queue.c
+            ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
         LIBRARIES fob_core)
 endforeach()
 
