@@ -38,19 +38,18 @@ static const char *word(fob_slice_t bytes, char *out) {
 typedef bool(entry_fn)(form_t *self, const char *name, void *out);
 
 /* Steps through a map with str keys; the entry reads the value. */
-static fob_status_t each(fob_slice_t raw, entry_fn *entry, void *out, char *text, size_t size) {
-    form_t self = {fob_cursor(raw), text, size};
+static fob_status_t each(form_t *self, entry_fn *entry, void *out) {
     uint32_t count;
-    if (raw.size == 0)
+    if (fob_cursor_end(&self->cursor))
         return FOB_OK;
-    if (!fob_cursor_map(&self.cursor, &count))
+    if (!fob_cursor_map(&self->cursor, &count))
         return FOB_PROTOCOL;
     for (uint32_t i = 0; i < count; i++) {
         fob_slice_t bytes;
         char name[WORD_MAX];
-        if (!fob_cursor_str(&self.cursor, &bytes))
+        if (!fob_cursor_str(&self->cursor, &bytes))
             return FOB_PROTOCOL;
-        if (!entry(&self, word(bytes, name), out))
+        if (!entry(self, word(bytes, name), out))
             return FOB_INVALID;
     }
     return FOB_OK;
@@ -82,7 +81,8 @@ static bool setting(form_t *self, const char *name, void *out) {
 fob_status_t fob_form_settings(fob_slice_t raw, uint64_t max_disk, fob_policy_patch_t *out,
                                char *text, size_t size) {
     fob_terms_t terms = {0};
-    fob_status_t status = each(raw, setting, &terms, text, size);
+    form_t form = {fob_cursor(raw), text, size};
+    fob_status_t status = each(&form, setting, &terms);
     fob_terms_settle(&terms, max_disk);
     *out = terms.patch;
     return status;
@@ -145,5 +145,6 @@ static bool condition(form_t *self, const char *name, void *arg) {
 
 fob_status_t fob_form_filter(fob_slice_t raw, fob_dead_filter_t *out, char *text, size_t size) {
     *out = (fob_dead_filter_t){0};
-    return each(raw, condition, out, text, size);
+    form_t form = {fob_cursor(raw), text, size};
+    return each(&form, condition, out);
 }
