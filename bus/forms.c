@@ -81,7 +81,8 @@ static bool setting(form_t *self, const char *name, void *out) {
 fob_status_t fob_form_settings(fob_slice_t raw, uint64_t max_disk, fob_policy_patch_t *out,
                                char *text, size_t size) {
     fob_terms_t terms = {0};
-    form_t form = {fob_cursor(raw), text, size};
+    form_t form = {.cursor = fob_cursor(raw), .size = size};
+    form.text = text;
     fob_status_t status = each(&form, setting, &terms);
     fob_terms_settle(&terms, max_disk);
     *out = terms.patch;
@@ -145,6 +146,7 @@ static bool condition(form_t *self, const char *name, void *arg) {
 
 fob_status_t fob_form_filter(fob_slice_t raw, fob_dead_filter_t *out, char *text, size_t size) {
     *out = (fob_dead_filter_t){0};
-    form_t form = {fob_cursor(raw), text, size};
+    form_t form = {.cursor = fob_cursor(raw), .size = size};
+    form.text = text;
     return each(&form, condition, out);
 }

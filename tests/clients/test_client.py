@@ -385,6 +385,41 @@ class Client(unittest.TestCase):
         publisher.until(lambda: not publisher.waiting, PATIENCE)
         self.assertEqual([publisher.receipts[number].offset for number in range(1, 5)], [45, 43, 46, 44])
 
+    def test_a_full_group_holds_up_its_topic_and_no_other(self):
+        bus = self.bus("--memory", max_depth=3)
+        asker, publisher = self.client(Asker, bus), self.client(Publisher, bus)
+        self.assertEqual(asker.ask(40, group="full", pattern="a")[0], fob.OK)
+        for topic in "aaabaabab":
+            publisher.publish(topic)
+        publisher.until(lambda: {1, 2, 3, 4, 7, 9} <= set(publisher.receipts), PATIENCE)
+        self.assertEqual(sorted(publisher.waiting), [5, 6, 8])
+        worker = self.client(Worker, bus, "full", "a")
+        handled = []
+        while len(handled) < 6:
+            publisher.pump(0)
+            lease = worker.next(0.05)
+            if lease:
+                handled.append(lease.offset)
+                worker.settle(lease)
+        publisher.until(lambda: not publisher.waiting, PATIENCE)
+        self.assertTrue(all(receipt.code == fob.OK for receipt in publisher.receipts.values()))
+        self.assertEqual([publisher.receipts[number].offset for number in (1, 2, 3, 5, 6, 8)], handled)
+        self.assertEqual(handled, sorted(handled))
+
+    def test_the_same_id_is_stored_once_also_over_a_kill(self):
+        bus = self.bus()
+        publisher = self.client(Publisher, bus)
+        first = publisher.publish("a", b"x", id="order-1")
+        publisher.until(lambda: first in publisher.receipts, PATIENCE)
+        bus.kill_and_restart()
+        again, other = self.client(Publisher, bus), {}
+        for name, data in ("same", b"x"), ("differs", b"y"):
+            other[name] = again.publish("a", data, id="order-1")
+        again.until(lambda: len(again.receipts) == 2, PATIENCE)
+        place = publisher.receipts[first].offset
+        self.assertEqual(again.receipts[other["same"]], (fob.OK, place, 0, {"duplicate": True}))
+        self.assertEqual(again.receipts[other["differs"]], (fob.OK, place, 0, {"duplicate": True, "differs": True}))
+
     def test_a_settle_is_the_one_of_the_page_and_is_sent_again_after_its_leases_are_claimed(self):
         fake = FakeBus(window=4)
         self.addCleanup(fake.socket.close)
