@@ -327,6 +327,69 @@ static void show_of_what_is_no_letter_is_refused_by_name(void **state) {
     assert_string_equal(effect->text, "group billing has no dead letter 1");
 }
 
+/* A worker with a name, and a settle that says why. */
+static void join_as(const char *name) {
+    static const uint8_t session[FOB_SESSION_SIZE] = {1};
+    kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_JOIN,
+                                  .conn = WORKER,
+                                  .join = {.session = session,
+                                           .group = fob_slice_str(GROUP),
+                                           .pattern = fob_slice_str(">"),
+                                           .create = true,
+                                           .credit = 100,
+                                           .jobs = 1,
+                                           .worker = fob_slice_str(name)}});
+}
+
+static void settle_with(unsigned kind, uint64_t offset, const char *why) {
+    fob_buf_t runs = {0};
+    fob_pack_array(&runs, 1);
+    fob_run_write(&runs, (uint64_t[]){kind, offset, 1, token_of(offset)}, 4);
+    kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_SETTLE,
+                                  .conn = WORKER,
+                                  .settle = {.group = fob_slice_str(GROUP),
+                                             .seq = ++settled,
+                                             .runs = fob_buf_slice(&runs),
+                                             .text = fob_slice_str(why)}});
+    fob_buf_free(&runs);
+}
+
+static fob_slice_t attempt(const kit_effect_t *effect, uint32_t index, uint32_t of) {
+    uint32_t count;
+    fob_slice_t out = {0};
+    fob_cursor_t cursor = fob_cursor(field(value_of(effect), "history"));
+    assert_true(fob_cursor_array(&cursor, &count));
+    assert_int_equal(count, of);
+    for (uint32_t i = 0; i <= index; i++)
+        assert_true(fob_cursor_skip(&cursor, &out));
+    return out;
+}
+
+static void show_tells_each_attempt_with_its_worker_and_reason(void **state) {
+    (void)state;
+    kit.hash_turns = true;
+    join_as("w-1");
+    publish("a", NULL, 4);
+    int64_t begun = kit.now.wall_ms;
+    settle_with(FOB_KIND_RETRY, 1, "no route");
+    kit_pass(&kit, 5000);
+    settle_with(FOB_KIND_REJECT, 1, "bad address");
+    kit_crash(&kit, kit.position);
+    fob_command_t command = asks(FOB_CMD_DEAD_SHOW);
+    command.dead.filter.offset = 1;
+    kit_effect_t *effect = ask(&command);
+    assert_int_equal(number(value_of(effect), "attempts"), 2);
+    assert_string_equal(text(value_of(effect), "text"), "bad address");
+    assert_string_equal(text(value_of(effect), "worker"), "w-1");
+    fob_slice_t first = attempt(effect, 0, 2), last = attempt(effect, 1, 2);
+    assert_string_equal(text(first, "reason"), "retry");
+    assert_string_equal(text(first, "text"), "no route");
+    assert_string_equal(text(first, "worker"), "w-1");
+    assert_int_equal(number(first, "time"), begun);
+    assert_string_equal(text(last, "reason"), "reject");
+    assert_int_equal(number(last, "time"), begun + 5000);
+}
+
 /* --- refusals --- */
 
 static void a_group_that_there_is_not_is_named(void **state) {
@@ -600,6 +663,22 @@ static void a_redrive_goes_on_after_a_restart_that_lost_an_answer(void **state) 
     die_in_the_middle(1, 2);
 }
 
+static void serials_go_on_after_a_checkpoint_without_letters(void **state) {
+    (void)state;
+    join();
+    die("a", NULL, 2);
+    redrive(0, 0, 0);
+    kit_checkpoint(&kit);
+    kit_crash(&kit, kit.position);
+    kit_clear(&kit);
+    kit_pass(&kit, 10000);
+    join();
+    kit_pages(&kit);
+    reject(1);
+    assert_int_equal(number(value_of(redrive(0, 2, 0)), "count"), 0);
+    assert_int_equal(number(value_of(redrive(0, 0, 0)), "count"), 1);
+}
+
 static void a_full_group_takes_back_what_an_operator_redrives(void **state) {
     (void)state;
     fob_core_config_t config = kit_config;
@@ -786,6 +865,8 @@ FOB_MAIN(FOB_CASE_WITH(a_letter_is_listed_with_what_is_known_of_its_event, setup
          FOB_CASE_WITH(an_answer_waits_for_what_it_did, setup, teardown),
          FOB_CASE_WITH(a_redrive_goes_on_after_a_restart_that_lost_a_page, setup, teardown),
          FOB_CASE_WITH(a_redrive_goes_on_after_a_restart_that_lost_an_answer, setup, teardown),
+         FOB_CASE_WITH(show_tells_each_attempt_with_its_worker_and_reason, setup, teardown),
+         FOB_CASE_WITH(serials_go_on_after_a_checkpoint_without_letters, setup, teardown),
          FOB_CASE_WITH(a_full_group_takes_back_what_an_operator_redrives, setup, teardown),
          FOB_CASE_WITH(only_what_matches_is_redriven_or_purged, setup, teardown),
          FOB_CASE_WITH(a_dry_run_counts_and_changes_nothing, setup, teardown),
