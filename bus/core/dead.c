@@ -202,6 +202,16 @@ static void merge(fob_deads_t *self, const uint64_t *tail) {
     self->tail_count = 0;
 }
 
+/* Mostly they are in order: a look is cheaper than a sort. */
+static void sort_offsets(uint64_t *offsets, size_t count) {
+    for (size_t i = 1; i < count; i++) {
+        if (offsets[i - 1] > offsets[i]) {
+            qsort(offsets, count, sizeof *offsets, ascending);
+            return;
+        }
+    }
+}
+
 /* Events die in the order of offsets more or less, so what came since belongs near the end; an
  * offset that was redriven and died again stands there twice. */
 static void sort(fob_deads_t *self) {
@@ -209,7 +219,7 @@ static void sort(fob_deads_t *self) {
     uint64_t *tail = self->sorted + self->sorted_count;
     if (self->tail_count == 0)
         return;
-    qsort(tail, self->tail_count, sizeof *tail, ascending);
+    sort_offsets(tail, self->tail_count);
     if (self->sorted_count == 0 || tail[0] > tail[-1]) {
         self->sorted_count += unique(tail, self->tail_count);
         self->tail_count = 0;
@@ -217,7 +227,7 @@ static void sort(fob_deads_t *self) {
         memcpy(self->sorted + all, tail, self->tail_count * sizeof *tail);
         merge(self, self->sorted + all);
     } else { /* no room to merge in */
-        qsort(self->sorted, all, sizeof *self->sorted, ascending);
+        sort_offsets(self->sorted, all);
         self->sorted_count = unique(self->sorted, all);
         self->tail_count = 0;
     }

@@ -38,3 +38,8 @@ foreach(topic policy groups stats)
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
         LIBRARIES fob_core)
 endforeach()
+
+# Memory is refused to requests that wait.
+fob_test(NAME core_inquiry_memory LABEL unit
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_inquiry_memory.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
+    LIBRARIES fob_core -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fob_core_step,--wrap=fob_core_take)

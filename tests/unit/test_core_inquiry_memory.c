@@ -1,0 +1,195 @@
+/* Requests that wait, where memory is refused: each is answered in the end, and nothing is done
+ * twice. */
+#include "test_core_kit.h"
+
+#include "tests/support/case.h"
+
+#include <stdlib.h>
+
+/* --- malloc, watched while the core works (the linker leads all calls here) --- */
+
+static bool armed, watching;
+static uint64_t calls, fail_at; /* the number of the call that fails */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+fob_status_t __real_fob_core_step(fob_core_t *core, fob_now_t now, const fob_command_t *command);
+fob_status_t __wrap_fob_core_step(fob_core_t *core, fob_now_t now, const fob_command_t *command);
+fob_turn_t *__real_fob_core_take(fob_core_t *core, fob_now_t now);
+fob_turn_t *__wrap_fob_core_take(fob_core_t *core, fob_now_t now);
+
+static bool refused(void) {
+    return watching && ++calls == fail_at;
+}
+void *__wrap_malloc(size_t size) {
+    return refused() ? NULL : __real_malloc(size);
+}
+void *__wrap_calloc(size_t count, size_t size) {
+    return refused() ? NULL : __real_calloc(count, size);
+}
+void *__wrap_realloc(void *old, size_t size) {
+    return refused() ? NULL : __real_realloc(old, size);
+}
+
+/* A refused command is told again. */
+fob_status_t __wrap_fob_core_step(fob_core_t *core, fob_now_t now, const fob_command_t *command) {
+    watching = armed;
+    fob_status_t status = __real_fob_core_step(core, now, command);
+    watching = false;
+    return status == FOB_NO_MEMORY ? __real_fob_core_step(core, now, command) : status;
+}
+fob_turn_t *__wrap_fob_core_take(fob_core_t *core, fob_now_t now) {
+    watching = armed;
+    fob_turn_t *turn = __real_fob_core_take(core, now);
+    watching = false;
+    return turn;
+}
+
+/* --- --- */
+
+#define LETTERS 40
+#define ADMIN   77
+
+static kit_t kit;
+
+static void publish(const char *topic, uint64_t number, size_t size) {
+    static const uint8_t data[1000];
+    fob_buf_t body = {0};
+    kit_event(&body, topic, data, size);
+    kit_publish_body(&kit, 1, number, number, &body, FOB_OK);
+}
+
+/* Group g with LETTERS dead ones, none of which is in memory, and no worker. */
+static void begin(void) {
+    fob_core_config_t config = kit_config;
+    config.cache_bytes = 20000;
+    config.page_bytes = 2000;
+    kit_init(&kit, &config);
+    kit.hash_turns = true;
+    kit_join(&kit, 1, "g", ">", LETTERS);
+    for (uint64_t i = 1; i <= LETTERS; i++) {
+        publish("old", i, 100);
+        kit_settle(&kit, 1, "g", i, FOB_KIND_REJECT, i, 1, i);
+        kit_pass(&kit, 1000);
+    }
+    kit_lost(&kit, 1);
+    for (uint64_t i = 1; i <= 50; i++)
+        publish("new", LETTERS + i, 900);
+    kit_clear(&kit);
+}
+
+static fob_command_t dead(fob_command_kind_t kind) {
+    return (fob_command_t){.kind = kind,
+                           .conn = ADMIN,
+                           .dead = {.req = 5,
+                                    .group = fob_slice_str("g"),
+                                    .filter = {.topic = fob_slice_str("old")},
+                                    .limit = 1000}};
+}
+
+static uint64_t number(fob_slice_t map, const char *name) {
+    fob_cursor_t cursor = fob_cursor(map);
+    fob_slice_t key, value;
+    uint64_t out = 0;
+    uint32_t count;
+    assert_true(fob_cursor_map(&cursor, &count));
+    while (count-- > 0) {
+        assert_true(fob_cursor_str(&cursor, &key) && fob_cursor_skip(&cursor, &value));
+        fob_cursor_t at = fob_cursor(value);
+        if (fob_slice_eq(key, fob_slice_str(name)))
+            assert_true(fob_cursor_uint(&at, &out));
+    }
+    return out;
+}
+
+/* The one answer. */
+static kit_effect_t *do_armed(const fob_command_t *command) {
+    calls = 0;
+    armed = true;
+    kit_do(&kit, command);
+    kit_pages(&kit);
+    armed = false;
+    assert_int_equal(kit_count(&kit, FOB_EFF_REPLY), 1);
+    kit_effect_t *effect = kit_last(&kit, FOB_EFF_REPLY);
+    assert_int_equal(effect->status, FOB_OK);
+    return effect;
+}
+
+static void check(const fob_command_t *command, const kit_effect_t *effect) {
+    fob_slice_t value = fob_buf_slice(&effect->value);
+    bool redrive = command->kind == FOB_CMD_DEAD_REDRIVE;
+    bool moves = redrive || command->kind == FOB_CMD_DEAD_PURGE;
+    if (moves)
+        assert_int_equal(number(value, "count"), LETTERS);
+    else if (command->kind == FOB_CMD_DEAD_LIST)
+        assert_int_equal(number(value, "upto"), LETTERS);
+    else if (command->kind == FOB_CMD_DEAD_SHOW)
+        assert_int_equal(number(value, "offset"), 7);
+    assert_int_equal(kit_stats(&kit, "g").dead, moves ? 0 : LETTERS);
+    assert_int_equal(kit_stats(&kit, "g").ready, redrive ? LETTERS + 50 : 50);
+    kit_books(&kit);
+    kit_crash(&kit, kit.position);
+}
+
+/* With each allocation refused once, until none is left to refuse. */
+static void refuse_each(const fob_command_t *command) {
+    uint64_t fired = 0;
+    for (fail_at = 1;; fail_at++) {
+        begin();
+        kit_effect_t *effect = do_armed(command);
+        bool all = calls < fail_at;
+        fired += !all;
+        check(command, effect);
+        kit_free(&kit);
+        if (all)
+            break;
+    }
+    assert_true(fired > 3);
+}
+
+static void a_list_is_answered_whichever_allocation_fails(void **state) {
+    (void)state;
+    fob_command_t command = dead(FOB_CMD_DEAD_LIST);
+    refuse_each(&command);
+}
+
+static void a_letter_is_shown_whichever_allocation_fails(void **state) {
+    (void)state;
+    fob_command_t command = dead(FOB_CMD_DEAD_SHOW);
+    command.dead.filter = (fob_dead_filter_t){.offset = 7};
+    refuse_each(&command);
+}
+
+static void a_redrive_is_whole_whichever_allocation_fails(void **state) {
+    (void)state;
+    fob_command_t command = dead(FOB_CMD_DEAD_REDRIVE);
+    refuse_each(&command);
+}
+
+static void a_purge_is_whole_whichever_allocation_fails(void **state) {
+    (void)state;
+    fob_command_t command = dead(FOB_CMD_DEAD_PURGE);
+    refuse_each(&command);
+}
+
+static void a_time_is_found_whichever_allocation_fails(void **state) {
+    (void)state;
+    fob_command_t command = {.kind = FOB_CMD_GROUP_ADD,
+                             .conn = ADMIN,
+                             .admin = {.req = 5,
+                                       .group = fob_slice_str("past"),
+                                       .pattern = fob_slice_str("none"),
+                                       .time_ms = 1700000000000 + 20000,
+                                       .lowest = 1}};
+    refuse_each(&command);
+}
+
+FOB_MAIN(FOB_CASE(a_list_is_answered_whichever_allocation_fails),
+         FOB_CASE(a_letter_is_shown_whichever_allocation_fails),
+         FOB_CASE(a_redrive_is_whole_whichever_allocation_fails),
+         FOB_CASE(a_purge_is_whole_whichever_allocation_fails),
+         FOB_CASE(a_time_is_found_whichever_allocation_fails))
