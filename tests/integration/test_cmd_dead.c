@@ -118,6 +118,37 @@ static void a_table_is_for_eyes(void **state) {
     assert_non_null(strstr(self->err, "there are more"));
 }
 
+static void what_a_worker_said_is_shown_whatever_its_bytes(void **state) {
+    cmd_t *self = *state;
+    uint64_t offset, token;
+    fob_buf_t runs = {0};
+    fob_wire_t settle = {.verb = FOB_VERB_SETTLE};
+    DO(self, "pub", "a", "1"); /* for nobody */
+    DO(self, "group", "add", "g", ">");
+    publish(self, "a", 1);
+    dealer_t *worker = dealer_new(process_bus(self->port));
+    dealer_greet(worker, "worker", 1);
+    dealer_join(worker, "g", ">", 1);
+    dealer_deliveries(worker, 1, &offset, &token);
+    fob_pack_array(&runs, 1);
+    fob_run_write(&runs, (uint64_t[]){FOB_KIND_REJECT, offset, 1, token}, 4);
+    FOB_SET(&settle, group, fob_slice_str("g"));
+    FOB_SET(&settle, seq, 1);
+    FOB_SET(&settle, runs, fob_buf_slice(&runs));
+    FOB_SET(&settle, text, fob_slice_str("caf\xe9 \033[31m"));
+    dealer_send(worker, &settle, NULL);
+    dealer_expect(worker, FOB_VERB_SETTLED);
+    fob_buf_free(&runs);
+    dealer_destroy(&worker);
+    json_t *rows = list(self, NULL, NULL);
+    assert_string_equal(text(json_array_get(rows, 0), "text"), "caf\xef\xbf\xbd \033[31m");
+    json_decref(rows);
+    DO(self, "dead", "ls", "g");
+    assert_null(strchr(self->out, '\033'));
+    DO(self, "dead", "show", "g", "2");
+    assert_non_null(strstr(self->out, "caf\xef\xbf\xbd ?[31m"));
+}
+
 static void dry_runs_count_and_change_nothing(void **state) {
     cmd_t *self = *state;
     DO(self, "group", "add", "g", ">");
@@ -265,6 +296,7 @@ FOB_MAIN(FOB_CASE_WITH(a_handler_that_always_fails_leaves_a_letter_that_comes_ba
                        tear_down),
          FOB_CASE_WITH(filters_choose_letters, set_up, tear_down),
          FOB_CASE_WITH(a_table_is_for_eyes, set_up, tear_down),
+         FOB_CASE_WITH(what_a_worker_said_is_shown_whatever_its_bytes, set_up, tear_down),
          FOB_CASE_WITH(dry_runs_count_and_change_nothing, set_up, tear_down),
          FOB_CASE_WITH(purge_removes_what_matches, set_up, tear_down),
          FOB_CASE_WITH(what_is_not_there_or_not_meant_is_said, set_up, tear_down),

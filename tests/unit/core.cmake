@@ -1,5 +1,5 @@
 # The core's queue logic.
-foreach(topic tables dedup units record cache publish worker restart checkpoint answers inquiry seek dead)
+foreach(topic tables dedup units record cache publish worker restart checkpoint answers inquiry redrive seek dead)
     fob_test(NAME core_${topic} LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
         LIBRARIES fob_core)
