@@ -18,6 +18,9 @@ static int teardown(void **state) {
     kit_books(&kit);
     kit_crash(&kit, kit.position);
     kit_books(&kit);
+    kit_checkpoint(&kit);
+    kit_crash(&kit, kit.position);
+    kit_books(&kit);
     kit_free(&kit);
     return 0;
 }
@@ -333,6 +336,208 @@ static void a_reset_beyond_what_is_there_is_refused(void **state) {
     assert_int_equal(told(&reset)->status, FOB_NO_GROUP);
 }
 
+static fob_command_t resetting(uint64_t offset) {
+    fob_command_t admin = command(FOB_CMD_GROUP_RESET, "g");
+    admin.admin.offset = offset;
+    return admin;
+}
+
+/* The offsets delivered, in order, are these; 0 ends them. */
+static void assert_delivered(const uint64_t *offsets) {
+    size_t count = 0;
+    for (; offsets[count]; count++)
+        assert_int_equal(nth(count)[0], offsets[count]);
+    assert_int_equal(kit_delivered(&kit, 0), count);
+}
+
+static void a_reset_backward_replays_what_was_settled_but_no_dead_letter(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", "a", 4);
+    kit_publish_topics(&kit, 1, 1, 1, "a b a a a");
+    kit_settle(&kit, 1, "g", 1, FOB_KIND_ACK, 1, 1, nth(0)[1]);
+    kit_settle(&kit, 1, "g", 2, FOB_KIND_REJECT, 3, 1, nth(1)[1]);
+    kit_settle(&kit, 1, "g", 3, FOB_KIND_ACK, 4, 1, nth(2)[1]);
+    uint64_t highest = nth(3)[1];
+    kit_pass(&kit, 5000);
+    fob_command_t reset = resetting(1);
+    assert_told(&reset, FOB_OK, "group g begins anew at offset 1, as generation 2");
+    assert_int_equal(kit_last(&kit, FOB_EFF_LOST)->rows[0][0], 5);
+    kit_credit(&kit, 1, "g", 100);
+    kit_pages(&kit);
+    assert_delivered((const uint64_t[]){1, 4, 5, 0});
+    assert_true(nth(0)[1] > highest);
+    assert_int_equal(nth(0)[2], 1); /* attempts begin anew */
+    fob_group_stats_t stats = kit_stats(&kit, "g");
+    assert_int_equal(stats.generation, 2);
+    assert_int_equal(stats.since_ms, kit.now.wall_ms);
+    assert_int_equal(stats.accepted, 4);
+    assert_int_equal(stats.dead, 1);
+    assert_int_equal(stats.acked, 0);
+    kit_settle(&kit, 1, "g", 4, FOB_KIND_ACK, 1, 1, nth(0)[1]);
+    assert_int_equal(kit_stats(&kit, "g").acked, 1);
+}
+
+static void a_reset_into_the_middle_begins_there(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", ">", 6);
+    kit_publish(&kit, 1, 1, 1, "a", 6);
+    kit_settle(&kit, 1, "g", 1, FOB_KIND_ACK, 1, 6, nth(0)[1]);
+    fob_command_t reset = resetting(4);
+    told(&reset);
+    kit_credit(&kit, 1, "g", 100);
+    kit_pages(&kit);
+    assert_delivered((const uint64_t[]){4, 5, 6, 0});
+    kit_settle(&kit, 1, "g", 2, FOB_KIND_ACK, 4, 3, nth(0)[1]);
+    assert_int_equal(kit_stats(&kit, "g").acked, 3);
+    assert_int_equal(fob_core_floor(kit.core), 7);
+}
+
+static void a_reset_forward_removes_what_lies_below(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", ">", 2);
+    kit_publish(&kit, 1, 1, 1, "a", 10);
+    kit_settle(&kit, 1, "g", 1, FOB_KIND_RETRY, 1, 1, nth(0)[1]);
+    uint64_t second = nth(1)[1];
+    fob_command_t reset = resetting(6);
+    assert_told(&reset, FOB_OK, "group g goes on at offset 6; what it had below is removed");
+    assert_int_equal(kit_last(&kit, FOB_EFF_LOST)->rows[0][0], 2);
+    kit_credit(&kit, 1, "g", 100);
+    kit_pages(&kit);
+    assert_delivered((const uint64_t[]){6, 7, 8, 9, 10, 0});
+    assert_true(nth(0)[1] > second);
+    fob_group_stats_t stats = kit_stats(&kit, "g");
+    assert_int_equal(stats.generation, 1);
+    assert_int_equal(stats.removed_by[FOB_REMOVAL_RESET], 5);
+    assert_int_equal(stats.leased, 5);
+    assert_int_equal(stats.delayed, 0);
+    assert_int_equal(fob_core_floor(kit.core), 6);
+}
+
+static void a_reset_forward_needs_no_worker(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", ">", 0);
+    kit_publish(&kit, 1, 1, 1, "a", 10);
+    kit_lost(&kit, 1);
+    fob_command_t reset = resetting(6);
+    told(&reset);
+    kit_pages(&kit);
+    assert_int_equal(fob_core_floor(kit.core), 6);
+    assert_int_equal(kit_stats(&kit, "g").removed, 5);
+    assert_int_equal(kit_stats(&kit, "g").ready, 5);
+}
+
+static void a_group_may_begin_in_the_past(void **state) {
+    (void)state;
+    kit_publish_topics(&kit, 1, 1, 1, "a b a b a");
+    fob_command_t add = adding("g", "a");
+    add.admin.offset = 2;
+    assert_told(&add, FOB_OK, "");
+    kit_pages(&kit);
+    assert_int_equal(kit_stats(&kit, "g").accepted, 2);
+    assert_int_equal(kit_stats(&kit, "g").ready, 2);
+    kit_publish(&kit, 1, 6, 6, "a", 1);
+    kit_clear(&kit);
+    kit_join(&kit, 1, "g", "a", 100);
+    kit_pages(&kit);
+    assert_delivered((const uint64_t[]){3, 5, 6, 0});
+}
+
+static void what_the_journal_has_no_more_is_left_out_and_told(void **state) {
+    (void)state;
+    kit_publish(&kit, 1, 1, 1, "a", 5);
+    fob_command_t add = adding("g", "a");
+    add.admin.offset = 1;
+    add.admin.lowest = 4;
+    assert_told(&add, FOB_OK,
+                "what lies below offset 4 is not kept any more: group g begins there");
+    kit_pages(&kit);
+    assert_int_equal(kit_stats(&kit, "g").accepted, 2);
+}
+
+static void a_reset_during_a_census_begins_it_anew(void **state) {
+    (void)state;
+    kit_publish(&kit, 1, 1, 1, "a", 20);
+    kit_crash(&kit, kit.position); /* so that pages have to be read */
+    fob_command_t add = adding("g", "a");
+    add.admin.offset = 1;
+    told(&add);
+    fob_group_stats_t stats = kit_stats(&kit, "g");
+    assert_string_equal(stats.state, "waiting");
+    assert_string_equal(stats.why, "looking through the journal for its events: at offset 1 of 20");
+    fob_command_t reset = resetting(11);
+    told(&reset);
+    assert_int_equal(kit_stats(&kit, "g").generation, 2);
+    kit_crash(&kit, kit.position);
+    kit_join(&kit, 1, "g", "a", 100);
+    kit_pages(&kit);
+    assert_int_equal(kit_stats(&kit, "g").accepted, 10);
+    assert_int_equal(nth(0)[0], 11);
+    assert_int_equal(kit_delivered(&kit, 0), 10);
+}
+
+static void a_purge_ends_a_census(void **state) {
+    (void)state;
+    kit_publish(&kit, 1, 1, 1, "a", 20);
+    kit_crash(&kit, kit.position);
+    fob_command_t add = adding("g", "a");
+    add.admin.offset = 1;
+    told(&add);
+    fob_command_t purge = command(FOB_CMD_GROUP_PURGE, "g");
+    told(&purge);
+    kit_join(&kit, 1, "g", "a", 100);
+    kit_pages(&kit);
+    assert_int_equal(kit_stats(&kit, "g").ready, 0);
+    assert_int_equal(kit_delivered(&kit, 0), 0);
+    assert_int_equal(fob_core_floor(kit.core), 21);
+}
+
+static void a_reset_in_the_resume_window_gives_everything_again_at_once(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", ">", 3);
+    kit_publish(&kit, 1, 1, 1, "a", 3);
+    uint64_t old = nth(0)[1];
+    kit_crash(&kit, kit.position);
+    fob_command_t reset = resetting(1);
+    told(&reset);
+    kit_rejoin(&kit, 2, 1, "g", 9, (const uint64_t[][3]){{1, 3, old}}, 1);
+    kit_pages(&kit);
+    assert_int_equal(kit_last(&kit, FOB_EFF_JOINED)->rows[0][0], FOB_NOT_HELD);
+    assert_delivered((const uint64_t[]){1, 2, 3, 0});
+    assert_true(nth(0)[1] > old + 2);
+}
+
+static void a_paused_group_stays_paused_over_a_reset(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", ">", 9);
+    kit_publish(&kit, 1, 1, 1, "a", 3);
+    fob_command_t pause = setting("g", FOB_POLICY_paused, 1);
+    told(&pause);
+    fob_command_t reset = resetting(1);
+    told(&reset);
+    kit_credit(&kit, 1, "g", 100);
+    kit_pages(&kit);
+    assert_int_equal(kit_delivered(&kit, 0), 0);
+    assert_int_equal(kit_stats(&kit, "g").ready, 3);
+    assert_string_equal(kit_stats(&kit, "g").state, "paused");
+    fob_command_t resume = setting("g", FOB_POLICY_paused, 0);
+    kit_do(&kit, &resume);
+    assert_delivered((const uint64_t[]){1, 2, 3, 0});
+}
+
+static void the_bytes_a_group_holds_leave_with_what_is_removed(void **state) {
+    (void)state;
+    six_in_every_place();
+    uint64_t bytes = kit_stats(&kit, "g").bytes;
+    assert_int_equal(bytes % 5, 0);
+    assert_true(bytes > 0);
+    fob_command_t purge = command(FOB_CMD_GROUP_PURGE, "g");
+    told(&purge);
+    assert_int_equal(kit_stats(&kit, "g").bytes, bytes / 5 * 2);
+    fob_command_t reset = command(FOB_CMD_GROUP_RESET, "g");
+    told(&reset);
+    assert_int_equal(kit_stats(&kit, "g").bytes, 0);
+}
+
 FOB_MAIN(FOB_CASE_WITH(a_new_group_has_the_defaults_but_for_what_is_said, setup, teardown),
          FOB_CASE_WITH(later_defaults_do_not_change_the_groups_there_are, setup, teardown),
          FOB_CASE_WITH(a_setting_is_changed_live_and_for_good, setup, teardown),
@@ -347,4 +552,17 @@ FOB_MAIN(FOB_CASE_WITH(a_new_group_has_the_defaults_but_for_what_is_said, setup,
          FOB_CASE_WITH(a_reset_to_latest_takes_everything_and_tells_the_worker, setup, teardown),
          FOB_CASE_WITH(what_a_reset_takes_is_lost_when_the_reset_is_durable, setup, teardown),
          FOB_CASE_WITH(a_lease_from_before_a_reset_is_not_claimed_after_it, setup, teardown),
-         FOB_CASE_WITH(a_reset_beyond_what_is_there_is_refused, setup, teardown))
+         FOB_CASE_WITH(a_reset_beyond_what_is_there_is_refused, setup, teardown),
+         FOB_CASE_WITH(a_reset_backward_replays_what_was_settled_but_no_dead_letter, setup,
+                       teardown),
+         FOB_CASE_WITH(a_reset_into_the_middle_begins_there, setup, teardown),
+         FOB_CASE_WITH(a_reset_forward_removes_what_lies_below, setup, teardown),
+         FOB_CASE_WITH(a_reset_forward_needs_no_worker, setup, teardown),
+         FOB_CASE_WITH(a_group_may_begin_in_the_past, setup, teardown),
+         FOB_CASE_WITH(what_the_journal_has_no_more_is_left_out_and_told, setup, teardown),
+         FOB_CASE_WITH(a_reset_during_a_census_begins_it_anew, setup, teardown),
+         FOB_CASE_WITH(a_purge_ends_a_census, setup, teardown),
+         FOB_CASE_WITH(a_reset_in_the_resume_window_gives_everything_again_at_once, setup,
+                       teardown),
+         FOB_CASE_WITH(a_paused_group_stays_paused_over_a_reset, setup, teardown),
+         FOB_CASE_WITH(the_bytes_a_group_holds_leave_with_what_is_removed, setup, teardown))
