@@ -24,6 +24,8 @@ fob_status_t fob_apply(fob_core_t *self, uint64_t position, fob_slice_t record) 
         return fob_apply_reset(self, position, record);
     case FOB_RECORD_SET:
         return fob_apply_set(self, position, record);
+    case FOB_RECORD_MOVED:
+        return fob_apply_moved(self, position, record);
     case FOB_RECORD_RUNS:
     case FOB_RECORD_NOTED:
         return fob_apply_runs(self, position, record);

@@ -19,6 +19,7 @@ fob_status_t fob_apply_group_remove(fob_core_t *self, uint64_t position,
 fob_status_t fob_apply_mark(fob_core_t *self, uint64_t position, fob_slice_t bytes) FOB_MUST_USE;
 fob_status_t fob_apply_reset(fob_core_t *self, uint64_t position, fob_slice_t bytes) FOB_MUST_USE;
 fob_status_t fob_apply_set(fob_core_t *self, uint64_t position, fob_slice_t bytes) FOB_MUST_USE;
+fob_status_t fob_apply_moved(fob_core_t *self, uint64_t position, fob_slice_t bytes) FOB_MUST_USE;
 fob_status_t fob_apply_runs(fob_core_t *self, uint64_t position, fob_slice_t bytes) FOB_MUST_USE;
 
 /* Whether a run that was read back fits the state: what does not must not be applied. */

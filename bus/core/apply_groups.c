@@ -46,6 +46,7 @@ fob_status_t fob_apply_group_add(fob_core_t *self, uint64_t position, fob_slice_
     if (!group)
         return FOB_NO_MEMORY;
     group->temporary = record.temporary;
+    group->back.moved = group->deads.moved = &self->moved;
     group->policy = self->config.policy; /* of a journal without the SET that follows */
     group->born = group->ruled = position;
     group->no_member_ns = self->now.mono_ns;

@@ -21,7 +21,8 @@ static bool grow_items(fob_back_heap_t *heap, size_t capacity) {
 
 static bool there(const void *owner, const fob_low_t *low) {
     const fob_back_t *self = owner;
-    return fob_map64_get(&self->map, low->offset) != FOB_MAP64_NONE;
+    return fob_map64_get(&self->map, low->offset) != FOB_MAP64_NONE &&
+           !(self->moved && fob_moved_has(self->moved, low->offset));
 }
 
 /* Each heap has as much room as the slab, so that moving between them cannot fail. */

@@ -9,6 +9,7 @@
 
 #include "bus/core/lows.h"
 #include "bus/core/map64.h"
+#include "bus/core/moved.h"
 
 typedef enum {
     FOB_BACK_IDLE = 0, /* in no heap yet: replay, or out before the start and not claimed yet */
@@ -48,7 +49,8 @@ typedef struct {
     uint32_t in_state[FOB_BACK_STATES];
     fob_map64_t map;
     fob_back_heap_t ready, delayed;
-    fob_lows_t lows; /* of all */
+    fob_lows_t lows;          /* of all */
+    const fob_moved_t *moved; /* volatile: which events lie somewhere else; NULL: none */
 } fob_back_t;
 
 void fob_back_free(fob_back_t *self);
@@ -64,7 +66,7 @@ void fob_back_set(fob_back_t *self, fob_back_entry_t *entry, fob_back_state_t st
 /* The first of a heap, or NULL. */
 fob_back_entry_t *fob_back_ready(const fob_back_t *self);
 fob_back_entry_t *fob_back_delayed(const fob_back_t *self);
-/* The lowest offset; UINT64_MAX where there is none. */
+/* The lowest offset at which the journal is needed: moved ones do not count. UINT64_MAX: none. */
 uint64_t fob_back_lowest(fob_back_t *self);
 /* The next used entry at or behind index *at, stepping it; NULL at the end. */
 fob_back_entry_t *fob_back_next(const fob_back_t *self, uint32_t *at);

@@ -32,6 +32,19 @@ static void put_writer(fob_buf_t *out, const fob_writer_t *writer) {
     }
 }
 
+static void put_moved(fob_buf_t *out, const fob_moved_t *moved) {
+    size_t at = 0;
+    uint64_t count = 0;
+    while (fob_moved_next(moved, &at))
+        count++;
+    fob_put_u64(out, count);
+    at = 0;
+    for (const fob_moved_item_t *item; (item = fob_moved_next(moved, &at)) != NULL;) {
+        fob_put_u64(out, item->origin);
+        fob_put_u64(out, item->place);
+    }
+}
+
 static void put_head(const fob_core_t *self, fob_buf_t *out) {
     fob_put_u64(out, self->head);
     fob_put_u64(out, (uint64_t)self->time_ms);
@@ -41,6 +54,7 @@ static void put_head(const fob_core_t *self, fob_buf_t *out) {
     fob_put_u32(out, (uint32_t)self->groups.count);
     for (size_t i = 0; i < self->groups.count; i++)
         put_listed(out, self->groups.by_id[i]);
+    put_moved(out, &self->moved);
 }
 
 static size_t slice_bytes(const fob_core_t *self) {

@@ -17,7 +17,7 @@
  *
  * A group is one unit, however large; a unit is handed out in slices. Format, little-endian:
  *
- *   slice     0 u32 magic "FOBC"   4 u32 version 3
+ *   slice     0 u32 magic "FOBC"   4 u32 version 4
  *             8 u8 kind of unit   9 u8 1: the unit goes on in the next slice  10 u16 zero
  *            12 u32 stamp: index of the record in its commit   16 u64 stamp: position of the commit
  *            24 u64 number of the slice, from 0
@@ -29,7 +29,7 @@
  * u64 number, offset, u32 count, groups, flags, zero ids 4     any number of: u64 high, low, data,
  * offset, i64 time end 5     nothing: the last slice
  *
- * To change it: raise the version, write that, and keep reading the old one. Versions 1 and 2 were
+ * To change it: raise the version, write that, and keep reading the old one. Versions 1 to 3 were
  * never in a release, and are not read. The journal guards the bytes by checksums; what is read is
  * checked all the same. */
 #ifndef FOB_CORE_CHECKPOINT_H
@@ -39,7 +39,7 @@
 #include "bus/core/state.h"
 
 #define FOB_SLICE_MAGIC   UINT32_C(0x43424F46)
-#define FOB_SLICE_VERSION 3u
+#define FOB_SLICE_VERSION 4u
 #define FOB_SLICE_HEAD    32u
 
 enum {
@@ -54,6 +54,7 @@ enum {
 /* Bytes of what has one size in any unit. */
 #define FOB_UNIT_ANSWER 32u
 #define FOB_UNIT_ID     40u
+#define FOB_UNIT_MOVED  16u
 
 /* Ends the checkpoint being written, or read. */
 void fob_snapshot_stop(fob_core_t *self);

@@ -23,10 +23,27 @@ static fob_status_t get_listed(fob_unit_t *in, fob_core_t *self) {
     if (!group)
         return FOB_NO_MEMORY;
     group->temporary = flags & 1;
+    group->back.moved = group->deads.moved = &self->moved;
     group->policy = self->config.policy;
     group->loaded = FOB_STAMP_NEVER; /* until its state comes */
     fob_groups_add(&self->groups, group);
     return FOB_OK;
+}
+
+static fob_status_t get_moved(fob_unit_t *in, fob_core_t *self) {
+    size_t count = fob_get_count(in, FOB_UNIT_MOVED);
+    uint64_t last = 0;
+    if (!in->failed && !fob_moved_reserve(&self->moved, count))
+        return FOB_NO_MEMORY;
+    for (size_t i = 0; i < count && !in->failed; i++) {
+        uint64_t origin = fob_get_u64(in), place = fob_get_u64(in);
+        if (origin == 0 || origin >= place || place <= last || place > self->head ||
+            fob_moved_has(&self->moved, origin))
+            return FOB_DAMAGED;
+        fob_moved_add(&self->moved, origin, place);
+        last = place;
+    }
+    return in->failed ? FOB_DAMAGED : FOB_OK;
 }
 
 static fob_status_t get_head(fob_unit_t *in, fob_core_t *self) {
@@ -41,6 +58,8 @@ static fob_status_t get_head(fob_unit_t *in, fob_core_t *self) {
     fob_status_t status = in->failed ? FOB_DAMAGED : FOB_OK;
     for (uint32_t i = 0; i < groups && status == FOB_OK; i++)
         status = get_listed(in, self);
+    if (status == FOB_OK)
+        status = get_moved(in, self);
     self->loaded = self->snapshot.stamp;
     self->position = self->loaded.position - 1;
     fob_topics_flush(&self->topics);

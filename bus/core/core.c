@@ -3,6 +3,7 @@
 #include "bus/core/digest.h"
 #include "bus/core/inquiry.h"
 #include "bus/core/lease.h"
+#include "bus/core/reclaim.h"
 #include "bus/core/seed.h"
 #include "bus/core/walk.h"
 
@@ -58,6 +59,7 @@ void fob_core_destroy(fob_core_t **self_p) {
     fob_dedup_free(self->dedup);
     fob_members_free(&self->members);
     fob_groups_free(&self->groups);
+    fob_moved_free(&self->moved);
     fob_history_free(self->history);
     free(self->dirty);
     fob_waits_free(&self->waits);
@@ -160,6 +162,8 @@ fob_status_t fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t 
     case FOB_CMD_DEAD_REDRIVE:
     case FOB_CMD_DEAD_PURGE:
         return fob_inquire(self, command);
+    case FOB_CMD_RECLAIM:
+        return fob_reclaim(self, command);
     case FOB_CMD_PAGE:
         return fob_page(self, command);
     case FOB_CMD_PAGE_ABSENT:
@@ -204,22 +208,51 @@ static void wake_blocked(fob_core_t *self, uint64_t asked) {
         fob_core_wake(self, group);
 }
 
+/* What the head of a page's record says, of events or of one that was moved. */
+typedef struct {
+    uint64_t first_offset, origin;
+    int64_t time_ms;
+    uint32_t count;
+    uint8_t flags;
+    size_t size; /* of the head */
+} page_head_t;
+
+static bool read_head(fob_slice_t record, page_head_t *out) {
+    fob_record_events_t events;
+    fob_record_moved_t moved;
+    if (fob_record_read_moved(record, &moved)) {
+        *out = (page_head_t){.first_offset = moved.place,
+                             .origin = moved.origin,
+                             .time_ms = moved.stored_ms,
+                             .count = 1,
+                             .size = FOB_RECORD_MOVED_SIZE};
+        return true;
+    }
+    if (!fob_record_read_events(record, &events))
+        return false;
+    *out = (page_head_t){.first_offset = events.first_offset,
+                         .time_ms = events.time_ms,
+                         .count = events.count,
+                         .flags = events.flags,
+                         .size = FOB_RECORD_EVENTS_SIZE};
+    return true;
+}
+
 /* The record as a sheet, or NULL where it is not what we wrote; then *status tells if memory
  * lacked. */
 static fob_sheet_t *read_page(fob_core_t *self, const fob_command_t *command,
                               fob_status_t *status) {
     fob_slice_t record = command->page.record;
-    fob_record_events_t head;
+    page_head_t head;
     *status = FOB_BAD_EVENT;
-    if (!fob_record_read_events(record, &head) || head.count == 0 ||
+    if (!read_head(record, &head) || head.count == 0 ||
         head.first_offset != command->page.first_offset || head.count != command->page.count)
         return NULL;
     fob_sheet_t *sheet = fob_sheet_new(&self->sheets);
     *status = FOB_NO_MEMORY;
     if (!sheet)
         return NULL;
-    fob_slice_t body =
-        fob_slice(record.data + FOB_RECORD_EVENTS_SIZE, record.size - FOB_RECORD_EVENTS_SIZE);
+    fob_slice_t body = fob_slice(record.data + head.size, record.size - head.size);
     size_t at = (size_t)(body.data - fob_blob_slice(command->page.blob).data);
     *status = fob_sheet_index(sheet, command->page.blob, at, body, false, 0,
                               head.flags & FOB_SHEET_PRIORITIES, NULL);
@@ -230,6 +263,7 @@ static fob_sheet_t *read_page(fob_core_t *self, const fob_command_t *command,
         return NULL;
     }
     sheet->first_offset = head.first_offset;
+    sheet->origin = head.origin;
     sheet->time_ms = head.time_ms;
     return sheet;
 }
@@ -375,8 +409,9 @@ int64_t fob_core_deadline(const fob_core_t *self) {
 
 /* --- questions --- */
 
-uint64_t fob_core_floor(const fob_core_t *self) {
-    uint64_t floor = self->head + 1;
+uint64_t fob_core_floor(fob_core_t *self) {
+    uint64_t origin, moved = fob_core_lowest_moved(self, &origin);
+    uint64_t floor = moved <= self->head ? moved : self->head + 1;
     for (size_t i = 0; i < self->groups.count; i++) {
         uint64_t needs = fob_group_floor(self->groups.by_id[i]);
         floor = needs < floor ? needs : floor;

@@ -57,6 +57,7 @@ typedef enum {
     FOB_CMD_DEAD_SHOW,
     FOB_CMD_DEAD_REDRIVE,
     FOB_CMD_DEAD_PURGE,
+    FOB_CMD_RECLAIM,     /* room is wanted: what little is needed of the oldest goes to the head */
     FOB_CMD_PAGE,        /* the answer to a NEED; makes no record */
     FOB_CMD_PAGE_ABSENT, /* ... which cannot be had: `offset` up to `offset + count - 1` is damaged
                             or trimmed */
@@ -127,6 +128,11 @@ typedef struct {
             uint32_t limit; /* so many at the most; 0: a hundred */
             bool dry;       /* REDRIVE, PURGE: only count */
         } dead;
+        struct {
+            uint64_t below; /* all below would be given back, but for what is needed of it */
+            uint64_t bytes; /* so many */
+            size_t room;    /* so many may be written in this turn */
+        } reclaim;
         struct {
             /* One record as it was appended (its bytes inside `blob`, which the core may hold). */
             fob_blob_t *blob;
@@ -241,8 +247,9 @@ void fob_core_release(fob_core_t *self, fob_turn_t **turn_p);
 /* When TICK is wanted (mono_ns), FOB_NEVER: not before something else happens. */
 int64_t fob_core_deadline(const fob_core_t *self);
 
-/* The lowest offset that a group still needs; head + 1 where none does. */
-uint64_t fob_core_floor(const fob_core_t *self);
+/* The lowest offset at which the journal still holds what a group needs; head + 1 where none does.
+ */
+uint64_t fob_core_floor(fob_core_t *self);
 /* Bytes of disk to keep free for settling all that is unsettled now, at the worst one by one. */
 uint64_t fob_core_settle_reserve(const fob_core_t *self);
 uint64_t fob_core_head(const fob_core_t *self);

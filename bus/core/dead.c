@@ -19,7 +19,8 @@ void fob_deads_free(fob_deads_t *self) {
 
 static bool there(const void *owner, const fob_low_t *low) {
     const fob_deads_t *self = owner;
-    return fob_map64_get(&self->by_offset, low->offset) != FOB_MAP64_NONE;
+    return fob_map64_get(&self->by_offset, low->offset) != FOB_MAP64_NONE &&
+           !(self->moved && fob_moved_has(self->moved, low->offset));
 }
 
 /* --- room --- */

@@ -8,6 +8,7 @@
 
 #include "bus/core/lows.h"
 #include "bus/core/map64.h"
+#include "bus/core/moved.h"
 
 /* One event; or, with offset 0, `count` events that could not be read and whose place is not known.
  */
@@ -38,6 +39,7 @@ typedef struct {
     uint32_t *unknown; /* indexes of those of unknown place, in the order they died */
     uint32_t unknown_count, unknown_capacity;
     fob_lows_t lows;
+    const fob_moved_t *moved; /* volatile: which events lie somewhere else; NULL: none */
 } fob_deads_t;
 
 void fob_deads_free(fob_deads_t *self);
@@ -67,7 +69,7 @@ const fob_dead_t *fob_deads_step(fob_deads_t *self, uint64_t place);
 /* The one of unknown place with this serial; NULL: none. */
 const fob_dead_t *fob_deads_unknown(const fob_deads_t *self, uint64_t serial);
 void fob_deads_remove(fob_deads_t *self, const fob_dead_t *dead);
-/* The lowest offset; UINT64_MAX: none. */
+/* The lowest offset at which the journal is needed: moved ones do not count. UINT64_MAX: none. */
 uint64_t fob_deads_lowest(fob_deads_t *self);
 
 #endif

@@ -69,7 +69,7 @@ void fob_delivery_add(fob_delivery_t *self, const fob_place_t *place, uint32_t c
     fob_core_t *core = self->core;
     const fob_sheet_t *sheet = place->sheet;
     assert(self->spans);
-    uint64_t offset = sheet->first_offset + place->index;
+    uint64_t offset = fob_sheet_offset(sheet, place->index);
     size_t at = sheet->at + sheet->begin[place->index];
     size_t size = sheet->begin[place->index + count] - sheet->begin[place->index];
     fob_span_t *last = self->span_count ? &self->spans[self->span_count - 1] : NULL;

@@ -1,7 +1,6 @@
 #include "bus/core/group_admin.h"
 
 #include "bus/core/lost.h"
-#include "bus/core/runs.h"
 
 #include <assert.h>
 
@@ -170,6 +169,16 @@ static void put_unclaimed(fob_runs_writer_t *runs, const fob_group_t *group) {
     }
 }
 
+void fob_group_put_first_out(fob_runs_writer_t *runs, fob_group_t *group, fob_grant_t *grant) {
+    fob_runs_put(runs, &(fob_run_record_t){.verb = FOB_RUN_HANDOUT,
+                                           .flags = FOB_RUN_FRESH,
+                                           .count = 1,
+                                           .from = grant->gap_from,
+                                           .to = grant->offset,
+                                           .token = grant->token});
+    fob_grants_set_back(&group->grants, grant);
+}
+
 /* What is out for the first time is not in any record: now it has to be told from the rest. */
 static void put_first_outs(fob_runs_writer_t *runs, fob_core_t *core, fob_group_t *group) {
     for (uint32_t i = 0; i < group->member_count; i++) {
@@ -179,13 +188,7 @@ static void put_first_outs(fob_runs_writer_t *runs, fob_core_t *core, fob_group_
             at = grant->next;
             if (grant->back)
                 continue;
-            fob_runs_put(runs, &(fob_run_record_t){.verb = FOB_RUN_HANDOUT,
-                                                   .flags = FOB_RUN_FRESH,
-                                                   .count = 1,
-                                                   .from = grant->offset,
-                                                   .to = grant->offset,
-                                                   .token = grant->token});
-            fob_grants_set_back(&group->grants, grant);
+            fob_group_put_first_out(runs, group, grant);
         }
     }
 }

@@ -3,7 +3,7 @@
 #ifndef FOB_CORE_GROUP_ADMIN_H
 #define FOB_CORE_GROUP_ADMIN_H
 
-#include "bus/core/state.h"
+#include "bus/core/runs.h"
 
 /* Where a group may begin that is to begin at `offset`: what the journal has no more cannot be had.
  * 0: not at such an offset, which lies beyond the next. */
@@ -23,5 +23,8 @@ fob_status_t fob_group_reset(fob_core_t *self, fob_group_t *group, const fob_com
 /* GROUP_PURGE: removes all but what workers hold. FOB_OK, with a sentence, FOB_NO_MEMORY: nothing
  * changed. */
 fob_status_t fob_group_purge(fob_core_t *self, fob_group_t *group, fob_slice_t *text) FOB_MUST_USE;
+/* Puts into a record that an event is out for the first time: from then on it is told from what is
+ * not out. */
+void fob_group_put_first_out(fob_runs_writer_t *runs, fob_group_t *group, fob_grant_t *grant);
 
 #endif

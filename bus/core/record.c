@@ -307,6 +307,26 @@ bool fob_record_read_seed(fob_slice_t bytes, uint64_t *seed) {
     return bytes.size == FOB_RECORD_SEED_SIZE;
 }
 
+/* --- moved events --- */
+
+void fob_record_write_moved(uint8_t *out, const fob_record_moved_t *record) {
+    head(out, FOB_RECORD_MOVED, 1);
+    fob_put64(out + 8, (uint64_t)record->stored_ms);
+    fob_put64(out + 16, record->place);
+    fob_put64(out + 24, record->origin);
+    fob_put64(out + 32, (uint64_t)record->time_ms);
+}
+
+bool fob_record_read_moved(fob_slice_t bytes, fob_record_moved_t *out) {
+    if (!head_is(bytes, FOB_RECORD_MOVED, FOB_RECORD_MOVED_SIZE) || fob_get32(bytes.data + 4) != 1)
+        return false;
+    out->stored_ms = (int64_t)fob_get64(bytes.data + 8);
+    out->place = fob_get64(bytes.data + 16);
+    out->origin = fob_get64(bytes.data + 24);
+    out->time_ms = (int64_t)fob_get64(bytes.data + 32);
+    return out->origin > 0 && out->origin < out->place;
+}
+
 /* --- names --- */
 
 static const char *const reasons[] = {"",      "lost",  "retry",    "release", "reject",  "damaged",

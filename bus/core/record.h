@@ -20,7 +20,8 @@ typedef enum {
     FOB_RECORD_ANSWERS = 8,
     FOB_RECORD_NOTED = 9, /* as RUNS, with a note */
     FOB_RECORD_RESET = 10,
-    FOB_RECORD_SEED = 11
+    FOB_RECORD_SEED = 11,
+    FOB_RECORD_MOVED = 12
 } fob_record_kind_t;
 
 /* clang-format off */
@@ -148,6 +149,23 @@ typedef struct {
 #define FOB_RECORD_SEED_SIZE 16
 
 /* clang-format off */
+/* A copy of an event that is older than most of what lies around it: it is to be read from here. Its
+ * place is an offset of its own, at which there is no other event.
+ *   0  u8 kind 12  1  3 zero bytes   4  u32 count, 1
+ *   8  i64 time    Unix ms at which the event was stored first
+ *  16  u64 place   the head before, plus one
+ *  24  u64 origin  the event's offset
+ *  32  i64 time    of this record
+ *  40  the event */
+/* clang-format on */
+#define FOB_RECORD_MOVED_SIZE 40
+typedef struct {
+    int64_t stored_ms;
+    uint64_t place, origin;
+    int64_t time_ms;
+} fob_record_moved_t;
+
+/* clang-format off */
 /* What happened to events of a group: a head and any number of runs of one fixed size.
  *   0  u8 kind 5   1  3 zero bytes   4  u32 group   8  i64 time
  * With a note, which holds for every RETURN and DEAD in it, it is
@@ -253,6 +271,7 @@ void fob_record_write_answers(uint8_t *out, const fob_record_answers_t *record);
 void fob_record_write_answer(uint8_t *out, const fob_record_answer_t *row);
 void fob_record_write_reset(uint8_t *out, const fob_record_reset_t *record);
 void fob_record_write_seed(uint8_t *out, uint64_t seed);
+void fob_record_write_moved(uint8_t *out, const fob_record_moved_t *record);
 void fob_record_write_run(uint8_t *out, const fob_run_record_t *run);
 
 /* Readers trust nothing; false: not such a record. `read_events` takes the head only. */
@@ -279,6 +298,8 @@ bool fob_record_read_answers(fob_slice_t bytes, fob_record_answers_t *out);
 bool fob_record_read_answer(const uint8_t *bytes, fob_record_answer_t *out);
 bool fob_record_read_reset(fob_slice_t bytes, fob_record_reset_t *out);
 bool fob_record_read_seed(fob_slice_t bytes, uint64_t *seed);
+/* The head only. */
+bool fob_record_read_moved(fob_slice_t bytes, fob_record_moved_t *out);
 bool fob_record_read_run(const uint8_t *bytes, fob_run_record_t *out);
 
 #endif

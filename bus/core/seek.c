@@ -60,6 +60,8 @@ fob_inquiry_state_t fob_seek_run(fob_core_t *self, fob_inquiry_t *inquiry, uint3
             return FOB_INQUIRY_MORE;
         if (walk == FOB_WALK_END)
             step_over(inquiry, end);
+        else if (place.sheet->origin) /* its time is of another place */
+            step_over(inquiry, place.sheet->first_offset + place.sheet->count);
         else
             narrow(inquiry, place.sheet);
     }

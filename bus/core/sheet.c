@@ -46,7 +46,7 @@ fob_sheet_t *fob_sheet_new(fob_sheet_pool_t *pool) {
     self->pinned = false;
     self->blob = NULL;
     self->bytes = NULL;
-    self->first_offset = self->position = 0;
+    self->first_offset = self->position = self->origin = 0;
     self->time_ms = 0;
     self->flags = 0;
     self->count = self->topic_count = self->group_count = 0;

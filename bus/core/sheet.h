@@ -35,6 +35,7 @@ struct fob_sheet {
     const uint8_t *bytes;
     size_t at, size; /* of `bytes` in the blob */
     uint64_t first_offset;
+    uint64_t origin; /* not 0: a copy of that one event, see moved.h; of no group's offsets here */
     uint64_t position; /* of its commit; 0: durable since long */
     int64_t time_ms;
     uint32_t count;
@@ -77,6 +78,10 @@ void fob_sheet_forget_idents(fob_sheet_t *self);
 /* Finds the groups of each topic; false: no memory. */
 bool fob_sheet_route(fob_sheet_t *self, fob_topics_t *topics, const fob_groups_t *groups);
 
+/* The offset of an event, for everybody. */
+static inline uint64_t fob_sheet_offset(const fob_sheet_t *self, uint32_t index) {
+    return self->origin ? self->origin : self->first_offset + index;
+}
 static inline fob_slice_t fob_sheet_topic(const fob_sheet_t *self, uint32_t topic) {
     return fob_slice(self->bytes + self->topics[topic].at, self->topics[topic].size);
 }

@@ -7,6 +7,7 @@
 #include "bus/core/dedup.h"
 #include "bus/core/history.h"
 #include "bus/core/member.h"
+#include "bus/core/moved.h"
 #include "bus/core/record.h"
 #include "bus/core/refusal.h"
 #include "bus/core/turn.h"
@@ -30,6 +31,13 @@ typedef struct {
 typedef struct fob_inquiries fob_inquiries_t; /* inquiry.h */
 typedef struct fob_item fob_item_t;           /* offer.h */
 
+/* What was found out about a part of the journal that could be given back: see reclaim.c. */
+typedef struct {
+    uint64_t below; /* that part; 0: none yet */
+    bool worth;
+    int64_t again_ns; /* when it is looked at again, where it was not */
+} fob_reclaiming_t;
+
 struct fob_core {
     fob_core_config_t config;
     char error[256];
@@ -43,6 +51,7 @@ struct fob_core {
     fob_dedup_t *dedup;
     fob_history_t *history; /* of all groups */
     uint64_t seed;          /* of the dedup table; 0: none yet */
+    fob_moved_t moved;
 
     /* --- volatile --- */
     bool live;          /* started: applying wakes workers and counts rates */
@@ -76,6 +85,7 @@ struct fob_core {
     uint32_t match_id;
     fob_snapshot_t snapshot; /* the checkpoint being written, or read */
     uint64_t events_in, busy;
+    fob_reclaiming_t reclaiming;
 };
 
 /* The turn being built; NULL: no memory. */
@@ -113,6 +123,8 @@ uint32_t fob_apply_count_answers(const fob_sheet_t *sheet);
 bool fob_apply_reserve_sheet(fob_core_t *self, const fob_sheet_t *sheet);
 void fob_apply_events(fob_core_t *self, uint64_t position, const fob_record_events_t *record,
                       const fob_sheet_t *sheet);
+/* There is room for one more in `moved`. */
+void fob_apply_move(fob_core_t *self, const fob_record_moved_t *record);
 /* FOB_OK, FOB_NO_MEMORY (nothing changed), FOB_DAMAGED (it does not fit; text in error). */
 fob_status_t fob_apply(fob_core_t *self, uint64_t position, fob_slice_t record) FOB_MUST_USE;
 

@@ -9,7 +9,9 @@
 
 bool fob_matcher_init(fob_matcher_t *self, fob_core_t *core, const fob_group_t *group,
                       const fob_sheet_t *sheet) {
-    *self = (fob_matcher_t){.sheet = sheet, .pattern = group->pattern};
+    *self = (fob_matcher_t){.sheet = sheet, .pattern = group->pattern, .none = sheet->origin != 0};
+    if (self->none)
+        return true;
     if (sheet->topic_count == 1) {
         self->all = fob_pattern_match(group->pattern, fob_sheet_topic(sheet, 0));
         self->none = !self->all;
@@ -167,7 +169,7 @@ static fob_walk_t find(fob_core_t *self, fob_group_t *group, uint64_t offset, un
 fob_walk_t fob_walk_to(fob_core_t *self, fob_group_t *group, uint64_t offset, unsigned priority,
                        fob_place_t *place) {
     uint64_t end;
-    return find(self, group, offset, priority, place, &end);
+    return find(self, group, fob_moved_place(&self->moved, offset), priority, place, &end);
 }
 
 fob_walk_t fob_walk_look(fob_core_t *self, fob_group_t *group, uint64_t offset, fob_place_t *place,

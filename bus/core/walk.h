@@ -25,7 +25,7 @@ typedef struct {
 
 /* What an event's place in its sheet tells. */
 static inline uint64_t fob_place_offset(const fob_place_t *place) {
-    return place->sheet->first_offset + place->index;
+    return fob_sheet_offset(place->sheet, place->index);
 }
 static inline uint32_t fob_place_bytes(const fob_place_t *place, uint32_t count) {
     const uint32_t *begin = place->sheet->begin + place->index;

@@ -33,7 +33,7 @@ fob_test(NAME core_memory LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core
 
 
 # What an operator does to groups, and what is said of them.
-foreach(topic policy groups stats)
+foreach(topic policy groups stats moved)
     fob_test(NAME core_${topic} LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
         LIBRARIES fob_core)

@@ -185,7 +185,7 @@ static void a_warm_core_allocates_nothing(void **state) {
     join(&world, 10, "orders", "order.>");
     join(&world, 11, "orders", "order.>");
     join(&world, 12, "paid", "*.paid");
-    for (unsigned i = 0; i < 6; i++) /* the cache is full, and its oldest give way */
+    for (unsigned i = 0; i < 20; i++) /* the cache is full, and its oldest give way */
         rounds(&world, 1000, false);
     calls = 0;
     uint64_t before = world.delivered;
