@@ -3,6 +3,7 @@
 #include "bus/flights.h"
 #include "bus/outbox.h"
 #include "bus/shortage.h"
+#include "bus/told.h"
 #include "proto/cursor.h"
 
 #include <assert.h>
@@ -16,8 +17,9 @@
 #define EVENT_LEAST  4          /* no encoded event has fewer bytes */
 #define ROOM_SAMPLE  (1u << 20) /* bytes taken until the journal is asked again */
 #define ENTRIES_KEPT 256        /* entries that need no allocation of their own */
-#define DAMAGE_KEPT  16         /* places of damage that were told of, so as not to tell again */
 #define TRIM_EVERY   FOB_SEC
+#define MOVE_EVERY   (10 * FOB_MS)  /* while events are moved */
+#define MOVE_ROOM    (256u << 10)   /* bytes in one turn, but for one event */
 #define AGAIN_AFTER  (100 * FOB_MS) /* a failed read, a refused checkpoint */
 
 /* A page that the core asked for and the journal could not yet be asked for. */
@@ -50,10 +52,10 @@ struct fob_ledger {
     uint64_t trim_floor,
         trim_needs; /* may be trimmed below the floor once that position is durable */
     int64_t trim_ns;
+    size_t move_room;
     fob_flights_t flights;
     fob_shortage_t shortage;
-    char told[DAMAGE_KEPT][sizeof((fob_page_t *)0)->text];
-    size_t told_next;
+    fob_told_t damage; /* that was told of */
 };
 
 static const fob_journal_ops_t *ops(const fob_ledger_t *self) {
@@ -132,6 +134,7 @@ static fob_status_t start(fob_ledger_t *self, const fob_core_config_t *config, f
     fob_journal_stats_t stats;
     ops(self)->stats(self->journal, &stats);
     fob_core_start(self->core, now, stats.last_position);
+    self->move_room = MOVE_ROOM + (size_t)config->max_event;
     self->outbox = fob_outbox_new(stats.last_position, fob_core_head(self->core));
     self->trim_ns = now.mono_ns;
     return self->outbox ? FOB_OK : FOB_NO_MEMORY;
@@ -386,12 +389,8 @@ static fob_status_t give(fob_ledger_t *self, fob_now_t now, const fob_page_t *pa
 
 /* Segment and byte of damage, once: every group that needs something of it comes by there. */
 static void say_damage(fob_ledger_t *self, const char *text) {
-    for (size_t i = 0; i < DAMAGE_KEPT; i++)
-        if (strcmp(self->told[i], text) == 0)
-            return;
-    char *told = self->told[self->told_next++ % DAMAGE_KEPT];
-    snprintf(told, sizeof self->told[0], "%s", text);
-    say(self, text);
+    if (fob_told_news(&self->damage, text))
+        say(self, text);
 }
 
 static fob_status_t absent(fob_ledger_t *self, fob_now_t now, const fob_page_t *page) {
@@ -497,15 +496,35 @@ static void checkpoint_step(fob_ledger_t *self, fob_now_t now) {
         checkpoint_later(self, now);
 }
 
+/* Little is needed of the oldest part: it goes to the head, where there is room for it. */
+static fob_status_t reclaim(fob_ledger_t *self, fob_now_t now) {
+    fob_journal_stats_t stats;
+    uint64_t head = fob_core_head(self->core);
+    ops(self)->stats(self->journal, &stats);
+    if (stats.pinned_below == 0 || !room_for_settles(self, self->move_room, 0) ||
+        !ops(self)->reserve(self->journal, self->move_room))
+        return FOB_OK;
+    self->promised = self->move_room;
+    fob_command_t command = {.kind = FOB_CMD_RECLAIM};
+    command.reclaim.below = stats.pinned_below;
+    command.reclaim.bytes = stats.pinned_bytes;
+    command.reclaim.room = self->move_room - RECORD_ROOM;
+    fob_status_t status = fob_ledger_step(self, now, &command);
+    if (fob_core_head(self->core) != head)
+        self->trim_ns = now.mono_ns + MOVE_EVERY;
+    return status == FOB_NO_MEMORY ? FOB_OK : status; /* it is tried again */
+}
+
 /* What no group needs any more may go once the settles that say so are durable. */
-static void trim(fob_ledger_t *self, fob_now_t now) {
+static fob_status_t trim(fob_ledger_t *self, fob_now_t now) {
     if (now.mono_ns < self->trim_ns)
-        return;
+        return FOB_OK;
     self->trim_ns = now.mono_ns + TRIM_EVERY;
     if (self->trim_floor && all_durable(self, self->trim_needs))
         ops(self)->trim(self->journal, self->trim_floor, now.wall_ms);
     self->trim_floor = fob_core_floor(self->core);
     self->trim_needs = fob_outbox_last(self->outbox);
+    return reclaim(self, now);
 }
 
 fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) {
@@ -516,7 +535,9 @@ fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) {
     if (self->need_count)
         ask_again(self, now);
     checkpoint_step(self, now);
-    trim(self, now);
+    fob_status_t status = trim(self, now);
+    if (status != FOB_OK)
+        return status;
     if (fob_core_deadline(self->core) > now.mono_ns)
         return FOB_OK;
     return fob_ledger_step(self, now, &(fob_command_t){.kind = FOB_CMD_TICK});

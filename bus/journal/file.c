@@ -30,6 +30,7 @@ typedef struct {
     uint64_t next_offset;   /* of the next event */
     uint64_t tail_sequence; /* where the next commit goes */
     uint64_t tail_at, tail_bytes;
+    uint64_t pinned_below, pinned_bytes;
     bool half_told;                    /* the keeper knows that the tail is half full */
     bool refused;                      /* the last reserve was refused */
     uint64_t replay_from, replay_upto; /* what was there at the start */
@@ -233,15 +234,14 @@ static void note_future(fob_segments_t *table, int64_t now_ms) {
     }
 }
 
-/* Whether the oldest segment may go. Lock held. */
-static bool may_go(const file_t *self, uint64_t offset, uint64_t checkpoint, uint64_t bytes,
-                   int64_t now_ms) {
+/* Whether the oldest segment may go, but for what may be needed of it. Lock held. */
+static bool may_go(const file_t *self, uint64_t checkpoint, uint64_t bytes, int64_t now_ms) {
     const fob_store_t *store = &self->store;
     const fob_segments_t *table = &store->segments;
     const fob_segment_t *oldest = table->all[0];
     if (table->count < 2 || table->all[1]->first_position == 0 || oldest->fd >= 0)
         return false; /* the last one with commits stays: it knows where numbers go on */
-    if (oldest->next_offset > offset || oldest->last_position > checkpoint)
+    if (oldest->last_position > checkpoint)
         return false;
     bool much = bytes - oldest->bytes >= store->retain_bytes;
     bool old = now_ms - oldest->last_ms >= store->retain_ms ||
@@ -262,7 +262,15 @@ static void file_trim(fob_journal_t *journal, uint64_t offset, int64_t now_ms) {
     fob_segment_t **end = &store->doomed;
     while (*end != NULL)
         end = &(*end)->next;
-    while (store->segments.count > 0 && may_go(self, offset, checkpoint, bytes, now_ms)) {
+    self->pinned_below = self->pinned_bytes = 0;
+    while (store->segments.count > 0 && may_go(self, checkpoint, bytes, now_ms)) {
+        const fob_segment_t *oldest = store->segments.all[0];
+        if (oldest->next_offset > offset) {
+            self->pinned_below = oldest->next_offset;
+            self->pinned_bytes =
+                (oldest->walked ? oldest->end : oldest->bytes) - FOB_SEGMENT_HEADER_BYTES;
+            break;
+        }
         fob_segment_t *segment = fob_segments_shift(&store->segments);
         bytes -= segment->bytes;
         *end = segment;
@@ -329,7 +337,9 @@ static void file_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
                                  .last_position = self->position,
                                  .durable_position = atomic_load(&store->durable),
                                  .syncs = atomic_load(&store->syncs),
-                                 .torn_bytes = self->torn_bytes};
+                                 .torn_bytes = self->torn_bytes,
+                                 .pinned_below = self->pinned_below,
+                                 .pinned_bytes = self->pinned_bytes};
     out->checkpoint_position = fob_checkpoints_kept(self->checkpoints).newest;
     uint64_t tail, behind;
     pthread_mutex_lock(&store->lock);

@@ -74,6 +74,9 @@ typedef struct {
     uint64_t syncs;
     uint64_t torn_bytes; /* cut at the start */
     uint64_t free_bytes; /* room that could still be reserved */
+    /* As of the last trim: the oldest part, of so many bytes, would be given back but for what is
+     * needed of it, which all lies below that offset; 0: it is not so. */
+    uint64_t pinned_below, pinned_bytes;
 } fob_journal_stats_t;
 
 typedef struct fob_journal fob_journal_t;

@@ -38,6 +38,7 @@ typedef struct {
     uint64_t bytes, blocks;
     uint64_t position, next_offset, epoch;
     uint64_t checkpoint, checkpoint_begun, appended;
+    uint64_t pinned_below, pinned_bytes;
     bool begun, failed;
     fob_page_t pages[MOST_PAGES];
     size_t page_first, page_count;
@@ -264,13 +265,18 @@ static fob_journal_code_t memory_page(fob_journal_t *journal, fob_page_t *out) {
 static void memory_trim(fob_journal_t *journal, uint64_t offset, int64_t now_ms) {
     memory_t *self = memory_of(journal);
     /* A checkpoint pins nothing here: nothing is ever replayed. */
-    while (self->oldest != NULL && self->oldest != self->newest &&
-           self->oldest->next_offset <= offset) {
+    self->pinned_below = self->pinned_bytes = 0;
+    while (self->oldest != NULL && self->oldest != self->newest) {
         block_t *block = self->oldest;
         bool much = self->bytes - block->used >= self->retain_bytes;
         bool old = now_ms - block->last_ms >= self->retain_ms;
         if (!much && !old)
             break;
+        if (block->next_offset > offset) {
+            self->pinned_below = block->next_offset;
+            self->pinned_bytes = block->used;
+            break;
+        }
         self->oldest = block->next;
         self->bytes -= block->used;
         self->blocks--;
@@ -328,6 +334,8 @@ static void memory_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
         .durable_position = self->position,
         .checkpoint_position = self->checkpoint,
         .free_bytes = self->max_bytes > taken ? self->max_bytes - taken : 0,
+        .pinned_below = self->pinned_below,
+        .pinned_bytes = self->pinned_bytes,
     };
 }
 

@@ -4,3 +4,7 @@ foreach(noun gate peers outbox letters joins flights router pace jump ledger tra
 endforeach()
 # The reader of the configuration file is part of the program, not of the library.
 target_sources(test_config PRIVATE ${PROJECT_SOURCE_DIR}/bus/commands/config.c)
+
+# With real journals around it.
+fob_test(NAME ledger_moved LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_ledger_moved.c
+    LIBRARIES fob_bus fob_journal_test_support)

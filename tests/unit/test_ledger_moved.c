@@ -1,0 +1,212 @@
+/* One old event that is needed does not keep the whole journal: with real journals. */
+#include "bus/ledger.h"
+#include "journal_support.h"
+#include "proto/envelope.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+#define BATCH  64
+#define ROUNDS 120 /* of a batch each: many segments */
+
+static fob_ledger_t *ledger;
+static char *folder;
+static int64_t ms;
+static uint64_t next_number, seq;
+static uint64_t tokens[BATCH * 4]; /* of the last deliveries, by place */
+static uint64_t offsets[BATCH * 4];
+static size_t delivered;
+static uint64_t rejected[ROUNDS / 10];
+
+static const fob_core_config_t config = {.max_event = 4096,
+                                         .max_groups = 10,
+                                         .max_sessions = 10,
+                                         .session_keep_ms = 3600000,
+                                         .resume_ms = 100,
+                                         .cache_bytes = 65536,
+                                         .page_bytes = 4096,
+                                         .mark_block = 100,
+                                         .policy = {.max_depth = 10000000,
+                                                    .max_bytes = INT64_MAX,
+                                                    .max_attempts = 5,
+                                                    .backoff_first = 10,
+                                                    .backoff_factor = 2,
+                                                    .backoff_max = 100,
+                                                    .dead_max = 1000000,
+                                                    .dead_max_age = INT64_C(2592000000)},
+                                         .release_first_ms = 10};
+
+static fob_now_t now(void) {
+    return (fob_now_t){.mono_ns = FOB_SEC + ms * FOB_MS, .wall_ms = 1700000000000 + ms};
+}
+
+static fob_journal_t *open_file(void) {
+    fob_journal_error_t error;
+    fob_file_options_t options = {.folder = folder,
+                                  .sync = FOB_SYNC_OS,
+                                  .segment_bytes = 256 << 10,
+                                  .max_bytes = 8 << 20,
+                                  .retain_bytes = 1 << 20};
+    return fob_journal_file_open(&options, &error);
+}
+
+static void open_ledger(fob_journal_t *journal) {
+    char text[512];
+    fob_status_t status;
+    assert_non_null(journal);
+    ledger = fob_ledger_new(journal, &config, now(), NULL, NULL, &status, text, sizeof text);
+    assert_non_null(ledger);
+}
+
+static void keep(const fob_effect_t *effect) {
+    for (size_t i = 0; effect->kind == FOB_EFF_DELIVER && i < effect->span_count; i++) {
+        for (uint32_t k = 0; k < effect->spans[i].count; k++) {
+            assert_true(delivered < sizeof tokens / sizeof tokens[0]);
+            offsets[delivered] = effect->spans[i].offset + k;
+            tokens[delivered++] = effect->spans[i].token + k;
+        }
+    }
+}
+
+/* The loop of a broker, until all is at rest. */
+static void run(void) {
+    char text[256];
+    do {
+        struct pollfd news = {.fd = fob_ledger_fd(ledger), .events = POLLIN};
+        assert_int_equal(fob_ledger_turn(ledger, now()), FOB_OK);
+        assert_int_equal(fob_ledger_tidy(ledger, now()), FOB_OK);
+        poll(&news, 1, 1);
+        assert_int_equal(fob_ledger_news(ledger, now(), text, sizeof text), FOB_OK);
+        for (const fob_effect_t *effect; (effect = fob_ledger_next(ledger, now())) != NULL;)
+            keep(effect);
+    } while (!fob_ledger_at_rest(ledger) || fob_ledger_deadline(ledger) <= now().mono_ns);
+}
+
+static void step(const fob_command_t *command) {
+    assert_int_equal(fob_ledger_step(ledger, now(), command), FOB_OK);
+    run();
+}
+
+static void join(uint64_t conn) {
+    step(&(fob_command_t){.kind = FOB_CMD_JOIN,
+                          .conn = conn,
+                          .join = {.session = (const uint8_t *)"fedcba9876543210",
+                                   .group = fob_slice_str("emails"),
+                                   .pattern = fob_slice_str("a"),
+                                   .create = true,
+                                   .credit = 1000000,
+                                   .jobs = 1}});
+}
+
+static void publish(void) {
+    uint8_t data[1000] = {0};
+    fob_buf_t body = {0};
+    for (size_t i = 0; i < BATCH; i++) {
+        fob_envelope_t event = {.topic = fob_slice_str("a"), .data = fob_slice(data, sizeof data)};
+        assert_int_equal(fob_envelope_write(&body, 4096, &event), FOB_OK);
+    }
+    fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
+    delivered = 0;
+    step(&(fob_command_t){.kind = FOB_CMD_PUBLISH,
+                          .conn = 1,
+                          .publish = {.session = (const uint8_t *)"0123456789abcdef",
+                                      .first = next_number,
+                                      .low = next_number,
+                                      .body = blob}});
+    next_number += BATCH;
+    fob_blob_unref(&blob);
+    fob_buf_free(&body);
+}
+
+static void settle(uint64_t conn, unsigned kind, size_t from, size_t count) {
+    fob_buf_t runs = {0};
+    fob_pack_array(&runs, 1);
+    fob_run_write(&runs, (uint64_t[]){kind, offsets[from], count, tokens[from]}, 4);
+    step(&(fob_command_t){.kind = FOB_CMD_SETTLE,
+                          .conn = conn,
+                          .settle = {fob_slice_str("emails"), ++seq, 0, fob_buf_slice(&runs)}});
+    fob_buf_free(&runs);
+}
+
+/* The first event of each tenth round is rejected, all others are acked. */
+static void live(void) {
+    next_number = 1;
+    seq = 0;
+    join(2);
+    ms += 200; /* the resume window is over */
+    for (int i = 0; i < ROUNDS; i++) {
+        publish();
+        assert_int_equal(delivered, BATCH);
+        bool rejects = i % 10 == 0;
+        if (rejects)
+            rejected[i / 10] = offsets[0];
+        if (rejects)
+            settle(2, FOB_KIND_REJECT, 0, 1);
+        settle(2, FOB_KIND_ACK, rejects ? 1 : 0, BATCH - (rejects ? 1 : 0));
+        ms += 500;
+        run();
+    }
+    for (int i = 0; i < 20; i++) {
+        ms += 1000;
+        run();
+    }
+}
+
+static void assert_reclaimed(void) {
+    fob_journal_stats_t stats;
+    fob_group_stats_t group;
+    fob_ledger_journal(ledger, &stats);
+    assert_in_range(stats.bytes, 1 << 20, 5 << 20); /* of some 8 MiB that were written */
+    assert_true(stats.first_offset > (uint64_t)BATCH * ROUNDS / 3);
+    assert_true(fob_core_group_stats(fob_ledger_core(ledger), now(), 0, &group));
+    assert_int_equal(group.dead, ROUNDS / 10);
+}
+
+/* Every letter comes back, under its own offset. */
+static void assert_all_come_back(uint64_t conn) {
+    delivered = 0;
+    step(&(fob_command_t){
+        .kind = FOB_CMD_DEAD_REDRIVE, .conn = 9, .dead = {.group = fob_slice_str("emails")}});
+    for (int i = 0; i < 200 && delivered < ROUNDS / 10; i++) {
+        ms += 10;
+        run();
+    }
+    assert_int_equal(delivered, ROUNDS / 10);
+    for (size_t i = 0; i < delivered; i++)
+        assert_int_equal(offsets[i], rejected[i]);
+    size_t count = delivered;
+    for (size_t i = 0; i < count; i++)
+        settle(conn, FOB_KIND_ACK, i, 1);
+    fob_group_stats_t group;
+    assert_true(fob_core_group_stats(fob_ledger_core(ledger), now(), 0, &group));
+    assert_int_equal(group.acked, BATCH * ROUNDS);
+}
+
+static void dead_letters_do_not_keep_a_journal_on_disk(void **state) {
+    (void)state;
+    folder = folder_new();
+    open_ledger(open_file());
+    live();
+    assert_reclaimed();
+    fob_ledger_destroy(&ledger);
+    open_ledger(open_file());
+    join(3);
+    ms += 200;
+    run();
+    assert_reclaimed();
+    assert_all_come_back(3);
+    fob_ledger_destroy(&ledger);
+    folder_remove(&folder);
+}
+
+static void dead_letters_do_not_keep_a_journal_in_memory(void **state) {
+    (void)state;
+    open_ledger(fob_journal_memory_new(8 << 20, 1 << 20, 0));
+    live();
+    assert_reclaimed();
+    assert_all_come_back(2);
+    fob_ledger_destroy(&ledger);
+}
+
+FOB_MAIN(FOB_CASE(dead_letters_do_not_keep_a_journal_on_disk),
+         FOB_CASE(dead_letters_do_not_keep_a_journal_in_memory))
