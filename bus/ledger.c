@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define BUSY_ABOVE   (128u << 20) /* bytes under way to the journal; above, publishes are BUSY */
 #define RECORD_ROOM  512          /* bytes of a record beside its batch, generously */
@@ -536,10 +535,8 @@ fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) {
         ask_again(self, now);
     checkpoint_step(self, now);
     fob_status_t status = trim(self, now);
-    if (status != FOB_OK)
+    if (status != FOB_OK || fob_core_deadline(self->core) > now.mono_ns)
         return status;
-    if (fob_core_deadline(self->core) > now.mono_ns)
-        return FOB_OK;
     return fob_ledger_step(self, now, &(fob_command_t){.kind = FOB_CMD_TICK});
 }
 
