@@ -13,7 +13,8 @@ static bool skips(const fob_core_t *self, const fob_group_t *group) {
 }
 
 bool fob_debt_any(const fob_core_t *self, const fob_group_t *group) {
-    return !group->caught_up && (group->debt || skips(self, group));
+    bool walks = !group->caught_up || (group->resuming && window_over(self));
+    return walks && (group->debt || skips(self, group));
 }
 
 bool fob_debt_waits(const fob_core_t *self, const fob_group_t *group) {
@@ -114,6 +115,8 @@ fob_walk_t fob_debt_pay(fob_core_t *self, fob_group_t *group, uint32_t *budget) 
         if (walk != FOB_WALK_END || group->resuming)
             return walk;
     }
+    if (group->caught_up)
+        return FOB_WALK_END;
     return pay_fresh(self, group, budget);
 }
 

@@ -51,6 +51,8 @@ bool books_match(const books_group_t *group, const char *topic) {
 
 static void move(books_group_t *group, uint64_t offset, books_place_t place) {
     books_entry_t *entry = &group->entries[offset];
+    bool plain = group->events[offset].priority == 0;
+    group->plain += (plain && place == BOOKS_FRESH) - (plain && entry->place == BOOKS_FRESH);
     group->count[entry->place]--;
     group->count[place]++;
     entry->place = (uint8_t)place;
@@ -158,6 +160,7 @@ static bool feed_group(books_t *books, fob_slice_t bytes) {
         .there = true, .start = record.start, .generation = 1, .policy = books->kit->config.policy};
     text_to(group->name, sizeof group->name, record.name);
     text_to(group->pattern, sizeof group->pattern, record.pattern);
+    group->events = books->events;
     group->entries = calloc(BOOKS_EVENTS + 1, sizeof *group->entries);
     assert_non_null(group->entries);
     group->count[BOOKS_NOTHING] = BOOKS_EVENTS + 1;
@@ -302,13 +305,29 @@ static bool each(books_t *books, books_group_t *group, const fob_run_record_t *r
     return true;
 }
 
+/* So many that could not be read are done with. */
+static bool give_up(books_t *books, books_group_t *group, const fob_run_record_t *run) {
+    uint32_t left = run->count;
+    if (left > group->count[BOOKS_UNREAD])
+        WRONG("%u events of %s are called unreadable, %llu are", left, group->name,
+              (ull)group->count[BOOKS_UNREAD]);
+    for (uint64_t offset = 1; left && offset <= books->head; offset++) {
+        if (group->entries[offset].place != BOOKS_UNREAD)
+            continue;
+        move(group, offset, BOOKS_DONE);
+        left--;
+    }
+    return true;
+}
+
 static bool feed_drop(books_t *books, books_group_t *group, const fob_run_record_t *run) {
     bool shed = run->verb == FOB_RUN_SHED, fresh = run->flags & FOB_RUN_FRESH;
     if (run->flags & FOB_RUN_PAID) {
         if (run->count > group->debt)
             WRONG("%s pays what it does not owe", group->name);
         group->debt -= run->count;
-        return each(books, group, run, BOOKS_FRESH, BOOKS_DONE);
+        return run->flags & FOB_RUN_UNKNOWN ? give_up(books, group, run)
+                                            : each(books, group, run, BOOKS_FRESH, BOOKS_DONE);
     }
     lighten(group, run->count, run->bytes, books_depth(group));
     (shed ? group->shed_by : group->removed_by)[run->reason] += run->count;
@@ -329,16 +348,8 @@ static bool feed_dead(books_t *books, books_group_t *group, const fob_run_record
     if (!(run->flags & FOB_RUN_UNKNOWN))
         return each(books, group, run, run->flags & FOB_RUN_FRESH ? BOOKS_FRESH : BOOKS_BACK,
                     BOOKS_DEAD);
-    if (run->count > group->count[BOOKS_UNREAD])
-        WRONG("%u events of %s are called unreadable, %llu are", run->count, group->name,
-              (ull)group->count[BOOKS_UNREAD]);
-    uint32_t left = run->count;
-    for (uint64_t offset = 1; left && offset <= books->head; offset++) {
-        if (group->entries[offset].place != BOOKS_UNREAD)
-            continue;
-        move(group, offset, BOOKS_DONE);
-        left--;
-    }
+    if (!give_up(books, group, run))
+        return false;
     group->unknown += run->count;
     return true;
 }
@@ -480,9 +491,9 @@ static bool end_commit(books_t *books) {
     for (size_t i = 0; i < BOOKS_GROUPS; i++) {
         books_group_t *group = &books->groups[i];
         uint64_t depth = group->there ? books_depth(group) : 0;
-        if (group->there && group->count[BOOKS_FRESH] < group->debt)
-            WRONG("%s owes %llu of %llu", group->name, (ull)group->debt,
-                  (ull)group->count[BOOKS_FRESH]);
+        uint64_t may_owe = group->plain + group->count[BOOKS_UNREAD];
+        if (group->there && may_owe < group->debt)
+            WRONG("%s owes %llu of %llu", group->name, (ull)group->debt, (ull)may_owe);
         if (depth > group->policy.max_depth && depth > group->before + group->grown)
             WRONG("%s has %llu, of %llu that it may have", group->name, (ull)depth,
                   (ull)group->policy.max_depth);

@@ -45,7 +45,9 @@ typedef struct {
     uint64_t start, accepted, acked, dead, shed, removed, debt, bytes;
     uint64_t shed_by[4], removed_by[8];
     uint64_t count[BOOKS_PLACES];
-    uint64_t unknown; /* dead letters of unknown place */
+    uint64_t plain;              /* of BOOKS_FRESH: of priority 0 */
+    const books_event_t *events; /* of the books */
+    uint64_t unknown;            /* dead letters of unknown place */
     uint64_t census_at, census_to, generation;
     fob_policy_t policy;
     books_entry_t *entries; /* by offset */

@@ -204,6 +204,6 @@ void model_look(void) {
         }
     }
     kit_clear(kit);
-    kit_books(kit);
     check(books_feed(&world->books) && books_agree(&world->books), "%s", world->books.trouble);
+    kit_books(kit);
 }
