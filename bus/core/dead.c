@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NONE UINT32_MAX
+#define NONE        UINT32_MAX
+#define STALE_LEAST 1024u
 
 void fob_deads_free(fob_deads_t *self) {
     free(self->slab);
@@ -71,6 +72,66 @@ static bool reserve_order(fob_deads_t *self, size_t more) {
     return true;
 }
 
+/* --- the order of offsets --- */
+
+static int ascending(const void *a, const void *b) {
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static size_t unique(uint64_t *offsets, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || offsets[kept - 1] != offsets[i])
+            offsets[kept++] = offsets[i];
+    }
+    return kept;
+}
+
+/* Puts the sorted tail, which stands at `tail` too, into its places from behind: what lies below
+ * all of it is not touched. */
+static void merge(fob_deads_t *self, const uint64_t *tail) {
+    uint64_t *at = self->sorted;
+    size_t left = self->sorted_count, more = self->tail_count, to = left + more;
+    while (more > 0)
+        at[--to] = left > 0 && at[left - 1] > tail[more - 1] ? at[--left] : tail[--more];
+    size_t from = left ? left - 1 : 0;
+    size_t all = self->sorted_count + self->tail_count;
+    self->sorted_count = from + unique(at + from, all - from);
+    self->tail_count = 0;
+}
+
+/* Mostly they are in order: a look is cheaper than a sort. */
+static void sort_offsets(uint64_t *offsets, size_t count) {
+    for (size_t i = 1; i < count; i++) {
+        if (offsets[i - 1] > offsets[i]) {
+            qsort(offsets, count, sizeof *offsets, ascending);
+            return;
+        }
+    }
+}
+
+/* Events die in the order of offsets more or less, so what came since belongs near the end; an
+ * offset that was redriven and died again stands there twice. */
+static void sort(fob_deads_t *self) {
+    size_t all = self->sorted_count + self->tail_count;
+    uint64_t *tail = self->sorted + self->sorted_count;
+    if (self->tail_count == 0)
+        return;
+    sort_offsets(tail, self->tail_count);
+    if (self->sorted_count == 0 || tail[0] > tail[-1]) {
+        self->sorted_count += unique(tail, self->tail_count);
+        self->tail_count = 0;
+    } else if (all + self->tail_count <= self->sorted_capacity) {
+        memcpy(self->sorted + all, tail, self->tail_count * sizeof *tail);
+        merge(self, self->sorted + all);
+    } else { /* no room to merge in */
+        sort_offsets(self->sorted, all);
+        self->sorted_count = unique(self->sorted, all);
+        self->tail_count = 0;
+    }
+}
+
 static size_t keep_those_there(fob_deads_t *self, size_t from, size_t to, size_t at) {
     for (; from < to; from++) {
         if (fob_map64_get(&self->by_offset, self->sorted[from]) != FOB_MAP64_NONE)
@@ -79,22 +140,27 @@ static size_t keep_those_there(fob_deads_t *self, size_t from, size_t to, size_t
     return at;
 }
 
-static bool reserve_sorted(fob_deads_t *self, size_t more) {
+/* Drops the offsets of letters that are gone, and those that stand there twice. */
+static void tidy(fob_deads_t *self) {
     size_t used = self->sorted_count + self->tail_count;
-    if (used + more <= self->sorted_capacity)
-        return true;
     size_t sorted = keep_those_there(self, 0, self->sorted_count, 0);
-    size_t all = keep_those_there(self, self->sorted_count, used, sorted);
+    self->tail_count = keep_those_there(self, self->sorted_count, used, sorted) - sorted;
     self->sorted_count = sorted;
-    self->tail_count = all - sorted;
+    sort(self);
+}
+
+static bool reserve_sorted(fob_deads_t *self, size_t more) {
+    if (self->sorted_count + self->tail_count + more <= self->sorted_capacity)
+        return true;
+    tidy(self);
     size_t capacity = self->sorted_capacity ? self->sorted_capacity : 16;
-    while (capacity < (all + more) * 2)
+    while (capacity < (self->sorted_count + more) * 2)
         capacity *= 2;
     if (capacity == self->sorted_capacity)
         return true;
     uint64_t *grown = realloc(self->sorted, capacity * sizeof *grown);
     if (!grown)
-        return all + more <= self->sorted_capacity;
+        return self->sorted_count + more <= self->sorted_capacity;
     self->sorted = grown;
     self->sorted_capacity = capacity;
     return true;
@@ -176,66 +242,10 @@ const fob_dead_t *fob_deads_oldest(fob_deads_t *self) {
     return fob_deads_next(self, &at);
 }
 
-static int ascending(const void *a, const void *b) {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static size_t unique(uint64_t *offsets, size_t count) {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (kept == 0 || offsets[kept - 1] != offsets[i])
-            offsets[kept++] = offsets[i];
-    }
-    return kept;
-}
-
-/* Puts the sorted tail, which stands at `tail` too, into its places from behind: what lies below
- * all of it is not touched. */
-static void merge(fob_deads_t *self, const uint64_t *tail) {
-    uint64_t *at = self->sorted;
-    size_t left = self->sorted_count, more = self->tail_count, to = left + more;
-    while (more > 0)
-        at[--to] = left > 0 && at[left - 1] > tail[more - 1] ? at[--left] : tail[--more];
-    size_t from = left ? left - 1 : 0;
-    size_t all = self->sorted_count + self->tail_count;
-    self->sorted_count = from + unique(at + from, all - from);
-    self->tail_count = 0;
-}
-
-/* Mostly they are in order: a look is cheaper than a sort. */
-static void sort_offsets(uint64_t *offsets, size_t count) {
-    for (size_t i = 1; i < count; i++) {
-        if (offsets[i - 1] > offsets[i]) {
-            qsort(offsets, count, sizeof *offsets, ascending);
-            return;
-        }
-    }
-}
-
-/* Events die in the order of offsets more or less, so what came since belongs near the end; an
- * offset that was redriven and died again stands there twice. */
-static void sort(fob_deads_t *self) {
-    size_t all = self->sorted_count + self->tail_count;
-    uint64_t *tail = self->sorted + self->sorted_count;
-    if (self->tail_count == 0)
-        return;
-    sort_offsets(tail, self->tail_count);
-    if (self->sorted_count == 0 || tail[0] > tail[-1]) {
-        self->sorted_count += unique(tail, self->tail_count);
-        self->tail_count = 0;
-    } else if (all + self->tail_count <= self->sorted_capacity) {
-        memcpy(self->sorted + all, tail, self->tail_count * sizeof *tail);
-        merge(self, self->sorted + all);
-    } else { /* no room to merge in */
-        sort_offsets(self->sorted, all);
-        self->sorted_count = unique(self->sorted, all);
-        self->tail_count = 0;
-    }
-}
-
 const fob_dead_t *fob_deads_above(fob_deads_t *self, uint64_t offset) {
     sort(self);
+    if (self->sorted_count > 2 * (size_t)self->count + STALE_LEAST)
+        tidy(self); /* many are gone, and each is a step */
     size_t low = 0, high = self->sorted_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;

@@ -109,6 +109,7 @@ void fob_delivery_grant(fob_delivery_t *self, const fob_place_t *place, uint32_t
     fob_grant_t grant = {.token = token,
                          .offset = fob_place_offset(place),
                          .gap_from = gap_from,
+                         .time_ms = place->sheet->time_ms,
                          .member = self->member,
                          .prio = prio};
     for (uint32_t i = 0; i < count; i++) {
@@ -126,6 +127,7 @@ void fob_delivery_grant_back(fob_delivery_t *self, const fob_place_t *place, uin
     fob_grant_t grant = {.token = token,
                          .offset = offset,
                          .gap_from = offset,
+                         .time_ms = place->sheet->time_ms,
                          .member = self->member,
                          .size = size_of(begin) & FOB_GRANT_SIZE,
                          .back = true};

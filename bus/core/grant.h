@@ -10,7 +10,7 @@
 #include "bus/core/map64.h"
 
 #define FOB_GRANT_NONE UINT32_MAX
-#define FOB_GRANT_SIZE ((UINT32_C(1) << 30) - 1) /* the most that `size` can say */
+#define FOB_GRANT_SIZE ((UINT32_C(1) << 29) - 1) /* the most that `size` can say */
 
 typedef struct {
     uint64_t token, offset;

@@ -13,11 +13,11 @@
 
 /* The bound for a worker that asks for `wanted_ms`, in ms; 0: none. */
 uint64_t fob_lease_bound(const fob_group_t *group, uint64_t wanted_ms);
-/* The worker that has just joined asks for that bound (0: as the group's). */
-void fob_lease_bind(fob_core_t *self, uint32_t member, uint64_t wanted_ms);
+/* The worker at `index`, which has just joined, asks for that bound (0: as the group's). */
+void fob_lease_bind(fob_core_t *self, uint32_t index, uint64_t wanted_ms);
 /* Begins what is now among the first `jobs` of what the worker holds: to be called when it got
  * events, and when some have left it. */
-void fob_lease_begin(fob_core_t *self, uint32_t member);
+void fob_lease_begin(fob_core_t *self, uint32_t index);
 /* The group's bound was set: it counts for what is begun from now on. */
 void fob_lease_changed(fob_core_t *self, fob_group_t *group);
 /* Takes away what is over. Gives when the next may be (mono_ns, above now); FOB_NEVER: none. */

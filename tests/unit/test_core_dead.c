@@ -131,6 +131,20 @@ static void an_offset_that_dies_again_and_again_takes_no_more_room(void **state)
     assert_true(deads.capacity <= 64);
 }
 
+static void what_dies_again_and_again_unseen_takes_no_more_room(void **state) {
+    (void)state;
+    for (uint64_t offset = 1; offset <= 20; offset++)
+        add(offset);
+    for (unsigned i = 0; i < 10000; i++) {
+        drop(1 + i % 20);
+        add(1 + i % 20);
+    }
+    check();
+    assert_true(deads.capacity <= 64 && deads.order_capacity <= 64);
+    assert_true(deads.sorted_capacity <= 128 && deads.lows.capacity <= 128);
+}
+
 FOB_MAIN(FOB_CASE_WITH(letters_are_stepped_through_by_place_whatever_came_and_went, setup,
                        teardown),
-         FOB_CASE_WITH(an_offset_that_dies_again_and_again_takes_no_more_room, setup, teardown))
+         FOB_CASE_WITH(an_offset_that_dies_again_and_again_takes_no_more_room, setup, teardown),
+         FOB_CASE_WITH(what_dies_again_and_again_unseen_takes_no_more_room, setup, teardown))

@@ -251,4 +251,116 @@ static void a_failed_allocation_changes_nothing(void **state) {
     assert_true(failures > 10);
 }
 
-FOB_MAIN(FOB_CASE(a_warm_core_allocates_nothing), FOB_CASE(a_failed_allocation_changes_nothing))
+/* --- where handlers fail --- */
+
+/* Every event is retried, rejected, released, acked, or held until its lease is over, each for a
+ * reason of its own. */
+static void fail_some(world_t *world, const fob_effect_t *effect) {
+    char text[64];
+    for (size_t i = 0; i < effect->span_count; i++) {
+        const fob_span_t *span = &effect->spans[i];
+        unsigned kind = (unsigned)(world->seq % 5);
+        world->seq++;
+        if (kind == 0)
+            continue; /* it hangs */
+        snprintf(text, sizeof text, "failed for the %lluth time", (unsigned long long)world->seq);
+        fob_buf_clear(&world->runs);
+        fob_pack_array(&world->runs, 1);
+        fob_run_write(&world->runs,
+                      (uint64_t[]){kind, span->offset, span->count, span->token, world->seq % 3},
+                      5);
+        insist(world, &(fob_command_t){.kind = FOB_CMD_SETTLE,
+                                       .conn = effect->conn,
+                                       .settle = {.group = effect->group,
+                                                  .seq = world->seq,
+                                                  .credit = 1000000,
+                                                  .runs = fob_buf_slice(&world->runs),
+                                                  .text = fob_slice_str(text)}});
+    }
+}
+
+static void take_and_fail(world_t *world) {
+    for (unsigned quiet = 0; quiet < 3;) {
+        watching = true;
+        fob_turn_t *turn = fob_core_take(world->core, world->now);
+        watching = false;
+        quiet = turn ? 0 : quiet + 1;
+        world->now.mono_ns++; /* what lacked memory, or was too much, goes on later */
+        if (!turn)
+            continue;
+        replay(world, turn);
+        for (size_t i = 0; i < turn->effect_count; i++) {
+            if (turn->effects[i].kind == FOB_EFF_DELIVER)
+                fail_some(world, &turn->effects[i]);
+        }
+        fob_core_release(world->core, &turn);
+    }
+}
+
+static void join_named(world_t *world, uint64_t conn, const char *group, uint64_t lease_ms) {
+    uint8_t session[FOB_SESSION_SIZE] = {(uint8_t)conn, 1};
+    char name[16];
+    snprintf(name, sizeof name, "worker-%u", (unsigned)conn);
+    insist(world, &(fob_command_t){.kind = FOB_CMD_JOIN,
+                                   .conn = conn,
+                                   .join = {.session = session,
+                                            .group = fob_slice_str(group),
+                                            .pattern = fob_slice_str("order.>"),
+                                            .create = true,
+                                            .credit = 1000000,
+                                            .jobs = 3,
+                                            .worker = fob_slice_str(name),
+                                            .lease_ms = lease_ms}});
+}
+
+/* Lets time pass until all is over; gives how many letters there are. */
+static uint64_t until_over(world_t *world) {
+    fob_group_stats_t stats;
+    for (unsigned i = 0; i < 400; i++) {
+        world->now.mono_ns += 10 * FOB_SEC;
+        world->now.wall_ms += 10000;
+        take_and_fail(world);
+        assert_true(fob_core_group_stats(world->core, world->now, 0, &stats));
+        assert_int_equal(stats.accepted, stats.acked + stats.dead + stats.removed + stats.ready +
+                                             stats.leased + stats.delayed);
+        if (stats.accepted == stats.acked + stats.dead + stats.removed)
+            return stats.dead;
+    }
+    fail_msg("it does not come to an end");
+    return 0;
+}
+
+static void a_failed_allocation_loses_no_failed_event(void **state) {
+    (void)state;
+    fob_core_config_t bounded = config;
+    bounded.policy.dead_max = 5;
+    bounded.policy.lease = 20000;
+    uint64_t failures = 0;
+    for (uint64_t n = 1;; n++) {
+        world_t world;
+        begin(&world);
+        fob_core_destroy(&world.core);
+        world.core = fob_core_new(&bounded);
+        world.twin = fob_core_new(&bounded);
+        fob_core_start(world.core, world.now, 0);
+        fail_at = n;
+        join_named(&world, 10, "orders", 0);
+        join_named(&world, 11, "orders", 1500);
+        for (unsigned i = 0; i < 6; i++) {
+            publish(&world, 8, true);
+            take_and_fail(&world);
+        }
+        step(&world, &(fob_command_t){.kind = FOB_CMD_LOST, .conn = 11});
+        assert_true(until_over(&world) <= 5);
+        failures += world.memory_errors;
+        assert_int_equal(fob_core_hash(world.core), fob_core_hash(world.twin));
+        bool more = calls >= n;
+        end(&world);
+        if (!more)
+            break;
+    }
+    assert_true(failures > 10);
+}
+
+FOB_MAIN(FOB_CASE(a_warm_core_allocates_nothing), FOB_CASE(a_failed_allocation_changes_nothing),
+         FOB_CASE(a_failed_allocation_loses_no_failed_event))
