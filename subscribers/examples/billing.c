@@ -46,14 +46,17 @@ static int charge(FILE *ledger, const char *id, unsigned long long cents) {
            fdatasync(fileno(ledger)) == 0;
 }
 
-/* RETRY is for what may go better next time; an order without a price would be for REJECT. */
-static fob_settle_t handle(const fob_event_t *event, FILE *ledger, fob_once_t *once) {
+/* RETRY is for what may go better next time, and *why is kept with the event if it never does; an
+ * order without a price would be for REJECT. */
+static fob_settle_t handle(const fob_event_t *event, FILE *ledger, fob_once_t *once,
+                           const char **why) {
     char key[FOB_ONCE_KEY_MAX], sum[32];
     void *before;
     fob_once_state_t state;
     const char *id = fob_event_id(event);
     unsigned long long cents = cents_of(event);
     size_t size = fob_once_key_of(event, "billing", key);
+    *why = "cannot look up what is charged";
     if (fob_once_begin(once, key, size, &state, &before, NULL) != FOB_OK)
         return FOB_RETRY;
     if (state == FOB_ONCE_DONE)
@@ -64,7 +67,8 @@ static fob_settle_t handle(const fob_event_t *event, FILE *ledger, fob_once_t *o
     snprintf(sum, sizeof sum, "%llu.%02llu", cents / 100, cents % 100);
     if (!charge(ledger, id, cents)) {
         fob_once_abort(once, key, size);
-        return perror("cannot write the ledger"), FOB_RETRY;
+        *why = "cannot write the ledger";
+        return perror(*why), FOB_RETRY;
     }
     if (fob_once_commit(once, key, size, sum, strlen(sum)) != FOB_OK)
         fprintf(stderr, "%s is charged, but that cannot be remembered\n", id);
@@ -87,8 +91,14 @@ int main(int argc, char **argv) {
     fob_status_t status = worker ? FOB_OK : FOB_INVALID;
     while (!stopping && (status == FOB_OK || status == FOB_AGAIN)) {
         fob_event_t *event;
-        if ((status = fob_worker_next(worker, &event, 200)) == FOB_OK)
-            fob_worker_settle(worker, &event, handle(event, ledger, once));
+        const char *why;
+        if ((status = fob_worker_next(worker, &event, 200)) != FOB_OK)
+            continue;
+        fob_settle_t how = handle(event, ledger, once, &why);
+        if (how == FOB_RETRY)
+            fob_worker_retry(worker, &event, 0, why); /* after the group's back-off */
+        else
+            fob_worker_settle(worker, &event, how);
     }
     if (!stopping)
         fprintf(stderr, "billing: %s\n", fob_status_text(status));
