@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define EVENTS 20000
 
@@ -22,6 +23,8 @@ typedef struct {
     uint64_t allowed, delivered;
     fob_status_t refuse; /* JOIN is answered so */
     bool silent;         /* SETTLE gets no answer */
+    uint64_t lose;       /* with the next SETTLE this lease is taken away; 0: none */
+    char said[300]; /* the words of the last SETTLE that had any, of the last JOIN its worker */
     atomic_uint joins, settles, rows, acked, claims, released, twice;
     atomic_ullong most_credit;
 } group_t;
@@ -59,6 +62,11 @@ static void deliver(group_t *g, fob_slice_t peer) {
     }
 }
 
+static void say(group_t *g, fob_slice_t text) {
+    if (text.size)
+        snprintf(g->said, sizeof g->said, "%.*s", (int)text.size, (const char *)text.data);
+}
+
 /* What is not claimed is delivered again. */
 static void on_join(group_t *g, fob_slice_t peer, const fob_wire_t *msg) {
     bool claimed[EVENTS + 1] = {false};
@@ -71,6 +79,7 @@ static void on_join(group_t *g, fob_slice_t peer, const fob_wire_t *msg) {
             claimed[run.at[0] + i] = true;
     for (uint64_t n = 1; n <= g->top; n++)
         g->leased[n] = claimed[n];
+    say(g, msg->worker);
     g->next = 1;
     g->allowed = msg->credit;
     g->delivered = 0;
@@ -90,6 +99,20 @@ static void settle_one(group_t *g, uint64_t kind, uint64_t offset) {
     atomic_fetch_add(&g->acked, kind == FOB_KIND_ACK);
 }
 
+static void lose(group_t *g, fob_slice_t peer) {
+    fob_buf_t runs = {0};
+    fob_wire_t msg = wire(FOB_VERB_LOST);
+    if (!g->lose)
+        return;
+    fob_pack_array(&runs, 1);
+    fob_run_write(&runs, (uint64_t[]){g->lose, 1, 1000 + g->lose}, 3);
+    FOB_SET(&msg, runs, fob_buf_slice(&runs));
+    FOB_SET(&msg, text, fob_slice_str("its lease of 5s ran out"));
+    fake_bus_send(g->bus, peer, &msg, (fob_slice_t){0});
+    fob_buf_free(&runs);
+    g->lose = 0;
+}
+
 static void on_settle(group_t *g, fob_slice_t peer, const fob_wire_t *msg) {
     fob_runs_t runs;
     fob_run_t run;
@@ -102,6 +125,8 @@ static void on_settle(group_t *g, fob_slice_t peer, const fob_wire_t *msg) {
     atomic_fetch_add(&g->settles, 1);
     if (FOB_HAS(msg, credit))
         g->allowed = msg->credit;
+    say(g, msg->text);
+    lose(g, peer);
     fob_wire_t answer = wire(FOB_VERB_SETTLED);
     FOB_SET(&answer, seq, msg->seq);
     fake_bus_send(g->bus, peer, &answer, (fob_slice_t){0});
@@ -350,6 +375,55 @@ typedef struct {
     atomic_uint handled;
 } pool_t;
 
+/* The descriptor, which must not stay as it is for longer than 20 s. */
+static bool readable(fob_worker_t *worker, int timeout_ms) {
+    struct pollfd news = {.fd = fob_worker_fd(worker), .events = POLLIN};
+    return poll(&news, 1, timeout_ms) > 0;
+}
+
+static void a_running_handler_is_told_that_its_lease_is_lost(void **state) {
+    (void)state;
+    group_t *g = group_new(2);
+    g->lose = 1;
+    fake_bus_t *bus = bus_for(g);
+    fob_worker_options_t options = options_for(fake_bus_endpoint(bus));
+    options.jobs = 2;
+    fob_worker_t *worker = fob_worker_new(&options);
+    fob_event_t *lost, *other;
+    char why[100];
+    assert_int_equal(fob_worker_next(worker, &lost, 20000), FOB_OK);
+    assert_int_equal(fob_worker_next(worker, &other, 20000), FOB_OK);
+    assert_int_equal(fob_worker_lost(worker, lost, why, sizeof why), 0);
+    assert_string_equal(why, "");
+    assert_false(readable(worker, 0));
+    assert_int_equal(fob_worker_retry(worker, &other, 300, "exit 3"), FOB_OK);
+    assert_true(readable(worker, 20000));
+    assert_int_equal(fob_worker_holds(worker, lost), 0);
+    assert_false(readable(worker, 0)); /* it has told */
+    assert_int_equal(fob_worker_lost(worker, lost, why, sizeof why), 1);
+    assert_string_equal(why, "its lease of 5s ran out");
+    assert_int_equal(fob_worker_reject(worker, &lost, "no use"), FOB_STALE);
+    assert_null(lost);
+    assert_int_equal(fob_worker_flush(worker, 20000), FOB_OK);
+    fake_bus_stop(bus);
+    assert_string_equal(g->said, "exit 3");
+    end(&worker, &bus, g);
+}
+
+static void a_worker_has_a_name_by_itself(void **state) {
+    (void)state;
+    group_t *g = group_new(0);
+    fake_bus_t *bus = bus_for(g);
+    fob_worker_options_t options = options_for(fake_bus_endpoint(bus));
+    fob_worker_t *worker = fob_worker_new(&options);
+    char pid[30];
+    assert_int_equal(fob_worker_wait_ready(worker, 20000, NULL), FOB_OK);
+    fake_bus_stop(bus);
+    snprintf(pid, sizeof pid, "-%ld", (long)getpid());
+    assert_non_null(strstr(g->said, pid));
+    end(&worker, &bus, g);
+}
+
 static void *pool_run(void *arg) {
     pool_t *pool = arg;
     fob_event_t *event;
@@ -389,4 +463,6 @@ FOB_MAIN(FOB_CASE(every_event_is_handled_and_settled_in_ranges),
          FOB_CASE(draining_releases_what_is_not_begun),
          FOB_CASE(another_pattern_ends_it_with_a_sentence),
          FOB_CASE(a_bus_that_is_not_there_is_reported_and_then_found),
-         FOB_CASE(options_that_are_not_valid_are_refused), FOB_CASE(threads_share_one_worker))
+         FOB_CASE(options_that_are_not_valid_are_refused), FOB_CASE(threads_share_one_worker),
+         FOB_CASE(a_running_handler_is_told_that_its_lease_is_lost),
+         FOB_CASE(a_worker_has_a_name_by_itself))
