@@ -11,14 +11,16 @@ uint32_t fob_apply_count_answers(const fob_sheet_t *sheet) {
     return answers;
 }
 
-/* Each group may get all of the sheet's events, and then lose as many by its limits. */
+/* Each group may get all of the sheet's events, and then lose as many, and one or two by the
+ * way. */
 static bool reserve_priorities(const fob_sheet_t *sheet) {
     uint32_t events[FOB_PRIORITIES] = {0};
     for (uint32_t i = 0; i < sheet->count; i++)
         events[sheet->priority[i]]++;
     for (uint32_t g = 0; g < sheet->group_count; g++) {
         for (unsigned p = 1; p < FOB_PRIORITIES; p++) {
-            if (events[p] && !fob_prio_reserve_adds(&sheet->groups[g]->prio, p, events[p]))
+            if (events[p] &&
+                !fob_prio_reserve_adds(&sheet->groups[g]->prio, p, events[p] + sheet->count + 8))
                 return false;
         }
     }

@@ -7,6 +7,7 @@ void fob_back_free(fob_back_t *self) {
     free(self->slab);
     free(self->ready.items);
     free(self->delayed.items);
+    free(self->go.items);
     fob_map64_free(&self->map);
     fob_lows_free(&self->lows);
     *self = (fob_back_t){0};
@@ -36,7 +37,8 @@ bool fob_back_reserve(fob_back_t *self, size_t more) {
     size_t capacity = self->capacity ? self->capacity : 16;
     while (capacity < want)
         capacity *= 2;
-    if (!grow_items(&self->ready, capacity) || !grow_items(&self->delayed, capacity))
+    if (!grow_items(&self->ready, capacity) || !grow_items(&self->delayed, capacity) ||
+        (self->order && !grow_items(&self->go, capacity)))
         return false;
     fob_back_entry_t *slab = realloc(self->slab, capacity * sizeof *slab);
     if (!slab)
@@ -54,12 +56,18 @@ static bool before(const fob_back_t *self, const fob_back_heap_t *heap, uint32_t
         return x->due_ns < y->due_ns;
     if (heap == &self->ready && x->priority != y->priority)
         return x->priority > y->priority;
+    if (heap == &self->go && self->order == FOB_BACK_LOWEST && x->priority != y->priority)
+        return x->priority < y->priority;
     return x->offset < y->offset;
+}
+
+static uint32_t *place_in(fob_back_t *self, const fob_back_heap_t *heap, uint32_t item) {
+    return heap == &self->go ? &self->slab[item].go_at : &self->slab[item].heap_at;
 }
 
 static void place(fob_back_t *self, fob_back_heap_t *heap, uint32_t at, uint32_t item) {
     heap->items[at] = item;
-    self->slab[item].heap_at = at;
+    *place_in(self, heap, item) = at;
 }
 
 static void sift_up(fob_back_t *self, fob_back_heap_t *heap, uint32_t at) {
@@ -94,7 +102,7 @@ static void heap_remove(fob_back_t *self, fob_back_heap_t *heap, uint32_t at) {
         return;
     place(self, heap, at, moved);
     sift_up(self, heap, at);
-    sift_down(self, heap, self->slab[moved].heap_at);
+    sift_down(self, heap, *place_in(self, heap, moved));
 }
 
 static fob_back_heap_t *heap_of(fob_back_t *self, uint8_t state) {
@@ -103,21 +111,60 @@ static fob_back_heap_t *heap_of(fob_back_t *self, uint8_t state) {
                                        : NULL;
 }
 
+static void heap_add(fob_back_t *self, fob_back_heap_t *heap, uint32_t item) {
+    place(self, heap, heap->count++, item);
+    sift_up(self, heap, *place_in(self, heap, item));
+}
+
 void fob_back_set(fob_back_t *self, fob_back_entry_t *entry, fob_back_state_t state,
                   int64_t due_ns) {
     assert(self && entry);
+    uint32_t item = (uint32_t)(entry - self->slab);
     fob_back_heap_t *heap = heap_of(self, entry->state);
     if (heap)
         heap_remove(self, heap, entry->heap_at);
+    if (entry->state == FOB_BACK_READY) {
+        self->ready_by[entry->priority]--;
+        if (self->order)
+            heap_remove(self, &self->go, entry->go_at);
+    }
     self->in_state[entry->state]--;
     self->in_state[state]++;
     entry->state = (uint8_t)state;
     entry->due_ns = due_ns;
     heap = heap_of(self, entry->state);
-    if (heap) {
-        place(self, heap, heap->count++, (uint32_t)(entry - self->slab));
-        sift_up(self, heap, entry->heap_at);
+    if (heap)
+        heap_add(self, heap, item);
+    if (state == FOB_BACK_READY) {
+        self->ready_by[entry->priority]++;
+        if (self->order)
+            heap_add(self, &self->go, item);
     }
+}
+
+/* Whether all that are ready have one priority: then the order of hand-outs is that of going too.
+ */
+static bool one_priority(const fob_back_t *self) {
+    return !self->ready.count ||
+           self->ready_by[self->slab[self->ready.items[0]].priority] == self->ready.count;
+}
+
+bool fob_back_order(fob_back_t *self, fob_back_order_t order) {
+    if (self->order == order || one_priority(self))
+        return true;
+    if (!grow_items(&self->go, self->capacity))
+        return false;
+    self->order = (uint8_t)order;
+    self->go.count = 0;
+    for (uint32_t i = 0; i < self->ready.count; i++)
+        heap_add(self, &self->go, self->ready.items[i]);
+    return true;
+}
+
+fob_back_entry_t *fob_back_first_to_go(const fob_back_t *self) {
+    if (one_priority(self) || !self->order)
+        return fob_back_ready(self);
+    return &self->slab[self->go.items[0]];
 }
 
 /* --- entries --- */

@@ -31,7 +31,7 @@ typedef struct {
     bool out; /* handed out and not returned, as far as records tell */
     /* volatile */
     uint8_t state;
-    uint32_t heap_at;
+    uint32_t heap_at, go_at;
     uint32_t size;  /* of the event's encoding; 0: not known */
     int64_t due_ns; /* by the monotonic clock, while DELAYED */
 } fob_back_entry_t;
@@ -41,6 +41,13 @@ typedef struct {
     uint32_t count;
 } fob_back_heap_t;
 
+/* In which order ready ones are dropped where there are too many. */
+typedef enum {
+    FOB_BACK_UNORDERED, /* nobody asked yet */
+    FOB_BACK_OLDEST,    /* the lowest offset first */
+    FOB_BACK_LOWEST     /* the lowest priority first, and of it the lowest offset */
+} fob_back_order_t;
+
 /* All zeros: empty. */
 typedef struct {
     fob_back_entry_t *slab; /* offset 0: free, chained by heap_at */
@@ -49,6 +56,9 @@ typedef struct {
     uint32_t in_state[FOB_BACK_STATES];
     fob_map64_t map;
     fob_back_heap_t ready, delayed;
+    fob_back_heap_t go;       /* as ready, in `order`; not kept before that is asked for */
+    uint8_t order;            /* fob_back_order_t, of `go` */
+    uint32_t ready_by[10];    /* ready ones by priority */
     fob_lows_t lows;          /* of all */
     const fob_moved_t *moved; /* volatile: which events lie somewhere else; NULL: none */
 } fob_back_t;
@@ -66,6 +76,12 @@ void fob_back_set(fob_back_t *self, fob_back_entry_t *entry, fob_back_state_t st
 /* The first of a heap, or NULL. */
 fob_back_entry_t *fob_back_ready(const fob_back_t *self);
 fob_back_entry_t *fob_back_delayed(const fob_back_t *self);
+/* From now on it can be told which ready one is to go first, in this order. Costs a walk over the
+ * ready ones where they are of several priorities and the order is a new one. False: no memory. */
+bool fob_back_order(fob_back_t *self, fob_back_order_t order);
+/* That one, or NULL; good only as long as what is ready has one priority, or fob_back_order was
+ * called since it had. */
+fob_back_entry_t *fob_back_first_to_go(const fob_back_t *self);
 /* The lowest offset at which the journal is needed: moved ones do not count. UINT64_MAX: none. */
 uint64_t fob_back_lowest(fob_back_t *self);
 /* The next used entry at or behind index *at, stepping it; NULL at the end. */

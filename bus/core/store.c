@@ -1,7 +1,7 @@
 /* store: what an offer stores becomes records: one of events for each stretch of numbers that
  * follow one another, one for the duplicates. All that can fail is done first. */
-#include "bus/core/offer.h"
 #include "bus/core/seed.h"
+#include "bus/core/shed.h"
 
 #include <assert.h>
 
@@ -19,6 +19,8 @@ typedef struct {
     fob_offer_t *offer;
     piece_t *pieces;
     uint32_t count, rows; /* rows: of duplicates */
+    fob_shed_t *sheds;
+    size_t shed_count;
     fob_span_t *spans;
     uint8_t *heads, *forget, *answers;
 } plan_t;
@@ -140,6 +142,15 @@ static bool make_pieces(plan_t *self) {
 
 /* --- room --- */
 
+/* Before any event is stored: what goes for it is counted from what is there. */
+static bool reserve_sheds(plan_t *self, fob_open_turn_t *turn) {
+    self->shed_count = fob_shed_count(self->offer);
+    if (self->shed_count == 0)
+        return true;
+    self->sheds = (void *)fob_turn_bytes(turn, self->shed_count * sizeof *self->sheds);
+    return self->sheds && fob_shed_reserve(self->offer, self->sheds);
+}
+
 static bool reserve_bytes(plan_t *self, fob_open_turn_t *turn, uint32_t runs) {
     self->spans = (void *)fob_turn_bytes(turn, runs * sizeof *self->spans);
     self->heads = fob_turn_bytes(turn, (self->count + 1) * (size_t)FOB_RECORD_EVENTS_SIZE);
@@ -165,8 +176,10 @@ static bool reserve(plan_t *self, size_t effects) {
         return false;
     return fob_writers_reserve(&core->writers, offer->session, answers) &&
            fob_cache_reserve(&core->cache, self->count) && reserve_bytes(self, turn, runs) &&
+           reserve_sheds(self, turn) &&
            (!offer->refusal || fob_refusals_reserve(&core->refusals, offer->conn)) &&
-           fob_turn_reserve(turn, self->count + 3, runs + effects, self->count, self->count);
+           fob_turn_reserve(turn, self->count + 3 + self->shed_count, runs + effects, self->count,
+                            self->count);
 }
 
 /* --- records --- */
@@ -280,6 +293,8 @@ static void perform(plan_t *self) {
         forget_due(self);
     for (uint32_t i = 0; i < self->count; i++)
         store_piece(self, &self->pieces[i]);
+    for (size_t i = 0; i < self->shed_count; i++)
+        fob_shed_perform(offer, &self->sheds[i]);
     if (self->rows)
         store_duplicates(self);
     else if (moves && !self->count)

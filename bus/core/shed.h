@@ -1,0 +1,26 @@
+/* shed: what a full group drops for the events of an offer, by its overflow policy. */
+#ifndef FOB_CORE_SHED_H
+#define FOB_CORE_SHED_H
+
+#include "bus/core/offer.h"
+#include "bus/core/runs.h"
+
+/* One group that an offer takes beyond its limits. */
+typedef struct {
+    fob_group_t *group;
+    fob_runs_writer_t runs;
+    bool itself;                     /* the new event goes, not an older one */
+    uint64_t depth, bytes;           /* before the offer, then as events come and go */
+    uint64_t plain;                  /* that were never out and have priority 0 */
+    uint64_t cursor[FOB_PRIORITIES]; /* those of a priority below it are out, or go */
+} fob_shed_t;
+
+/* How many groups have to shed; their number is at most that of the sheet's groups. */
+size_t fob_shed_count(const fob_offer_t *offer);
+/* Fills `sheds`, one for each, with all that they need; before anything is stored. False: no
+ * memory. */
+bool fob_shed_reserve(const fob_offer_t *offer, fob_shed_t *sheds);
+/* Brings the group back to its limits, behind the records of the events. */
+void fob_shed_perform(const fob_offer_t *offer, fob_shed_t *shed);
+
+#endif
