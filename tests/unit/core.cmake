@@ -5,6 +5,13 @@ foreach(topic tables dedup units record cache publish worker restart checkpoint 
         LIBRARIES fob_core)
 endforeach()
 
+# What comes in.
+foreach(topic busy limits duplicates)
+    fob_test(NAME core_${topic} LABEL unit
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
+        LIBRARIES fob_core)
+endforeach()
+
 # What goes out, and in which order.
 fob_test(NAME core_prio LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_prio.c LIBRARIES fob_core)
 foreach(topic handout debt census)

@@ -154,6 +154,7 @@ static void copy_rows(kit_effect_t *out, fob_slice_t raw) {
     assert_true(fob_runs(raw, &rows));
     out->rows = calloc(rows.left + 1, sizeof *out->rows);
     out->details = calloc(rows.left + 1, sizeof *out->details);
+    out->runs_size = raw.size;
     while (fob_runs_next(&rows, &row)) {
         copy_detail(&out->details[out->row_count], row.detail);
         memcpy(out->rows[out->row_count++], row.at, sizeof row.at);

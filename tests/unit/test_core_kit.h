@@ -25,6 +25,7 @@ typedef struct {
     bool created;
     uint64_t (*rows)[5]; /* of runs, or of refused; for DELIVER: offset, token, attempt, 1, time */
     kit_detail_t *details; /* RECEIPT: by row */
+    size_t runs_size;      /* bytes of the runs */
     size_t row_count;
     char topic[256];
     uint64_t prev, nth, born, offset, count;
