@@ -23,6 +23,8 @@ typedef struct {
     size_t shed_count;
     fob_span_t *spans;
     uint8_t *heads, *forget, *answers;
+    const uint8_t *due[FORGET_MOST]; /* sessions that make room for this one */
+    uint32_t due_count;
 } plan_t;
 
 /* --- the broadcast --- */
@@ -152,13 +154,15 @@ static bool reserve_sheds(plan_t *self, fob_open_turn_t *turn) {
 }
 
 static bool reserve_bytes(plan_t *self, fob_open_turn_t *turn, uint32_t runs) {
-    self->spans = (void *)fob_turn_bytes(turn, runs * sizeof *self->spans);
-    self->heads = fob_turn_bytes(turn, (self->count + 1) * (size_t)FOB_RECORD_EVENTS_SIZE);
-    self->forget =
-        fob_turn_bytes(turn, FOB_RECORD_FORGET_SIZE + FORGET_MOST * (size_t)FOB_SESSION_SIZE);
-    self->answers =
-        fob_turn_bytes(turn, FOB_RECORD_ANSWERS_SIZE + self->rows * (size_t)FOB_RECORD_ANSWERS_ROW);
-    return self->spans && self->heads && self->forget && self->answers;
+    size_t heads = (self->count ? self->count : 1) * (size_t)FOB_RECORD_EVENTS_SIZE;
+    size_t forget = FOB_RECORD_FORGET_SIZE + self->due_count * (size_t)FOB_SESSION_SIZE;
+    size_t answers = FOB_RECORD_ANSWERS_SIZE + self->rows * (size_t)FOB_RECORD_ANSWERS_ROW;
+    self->spans = runs ? (void *)fob_turn_bytes(turn, runs * sizeof *self->spans) : NULL;
+    self->heads = fob_turn_bytes(turn, heads);
+    self->forget = self->due_count ? fob_turn_bytes(turn, forget) : NULL;
+    self->answers = self->rows ? fob_turn_bytes(turn, answers) : NULL;
+    return (self->spans || !runs) && self->heads && (self->forget || !self->due_count) &&
+           (self->answers || !self->rows);
 }
 
 /* Everything that may fail, but for the pieces. */
@@ -171,6 +175,8 @@ static bool reserve(plan_t *self, size_t effects) {
         runs += self->pieces[i].runs;
         answers += fob_apply_count_answers(self->pieces[i].sheet);
     }
+    self->due_count = fob_writers_due(&core->writers, offer->session, fob_core_time(core),
+                                      self->due, FORGET_MOST);
     if (self->count && ((offer->sheet->flags & FOB_SHEET_IDS && !fob_core_seed(core)) ||
                         !fob_apply_reserve_sheet(core, offer->sheet)))
         return false;
@@ -187,14 +193,11 @@ static bool reserve(plan_t *self, size_t effects) {
 /* Forgets who must make room for this session. */
 static void forget_due(plan_t *self) {
     fob_core_t *core = self->offer->core;
-    const uint8_t *due[FORGET_MOST];
-    uint32_t count = fob_writers_due(&core->writers, self->offer->session, fob_core_time(core), due,
-                                     FORGET_MOST);
-    if (count == 0)
+    if (self->due_count == 0)
         return;
-    fob_slice_t record =
-        fob_slice(self->forget, FOB_RECORD_FORGET_SIZE + count * (size_t)FOB_SESSION_SIZE);
-    fob_record_write_forget(self->forget, due, count);
+    fob_slice_t record = fob_slice(self->forget, FOB_RECORD_FORGET_SIZE +
+                                                     self->due_count * (size_t)FOB_SESSION_SIZE);
+    fob_record_write_forget(self->forget, self->due, self->due_count);
     fob_status_t status = fob_apply(core, fob_core_next_position(core), record);
     assert(status == FOB_OK);
     (void)status;

@@ -2,7 +2,8 @@
  * journal.
  *
  *     core_speed [events in millions] [events a batch] [groups] [workers a group]
- *                [groups of other topics] [of these, how many hold an event that waits] */
+ *                [groups of other topics] [of these, how many hold an event that waits]
+ *                [1: each event has an id] */
 #include "bus/core/core.h"
 #include "proto/envelope.h"
 
@@ -102,6 +103,20 @@ static void turn(world_t *world) {
     }
 }
 
+/* As a publisher would send it. */
+static void write_batch(fob_buf_t *body, unsigned count, uint64_t number, bool ids,
+                        fob_slice_t data) {
+    fob_envelope_t event = {.topic = fob_slice_str("order.placed"), .data = data};
+    fob_buf_clear(body);
+    for (unsigned i = 0; i < count; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "order-%llu", (unsigned long long)(number + i));
+        if (ids)
+            event.id = fob_slice_str(id);
+        must(fob_envelope_write(body, UINT64_MAX, &event) == FOB_OK);
+    }
+}
+
 int main(int argc, char **argv) {
     uint64_t events = (argc > 1 ? strtoull(argv[1], NULL, 10) : 5) * 1000000;
     unsigned batch = argc > 2 ? (unsigned)atoi(argv[2]) : 128;
@@ -136,13 +151,16 @@ int main(int argc, char **argv) {
         bystanders(&world, (unsigned)atoi(argv[5]), argc > 6 ? (unsigned)atoi(argv[6]) : 0);
     turn(&world);
     uint8_t data[230] = {0}, session[FOB_SESSION_SIZE] = {7};
+    bool ids = argc > 7 && atoi(argv[7]);
     fob_buf_t body = {0};
-    fob_envelope_t event = {.topic = fob_slice_str("order.placed"),
-                            .data = fob_slice(data, sizeof data)};
-    for (unsigned i = 0; i < batch; i++)
-        must(fob_envelope_write(&body, UINT64_MAX, &event) == FOB_OK);
-    int64_t begin = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    write_batch(&body, batch, 1, ids, fob_slice(data, sizeof data));
+    int64_t begin = clock_ns(CLOCK_PROCESS_CPUTIME_ID), writing = 0;
     for (uint64_t n = 1; n <= events; n += batch) {
+        if (ids) {
+            int64_t since = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+            write_batch(&body, batch, n, ids, fob_slice(data, sizeof data));
+            writing += clock_ns(CLOCK_PROCESS_CPUTIME_ID) - since;
+        }
         fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body)); /* as a message arrives */
         fob_command_t command = {
             .kind = FOB_CMD_PUBLISH, .conn = 1, .publish = {session, n, n, blob, FOB_OK}};
@@ -151,7 +169,7 @@ int main(int argc, char **argv) {
         turn(&world);
         world.now.mono_ns += 100000;
     }
-    double spent = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin) / 1e9;
+    double spent = (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin - writing) / 1e9;
     fob_group_stats_t stats;
     must(fob_core_group_stats(world.core, world.now, 0, &stats));
     printf("%llu events of %zu bytes in batches of %u, %u group(s) of %u worker(s): %.0f events/s, "
