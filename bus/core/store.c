@@ -165,7 +165,7 @@ static bool reserve_bytes(plan_t *self, fob_open_turn_t *turn, uint32_t runs) {
            (self->answers || !self->rows);
 }
 
-/* Everything that may fail, but for the pieces. */
+/* Everything that may fail, but for the pieces; the secret of ids last, as it is a record. */
 static bool reserve(plan_t *self, size_t effects) {
     fob_offer_t *offer = self->offer;
     fob_core_t *core = offer->core;
@@ -177,15 +177,16 @@ static bool reserve(plan_t *self, size_t effects) {
     }
     self->due_count = fob_writers_due(&core->writers, offer->session, fob_core_time(core),
                                       self->due, FORGET_MOST);
-    if (self->count && ((offer->sheet->flags & FOB_SHEET_IDS && !fob_core_seed(core)) ||
-                        !fob_apply_reserve_sheet(core, offer->sheet)))
+    bool ids = self->count && offer->sheet->flags & FOB_SHEET_IDS;
+    if (self->count && !fob_apply_reserve_sheet(core, offer->sheet))
         return false;
     return fob_writers_reserve(&core->writers, offer->session, answers) &&
            fob_cache_reserve(&core->cache, self->count) && reserve_bytes(self, turn, runs) &&
            reserve_sheds(self, turn) &&
            (!offer->refusal || fob_refusals_reserve(&core->refusals, offer->conn)) &&
-           fob_turn_reserve(turn, self->count + 3 + self->shed_count, runs + effects, self->count,
-                            self->count);
+           fob_turn_reserve(turn, self->count + 4 + self->shed_count, runs + effects, self->count,
+                            self->count) &&
+           (!ids || fob_core_seed(core));
 }
 
 /* --- records --- */

@@ -3,6 +3,7 @@
 #include "proto/envelope.h"
 #include "tests/support/case.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* --- malloc, watched (the linker leads all calls here) --- */
@@ -64,9 +65,12 @@ static const fob_core_config_t config = {.max_event = 1000000,
                                          .release_first_ms = 100};
 
 static bool step(world_t *world, const fob_command_t *command) {
+    uint64_t before = fail_at ? fob_core_hash(world->core) : 0;
     watching = true;
     fob_status_t status = fob_core_step(world->core, world->now, command);
     watching = false;
+    if (status == FOB_NO_MEMORY && command->kind == FOB_CMD_PUBLISH)
+        assert_int_equal(fob_core_hash(world->core), before);
     if (status == FOB_NO_MEMORY)
         world->memory_errors++;
     else
@@ -362,5 +366,144 @@ static void a_failed_allocation_loses_no_failed_event(void **state) {
     assert_true(failures > 10);
 }
 
+/* --- limits, ids, priorities --- */
+
+static void add_group(world_t *world, const char *group, fob_overflow_t overflow) {
+    bool strict = overflow == FOB_OVERFLOW_REJECT;
+    fob_policy_patch_t patch = {1u << FOB_POLICY_max_depth | 1u << FOB_POLICY_overflow,
+                                {.max_depth = strict ? 4 : 20, .overflow = overflow}};
+    insist(world, &(fob_command_t){
+                      .kind = FOB_CMD_GROUP_ADD,
+                      .conn = 5,
+                      .admin = {.group = fob_slice_str(group),
+                                .pattern = fob_slice_str(strict ? "order.paid" : "order.placed"),
+                                .patch = patch}});
+}
+
+/* Numbers from `first` on: each third without an id, each fourth of another topic, some of them
+ * twice; as what was refused comes again it is the same. */
+static void publish_mixed(world_t *world, uint64_t first, unsigned count) {
+    static const uint8_t session[FOB_SESSION_SIZE] = {9};
+    fob_buf_t body = {0};
+    for (uint64_t n = first; n < first + count; n++) {
+        char id[24];
+        snprintf(id, sizeof id, "%llu", (unsigned long long)(n % 5 ? n : n / 2));
+        fob_envelope_t event = {.topic = fob_slice_str(n % 4 ? "order.placed" : "order.paid"),
+                                .priority = (uint8_t)(n % 7 > 4 ? n % 7 : 0),
+                                .data = fob_slice_str("data")};
+        if (n % 3)
+            event.id = fob_slice_str(id);
+        assert_int_equal(fob_envelope_write(&body, UINT64_MAX, &event), FOB_OK);
+        if (n % 29 == 0)
+            body.data[body.size - 6] = 0xd9; /* no event any more: its data is text */
+    }
+    fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
+    insist(world, &(fob_command_t){
+                      .kind = FOB_CMD_PUBLISH,
+                      .conn = 1,
+                      .publish = {session, first, world->number > 300 ? first : 1, blob, FOB_OK}});
+    world->number = first + count > world->number ? first + count : world->number;
+    fob_blob_unref(&blob);
+    fob_buf_free(&body);
+}
+
+/* All four policies meet their limits; what was refused is offered again now and then. */
+static void limit_rounds(world_t *world, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        publish_mixed(world, world->number, i % 5 ? 1 + i % 16 : 1);
+        if (i % 4 == 3)
+            publish_mixed(world, world->number > 30 ? world->number - 30 : 1, 30);
+        if (i % 8 == 7)
+            turn(world, true);
+        world->now.mono_ns += 10 * FOB_MS;
+        world->now.wall_ms += 10;
+    }
+}
+
+static void begin_with_limits(world_t *world) {
+    add_group(world, "strict", FOB_OVERFLOW_REJECT);
+    add_group(world, "young", FOB_OVERFLOW_DROP_OLDEST);
+    add_group(world, "high", FOB_OVERFLOW_DROP_LOWEST);
+    add_group(world, "grave", FOB_OVERFLOW_DEAD_LETTER);
+    join(world, 10, "strict", "order.paid");
+    join(world, 11, "high", "order.placed");
+}
+
+/* The books balance, and everything that this is about has happened. */
+static void look_at_limits(world_t *world) {
+    fob_group_stats_t s;
+    fob_core_stats_t all;
+    uint64_t shed = 0, dead = 0;
+    for (size_t i = 0; fob_core_group_stats(world->core, world->now, i, &s); i++) {
+        assert_int_equal(s.accepted,
+                         s.acked + s.dead + s.shed + s.removed + s.ready + s.leased + s.delayed);
+        shed += s.shed;
+        dead += s.dead;
+    }
+    fob_core_stats(world->core, &all);
+    assert_true(shed > 50 && dead > 50 && all.busy > 50 && all.ids > 50);
+}
+
+static void a_failed_allocation_at_a_limit_changes_nothing(void **state) {
+    (void)state;
+    uint64_t failures = 0;
+    for (uint64_t n = 1;; n++) {
+        world_t world;
+        begin(&world);
+        world.twin = fob_core_new(&config);
+        fail_at = n;
+        begin_with_limits(&world);
+        limit_rounds(&world, 32);
+        turn(&world, false);
+        failures += world.memory_errors;
+        assert_int_equal(fob_core_hash(world.core), fob_core_hash(world.twin));
+        look_at_limits(&world);
+        bool more = calls >= n;
+        end(&world);
+        if (!more)
+            break;
+    }
+    assert_true(failures > 10);
+}
+
+/* The table of ids grows up to its bound; it is here before it is looked at. */
+static void a_warm_core_allocates_nothing_for_ids(void **state) {
+    (void)state;
+    world_t world;
+    fob_core_config_t small = config;
+    small.dedup_max = 2000;
+    begin(&world);
+    fob_core_destroy(&world.core);
+    world.core = fob_core_new(&small);
+    fob_core_start(world.core, world.now, 0);
+    join(&world, 10, "orders", "order.>");
+    for (unsigned i = 0; i < 3000; i++) {
+        if (i == 1500)
+            calls = 0;
+        static const uint8_t session[FOB_SESSION_SIZE] = {9};
+        fob_buf_t body = {0};
+        for (unsigned k = 0; k < 16; k++) {
+            char id[24];
+            snprintf(id, sizeof id, "%u", i * 16 + k);
+            fob_envelope_t event = {.topic = fob_slice_str("order.placed"),
+                                    .id = fob_slice_str(id)};
+            assert_int_equal(fob_envelope_write(&body, UINT64_MAX, &event), FOB_OK);
+        }
+        fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
+        insist(&world,
+               &(fob_command_t){.kind = FOB_CMD_PUBLISH,
+                                .conn = 1,
+                                .publish = {session, world.number, world.number, blob, FOB_OK}});
+        world.number += 16;
+        fob_blob_unref(&blob);
+        fob_buf_free(&body);
+        turn(&world, false);
+    }
+    assert_int_equal(calls, 0);
+    end(&world);
+}
+
 FOB_MAIN(FOB_CASE(a_warm_core_allocates_nothing), FOB_CASE(a_failed_allocation_changes_nothing),
-         FOB_CASE(a_failed_allocation_loses_no_failed_event))
+         FOB_CASE(a_failed_allocation_loses_no_failed_event),
+         FOB_CASE(a_warm_core_allocates_nothing_for_ids),
+         FOB_CASE(a_failed_allocation_at_a_limit_changes_nothing))
