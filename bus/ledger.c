@@ -207,9 +207,10 @@ static uint64_t events_in(fob_slice_t body) {
 }
 
 /* Room for the batch, for what it may give every group to settle, and for all that is unsettled
- * already. Events are counted only where it matters. */
+ * already; and once more, as each event may need a record of its own where not all are stored.
+ * Events are counted only where it matters. */
 static bool room_for(fob_ledger_t *self, fob_slice_t body) {
-    uint64_t groups = fob_core_group_count(self->core);
+    uint64_t groups = fob_core_group_count(self->core) + 1;
     size_t bytes = body.size + RECORD_ROOM;
     return room_for_settles(self, bytes, groups * (body.size / EVENT_LEAST)) ||
            room_for_settles(self, bytes, groups * events_in(body));
