@@ -104,20 +104,17 @@ static fob_fate_t judge_free(fob_offer_t *self, fob_item_t *item, uint64_t numbe
     return fate;
 }
 
-static bool has_answer(const fob_writer_t *writer, uint64_t number) {
-    return writer && !fob_writer_free_of(writer, number, 1);
-}
-
 static fob_fate_t judge_item(fob_offer_t *self, fob_item_t *item, uint64_t number,
                              fob_status_t status) {
-    const fob_writer_t *writer = fob_writers_find(&self->core->writers, self->session);
     item->group = NULL;
     item->flags = 0;
-    if (number < self->next && item->status != FOB_OK)
+    if (number >= self->next)
+        return judge_free(self, item, number, status);
+    if (item->status != FOB_OK)
         return FOB_FATE_REFUSE; /* for good, as it was before */
-    if (has_answer(writer, number))
+    if (!fob_writer_free_of(self->writer, number, 1))
         return FOB_FATE_KNOWN;
-    if (writer && number < writer->low)
+    if (number < self->writer->low)
         return refused(item, FOB_UNKNOWN_OUTCOME, NULL);
     return judge_free(self, item, number, status);
 }

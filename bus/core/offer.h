@@ -31,11 +31,12 @@ typedef struct {
     uint64_t first, low;
     uint32_t count;
     fob_blob_t *body;
-    fob_item_t *items;      /* NULL: every event is to be stored */
-    fob_sheet_t *sheet;     /* of the good events, routed; NULL: none is good */
-    fob_refusal_t *refusal; /* the draft; NULL: there is nothing to change */
-    uint64_t next;          /* of the session; 0: it is not known */
-    uint64_t end;           /* its next number afterwards */
+    fob_item_t *items;          /* NULL: every event is to be stored */
+    fob_sheet_t *sheet;         /* of the good events, routed; NULL: none is good */
+    fob_refusal_t *refusal;     /* the draft; NULL: there is nothing to change */
+    const fob_writer_t *writer; /* until something is stored; NULL: the session is not known */
+    uint64_t next;              /* of the session; 0: it is not known */
+    uint64_t end;               /* its next number afterwards */
     uint32_t stored, duplicates, busy;
 } fob_offer_t;
 

@@ -228,8 +228,8 @@ fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) {
         return FOB_PROTOCOL;
     if (offer.low > offer.first)
         offer.low = offer.first;
-    const fob_writer_t *writer = fob_writers_find(&self->writers, offer.session);
-    offer.next = writer ? writer->next : 0;
+    offer.writer = fob_writers_find(&self->writers, offer.session);
+    offer.next = offer.writer ? offer.writer->next : 0;
     offer.sheet = fob_sheet_new(&self->sheets);
     if (!offer.sheet)
         return FOB_NO_MEMORY;
