@@ -3,6 +3,8 @@
 #include "bus/core/digest.h"
 #include "bus/core/offer.h"
 
+#include <assert.h>
+
 static const fob_ident_t *ident_of(const fob_sheet_t *sheet, uint32_t event) {
     if (!(sheet->flags & FOB_SHEET_IDS))
         return NULL;
@@ -93,6 +95,7 @@ static fob_fate_t judge_free(fob_offer_t *self, fob_item_t *item, uint64_t numbe
         return behind(self, item, self->refusal->shut, all, number);
     if (item->status != FOB_OK)
         return FOB_FATE_REFUSE;
+    assert(self->sheet); /* it holds every good event */
     const fob_ident_t *ident = ident_of(self->sheet, item->event);
     if (ident && duplicate(self, item, ident)) {
         self->duplicates++;
