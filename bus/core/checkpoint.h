@@ -24,7 +24,8 @@
  *            32 the bytes
  *   head 1    u64 head, i64 time, u64 uses of sessions, u64 secret of ids (0: none), u32 next
  * group, u32 groups, then these: u32 id, u8 flags (1 temporary), u8 bytes of name, u8 of pattern,
- * u8 zero, name, pattern groups 2  any number of groups: see checkpoint_group.c writers 3 any
+ * u8 zero, name, pattern; u64 moved events, then these: u64 offset, place
+ *   groups 2  any number of groups: see checkpoint_group.c writers 3 any
  * number of: 16 bytes session, u64 next, low, i64 seen, u64 use, u64 answers, then these: answer
  * u64 number, offset, u32 count, groups, flags, zero ids 4     any number of: u64 high, low, data,
  * offset, i64 time end 5     nothing: the last slice

@@ -436,6 +436,15 @@ uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, b
     return writer->next - 1;
 }
 
+/* Of what is needed: what is not is dropped at any time. */
+static uint64_t moved_hash(const fob_core_t *self) {
+    uint64_t sum = 0;
+    size_t at = 0;
+    for (const fob_moved_item_t *item; (item = fob_moved_next(&self->moved, &at)) != NULL;)
+        sum += fob_core_needs(self, item->origin) ? fob_digest(item, sizeof *item) : 0;
+    return sum;
+}
+
 uint64_t fob_core_hash(const fob_core_t *self) {
     uint64_t groups = 0;
     for (size_t i = 0; i < self->groups.count; i++)
@@ -443,6 +452,7 @@ uint64_t fob_core_hash(const fob_core_t *self) {
     uint64_t fields[] = {self->head,       (uint64_t)self->time_ms,
                          self->next_group, self->groups.count,
                          groups,           fob_writers_hash(&self->writers),
-                         self->seed,       fob_dedup_hash(self->dedup)};
+                         self->seed,       fob_dedup_hash(self->dedup),
+                         moved_hash(self)};
     return fob_digest(fields, sizeof fields);
 }

@@ -142,6 +142,20 @@ static bool feed_events(books_t *books, fob_slice_t bytes) {
     return true;
 }
 
+/* A copy takes an offset, at which there is no event. */
+static bool feed_moved(books_t *books, fob_slice_t bytes) {
+    fob_record_moved_t record;
+    if (!fob_record_read_moved(bytes, &record) || record.place != books->head + 1)
+        WRONG("not a copy that comes next");
+    const books_event_t *event = &books->events[record.origin];
+    if (!event->size || event->size != bytes.size - FOB_RECORD_MOVED_SIZE ||
+        event->time_ms != record.stored_ms)
+        WRONG("a copy of what there is not");
+    books->head++;
+    books->events[books->head] = (books_event_t){0};
+    return true;
+}
+
 /* --- groups --- */
 
 static void text_to(char *out, size_t room, fob_slice_t text) {
@@ -443,6 +457,8 @@ static bool feed_cover(books_t *books, books_group_t *group, const fob_run_recor
 
 static bool feed_run(books_t *books, books_group_t *group, const fob_run_record_t *run,
                      int64_t time_ms) {
+    books->unread += run->reason == FOB_REASON_DAMAGED &&
+                     (run->verb == FOB_RUN_DEAD || run->verb == FOB_RUN_COVER);
     switch (run->verb) {
     case FOB_RUN_ACK:
         group->acked += run->count;
@@ -519,6 +535,8 @@ static bool feed_record(books_t *books, const kit_record_t *record) {
     case FOB_RECORD_RUNS:
     case FOB_RECORD_NOTED:
         return feed_runs(books, bytes);
+    case FOB_RECORD_MOVED:
+        return feed_moved(books, bytes);
     case FOB_RECORD_SEED:
         if (books->seed || !fob_record_read_seed(bytes, &books->seed))
             WRONG("not the first secret");

@@ -64,6 +64,7 @@ typedef struct {
     books_event_t *events; /* by offset */
     books_group_t groups[BOOKS_GROUPS];
     uint64_t seed;
+    uint64_t unread;   /* runs that tell of what could not be read */
     char trouble[256]; /* what does not make sense; empty: all does */
 } books_t;
 

@@ -42,6 +42,7 @@ static void act_damage(void) {
 }
 
 static void act_crash(void) {
+    world->floor = 0; /* what was decided last may be gone */
     kit_t *kit = &world->kit;
     uint64_t keep = kit->durable + chance(kit->position - kit->durable + 1);
     if (chance(3) == 0)
@@ -126,6 +127,8 @@ static void finish(void) {
 static void check_stored_once(void) {
     for (uint64_t offset = 1; offset <= world->books.head; offset++) {
         const books_event_t *event = &world->books.events[offset];
+        if (event->size == 0)
+            continue; /* the place of a copy */
         publisher_t *publisher = &world->publishers[event->data[0]];
         uint64_t number = event->data[1];
         check(publisher->receipts[number] == STORED, "stored twice, or without a receipt");
@@ -173,6 +176,26 @@ static void check_groups(void) {
     }
 }
 
+/* What nobody needs is given back, and what little is needed of some more is moved. */
+static void act_reclaim(void) {
+    kit_t *kit = &world->kit;
+    for (size_t i = 0; kit->durable >= world->floor_position && i < kit->log_count; i++) {
+        kit_record_t *record = &kit->log[i];
+        uint64_t end = record->first_offset + record->count;
+        if (record->count && end <= world->floor) {
+            record->unreadable = true;
+            world->trimmed = end > world->trimmed ? end : world->trimmed;
+        }
+    }
+    uint64_t head = fob_core_head(kit->core), below = fob_core_floor(kit->core) + chance(500);
+    kit_do(kit, &(fob_command_t){
+                    .kind = FOB_CMD_RECLAIM,
+                    .reclaim = {below <= head ? below : head + 1, 1000000, 300 + chance(5000)}});
+    model_tally.moved += fob_core_head(kit->core) - head;
+    world->floor = fob_core_floor(kit->core);
+    world->floor_position = kit->position;
+}
+
 static void act(void) {
     uint64_t what = chance(1000);
     kit_t *kit = &world->kit;
@@ -180,6 +203,8 @@ static void act(void) {
         kit_checkpoint_some(kit);
     if (world->plan.operators && chance(60) == 0)
         operator_act();
+    if (world->plan.reclaims && chance(20) == 0)
+        act_reclaim();
     if (what < 250)
         publisher_act();
     else if (what < 260)

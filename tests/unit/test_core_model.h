@@ -18,12 +18,13 @@ typedef struct {
     bool ids;        /* events have ids, of few */
     bool priorities; /* and priorities */
     bool leases;     /* end after a while */
+    bool reclaims;   /* what is needed no more is given back; old events are moved */
     bool operators;  /* settings change; groups are paused, emptied, begun anew; letters redriven */
 } model_plan_t;
 
 /* What happened in all runs since it was cleared: a world ought to be about something. */
 typedef struct {
-    uint64_t busy, duplicates, lost, crashes, operations;
+    uint64_t busy, duplicates, lost, crashes, operations, moved;
 } model_tally_t;
 extern model_tally_t model_tally;
 

@@ -7,7 +7,7 @@ static fob_command_t command(fob_command_kind_t kind, unsigned group) {
     return (fob_command_t){
         .kind = kind,
         .conn = OPERATOR,
-        .admin = {.req = 1, .group = fob_slice_str(group_names[group]), .lowest = 1}};
+        .admin = {.req = 1, .group = fob_slice_str(group_names[group]), .lowest = world->trimmed}};
 }
 
 static void put(fob_policy_patch_t *patch, unsigned number, uint64_t value) {

@@ -26,6 +26,7 @@ static void run(model_plan_t plan, uint64_t first, uint64_t count) {
     assert_true(seed || !plan.leases || model_tally.lost);
     assert_true(seed || !plan.operators || model_tally.operations);
     assert_true(seed || !plan.crashes || model_tally.crashes);
+    assert_true(seed || !plan.reclaims || model_tally.moved);
 }
 
 static void nothing_is_lost_while_workers_come_and_go(void **state) {
@@ -57,6 +58,25 @@ static void what_is_published_twice_is_stored_once(void **state) {
     (void)state;
     run((model_plan_t){.steps = 3000, .ids = true}, 6000, 4);
     run((model_plan_t){.steps = 3000, .ids = true, .crashes = true, .checkpoints = true}, 6100, 6);
+}
+
+static void what_is_given_back_is_needed_by_nobody(void **state) {
+    (void)state;
+    run((model_plan_t){.steps = 3000, .reclaims = true}, 8500, 3);
+    run((model_plan_t){.steps = 3000, .reclaims = true, .operators = true, .deep = true}, 8600, 3);
+    run(
+        (model_plan_t){
+            .steps = 3000, .reclaims = true, .deep = true, .crashes = true, .checkpoints = true},
+        8700, 3);
+    run((model_plan_t){.steps = 3000,
+                       .reclaims = true,
+                       .deep = true,
+                       .crashes = true,
+                       .checkpoints = true,
+                       .operators = true,
+                       .priorities = true,
+                       .leases = true},
+        8800, 4);
 }
 
 static void the_highest_priority_goes_first(void **state) {
@@ -105,7 +125,8 @@ static void all_of_it_at_once(void **state) {
     run(plan, 11300, 6);
 }
 
-FOB_MAIN(FOB_CASE(nothing_is_lost_while_workers_come_and_go),
+FOB_MAIN(FOB_CASE(what_is_given_back_is_needed_by_nobody),
+         FOB_CASE(nothing_is_lost_while_workers_come_and_go),
          FOB_CASE(nothing_is_lost_when_every_page_is_read_back),
          FOB_CASE(nothing_is_lost_over_crashes_that_lose_the_tail),
          FOB_CASE(nothing_is_lost_over_crashes_with_checkpoints_and_deep_backlogs),

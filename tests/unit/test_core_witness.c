@@ -57,6 +57,7 @@ void model_watch(const kit_effect_t *effect) {
         world->turn++;
     }
     check(books_feed(&world->books), "%s", world->books.trouble);
+    check(world->plan.damage || world->books.unread == 0, "what a group needed was given back");
     for (size_t i = kit->turn_from; i < kit->log_count; i++) {
         for (uint64_t k = 0; k < kit->log[i].count; k++)
             world->accepted[kit->log[i].first_offset + k] = world->turn;

@@ -83,6 +83,8 @@ typedef struct {
     uint64_t needs[128];
     size_t need_count;
     uint64_t step;
+    uint64_t trimmed;               /* no page has anything below */
+    uint64_t floor, floor_position; /* what lay below was needed no more by that commit */
 } world_t;
 
 extern world_t *world;
