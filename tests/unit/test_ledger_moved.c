@@ -68,18 +68,21 @@ static void keep(const fob_effect_t *effect) {
     }
 }
 
-/* The loop of a broker, until all is at rest. */
+/* The loop of a broker, until all is at rest and let out. */
 static void run(void) {
     char text[256];
-    do {
+    for (bool done = false; !done;) {
         struct pollfd news = {.fd = fob_ledger_fd(ledger), .events = POLLIN};
         assert_int_equal(fob_ledger_turn(ledger, now()), FOB_OK);
         assert_int_equal(fob_ledger_tidy(ledger, now()), FOB_OK);
+        done = fob_ledger_at_rest(ledger) && fob_ledger_deadline(ledger) > now().mono_ns;
         poll(&news, 1, 1);
         assert_int_equal(fob_ledger_news(ledger, now(), text, sizeof text), FOB_OK);
-        for (const fob_effect_t *effect; (effect = fob_ledger_next(ledger, now())) != NULL;)
+        for (const fob_effect_t *effect; (effect = fob_ledger_next(ledger, now())) != NULL;) {
             keep(effect);
-    } while (!fob_ledger_at_rest(ledger) || fob_ledger_deadline(ledger) <= now().mono_ns);
+            done = false;
+        }
+    }
 }
 
 static void step(const fob_command_t *command) {
