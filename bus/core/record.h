@@ -179,11 +179,11 @@ typedef enum {
     FOB_RUN_RETURN = 2, /* it comes back: lost worker, retry, release */
     FOB_RUN_DEAD = 3,
     FOB_RUN_HANDOUT = 4, /* out, and may have been out before */
-    FOB_RUN_COVER = 5,   /* nothing of the group's is in from..to; a census that stands in it goes on
-                            behind it */
-    FOB_RUN_SHED = 6,    /* dropped by the group's overflow policy; reason: fob_overflow_t */
-    FOB_RUN_REMOVE = 7,  /* taken out by an operator; reason: fob_removal_t */
-    FOB_RUN_EXPIRE = 8,  /* its ttl passed (not written yet) */
+    FOB_RUN_COVER = 5,  /* nothing of the group's is in from..to; a census that stands in it goes on
+                           behind it */
+    FOB_RUN_SHED = 6,   /* dropped by the group's overflow policy; reason: fob_overflow_t */
+    FOB_RUN_REMOVE = 7, /* taken out by an operator; reason: fob_removal_t */
+    FOB_RUN_EXPIRE = 8, /* its ttl passed (not written yet) */
     FOB_RUN_REDRIVE = 9, /* dead letters are ready again: all of from..to */
     FOB_RUN_UNBURY = 10, /* a dead letter is removed; reason: fob_removal_t; token: its serial */
     FOB_RUN_ACCEPT = 11 /* found by the census of a group that begins in the past; detail: priority;
