@@ -62,11 +62,15 @@ void fob_limits_add(const fob_core_t *core, const fob_sheet_t *sheet,
 
 /* --- what is told --- */
 
-/* The time in which so many are settled, as things go. */
-static uint64_t retry_after(double rate, uint64_t refused) {
+/* The time in which as many are settled as were refused, or half of what waits, where that is less:
+ * the group can take no more than what it has settled, and a rate is measured of what there was to
+ * settle. A publisher that came back only when all is settled would find idle workers, and keep the
+ * rate as low as its own pauses make it. */
+static uint64_t retry_after(double rate, uint64_t depth, uint64_t refused) {
+    uint64_t wanted = refused < depth / 2 ? refused : depth / 2;
     if (rate <= 0)
         return RETRY_IDLE;
-    double ms = (double)refused * 1000 / rate;
+    double ms = (double)wanted * 1000 / rate;
     if (ms < RETRY_LEAST)
         return RETRY_LEAST;
     return ms > RETRY_MOST ? RETRY_MOST : (uint64_t)ms;
@@ -90,7 +94,7 @@ void fob_limits_tell(const fob_core_t *core, fob_group_t *group, uint64_t refuse
     char work[64];
     out->depth = fob_group_depth(group);
     out->limit = group->policy.max_depth;
-    out->retry_ms = retry_after(rate, refused);
+    out->retry_ms = retry_after(rate, out->depth, refused);
     bool full = out->depth >= out->limit, by_bytes = !full && !behind;
     if (by_bytes) {
         out->depth = group->bytes;

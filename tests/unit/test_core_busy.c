@@ -98,7 +98,8 @@ static void a_publisher_is_told_to_wait_as_long_as_it_takes_to_drain(void **stat
     kit_publish(&kit, 1, 41, 41, "a", 12);
     const kit_detail_t *detail = &receipt()->details[1];
     assert_string_equal(detail->text, "group full is full (4 of 4), 1 worker, 4 settled a second");
-    assert_true(detail->retry_after >= 1800 && detail->retry_after <= 2300);
+    /* Not as long as for 8, since it has no room for so many: half of what it has. */
+    assert_true(detail->retry_after >= 450 && detail->retry_after <= 575);
     kit_publish(&kit, 2, 1, 1, "a", 1);
     assert_true(receipt()->details[0].retry_after < 300);
     admin_set(&kit, "full", FOB_POLICY_paused, 1);
