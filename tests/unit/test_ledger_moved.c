@@ -110,12 +110,14 @@ static void publish(void) {
     }
     fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
     delivered = 0;
-    step(&(fob_command_t){.kind = FOB_CMD_PUBLISH,
-                          .conn = 1,
-                          .publish = {.session = (const uint8_t *)"0123456789abcdef",
-                                      .first = next_number,
-                                      .low = next_number,
-                                      .body = blob}});
+    /* Refused while the next segment is not made yet: it is offered again. */
+    for (int i = 0; i < 10000 && delivered == 0; i++)
+        step(&(fob_command_t){.kind = FOB_CMD_PUBLISH,
+                              .conn = 1,
+                              .publish = {.session = (const uint8_t *)"0123456789abcdef",
+                                          .first = next_number,
+                                          .low = next_number,
+                                          .body = blob}});
     next_number += BATCH;
     fob_blob_unref(&blob);
     fob_buf_free(&body);
