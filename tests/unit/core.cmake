@@ -52,8 +52,11 @@ fob_test(NAME core_inquiry_memory LABEL unit
     LIBRARIES fob_core -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fob_core_step,--wrap=fob_core_take)
 
 # How leases end, and what is kept of it.
-foreach(topic history settle lease dead_limits runs)
+fob_test(NAME core_history LABEL unit
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_history.c LIBRARIES fob_core)
+foreach(topic settle lease dead_limits runs)
     fob_test(NAME core_${topic} LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
+            ${CMAKE_CURRENT_LIST_DIR}/test_core_worker_kit.c
         LIBRARIES fob_core)
 endforeach()

@@ -1,6 +1,6 @@
 /* How many dead letters a group keeps, and how long; how they come back. */
 #include "bus/core/state.h"
-#include "test_core_kit.h"
+#include "test_core_worker_kit.h"
 
 #include "tests/support/case.h"
 

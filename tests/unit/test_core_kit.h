@@ -72,7 +72,6 @@ struct kit {
     uint64_t turns_taken;
     size_t turn_from; /* of the log: where the records of the newest turn begin */
     bool synced;      /* the last turn asked for a sync */
-    uint64_t settles; /* made by kit_settle_why */
     /* Told of each effect when it is decided, after the records of its turn are in the log. */
     void (*watch)(const kit_effect_t *effect);
 };
@@ -126,14 +125,6 @@ void kit_rejoin(kit_t *kit, uint64_t conn, uint8_t session, const char *group, u
                 const uint64_t (*claims)[3], size_t count);
 void kit_settle(kit_t *kit, uint64_t conn, const char *group, uint64_t seq, unsigned kind,
                 uint64_t offset, uint64_t count, uint64_t token);
-/* One event of a SETTLE, with how long it waits and why. */
-void kit_settle_why(kit_t *kit, uint64_t conn, const char *group, unsigned kind,
-                    const uint64_t *delivered, uint64_t after_ms, const char *text);
-/* Joins as kit_join, with a name and a bound. */
-void kit_join_as(kit_t *kit, uint64_t conn, const char *group, uint64_t credit, uint64_t jobs,
-                 const char *worker, uint64_t lease_ms);
-/* The settings of a group. */
-void kit_set(kit_t *kit, const char *group, unsigned setting, uint64_t value);
 void kit_credit(kit_t *kit, uint64_t conn, const char *group, uint64_t credit);
 void kit_leave(kit_t *kit, uint64_t conn, const char *group);
 void kit_lost(kit_t *kit, uint64_t conn);

@@ -1,6 +1,6 @@
 /* Leases with a bound: what is begun, when it is over, what the worker hears of it. */
 #include "bus/core/state.h"
-#include "test_core_kit.h"
+#include "test_core_worker_kit.h"
 
 #include "tests/support/case.h"
 

@@ -1,6 +1,6 @@
 /* Records of runs that are not what the core wrote: refused as damage, and never believed. */
 #include "bus/core/state.h"
-#include "test_core_kit.h"
+#include "test_core_worker_kit.h"
 
 #include "tests/support/case.h"
 

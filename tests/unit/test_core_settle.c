@@ -2,7 +2,7 @@
  * how it came about. */
 #include "bus/core/fate.h"
 #include "bus/core/state.h"
-#include "test_core_kit.h"
+#include "test_core_worker_kit.h"
 
 #include "tests/support/case.h"
 
