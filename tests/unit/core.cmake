@@ -21,6 +21,12 @@ foreach(topic handout debt census)
         LIBRARIES fob_core)
 endforeach()
 
+# The same where the core's allocations fail, one after the other.
+fob_test(NAME core_scarce LABEL unit
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_scarce.c ${CMAKE_CURRENT_LIST_DIR}/test_core_queue.c
+        ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
+    LIBRARIES fob_core -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fob_core_step,--wrap=fob_core_take)
+
 # A seeded world around it.
 fob_test(NAME core_seeded LABEL unit TIMEOUT 300
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_seeded.c ${CMAKE_CURRENT_LIST_DIR}/test_core_model.c

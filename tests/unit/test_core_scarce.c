@@ -1,0 +1,218 @@
+/* What a group does by itself where memory lacks: priorities, a beginning in the past, debts, ages.
+ * Every allocation of the core fails once, one after the other; it is only later for it. */
+#include "test_core_queue.h"
+
+#include "bus/core/runs.h"
+#include "tests/support/case.h"
+
+#include <stdlib.h>
+
+/* --- malloc, watched while the core works (the linker leads all calls here) --- */
+
+static bool watching;
+static uint64_t calls, fail_at, refusals; /* fail_at: the number of the call that fails */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+fob_status_t __real_fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t *command);
+fob_status_t __wrap_fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t *command);
+fob_turn_t *__real_fob_core_take(fob_core_t *self, fob_now_t now);
+fob_turn_t *__wrap_fob_core_take(fob_core_t *self, fob_now_t now);
+
+static bool refused(void) {
+    return watching && ++calls == fail_at;
+}
+void *__wrap_malloc(size_t size) {
+    return refused() ? NULL : __real_malloc(size);
+}
+void *__wrap_calloc(size_t count, size_t size) {
+    return refused() ? NULL : __real_calloc(count, size);
+}
+void *__wrap_realloc(void *old, size_t size) {
+    return refused() ? NULL : __real_realloc(old, size);
+}
+
+/* A refused command is offered again: by then there is memory. */
+fob_status_t __wrap_fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t *command) {
+    watching = true;
+    fob_status_t status = __real_fob_core_step(self, now, command);
+    refusals += status == FOB_NO_MEMORY;
+    if (status == FOB_NO_MEMORY)
+        status = __real_fob_core_step(self, now, command);
+    watching = false;
+    return status;
+}
+
+fob_turn_t *__wrap_fob_core_take(fob_core_t *self, fob_now_t now) {
+    watching = true;
+    fob_turn_t *turn = __real_fob_core_take(self, now);
+    watching = false;
+    return turn;
+}
+
+static queue_t q;
+
+static void begin(uint64_t n) {
+    fob_core_config_t config = kit_config;
+    config.cache_bytes = 4096;
+    config.page_bytes = 1024;
+    queue_init(&q, &config);
+    calls = 0;
+    fail_at = n;
+}
+
+/* Runs a story with every allocation failing in turn. */
+static void tell(void (*story)(void)) {
+    uint64_t n = 0;
+    refusals = 0;
+    do {
+        begin(++n);
+        story();
+        queue_free(&q);
+    } while (calls >= n);
+    assert_true(n > 50 && refusals > 0);
+}
+
+/* Each step may have to be made once more: pages come again, turns are taken again. */
+static void go_on(void) {
+    for (int i = 0; i < 3; i++) {
+        kit_pages(&q.kit);
+        kit_do(&q.kit, &(fob_command_t){.kind = FOB_CMD_TICK});
+    }
+    kit_books(&q.kit);
+}
+
+static void shed(uint32_t count) {
+    fob_group_t *group = fob_groups_find(&q.kit.core->groups, fob_slice_str("g"));
+    fob_runs_writer_t runs;
+    assert_true(fob_runs_begin(&runs, q.kit.core, group, 1, 0));
+    fob_runs_put(&runs, &(fob_run_record_t){.verb = FOB_RUN_SHED,
+                                            .flags = FOB_RUN_DEBT,
+                                            .reason = FOB_OVERFLOW_DROP_OLDEST,
+                                            .count = count,
+                                            .from = 1,
+                                            .to = q.kit.core->head});
+    fob_runs_end(&runs);
+    fob_core_wake(q.kit.core, group);
+    kit_settle_down(&q.kit);
+}
+
+static void take_all(uint64_t count) {
+    size_t before = q.count;
+    queue_take(&q, 1000);
+    for (int i = 0; i < 5 && q.count - before < count; i++) {
+        go_on();
+        queue_take(&q, 0);
+    }
+    assert_int_equal(q.count - before, count);
+}
+
+static void a_past_is_found(void) {
+    for (int i = 0; i < 6; i++)
+        queue_say(&q, i % 2 ? "a0 b0 a5 a0" : "b3 a1 b0 a0");
+    q.size = 900;
+    for (int i = 0; i < 5; i++)
+        queue_say(&q, "z0");
+    queue_admin(&q, FOB_CMD_GROUP_ADD, "a", 1, 0, 0);
+    go_on();
+    queue_join(&q, "a");
+    queue_say(&q, "a7");
+    take_all(16);
+    assert_int_equal(queue_stats(&q).accepted, 16);
+    queue_crash(&q);
+    assert_int_equal(queue_stats(&q).accepted, 16);
+}
+
+static void a_debt_is_paid(void) {
+    queue_admin(&q, FOB_CMD_GROUP_ADD, "a", 0, 0, 0);
+    for (int i = 0; i < 8; i++)
+        queue_say(&q, "a0 b0 a5 a0");
+    shed(10);
+    go_on();
+    queue_join(&q, "a");
+    take_all(14);
+    queue_crash(&q);
+    assert_int_equal(queue_stats(&q).shed, 10);
+    queue_resume(&q);
+    take_all(14);
+    assert_int_equal(queue_stats(&q).ready, 0);
+}
+
+static void what_lies_below_is_removed(void) {
+    queue_admin(&q, FOB_CMD_GROUP_ADD, "a", 0, 0, 0);
+    for (int i = 0; i < 8; i++)
+        queue_say(&q, "a0 b0 a5 a0");
+    queue_admin(&q, FOB_CMD_GROUP_RESET, "", 17, 0, 0);
+    go_on();
+    queue_join(&q, "a");
+    take_all(12);
+    assert_int_equal(queue_stats(&q).removed, 12);
+}
+
+static void what_is_old_dies(void) {
+    queue_join(&q, "a");
+    queue_admin(&q, FOB_CMD_GROUP_SET, "", 0, FOB_POLICY_max_age, 60000);
+    queue_say(&q, "a0 b0 a5 a0 a3");
+    take_all(4);
+    queue_settle(&q, FOB_KIND_RELEASE, 3);
+    queue_settle(&q, FOB_KIND_RELEASE, 4);
+    queue_say(&q, "a0 a5 b0 a5");
+    take_all(3);
+    kit_lost(&q.kit, 1);
+    kit_pass(&q.kit, 70000);
+    queue_say(&q, "a5 a0");
+    queue_join(&q, NULL);
+    take_all(2);
+    assert_int_equal(queue_stats(&q).dead, 7);
+}
+
+static void memory_that_lacks_only_delays_a_census(void **state) {
+    (void)state;
+    tell(a_past_is_found);
+}
+static void memory_that_lacks_only_delays_a_debt(void **state) {
+    (void)state;
+    tell(a_debt_is_paid);
+}
+static void memory_that_lacks_only_delays_a_reset(void **state) {
+    (void)state;
+    tell(what_lies_below_is_removed);
+}
+static void memory_that_lacks_only_delays_a_death_of_age(void **state) {
+    (void)state;
+    tell(what_is_old_dies);
+}
+
+/* --- warm --- */
+
+static void priorities_allocate_nothing_once_warm(void **state) {
+    (void)state;
+    begin(0);
+    queue_join(&q, "a");
+    for (unsigned round = 0; round < 600; round++) {
+        if (round == 500)
+            calls = 0;
+        queue_say(&q, "a0 a5 b0 a5 a9 a0 a2 a5");
+        kit_credit(&q.kit, 1, "g", q.asked += 7);
+        for (size_t i = q.kit.shown_count; i-- > 0;) {
+            const kit_effect_t effect = q.kit.shown[i];
+            for (size_t k = 0; effect.kind == FOB_EFF_DELIVER && k < effect.row_count; k++)
+                kit_settle(&q.kit, 1, "g", ++q.seq, FOB_KIND_ACK, effect.rows[k][0], 1,
+                           effect.rows[k][1]);
+        }
+        kit_clear(&q.kit);
+    }
+    assert_int_equal(queue_stats(&q).acked, 600 * 7);
+    assert_int_equal(calls, 0);
+    queue_free(&q);
+}
+
+FOB_MAIN(FOB_CASE(memory_that_lacks_only_delays_a_census),
+         FOB_CASE(memory_that_lacks_only_delays_a_debt),
+         FOB_CASE(memory_that_lacks_only_delays_a_reset),
+         FOB_CASE(memory_that_lacks_only_delays_a_death_of_age),
+         FOB_CASE(priorities_allocate_nothing_once_warm))
