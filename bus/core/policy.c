@@ -1,5 +1,7 @@
 #include "bus/core/policy.h"
 
+#include "proto/duration.h"
+
 #include <stdio.h>
 
 typedef struct {
@@ -88,21 +90,9 @@ void fob_policy_clamp(fob_policy_t *self) {
     }
 }
 
-/* A time in the largest unit that divides it. */
-static void time_text(uint64_t ms, char *out, size_t room) {
-    static const struct {
-        uint64_t ms;
-        const char *unit;
-    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
-    size_t i = 0;
-    while (ms % units[i].ms)
-        i++;
-    snprintf(out, room, "%llu%s", (unsigned long long)(ms / units[i].ms), ms ? units[i].unit : "");
-}
-
 static void value_text(fob_policy_kind_t kind, uint64_t value, char *out, size_t room) {
-    if (kind == FOB_POLICY_TIME_KIND)
-        time_text(value, out, room);
+    if (kind == FOB_POLICY_TIME_KIND && value > 0 && value <= INT64_MAX)
+        fob_duration_text((int64_t)value, out, room);
     else
         snprintf(out, room, "%llu", (unsigned long long)value);
 }

@@ -31,6 +31,7 @@ fob_test(NAME core_scarce LABEL unit
 fob_test(NAME core_seeded LABEL unit TIMEOUT 300
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_seeded.c ${CMAKE_CURRENT_LIST_DIR}/test_core_model.c
         ${CMAKE_CURRENT_LIST_DIR}/test_core_witness.c ${CMAKE_CURRENT_LIST_DIR}/test_core_books.c
+        ${CMAKE_CURRENT_LIST_DIR}/test_core_agree.c
         ${CMAKE_CURRENT_LIST_DIR}/test_core_publishers.c ${CMAKE_CURRENT_LIST_DIR}/test_core_workers.c
         ${CMAKE_CURRENT_LIST_DIR}/test_core_operators.c
         ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
