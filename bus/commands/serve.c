@@ -79,7 +79,7 @@ static int choose_folder(serve_t *self) {
 }
 
 static int make_folder(serve_t *self) {
-    if (!self->bus.data || fob_folder_make(self->folder) == 0)
+    if (!self->bus.data || fob_folder_make(fob_disk_real(), self->folder) == 0)
         return FOB_EXIT_OK;
     return fob_fail(&self->cli, FOB_EXIT_FOLDER, "the folder %s cannot be made: %s", self->folder,
                     strerror(errno));

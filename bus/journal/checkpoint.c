@@ -65,16 +65,16 @@ static void drop(fob_checkpoints_t *self, uint64_t round, int error) {
                   "A checkpoint of the journal in %s was dropped: %s. The one before stays, and it "
                   "is tried again.",
                   self->store->folder, strerror(error));
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     if (round == self->round) {
         self->failed = error == ENOSPC || error == EDQUOT ? FOB_JOURNAL_FULL : FOB_JOURNAL_SYSTEM;
         self->finishing = false;
         self->pause_ms = self->pause_ms == 0 ? AGAIN_FIRST_MS : 2 * self->pause_ms;
         if (self->pause_ms > AGAIN_MOST_MS)
             self->pause_ms = AGAIN_MOST_MS;
-        self->again_ms = fob_mono_ms() + self->pause_ms;
+        self->again_ms = fob_mono_ms(self->store->runtime) + self->pause_ms;
     }
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_lock_drop(&self->thread.lock);
 }
 
 static bool put(fob_checkpoints_t *self, struct iovec *parts, size_t count) {
@@ -95,8 +95,9 @@ static bool do_begin(fob_checkpoints_t *self, const job_t *job) {
     self->fd = disk->open(disk->arg, path, O_RDWR | O_CREAT | O_TRUNC, 0600);
     if (self->fd < 0)
         return false;
-    self->file = (fob_checkpoint_head_t){
-        .position = job->position, .seed = fob_random64(), .created_ms = fob_wall_ms()};
+    self->file = (fob_checkpoint_head_t){.position = job->position,
+                                         .seed = fob_random64(self->store->runtime),
+                                         .created_ms = fob_wall_ms(self->store->runtime)};
     self->at = self->index = 0;
     fob_disk_checkpoint_t head;
     fob_format_checkpoint_encode(&self->file, &head);
@@ -121,12 +122,12 @@ static bool wait_synced(fob_checkpoints_t *self, uint64_t upto) {
     fob_store_t *store = self->store;
     if (atomic_load(&store->synced) < upto)
         fob_committer_sync(self->committer);
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     while (atomic_load(&store->synced) < upto && !atomic_load(&store->failed) &&
            !(store->stopping && store->no_room))
         fob_store_wait(store, &store->changed, -1);
     bool synced = atomic_load(&store->synced) >= upto;
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     return synced;
 }
 
@@ -158,13 +159,13 @@ static bool do_finish(fob_checkpoints_t *self, const job_t *job) {
         return false;
     store->disk->close(store->disk->arg, self->fd);
     self->fd = -1;
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     fob_kept_t before = self->kept;
     if (self->file.position != before.newest)
         self->kept = (fob_kept_t){self->file.position, before.newest};
     self->finishing = false;
     self->pause_ms = 0;
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_lock_drop(&self->thread.lock);
     if (self->file.position != before.newest && before.older != 0)
         remove_file(self, before.older);
     fob_bell_ring(&store->bell);
@@ -172,9 +173,9 @@ static bool do_finish(fob_checkpoints_t *self, const job_t *job) {
 }
 
 static void do_job(fob_checkpoints_t *self, job_t *job) {
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     bool wanted = job->round == self->round && self->failed == FOB_JOURNAL_OK;
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_lock_drop(&self->thread.lock);
     if (!wanted)
         return;
     bool done = job->kind == JOB_BEGIN   ? do_begin(self, job)
@@ -187,16 +188,16 @@ static void do_job(fob_checkpoints_t *self, job_t *job) {
 static void *run(void *arg) {
     fob_checkpoints_t *self = arg;
     for (;;) {
-        pthread_mutex_lock(&self->thread.lock);
+        fob_lock_take(&self->thread.lock);
         while (self->head == NULL && !self->stopping)
-            pthread_cond_wait(&self->thread.work, &self->thread.lock);
+            fob_cond_wait(&self->thread.work, &self->thread.lock, -1);
         job_t *job = self->head;
         if (job != NULL) {
             self->head = job->next;
             if (self->head == NULL)
                 self->tail = &self->head;
         }
-        pthread_mutex_unlock(&self->thread.lock);
+        fob_lock_drop(&self->thread.lock);
         if (job == NULL)
             break;
         do_job(self, job);
@@ -220,7 +221,7 @@ fob_checkpoints_t *fob_checkpoints_new(fob_store_t *store, fob_committer_t *comm
     self->kept = kept;
     self->fd = -1;
     self->tail = &self->head;
-    if (!fob_thread_start(&self->thread, run, self, error)) {
+    if (!fob_thread_start(&self->thread, store->runtime, run, self, error)) {
         free(self);
         return NULL;
     }
@@ -231,12 +232,12 @@ void fob_checkpoints_destroy(fob_checkpoints_t **self_p) {
     if (self_p == NULL || *self_p == NULL)
         return;
     fob_checkpoints_t *self = *self_p;
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     if (!self->finishing)
         self->round++;
     self->stopping = true;
-    pthread_cond_signal(&self->thread.work);
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_cond_signal(&self->thread.work);
+    fob_lock_drop(&self->thread.lock);
     fob_thread_join(&self->thread);
     free(self);
     *self_p = NULL;
@@ -250,7 +251,7 @@ static fob_journal_code_t post(fob_checkpoints_t *self, job_kind_t kind, uint64_
     *job = (job_t){.kind = kind, .position = position, .size = size};
     if (size > 0)
         memcpy(job->data, data, size);
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     fob_journal_code_t code = self->failed;
     if (kind == JOB_BEGIN) {
         self->round++;
@@ -264,10 +265,10 @@ static fob_journal_code_t post(fob_checkpoints_t *self, job_kind_t kind, uint64_
         job->round = self->round;
         *self->tail = job;
         self->tail = &job->next;
-        pthread_cond_signal(&self->thread.work);
+        fob_cond_signal(&self->thread.work);
         job = NULL;
     }
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_lock_drop(&self->thread.lock);
     free(job);
     return code;
 }
@@ -288,23 +289,24 @@ fob_journal_code_t fob_checkpoints_finish(fob_checkpoints_t *self, uint64_t upto
 }
 
 fob_kept_t fob_checkpoints_kept(fob_checkpoints_t *self) {
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     fob_kept_t kept = self->kept;
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_lock_drop(&self->thread.lock);
     return kept;
 }
 
 bool fob_checkpoints_busy(fob_checkpoints_t *self) {
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     bool busy = self->failed == FOB_JOURNAL_OK && (self->begun || self->finishing);
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_lock_drop(&self->thread.lock);
     return busy;
 }
 
 bool fob_checkpoints_again(fob_checkpoints_t *self) {
-    pthread_mutex_lock(&self->thread.lock);
-    bool again = self->failed != FOB_JOURNAL_OK && fob_mono_ms() >= self->again_ms;
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
+    bool again =
+        self->failed != FOB_JOURNAL_OK && fob_mono_ms(self->store->runtime) >= self->again_ms;
+    fob_lock_drop(&self->thread.lock);
     return again;
 }
 

@@ -73,11 +73,11 @@ static void pending_add(fob_pending_t *self, const fob_entry_t *entry) {
 }
 
 fob_pending_t *fob_committer_take(fob_committer_t *self, const fob_entry_t *entries, size_t count) {
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     fob_pending_t *pending = self->spare;
     if (pending != NULL)
         self->spare = pending->next;
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_lock_drop(&self->thread.lock);
     if (pending == NULL)
         pending = calloc(1, sizeof *pending);
     if (pending == NULL || !pending_room(pending, count)) {
@@ -95,26 +95,26 @@ fob_pending_t *fob_committer_take(fob_committer_t *self, const fob_entry_t *entr
 }
 
 void fob_committer_put(fob_committer_t *self, fob_pending_t *pending, bool sync) {
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     *self->tail = pending;
     self->tail = &pending->next;
     bool news = sync && !self->urgent;
     if (sync) {
         self->urgent = true;
     } else if (self->lazy_at == 0) {
-        self->lazy_at = fob_mono_ms() + self->store->lazy_ms;
+        self->lazy_at = fob_mono_ms(self->store->runtime) + self->store->lazy_ms;
         news = true;
     }
     if (news && self->idle)
-        pthread_cond_signal(&self->thread.work);
-    pthread_mutex_unlock(&self->thread.lock);
+        fob_cond_signal(&self->thread.work);
+    fob_lock_drop(&self->thread.lock);
 }
 
 void fob_committer_sync(fob_committer_t *self) {
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     self->sync_asked = true;
-    pthread_cond_signal(&self->thread.work);
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_cond_signal(&self->thread.work);
+    fob_lock_drop(&self->thread.lock);
 }
 
 /* --- the thread --- */
@@ -128,7 +128,7 @@ static int64_t due_in(const fob_committer_t *self) {
         at = self->sync_at;
     if (at == 0)
         return -1;
-    int64_t left = at - fob_mono_ms();
+    int64_t left = at - fob_mono_ms(self->store->runtime);
     return left > 0 ? left : 0;
 }
 
@@ -140,7 +140,7 @@ static void idle_for(fob_committer_t *self, int64_t ms) {
 
 /* The first commits of the queue, as many as one sync carries. *force: a sync was asked for. */
 static fob_pending_t *next_batch(fob_committer_t *self, bool *force, bool *stop) {
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     int64_t ms;
     while ((ms = due_in(self)) != 0)
         idle_for(self, ms);
@@ -162,7 +162,7 @@ static fob_pending_t *next_batch(fob_committer_t *self, bool *force, bool *stop)
         self->urgent = self->sync_asked = false;
         self->lazy_at = 0;
     }
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_lock_drop(&self->thread.lock);
     return first;
 }
 
@@ -172,10 +172,10 @@ static void give_back(fob_committer_t *self, fob_pending_t *batch) {
     fob_pending_t *last = batch;
     while (last->next != NULL)
         last = last->next;
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     last->next = self->spare;
     self->spare = batch;
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_lock_drop(&self->thread.lock);
 }
 
 static bool sync_segment(fob_committer_t *self) {
@@ -194,10 +194,10 @@ static bool sync_segment(fob_committer_t *self) {
     self->dirty = false;
     self->sync_at = 0;
     atomic_fetch_add(&store->syncs, 1);
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     atomic_store(&store->synced, atomic_load(&store->written));
-    pthread_cond_broadcast(&store->changed);
-    pthread_mutex_unlock(&store->lock);
+    fob_cond_broadcast(&store->changed);
+    fob_lock_drop(&store->lock);
     return true;
 }
 
@@ -205,7 +205,7 @@ static bool sync_segment(fob_committer_t *self) {
  * it. */
 static fob_segment_t *wait_for_segment(fob_committer_t *self, uint64_t sequence, uint64_t need) {
     fob_store_t *store = self->store;
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     fob_segment_t *segment = NULL;
     bool gave_up = false;
     int why = 0;
@@ -223,11 +223,11 @@ static fob_segment_t *wait_for_segment(fob_committer_t *self, uint64_t sequence,
             break;
         store->need_sequence = sequence;
         store->need_bytes = need;
-        pthread_cond_signal(&store->keep);
+        fob_cond_signal(&store->keep);
         fob_store_wait(store, &store->changed, -1);
     }
     store->need_bytes = 0;
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     if (gave_up)
         fob_store_fail(store, "Writing the last commits to", "", why);
     return segment;
@@ -239,11 +239,11 @@ static bool leave_segment(fob_committer_t *self) {
     fob_store_t *store = self->store;
     if (!sync_segment(self))
         return false;
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     store->disk->close(store->disk->arg, self->segment->fd); /* synced: nothing can be lost */
     self->segment->fd = -1;
     self->segment = NULL;
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     return true;
 }
 
@@ -305,7 +305,7 @@ static void publish(fob_committer_t *self, const fob_pending_t *first, const fob
     fob_store_t *store = self->store;
     if (first == end)
         return;
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     fob_segment_t *segment = NULL;
     for (const fob_pending_t *p = first; p != end; p = p->next) {
         if (segment == NULL || segment->sequence != p->sequence)
@@ -316,14 +316,14 @@ static void publish(fob_committer_t *self, const fob_pending_t *first, const fob
         atomic_store(&store->next_offset, p->next_offset);
         atomic_store(&store->durable, p->position);
     }
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     fob_bell_ring(&store->bell);
 }
 
 /* Journal time: the wall clock, but it goes on where that one goes back. Otherwise what is written
  * while the clock is behind would be old, and given back, once it is right again. */
 static int64_t stamp(fob_committer_t *self) {
-    int64_t wall = fob_wall_ms(), mono = fob_mono_ms();
+    int64_t wall = fob_wall_ms(self->store->runtime), mono = fob_mono_ms(self->store->runtime);
     int64_t least = self->stamp_ms == 0 ? wall : self->stamp_ms + (mono - self->stamp_mono);
     self->stamp_ms = wall > least ? wall : least;
     self->stamp_mono = mono;
@@ -365,8 +365,8 @@ static bool commit_batch(fob_committer_t *self, fob_pending_t *batch, bool force
     }
     publish(self, rest, NULL);
     if (self->dirty && store->sync == FOB_SYNC_INTERVAL && self->sync_at == 0)
-        self->sync_at = fob_mono_ms() + store->interval_ms;
-    bool due = self->sync_at != 0 && self->sync_at <= fob_mono_ms();
+        self->sync_at = fob_mono_ms(store->runtime) + store->interval_ms;
+    bool due = self->sync_at != 0 && self->sync_at <= fob_mono_ms(store->runtime);
     return !(force || due) || sync_segment(self);
 }
 
@@ -399,10 +399,10 @@ fob_committer_t *fob_committer_new(fob_store_t *store, fob_journal_error_t *erro
     }
     self->store = store;
     self->stamp_ms = store->stamp_ms;
-    self->stamp_mono = fob_mono_ms();
+    self->stamp_mono = fob_mono_ms(store->runtime);
     self->parts = parts;
     self->tail = &self->head;
-    if (!fob_thread_start(&self->thread, run, self, error)) {
+    if (!fob_thread_start(&self->thread, store->runtime, run, self, error)) {
         free(parts);
         free(self);
         return NULL;
@@ -422,10 +422,10 @@ void fob_committer_destroy(fob_committer_t **self_p) {
     if (self_p == NULL || *self_p == NULL)
         return;
     fob_committer_t *self = *self_p;
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     self->stopping = true;
-    pthread_cond_signal(&self->thread.work);
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_cond_signal(&self->thread.work);
+    fob_lock_drop(&self->thread.lock);
     fob_thread_join(&self->thread);
     free_list(self->head);
     free_list(self->spare);

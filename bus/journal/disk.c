@@ -1,9 +1,12 @@
 #include "bus/journal/disk.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -55,6 +58,54 @@ static int real_unlink(void *arg, const char *path) {
     return unlink(path);
 }
 
+static int real_mkdir(void *arg, const char *path, mode_t mode) {
+    (void)arg;
+    return mkdir(path, mode);
+}
+
+static int told(int rc, const struct stat *st, fob_disk_stat_t *out) {
+    if (rc == 0)
+        *out = (fob_disk_stat_t){(uint64_t)st->st_size, st->st_dev, st->st_ino, st->st_nlink};
+    return rc;
+}
+
+static int real_stat(void *arg, const char *path, fob_disk_stat_t *out) {
+    (void)arg;
+    struct stat st;
+    return told(stat(path, &st), &st, out);
+}
+
+static int real_fstat(void *arg, int fd, fob_disk_stat_t *out) {
+    (void)arg;
+    struct stat st;
+    return told(fstat(fd, &st), &st, out);
+}
+
+static int real_flock(void *arg, int fd, int operation) {
+    (void)arg;
+    return flock(fd, operation);
+}
+
+static int real_list(void *arg, const char *folder, bool (*each)(void *to, const char *name),
+                     void *to) {
+    (void)arg;
+    DIR *dir = opendir(folder);
+    if (dir == NULL)
+        return -1;
+    const struct dirent *entry;
+    bool on = true;
+    errno = 0;
+    while (on && (entry = readdir(dir)) != NULL) {
+        on = each(to, entry->d_name);
+        errno = 0;
+    }
+    /* A list that broke off must not pass for one of a folder with fewer files. */
+    int error = on ? errno : 0;
+    closedir(dir);
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
 static int real_space(void *arg, const char *path, uint64_t *total, uint64_t *available) {
     (void)arg;
     struct statvfs fs;
@@ -76,6 +127,11 @@ const fob_disk_t *fob_disk_real(void) {
         .fallocate = real_fallocate,
         .rename = real_rename,
         .unlink = real_unlink,
+        .mkdir = real_mkdir,
+        .stat = real_stat,
+        .fstat = real_fstat,
+        .flock = real_flock,
+        .list = real_list,
         .space = real_space,
     };
     return &real;
@@ -109,6 +165,11 @@ static int look_rename(void *arg, const char *from, const char *to) {
     return 0;
 }
 
+static int look_mkdir(void *arg, const char *path, mode_t mode) {
+    (void)arg, (void)path, (void)mode;
+    return 0;
+}
+
 static int look_unlink(void *arg, const char *path) {
     (void)arg, (void)path;
     return 0;
@@ -125,6 +186,11 @@ const fob_disk_t *fob_disk_look(void) {
         .fallocate = look_fallocate,
         .rename = look_rename,
         .unlink = look_unlink,
+        .mkdir = look_mkdir,
+        .stat = real_stat,
+        .fstat = real_fstat,
+        .flock = real_flock,
+        .list = real_list,
         .space = real_space,
     };
     return &look;

@@ -4,9 +4,17 @@
 #ifndef FOB_JOURNAL_DISK_H
 #define FOB_JOURNAL_DISK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+
+/* Of a file or folder. */
+typedef struct {
+    uint64_t size;
+    uint64_t device, inode; /* tell it from every other */
+    uint64_t links;         /* names it has; 0: it was removed */
+} fob_disk_stat_t;
 
 typedef struct fob_disk {
     void *arg; /* given to each call */
@@ -19,6 +27,12 @@ typedef struct fob_disk {
     int (*fallocate)(void *arg, int fd, off_t at, off_t size);
     int (*rename)(void *arg, const char *from, const char *to);
     int (*unlink)(void *arg, const char *path);
+    int (*mkdir)(void *arg, const char *path, mode_t mode);
+    int (*stat)(void *arg, const char *path, fob_disk_stat_t *out);
+    int (*fstat)(void *arg, int fd, fob_disk_stat_t *out);
+    int (*flock)(void *arg, int fd, int operation);
+    /* Tells `each` the names in a folder, in no order, until it says false. 0, or -1 with errno. */
+    int (*list)(void *arg, const char *folder, bool (*each)(void *to, const char *name), void *to);
     /* Bytes of the file system at `path`: all, and those this user may still take. */
     int (*space)(void *arg, const char *path, uint64_t *total, uint64_t *available);
 } fob_disk_t;

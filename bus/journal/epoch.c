@@ -89,7 +89,7 @@ static int write_whole(fob_store_t *store, fob_epoch_mark_t *mark) {
     uint8_t data[SLOTS * FOB_EPOCH_SLOT] = {0};
     for (mark->turn = 1; mark->turn <= SLOTS; mark->turn++) {
         fob_disk_epoch_t record;
-        fob_format_epoch_encode(mark, fob_wall_ms(), &record);
+        fob_format_epoch_encode(mark, fob_wall_ms(store->runtime), &record);
         memcpy(data + mark->turn % SLOTS * FOB_EPOCH_SLOT, &record, sizeof record);
     }
     if (fob_store_put(store, FOB_EPOCH_NAME, data, sizeof data) != 0)
@@ -109,7 +109,7 @@ int fob_epoch_write(fob_store_t *store, bool clean, uint64_t position, uint64_t 
     if (store->epoch_turn == 0)
         return write_whole(store, &mark);
     fob_disk_epoch_t data;
-    fob_format_epoch_encode(&mark, fob_wall_ms(), &data);
+    fob_format_epoch_encode(&mark, fob_wall_ms(store->runtime), &data);
     /* The one that is not the newest; where one was bad, that one. */
     if (write_slot(store, mark.turn % SLOTS, &data) != 0)
         return -1;

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define CHECKPOINT_EVERY (UINT64_C(64) << 20)
 
@@ -78,10 +77,10 @@ static bool file_reserve(fob_journal_t *journal, size_t bytes) {
     uint64_t need = framed(bytes), tail, behind, free_bytes;
     if (atomic_load(&store->failed))
         return false;
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     room_made(self, &tail, &behind);
     uint64_t to_make = room_to_make(self);
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     bool fits = need <= tail;
     if (need > store->segment_bytes - FOB_SEGMENT_HEADER_BYTES && !fits)
         /* Larger than a segment: one is made for it, so what is made already does not count. */
@@ -100,7 +99,7 @@ static bool file_reserve(fob_journal_t *journal, size_t bytes) {
 static void next_tail(file_t *self, uint64_t total) {
     fob_store_t *store = &self->store;
     uint64_t want = FOB_SEGMENT_HEADER_BYTES + total;
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     self->tail_sequence++;
     const fob_segment_t *made = fob_segments_find(&store->segments, self->tail_sequence);
     uint64_t bytes = made != NULL ? made->bytes : store->segment_bytes;
@@ -109,7 +108,7 @@ static void next_tail(file_t *self, uint64_t total) {
     self->half_told = false;
     store->tail_sequence = self->tail_sequence;
     atomic_store(&store->tail_at, self->tail_at);
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     fob_keeper_wake(self->keeper);
 }
 
@@ -189,10 +188,10 @@ static fob_journal_code_t file_health(fob_journal_t *journal, fob_journal_error_
     fob_store_t *store = &file_of(journal)->store;
     if (!atomic_load(&store->failed))
         return FOB_JOURNAL_OK;
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     if (error != NULL)
         *error = store->failure;
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     return FOB_JOURNAL_FAILED;
 }
 
@@ -224,13 +223,14 @@ static fob_journal_code_t file_replay(fob_journal_t *journal, const fob_replay_t
 
 /* After the wall clock went back, segments are stamped in the future: from then on their age counts
  * by the other clock, or they would stay until the first is there again. Lock held. */
-static void note_future(fob_segments_t *table, int64_t now_ms) {
+static void note_future(fob_store_t *store, int64_t now_ms) {
+    const fob_segments_t *table = &store->segments;
     if (table->count == 0 || table->all[0]->last_ms <= now_ms)
         return;
     for (size_t i = 0; i < table->count; i++) {
         fob_segment_t *segment = table->all[i];
         if (segment->last_ms > now_ms && segment->future_at == 0)
-            segment->future_at = fob_mono_ms();
+            segment->future_at = fob_mono_ms(store->runtime);
     }
 }
 
@@ -245,7 +245,8 @@ static bool may_go(const file_t *self, uint64_t checkpoint, uint64_t bytes, int6
         return false;
     bool much = bytes - oldest->bytes >= store->retain_bytes;
     bool old = now_ms - oldest->last_ms >= store->retain_ms ||
-               (oldest->future_at != 0 && fob_mono_ms() - oldest->future_at >= store->retain_ms);
+               (oldest->future_at != 0 &&
+                fob_mono_ms(store->runtime) - oldest->future_at >= store->retain_ms);
     return much || old;
 }
 
@@ -256,8 +257,8 @@ static void file_trim(fob_journal_t *journal, uint64_t offset, int64_t now_ms) {
      * it. */
     uint64_t checkpoint = fob_checkpoints_kept(self->checkpoints).older;
     bool any = false;
-    pthread_mutex_lock(&store->lock);
-    note_future(&store->segments, now_ms);
+    fob_lock_take(&store->lock);
+    note_future(store, now_ms);
     uint64_t bytes = store->segments.bytes;
     fob_segment_t **end = &store->doomed;
     while (*end != NULL)
@@ -277,7 +278,7 @@ static void file_trim(fob_journal_t *journal, uint64_t offset, int64_t now_ms) {
         end = &segment->next;
         any = true;
     }
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     if (any)
         fob_keeper_wake(self->keeper);
 }
@@ -297,12 +298,12 @@ static uint64_t file_bytes_from(fob_journal_t *journal, uint64_t offset) {
     const fob_segments_t *table = &store->segments;
     uint64_t bytes = 0;
     size_t i = 0;
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     if (!fob_segments_of_offset(table, offset, &i))
         i = 0; /* below all there is */
     for (; offset < atomic_load(&store->next_offset) && i < table->count; i++)
         bytes += table->all[i]->first_position != 0 ? table->all[i]->bytes : 0;
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     return bytes;
 }
 
@@ -342,7 +343,7 @@ static void file_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
                                  .pinned_bytes = self->pinned_bytes};
     out->checkpoint_position = fob_checkpoints_kept(self->checkpoints).newest;
     uint64_t tail, behind;
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     out->bytes = store->segments.bytes;
     out->max_bytes = store->max_bytes;
     out->segments = store->segments.count;
@@ -351,7 +352,7 @@ static void file_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
         out->first_offset = store->segments.all[0]->first_offset;
     room_made(self, &tail, &behind);
     uint64_t room = tail + behind + room_to_make(self);
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     out->free_bytes = room > store->margin ? room - store->margin : 0;
 }
 
@@ -365,10 +366,10 @@ static uint64_t highest(const fob_store_t *store) {
 
 static void stop_threads(file_t *self) {
     if (self->keeper != NULL) {
-        pthread_mutex_lock(&self->store.lock);
+        fob_lock_take(&self->store.lock);
         self->store.stopping = true;
-        pthread_cond_broadcast(&self->store.changed);
-        pthread_mutex_unlock(&self->store.lock);
+        fob_cond_broadcast(&self->store.changed);
+        fob_lock_drop(&self->store.lock);
     }
     fob_reader_destroy(&self->reader);
     fob_checkpoints_destroy(&self->checkpoints);
@@ -387,7 +388,7 @@ static void file_close(fob_journal_t **self_p) {
         fob_store_log(store, "Cannot mark the clean end of the journal in %s: %s.", store->folder,
                       strerror(errno));
     fob_store_close(store);
-    close(self->lock);
+    store->disk->close(store->disk->arg, self->lock);
     free(self);
     *self_p = NULL;
 }
@@ -415,10 +416,10 @@ static const fob_journal_ops_t file_ops = {
 };
 
 /* The epoch of this run: the old one, unless offsets of it might be given twice. */
-static uint64_t choose_epoch(const fob_epoch_mark_t *mark) {
+static uint64_t choose_epoch(const fob_store_t *store, const fob_epoch_mark_t *mark) {
     if (mark->epoch != 0 && (mark->clean || mark->level_disk))
         return mark->epoch;
-    uint64_t now = (uint64_t)fob_wall_ms();
+    uint64_t now = (uint64_t)fob_wall_ms(store->runtime);
     return now > mark->epoch ? now : mark->epoch + 1;
 }
 
@@ -461,7 +462,7 @@ static fob_journal_code_t recover(file_t *self, fob_kept_t *kept, fob_journal_er
     if (code != FOB_JOURNAL_OK)
         return code;
     *kept = found.kept;
-    store->epoch = choose_epoch(&found.mark);
+    store->epoch = choose_epoch(store, &found.mark);
     store->epoch_turn = found.mark.turn;
     self->position = self->replay_upto = found.last_position;
     self->replay_from = found.kept.newest;
@@ -509,7 +510,8 @@ fob_journal_t *fob_journal_file_open(const fob_file_options_t *options,
     if (error == NULL)
         error = &ignored;
     *error = (fob_journal_error_t){0};
-    if (fob_folder_make(options->folder) != 0) {
+    const fob_disk_t *disk = options->disk != NULL ? options->disk : fob_disk_real();
+    if (fob_folder_make(disk, options->folder) != 0) {
         fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot make the folder %s: %s.", options->folder,
                       strerror(errno));
         return NULL;
@@ -520,12 +522,12 @@ fob_journal_t *fob_journal_file_open(const fob_file_options_t *options,
         return NULL;
     }
     self->base.ops = &file_ops;
-    if (fob_folder_lock(options->folder, &self->lock, error) != FOB_JOURNAL_OK) {
+    if (fob_folder_lock(disk, options->folder, &self->lock, error) != FOB_JOURNAL_OK) {
         free(self);
         return NULL;
     }
     if (!fob_store_init(&self->store, options, error)) {
-        close(self->lock);
+        disk->close(disk->arg, self->lock);
         free(self);
         return NULL;
     }
@@ -536,7 +538,7 @@ fob_journal_t *fob_journal_file_open(const fob_file_options_t *options,
         return &self->base;
     stop_threads(self);
     fob_store_close(&self->store);
-    close(self->lock);
+    disk->close(disk->arg, self->lock);
     free(self);
     return NULL;
 }

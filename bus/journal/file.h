@@ -11,18 +11,20 @@ typedef enum {
     FOB_SYNC_OS        /* written at once, synced when the system likes. Level "os" */
 } fob_sync_t;
 
-struct fob_disk; /* bus/journal/disk.h: the table of system calls, replaced in tests */
+struct fob_disk;    /* bus/journal/disk.h: the table of system calls, replaced in tests */
+struct fob_runtime; /* bus/journal/runtime.h: threads and clocks, replaced by simulators */
 
 typedef struct {
     const char *folder; /* made (0700) if missing */
     fob_sync_t sync;
-    int64_t interval_ms;         /* with FOB_SYNC_INTERVAL */
-    uint64_t segment_bytes;      /* 0: 64 MiB */
-    uint64_t max_bytes;          /* room for all of it; 0: 80% of the file system */
-    uint64_t retain_bytes;       /* 0: 4 GiB */
-    int64_t retain_ms;           /* 0: 24 h */
-    int64_t lazy_ms;             /* 0: 5 */
-    const struct fob_disk *disk; /* NULL: the real one */
+    int64_t interval_ms;               /* with FOB_SYNC_INTERVAL */
+    uint64_t segment_bytes;            /* 0: 64 MiB */
+    uint64_t max_bytes;                /* room for all of it; 0: 80% of the file system */
+    uint64_t retain_bytes;             /* 0: 4 GiB */
+    int64_t retain_ms;                 /* 0: 24 h */
+    int64_t lazy_ms;                   /* 0: 5 */
+    const struct fob_disk *disk;       /* NULL: the real one */
+    const struct fob_runtime *runtime; /* NULL: the real one */
     /* Told in one sentence of what the operator should know (a torn tail cut, ...). May be NULL. */
     void (*log)(void *arg, const char *text);
     void *log_arg;

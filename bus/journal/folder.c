@@ -3,14 +3,12 @@
 #include "bus/journal/segment.h"
 #include "bus/journal/store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static int ascending(const void *a, const void *b) {
@@ -30,25 +28,29 @@ static bool push(uint64_t **list, size_t *count, uint64_t value) {
     return true;
 }
 
-fob_journal_code_t fob_folder_list(const char *folder, fob_folder_t *out,
+/* Notes a name that means something. False: no memory. */
+static bool note_name(void *to, const char *name) {
+    fob_folder_t *list = to;
+    uint64_t number;
+    bool kept = true;
+    if (fob_segment_parse(name, ".seg", &number))
+        kept = push(&list->segments, &list->segment_count, number);
+    else if (fob_segment_parse(name, ".ckp", &number))
+        kept = push(&list->checkpoints, &list->checkpoint_count, number);
+    if (!kept)
+        list->broken_off = true;
+    return kept;
+}
+
+fob_journal_code_t fob_folder_list(const fob_disk_t *disk, const char *folder, fob_folder_t *out,
                                    fob_journal_error_t *error) {
     *out = (fob_folder_t){0};
-    DIR *dir = opendir(folder);
-    if (dir == NULL) {
+    if (disk->list(disk->arg, folder, note_name, out) != 0) {
         fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot list %s: %s.", folder, strerror(errno));
+        fob_folder_free(out);
         return FOB_JOURNAL_SYSTEM;
     }
-    bool kept = true;
-    const struct dirent *entry;
-    while (kept && (entry = readdir(dir)) != NULL) {
-        uint64_t number;
-        if (fob_segment_parse(entry->d_name, ".seg", &number))
-            kept = push(&out->segments, &out->segment_count, number);
-        else if (fob_segment_parse(entry->d_name, ".ckp", &number))
-            kept = push(&out->checkpoints, &out->checkpoint_count, number);
-    }
-    closedir(dir);
-    if (!kept) {
+    if (out->broken_off) {
         fob_folder_free(out);
         fob_error_set(error, FOB_JOURNAL_MEMORY, "No memory to list %s.", folder);
         return FOB_JOURNAL_MEMORY;
@@ -91,23 +93,28 @@ fob_journal_code_t fob_folder_check(const char *folder, const fob_folder_t *list
     return FOB_JOURNAL_OK;
 }
 
-void fob_folder_sweep(const fob_disk_t *disk, const char *folder) {
-    DIR *dir = opendir(folder);
-    if (dir == NULL)
-        return; /* the listing that follows says why */
-    const struct dirent *entry;
-    while ((entry = readdir(dir)) != NULL) {
-        size_t length = strlen(entry->d_name);
-        if (length < 4 || strcmp(entry->d_name + length - 4, ".tmp") != 0)
-            continue;
-        char path[FOB_PATH_SIZE + 256];
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        disk->unlink(disk->arg, path); /* in the way of nobody if it stays */
-    }
-    closedir(dir);
+typedef struct {
+    const fob_disk_t *disk;
+    const char *folder;
+} sweep_t;
+
+static bool sweep_name(void *to, const char *name) {
+    const sweep_t *self = to;
+    size_t length = strlen(name);
+    if (length < 4 || strcmp(name + length - 4, ".tmp") != 0)
+        return true;
+    char path[FOB_PATH_SIZE + 256];
+    snprintf(path, sizeof path, "%s/%s", self->folder, name);
+    self->disk->unlink(self->disk->arg, path); /* in the way of nobody if it stays */
+    return true;
 }
 
-int fob_folder_make(const char *folder) {
+void fob_folder_sweep(const fob_disk_t *disk, const char *folder) {
+    sweep_t sweep = {disk, folder};
+    disk->list(disk->arg, folder, sweep_name, &sweep); /* the listing that follows says why not */
+}
+
+int fob_folder_make(const fob_disk_t *disk, const char *folder) {
     char path[FOB_PATH_SIZE];
     size_t length = strlen(folder);
     if (length == 0 || length >= sizeof path - 64) {
@@ -120,7 +127,7 @@ int fob_folder_make(const char *folder) {
             continue;
         char kept = *c;
         *c = '\0';
-        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        if (disk->mkdir(disk->arg, path, 0700) != 0 && errno != EEXIST)
             return -1;
         if (kept == '\0')
             return 0;
@@ -138,43 +145,46 @@ static void lock_path(const char *folder, char path[FOB_PATH_SIZE]) {
 }
 
 /* The pid that the holder wrote; 0: it cannot be read. */
-static long holder(const char *folder) {
+static long holder(const fob_disk_t *disk, const char *folder) {
     char path[FOB_PATH_SIZE], text[32] = {0};
+    size_t got = 0;
     lock_path(folder, path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
-    return got > 0 ? strtol(text, NULL, 10) : 0;
+    int fd = disk->open(disk->arg, path, O_RDONLY, 0);
+    if (fd < 0)
+        return 0;
+    int rc = fob_disk_read(disk, fd, text, sizeof text - 1, 0, &got);
+    disk->close(disk->arg, fd);
+    return rc == 0 ? strtol(text, NULL, 10) : 0;
 }
 
 /* Of one length, over what is there: so it needs no room on a full disk. Who cannot be named is
  * locked out all the same; the pid of another must not stay. */
-static void write_holder(const char *folder) {
+static void write_holder(const fob_disk_t *disk, const char *folder) {
     char path[FOB_PATH_SIZE], pid[32];
     lock_path(folder, path);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int fd = disk->open(disk->arg, path, O_RDWR | O_CREAT, 0600);
     if (fd < 0)
         return;
-    int length = snprintf(pid, sizeof pid, "%-20ld\n", (long)getpid());
-    if (pwrite(fd, pid, (size_t)length, 0) != length) {
-        int rc = ftruncate(fd, 0);
-        (void)rc; /* then only what the file says is wrong, not the lock */
-    }
-    close(fd);
+    struct iovec part = {pid, (size_t)snprintf(pid, sizeof pid, "%-20ld\n", (long)getpid())};
+    bool written = fob_disk_write(disk, fd, &part, 1, 0) == 0;
+    disk->close(disk->arg, fd);
+    /* If it stays, only what the file says is wrong, not the lock. */
+    if (!written)
+        disk->unlink(disk->arg, path);
 }
 
-bool fob_folder_in_use(const char *folder) {
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+bool fob_folder_in_use(const fob_disk_t *disk, const char *folder) {
+    int fd = disk->open(disk->arg, folder, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         return false; /* it cannot be known */
-    bool used = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    close(fd);
+    bool used = disk->flock(disk->arg, fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    disk->close(disk->arg, fd);
     return used;
 }
 
-static fob_journal_code_t locked_by_another(const char *folder, fob_journal_error_t *error) {
-    long pid = holder(folder);
+static fob_journal_code_t locked_by_another(const fob_disk_t *disk, const char *folder,
+                                            fob_journal_error_t *error) {
+    long pid = holder(disk, folder);
     char who[64] = "another process";
     if (pid > 0)
         snprintf(who, sizeof who, "process %ld", pid);
@@ -183,21 +193,22 @@ static fob_journal_code_t locked_by_another(const char *folder, fob_journal_erro
     return FOB_JOURNAL_IN_USE;
 }
 
-fob_journal_code_t fob_folder_lock(const char *folder, int *out, fob_journal_error_t *error) {
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+fob_journal_code_t fob_folder_lock(const fob_disk_t *disk, const char *folder, int *out,
+                                   fob_journal_error_t *error) {
+    int fd = disk->open(disk->arg, folder, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0) {
         fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot open %s: %s.", folder, strerror(errno));
         return FOB_JOURNAL_SYSTEM;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (disk->flock(disk->arg, fd, LOCK_EX | LOCK_NB) != 0) {
         int saved = errno;
-        close(fd);
+        disk->close(disk->arg, fd);
         if (saved == EWOULDBLOCK)
-            return locked_by_another(folder, error);
+            return locked_by_another(disk, folder, error);
         fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot lock %s: %s.", folder, strerror(saved));
         return FOB_JOURNAL_SYSTEM;
     }
-    write_holder(folder);
+    write_holder(disk, folder);
     *out = fd;
     return FOB_JOURNAL_OK;
 }

@@ -10,10 +10,11 @@ typedef struct {
     size_t segment_count;
     uint64_t *checkpoints; /* positions, ascending */
     size_t checkpoint_count;
+    bool broken_off; /* no memory for all of them; while it is listed */
 } fob_folder_t;
 
 /* Lists it. OK, SYSTEM, MEMORY with *error. */
-fob_journal_code_t fob_folder_list(const char *folder, fob_folder_t *out,
+fob_journal_code_t fob_folder_list(const fob_disk_t *disk, const char *folder, fob_folder_t *out,
                                    fob_journal_error_t *error);
 void fob_folder_free(fob_folder_t *self);
 /* Segments follow each other without a hole, from `lowest` (0: not known), which was not deleted,
@@ -27,11 +28,12 @@ fob_journal_code_t fob_folder_missing(const char *folder, uint64_t sequence, con
 /* Deletes what was being made when the last run ended. */
 void fob_folder_sweep(const fob_disk_t *disk, const char *folder);
 /* Makes it and those above it, 0700. 0, or -1 with errno. */
-int fob_folder_make(const char *folder);
+int fob_folder_make(const fob_disk_t *disk, const char *folder);
 /* Takes the lock: the descriptor *out holds it until closed. OK, IN_USE naming the holder, SYSTEM.
  */
-fob_journal_code_t fob_folder_lock(const char *folder, int *out, fob_journal_error_t *error);
+fob_journal_code_t fob_folder_lock(const fob_disk_t *disk, const char *folder, int *out,
+                                   fob_journal_error_t *error);
 /* Whether a process holds the lock. */
-bool fob_folder_in_use(const char *folder);
+bool fob_folder_in_use(const fob_disk_t *disk, const char *folder);
 
 #endif

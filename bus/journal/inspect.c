@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* How often a folder is listed until the list has no hole. */
 #define LOOKS 8
@@ -48,17 +47,17 @@ static fob_journal_code_t cannot_read(inspect_t *self, const char *name, int err
 static fob_journal_code_t open_segment(inspect_t *self, uint64_t sequence, opened_t *out) {
     char path[FOB_PATH_SIZE];
     uint8_t head[FOB_SEGMENT_HEADER_BYTES];
-    struct stat stat;
+    fob_disk_stat_t stat;
     size_t got = 0;
     fob_segment_name(sequence, out->name);
     snprintf(path, sizeof path, "%s/%s", self->folder, out->name);
     out->fd = self->disk->open(self->disk->arg, path, O_RDONLY, 0);
     if (out->fd < 0)
         return errno == ENOENT ? FOB_JOURNAL_ABSENT : cannot_read(self, out->name, errno);
-    if (fstat(out->fd, &stat) != 0 ||
+    if (self->disk->fstat(self->disk->arg, out->fd, &stat) != 0 ||
         fob_disk_read(self->disk, out->fd, head, sizeof head, 0, &got) != 0)
         return cannot_read(self, out->name, errno);
-    out->bytes = (uint64_t)stat.st_size;
+    out->bytes = stat.size;
     fob_found_t found =
         got == sizeof head ? fob_format_segment_decode(head, &out->head) : FOB_FOUND_BAD;
     if (found == FOB_FOUND_WHOLE && out->head.sequence == sequence) {
@@ -189,7 +188,7 @@ static fob_journal_code_t list_folder(inspect_t *self, fob_folder_t *list) {
         if (code != FOB_JOURNAL_OK && code != FOB_JOURNAL_ABSENT)
             return code;
         self->proof = mark.position;
-        code = fob_folder_list(self->folder, list, self->error);
+        code = fob_folder_list(self->disk, self->folder, list, self->error);
         if (code != FOB_JOURNAL_OK)
             return code;
         code = fob_folder_check(self->folder, list, mark.lowest, mark.highest, self->error);
@@ -207,14 +206,14 @@ static fob_journal_code_t ask_recovery(inspect_t *self) {
     fob_journal_error_t error = {0};
     fob_recovered_t found;
     fob_store_t store;
-    if (fob_folder_in_use(self->folder))
+    if (fob_folder_in_use(self->disk, self->folder))
         return FOB_JOURNAL_OK;
     fob_journal_code_t code = FOB_JOURNAL_SYSTEM;
     if (fob_store_init(&store, &options, &error)) {
         code = fob_recover(&store, &found, &error);
         fob_store_close(&store);
     }
-    if (code == FOB_JOURNAL_OK || fob_folder_in_use(self->folder))
+    if (code == FOB_JOURNAL_OK || fob_folder_in_use(self->disk, self->folder))
         return FOB_JOURNAL_OK;
     *self->error = error;
     return error.code;

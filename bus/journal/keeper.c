@@ -85,19 +85,19 @@ static void set_blocked(fob_keeper_t *self, bool needed, int why) {
     if (needed) {
         store->no_room = true;
         store->no_room_why = why;
-        pthread_cond_broadcast(&store->changed);
+        fob_cond_broadcast(&store->changed);
     }
-    if (self->told_at != 0 && fob_mono_ms() - self->told_at < TELL_AGAIN_MS)
+    if (self->told_at != 0 && fob_mono_ms(self->store->runtime) - self->told_at < TELL_AGAIN_MS)
         return;
-    self->told_at = fob_mono_ms();
-    pthread_mutex_unlock(&store->lock);
+    self->told_at = fob_mono_ms(self->store->runtime);
+    fob_lock_drop(&store->lock);
     tell_blocked(store, why);
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
 }
 
 static void set_unblocked(fob_keeper_t *self) {
     self->blocked = self->store->no_room = false;
-    pthread_cond_broadcast(&self->store->changed);
+    fob_cond_broadcast(&self->store->changed);
 }
 
 /* From now on its file cannot be missed without being noticed. Lock not held. */
@@ -123,12 +123,12 @@ static bool make_next(fob_keeper_t *self) {
         set_blocked(self, needed, why);
         return false;
     }
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     fob_segment_t *made = fob_store_make_segment(store, sequence, bytes);
     int error = errno;
     if (made != NULL)
         mark_made(store, sequence);
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     if (made != NULL && fob_segments_add(&store->segments, made)) {
         set_unblocked(self);
         return true;
@@ -155,7 +155,7 @@ static bool grow(fob_keeper_t *self) {
         return false;
     }
     segment->taken = true; /* no zeros are written meanwhile */
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     int rc = store->disk->fallocate(store->disk->arg, segment->fd, (off_t)before,
                                     (off_t)(bytes - before));
     if (rc != 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
@@ -163,7 +163,7 @@ static bool grow(fob_keeper_t *self) {
     if (rc == 0)
         rc = store->disk->fsync(store->disk->arg, segment->fd);
     int error = errno;
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     if (rc != 0) {
         set_blocked(self, true, error);
         return false;
@@ -186,24 +186,24 @@ static bool zero(fob_keeper_t *self) {
     uint64_t size = next->bytes - at < ZERO_STEP ? next->bytes - at : ZERO_STEP;
     bool sync = (at + size) % SYNC_EVERY < ZERO_STEP || at + size == next->bytes;
     next->zeroing = true;
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     int rc = fob_disk_zero(store->disk, next->fd, at, size);
     if (rc == 0 && sync)
         rc = store->disk->fdatasync(store->disk->arg, next->fd);
     int error = errno;
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     next->zeroing = false;
     next->zeroed = at + size;
-    pthread_cond_broadcast(&store->changed);
+    fob_cond_broadcast(&store->changed);
     if (rc == 0)
         return true;
     next->taken = true;
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     /* The committer would never hear of it: the system reports such a thing once. */
     char name[FOB_SEGMENT_NAME_SIZE];
     fob_segment_name(next->sequence, name);
     fob_store_fail(store, "Preparing", name, error);
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     return true;
 }
 
@@ -226,11 +226,11 @@ static bool mark_gone(fob_store_t *store, uint64_t sequence, uint64_t highest) {
 static bool delete_one(fob_keeper_t *self) {
     fob_store_t *store = self->store;
     fob_segment_t *segment = store->doomed;
-    if (segment == NULL || fob_mono_ms() < self->delete_at)
+    if (segment == NULL || fob_mono_ms(self->store->runtime) < self->delete_at)
         return false;
     store->doomed = segment->next;
     uint64_t highest = last_sequence(store);
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     char name[FOB_SEGMENT_NAME_SIZE], path[FOB_PATH_SIZE];
     fob_segment_name(segment->sequence, name);
     fob_store_path(store, name, path);
@@ -243,12 +243,12 @@ static bool delete_one(fob_keeper_t *self) {
                       strerror(errno));
     if (gone)
         fob_segment_destroy(&segment);
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     if (gone)
         return true;
     segment->next = store->doomed;
     store->doomed = segment;
-    self->delete_at = fob_mono_ms() + TELL_AGAIN_MS;
+    self->delete_at = fob_mono_ms(self->store->runtime) + TELL_AGAIN_MS;
     return false;
 }
 
@@ -259,19 +259,19 @@ static int64_t wait_ms(const fob_keeper_t *self) {
 
 /* Files that have no name any more take writes and syncs as if nothing had happened. */
 static void watch(fob_keeper_t *self) {
-    int64_t now = fob_mono_ms();
+    int64_t now = fob_mono_ms(self->store->runtime);
     if (now < self->watch_at)
         return;
     self->watch_at = now + WATCH_MS;
-    pthread_mutex_unlock(&self->store->lock);
+    fob_lock_drop(&self->store->lock);
     fob_store_watch(self->store);
-    pthread_mutex_lock(&self->store->lock);
+    fob_lock_take(&self->store->lock);
 }
 
 static void *run(void *arg) {
     fob_keeper_t *self = arg;
     fob_store_t *store = self->store;
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     for (;;) {
         if (delete_one(self))
             continue;
@@ -284,7 +284,7 @@ static void *run(void *arg) {
         if (!self->quit) /* the lock was let go meanwhile */
             fob_store_wait(store, &store->keep, wait_ms(self));
     }
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     return NULL;
 }
 
@@ -295,7 +295,7 @@ fob_keeper_t *fob_keeper_new(fob_store_t *store, fob_journal_error_t *error) {
         return NULL;
     }
     self->store = store;
-    if (!fob_thread_start(&self->thread, run, self, error)) {
+    if (!fob_thread_start(&self->thread, store->runtime, run, self, error)) {
         free(self);
         return NULL;
     }
@@ -303,19 +303,19 @@ fob_keeper_t *fob_keeper_new(fob_store_t *store, fob_journal_error_t *error) {
 }
 
 void fob_keeper_wake(fob_keeper_t *self) {
-    pthread_mutex_lock(&self->store->lock);
-    pthread_cond_signal(&self->store->keep);
-    pthread_mutex_unlock(&self->store->lock);
+    fob_lock_take(&self->store->lock);
+    fob_cond_signal(&self->store->keep);
+    fob_lock_drop(&self->store->lock);
 }
 
 void fob_keeper_destroy(fob_keeper_t **self_p) {
     if (self_p == NULL || *self_p == NULL)
         return;
     fob_keeper_t *self = *self_p;
-    pthread_mutex_lock(&self->store->lock);
+    fob_lock_take(&self->store->lock);
     self->quit = true;
-    pthread_cond_signal(&self->store->keep);
-    pthread_mutex_unlock(&self->store->lock);
+    fob_cond_signal(&self->store->keep);
+    fob_lock_drop(&self->store->lock);
     fob_thread_join(&self->thread);
     free(self);
     *self_p = NULL;

@@ -113,7 +113,7 @@ static bool keep(memory_t *self, const fob_entry_t *entry) {
         block->first_offset = entry->first_offset;
     block->next_offset = self->next_offset = entry->first_offset + entry->count;
     block->used += total;
-    block->last_ms = fob_wall_ms();
+    block->last_ms = fob_wall_ms(self->bell.runtime);
     self->bytes += total;
     self->appended += total;
     return true;
@@ -397,7 +397,7 @@ fob_journal_t *fob_journal_memory_new(uint64_t max_bytes, uint64_t retain_bytes,
     memory_t *self = calloc(1, sizeof *self);
     if (self == NULL)
         return NULL;
-    if (!fob_bell_init(&self->bell)) {
+    if (!fob_bell_init(&self->bell, fob_runtime_real())) {
         free(self);
         return NULL;
     }
@@ -408,6 +408,6 @@ fob_journal_t *fob_journal_memory_new(uint64_t max_bytes, uint64_t retain_bytes,
         self->retain_bytes = self->max_bytes / 2;
     self->retain_ms = retain_ms > 0 ? retain_ms : DEFAULT_MS;
     self->next_offset = 1;
-    self->epoch = (uint64_t)fob_wall_ms();
+    self->epoch = (uint64_t)fob_wall_ms(self->bell.runtime);
     return &self->base;
 }

@@ -45,7 +45,7 @@ typedef struct {
 static bool find_place(fob_store_t *store, uint64_t offset, uint64_t after_sequence, place_t *out) {
     bool found = false;
     size_t i = 0;
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     const fob_segments_t *table = &store->segments;
     if (after_sequence != 0) {
         while (i < table->count && table->all[i]->sequence <= after_sequence)
@@ -65,7 +65,7 @@ static bool find_place(fob_store_t *store, uint64_t offset, uint64_t after_seque
                          .first_offset = segment->first_offset,
                          .next_offset = segment->next_offset};
     }
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     return found;
 }
 
@@ -205,11 +205,11 @@ static fob_found_t gather(gather_t *self, const uint8_t *bytes, size_t size, con
 
 /* Old segments were not walked at the start: what a reader walks is noted for the next one. */
 static void note_walk(fob_store_t *store, const place_t *place, uint64_t at, uint64_t offset) {
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     fob_segment_t *segment = fob_segments_find(&store->segments, place->sequence);
     if (segment != NULL && !segment->walked)
         fob_index_add(&segment->index, offset, at);
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
 }
 
 typedef enum {
@@ -310,18 +310,18 @@ static bool read_segment(fob_reader_t *self, const ask_t *ask, place_t *place, f
 static void refuse_absent(const fob_reader_t *self, const ask_t *ask, fob_page_t *page) {
     fob_store_t *store = self->store;
     refuse(page, FOB_JOURNAL_ABSENT, "That offset is trimmed, or was never written.");
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     if (store->segments.count > 0 && store->segments.all[0]->first_position != 0 &&
         store->segments.all[0]->first_offset > ask->offset &&
         store->segments.all[0]->first_offset < atomic_load(&store->next_offset))
         page->resume = store->segments.all[0]->first_offset;
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
 }
 
 static bool is_kept(fob_store_t *store, uint64_t sequence) {
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     bool kept = fob_segments_find(&store->segments, sequence) != NULL;
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     return kept;
 }
 
@@ -353,25 +353,25 @@ static void serve(fob_reader_t *self, const ask_t *ask, fob_page_t *page) {
 
 static void *run(void *arg) {
     fob_reader_t *self = arg;
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     while (!self->stopping) {
         if (self->ask_count == 0) {
-            pthread_cond_wait(&self->thread.work, &self->thread.lock);
+            fob_cond_wait(&self->thread.work, &self->thread.lock, -1);
             continue;
         }
         ask_t ask = self->asks[self->ask_first];
         self->ask_first = (self->ask_first + 1) % MOST_UNDER_WAY;
         self->ask_count--;
         self->busy = true;
-        pthread_mutex_unlock(&self->thread.lock);
+        fob_lock_drop(&self->thread.lock);
         fob_page_t page;
         serve(self, &ask, &page);
-        pthread_mutex_lock(&self->thread.lock);
+        fob_lock_take(&self->thread.lock);
         self->busy = false;
         self->pages[(self->page_first + self->page_count++) % MOST_UNDER_WAY] = page;
         fob_bell_ring(&self->store->bell);
     }
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_lock_drop(&self->thread.lock);
     return NULL;
 }
 
@@ -383,7 +383,7 @@ fob_reader_t *fob_reader_new(fob_store_t *store, fob_journal_error_t *error) {
     }
     self->store = store;
     self->fd = -1;
-    if (!fob_thread_start(&self->thread, run, self, error)) {
+    if (!fob_thread_start(&self->thread, store->runtime, run, self, error)) {
         free(self);
         return NULL;
     }
@@ -394,10 +394,10 @@ void fob_reader_destroy(fob_reader_t **self_p) {
     if (self_p == NULL || *self_p == NULL)
         return;
     fob_reader_t *self = *self_p;
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     self->stopping = true;
-    pthread_cond_signal(&self->thread.work);
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_cond_signal(&self->thread.work);
+    fob_lock_drop(&self->thread.lock);
     fob_thread_join(&self->thread);
     for (size_t i = 0; i < self->page_count; i++)
         free(self->pages[(self->page_first + i) % MOST_UNDER_WAY].memory);
@@ -410,26 +410,26 @@ void fob_reader_destroy(fob_reader_t **self_p) {
 fob_journal_code_t fob_reader_ask(fob_reader_t *self, uint64_t offset, size_t max_bytes,
                                   uint64_t tag) {
     fob_journal_code_t code = FOB_JOURNAL_AGAIN;
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     if (self->ask_count + self->page_count + self->busy < MOST_UNDER_WAY) {
         size_t i = (self->ask_first + self->ask_count++) % MOST_UNDER_WAY;
         self->asks[i] = (ask_t){.offset = offset, .tag = tag, .max_bytes = max_bytes};
-        pthread_cond_signal(&self->thread.work);
+        fob_cond_signal(&self->thread.work);
         code = FOB_JOURNAL_OK;
     }
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_lock_drop(&self->thread.lock);
     return code;
 }
 
 fob_journal_code_t fob_reader_page(fob_reader_t *self, fob_page_t *out) {
     fob_journal_code_t code = FOB_JOURNAL_AGAIN;
-    pthread_mutex_lock(&self->thread.lock);
+    fob_lock_take(&self->thread.lock);
     if (self->page_count > 0) {
         *out = self->pages[self->page_first];
         self->page_first = (self->page_first + 1) % MOST_UNDER_WAY;
         self->page_count--;
         code = FOB_JOURNAL_OK;
     }
-    pthread_mutex_unlock(&self->thread.lock);
+    fob_lock_drop(&self->thread.lock);
     return code;
 }

@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define CHUNK (1u << 20)
 
@@ -64,9 +63,9 @@ static void peek(const fob_store_t *store, fob_segment_t *segment) {
 static fob_journal_code_t read_head(recovery_t *self, fob_segment_t *segment) {
     fob_store_t *store = self->store;
     uint8_t *data = malloc(FOB_SEGMENT_HEADER_BYTES);
-    struct stat stat;
+    fob_disk_stat_t stat;
     size_t got = 0;
-    if (data == NULL || fstat(segment->fd, &stat) != 0 ||
+    if (data == NULL || store->disk->fstat(store->disk->arg, segment->fd, &stat) != 0 ||
         fob_disk_read(store->disk, segment->fd, data, FOB_SEGMENT_HEADER_BYTES, 0, &got) != 0) {
         free(data);
         return say_errno(self, segment->sequence, "read");
@@ -81,13 +80,12 @@ static fob_journal_code_t read_head(recovery_t *self, fob_segment_t *segment) {
     if (found != FOB_FOUND_WHOLE || head.sequence != segment->sequence)
         return say(self, FOB_JOURNAL_DAMAGED, segment->sequence, 0, "the head is damaged");
     /* It has its full size before it gets its name, and only grows: this is no torn write. */
-    if ((uint64_t)stat.st_size < head.bytes)
-        return say(self, FOB_JOURNAL_DAMAGED, segment->sequence, (uint64_t)stat.st_size,
-                   FOB_CUT_OFF);
+    if (stat.size < head.bytes)
+        return say(self, FOB_JOURNAL_DAMAGED, segment->sequence, stat.size, FOB_CUT_OFF);
     segment->seed = head.seed;
     if (head.epoch > self->epoch)
         self->epoch = head.epoch;
-    fob_segments_grow(&store->segments, segment, (uint64_t)stat.st_size);
+    fob_segments_grow(&store->segments, segment, stat.size);
     return FOB_JOURNAL_OK;
 }
 
@@ -144,7 +142,8 @@ static fob_journal_code_t choose_checkpoint(recovery_t *self, const fob_folder_t
 static fob_journal_code_t load_folder(recovery_t *self) {
     fob_folder_t folder;
     fob_folder_sweep(self->store->disk, self->store->folder);
-    fob_journal_code_t code = fob_folder_list(self->store->folder, &folder, self->error);
+    fob_journal_code_t code =
+        fob_folder_list(self->store->disk, self->store->folder, &folder, self->error);
     if (code != FOB_JOURNAL_OK)
         return code;
     code = fob_folder_check(self->store->folder, &folder, self->out->mark.lowest,
@@ -491,14 +490,14 @@ static int show_segment(const fob_store_t *store, const range_t *segment, uint64
 /* The segments with commits above `checkpoint`. NULL: no memory. */
 static range_t *ranges_above(fob_store_t *store, uint64_t checkpoint, size_t *count) {
     *count = 0;
-    pthread_mutex_lock(&store->lock);
+    fob_lock_take(&store->lock);
     range_t *ranges = malloc((store->segments.count + 1) * sizeof *ranges);
     for (size_t i = 0; ranges != NULL && i < store->segments.count; i++) {
         const fob_segment_t *segment = store->segments.all[i];
         if (segment->first_position != 0 && segment->last_position > checkpoint)
             ranges[(*count)++] = (range_t){segment->sequence, segment->seed, segment->end};
     }
-    pthread_mutex_unlock(&store->lock);
+    fob_lock_drop(&store->lock);
     return ranges;
 }
 

@@ -6,9 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define MIB               (UINT64_C(1) << 20)
@@ -28,29 +25,6 @@ void fob_error_set(fob_journal_error_t *error, fob_journal_code_t code, const ch
     va_start(args, format);
     vsnprintf(error->text, sizeof error->text, format, args);
     va_end(args);
-}
-
-int64_t fob_wall_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-int64_t fob_mono_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-uint64_t fob_random64(void) {
-    uint64_t value = 0;
-    /* 8 bytes come whole once the system's pool is ready; before that the time must do. */
-    if (getrandom(&value, sizeof value, GRND_NONBLOCK) != (ssize_t)sizeof value) {
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        value = (uint64_t)now.tv_sec * UINT64_C(1000000007) + (uint64_t)now.tv_nsec;
-    }
-    return value;
 }
 
 /* The segment's size: as asked, but several must fit into the room. */
@@ -81,6 +55,7 @@ bool fob_store_init(fob_store_t *self, const fob_file_options_t *options,
     memset(self, 0, sizeof *self);
     self->bell.fd = self->folder_fd = -1;
     self->disk = options->disk != NULL ? options->disk : fob_disk_real();
+    self->runtime = options->runtime != NULL ? options->runtime : fob_runtime_real();
     self->sync = options->sync;
     self->interval_ms = options->interval_ms > 0 ? options->interval_ms : DEFAULT_INTERVAL;
     self->lazy_ms = options->lazy_ms > 0 ? options->lazy_ms : DEFAULT_LAZY_MS;
@@ -102,9 +77,10 @@ bool fob_store_init(fob_store_t *self, const fob_file_options_t *options,
     atomic_store(&self->available, available);
     set_sizes(self, options, total);
     self->folder_fd = self->disk->open(self->disk->arg, self->folder, O_RDONLY | O_DIRECTORY, 0);
-    if (self->folder_fd < 0 || !fob_bell_init(&self->bell) ||
-        pthread_mutex_init(&self->lock, NULL) != 0 || fob_cond_init(&self->changed) != 0 ||
-        fob_cond_init(&self->keep) != 0) {
+    if (self->folder_fd < 0 || !fob_bell_init(&self->bell, self->runtime) ||
+        fob_lock_init(&self->lock, self->runtime) != 0 ||
+        fob_cond_init(&self->changed, self->runtime) != 0 ||
+        fob_cond_init(&self->keep, self->runtime) != 0) {
         fob_error_set(error, FOB_JOURNAL_SYSTEM, "Cannot make a descriptor for the journal: %s.",
                       strerror(errno));
         if (self->folder_fd >= 0)
@@ -128,9 +104,9 @@ void fob_store_close(fob_store_t *self) {
     }
     self->disk->close(self->disk->arg, self->folder_fd);
     fob_bell_close(&self->bell);
-    pthread_cond_destroy(&self->keep);
-    pthread_cond_destroy(&self->changed);
-    pthread_mutex_destroy(&self->lock);
+    fob_cond_destroy(&self->keep);
+    fob_cond_destroy(&self->changed);
+    fob_lock_destroy(&self->lock);
     free(self->folder);
     self->folder = NULL;
 }
@@ -146,7 +122,7 @@ void fob_store_fail(fob_store_t *self, const char *what, const char *name, int e
 }
 
 void fob_store_fail_as(fob_store_t *self, const char *format, ...) {
-    pthread_mutex_lock(&self->lock);
+    fob_lock_take(&self->lock);
     if (!atomic_load(&self->failed)) {
         va_list args;
         va_start(args, format);
@@ -155,30 +131,32 @@ void fob_store_fail_as(fob_store_t *self, const char *format, ...) {
         self->failure.code = FOB_JOURNAL_FAILED;
         atomic_store(&self->failed, true);
     }
-    pthread_cond_broadcast(&self->changed);
-    pthread_mutex_unlock(&self->lock);
+    fob_cond_broadcast(&self->changed);
+    fob_lock_drop(&self->lock);
     fob_bell_ring(&self->bell);
 }
 
 /* Whether the folder of that name is not the one that was opened. What cannot be seen now is not
  * taken for gone. */
 static bool folder_gone(const fob_store_t *self) {
-    struct stat held, named;
-    if (fstat(self->folder_fd, &held) != 0)
+    const fob_disk_t *disk = self->disk;
+    fob_disk_stat_t held, named;
+    if (disk->fstat(disk->arg, self->folder_fd, &held) != 0)
         return false;
-    if (held.st_nlink == 0)
+    if (held.links == 0)
         return true;
-    if (stat(self->folder, &named) != 0)
+    if (disk->stat(disk->arg, self->folder, &named) != 0)
         return errno == ENOENT || errno == ENOTDIR;
-    return named.st_dev != held.st_dev || named.st_ino != held.st_ino;
+    return named.device != held.device || named.inode != held.inode;
 }
 
 /* A segment that is open and has no name any more; 0: none. Lock held. */
 static uint64_t removed_segment(const fob_store_t *self) {
-    struct stat stat;
+    const fob_disk_t *disk = self->disk;
+    fob_disk_stat_t stat;
     for (size_t i = self->segments.count; i > 0; i--) {
         const fob_segment_t *segment = self->segments.all[i - 1];
-        if (segment->fd >= 0 && fstat(segment->fd, &stat) == 0 && stat.st_nlink == 0)
+        if (segment->fd >= 0 && disk->fstat(disk->arg, segment->fd, &stat) == 0 && stat.links == 0)
             return segment->sequence;
         if (segment->sequence <= self->tail_sequence && segment->fd < 0)
             break; /* those before it are closed too */
@@ -193,9 +171,9 @@ void fob_store_watch(fob_store_t *self) {
                           after);
         return;
     }
-    pthread_mutex_lock(&self->lock);
+    fob_lock_take(&self->lock);
     uint64_t sequence = removed_segment(self);
-    pthread_mutex_unlock(&self->lock);
+    fob_lock_drop(&self->lock);
     if (sequence == 0)
         return;
     char name[FOB_SEGMENT_NAME_SIZE];
@@ -215,7 +193,7 @@ void fob_store_log(const fob_store_t *self, const char *format, ...) {
     self->log(self->log_arg, text);
 }
 
-void fob_store_wait(fob_store_t *self, pthread_cond_t *cond, int64_t ms) {
+void fob_store_wait(fob_store_t *self, fob_cond_t *cond, int64_t ms) {
     fob_cond_wait(cond, &self->lock, ms);
 }
 
@@ -282,7 +260,7 @@ static int allocate(const fob_store_t *self, int fd, fob_segment_t *segment) {
 }
 
 fob_segment_t *fob_store_make_segment(const fob_store_t *self, uint64_t sequence, uint64_t bytes) {
-    fob_segment_t *segment = fob_segment_new(sequence, fob_random64(), bytes);
+    fob_segment_t *segment = fob_segment_new(sequence, fob_random64(self->runtime), bytes);
     uint8_t *head = malloc(FOB_SEGMENT_HEADER_BYTES);
     if (segment == NULL || head == NULL) {
         free(head);
@@ -296,7 +274,7 @@ fob_segment_t *fob_store_make_segment(const fob_store_t *self, uint64_t sequence
                                                     .seed = segment->seed,
                                                     .epoch = self->epoch,
                                                     .bytes = bytes,
-                                                    .created_ms = fob_wall_ms()},
+                                                    .created_ms = fob_wall_ms(self->runtime)},
                               head);
     int fd = open_tmp(self, name, tmp);
     struct iovec part = {head, FOB_SEGMENT_HEADER_BYTES};

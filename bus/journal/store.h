@@ -12,6 +12,7 @@
 typedef struct {
     /* Set once at the opening. */
     const fob_disk_t *disk;
+    const fob_runtime_t *runtime;
     char *folder;
     int folder_fd; /* held open, so that another folder of its name is told from it */
     fob_sync_t sync;
@@ -28,9 +29,9 @@ typedef struct {
     void *log_arg;
     fob_bell_t bell;
 
-    pthread_mutex_t lock;
-    pthread_cond_t changed; /* under lock: segments, `synced`, failure or `stopping` changed */
-    pthread_cond_t keep;    /* under lock: the keeper has something to do */
+    fob_lock_t lock;
+    fob_cond_t changed; /* under lock: segments, `synced`, failure or `stopping` changed */
+    fob_cond_t keep;    /* under lock: the keeper has something to do */
     fob_segments_t segments;
     fob_segment_t *doomed;  /* to delete, oldest first */
     uint64_t tail_sequence; /* where the owner places commits; may not be made yet */
@@ -70,7 +71,7 @@ void fob_store_fail_as(fob_store_t *self, const char *format, ...)
 void fob_store_log(const fob_store_t *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Waits for `changed`, at most `ms` (negative: without end). Lock held. */
-void fob_store_wait(fob_store_t *self, pthread_cond_t *cond, int64_t ms);
+void fob_store_wait(fob_store_t *self, fob_cond_t *cond, int64_t ms);
 /* Fails the journal if its folder, or a segment that is open, was removed. Lock not held. */
 void fob_store_watch(fob_store_t *self);
 int fob_store_sync_folder(const fob_store_t *self);
@@ -84,9 +85,5 @@ fob_segment_t *fob_store_make_segment(const fob_store_t *self, uint64_t sequence
 /* error: code and a sentence. */
 void fob_error_set(fob_journal_error_t *error, fob_journal_code_t code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-
-int64_t fob_wall_ms(void);
-int64_t fob_mono_ms(void);
-uint64_t fob_random64(void);
 
 #endif
