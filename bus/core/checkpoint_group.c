@@ -58,17 +58,24 @@ typedef struct {
         fob_slice_t worker, text;
         uint32_t number; /* + 1; 0: none */
     } known[NOTES_KNOWN];
+    size_t last; /* place of the last one: most have the same */
     uint32_t count;
 } notes_t;
 
+static bool is_note(const notes_t *notes, size_t at, const fob_attempt_t *attempt) {
+    return notes->known[at].number && fob_slice_eq(notes->known[at].worker, attempt->worker) &&
+           fob_slice_eq(notes->known[at].text, attempt->text);
+}
+
 /* The number of an attempt's note; *is_new: it was not told yet. */
 static uint32_t note_of(notes_t *notes, const fob_attempt_t *attempt, bool *is_new) {
+    *is_new = false;
+    if (is_note(notes, notes->last, attempt))
+        return notes->known[notes->last].number - 1;
     uint64_t hash = fob_digest(attempt->worker.data, attempt->worker.size) * 31 +
                     fob_digest(attempt->text.data, attempt->text.size);
-    size_t at = hash % NOTES_KNOWN;
-    *is_new = notes->known[at].number == 0 ||
-              !fob_slice_eq(notes->known[at].worker, attempt->worker) ||
-              !fob_slice_eq(notes->known[at].text, attempt->text);
+    size_t at = notes->last = hash % NOTES_KNOWN;
+    *is_new = !is_note(notes, at, attempt);
     if (*is_new) {
         notes->known[at].worker = attempt->worker;
         notes->known[at].text = attempt->text;

@@ -74,7 +74,9 @@ void fob_grants_add(fob_grants_t *self, fob_grant_list_t *list, const fob_grant_
 
 void fob_grants_set_back(fob_grants_t *self, fob_grant_t *lease) {
     self->back += lease->back ? 0 : 1;
+    self->prio -= lease->prio;
     lease->back = true;
+    lease->prio = false;
     lease->gap_from = lease->offset;
 }
 

@@ -18,7 +18,7 @@ static void put(fob_policy_patch_t *patch, unsigned number, uint64_t value) {
 
 static void put_limits(fob_policy_patch_t *patch) {
     put(patch, FOB_POLICY_max_depth, 1 + chance(chance(2) ? 40 : 300));
-    put(patch, FOB_POLICY_overflow, FOB_OVERFLOW_REJECT);
+    put(patch, FOB_POLICY_overflow, chance(2) ? FOB_OVERFLOW_REJECT : chance(4));
     put(patch, FOB_POLICY_max_bytes, chance(4) ? 1000000 : 500 + chance(3000));
 }
 

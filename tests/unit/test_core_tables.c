@@ -190,6 +190,24 @@ static void grants_are_listed_in_the_order_of_hand_out(void **unused) {
     fob_grants_free(&grants);
 }
 
+/* A first hand-out that is told by a record is none any more, whatever its priority. */
+static void a_grant_of_what_came_back_is_no_first_one(void **unused) {
+    (void)unused;
+    fob_grants_t grants = {0};
+    fob_grant_list_t list = FOB_GRANT_LIST;
+    assert_true(fob_grants_reserve(&grants, 2));
+    fob_grants_add(&grants, &list, &(fob_grant_t){.token = 1, .prio = true});
+    fob_grants_add(&grants, &list, &(fob_grant_t){.token = 2});
+    fob_grants_set_back(&grants, fob_grants_find(&grants, 1));
+    fob_grants_set_back(&grants, fob_grants_find(&grants, 1));
+    assert_int_equal(grants.back, 1);
+    assert_int_equal(grants.prio, 0);
+    fob_grants_remove(&grants, &list, fob_grants_find(&grants, 1));
+    assert_int_equal(grants.back, 0);
+    assert_int_equal(grants.prio, 0);
+    fob_grants_free(&grants);
+}
+
 /* --- meter --- */
 
 static void a_rate_is_of_the_last_ten_seconds(void **unused) {
@@ -344,6 +362,7 @@ FOB_MAIN(FOB_CASE(cover_agrees_with_a_table_of_bits), FOB_CASE(cover_in_order_on
          FOB_CASE(what_came_back_is_ordered_by_offset_and_by_time),
          FOB_CASE(heaps_give_the_lowest_whatever_goes_in_and_out),
          FOB_CASE(grants_are_listed_in_the_order_of_hand_out),
+         FOB_CASE(a_grant_of_what_came_back_is_no_first_one),
          FOB_CASE(the_lowest_is_of_what_is_there), FOB_CASE(the_group_that_is_due_first_is_first),
          FOB_CASE(a_refusal_is_gone_with_its_connection),
          FOB_CASE(a_closed_topic_opens_with_its_first_refused_number),
