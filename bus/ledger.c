@@ -520,9 +520,11 @@ static fob_status_t trim(fob_ledger_t *self, fob_now_t now) {
     if (now.mono_ns < self->trim_ns)
         return FOB_OK;
     self->trim_ns = now.mono_ns + TRIM_EVERY;
+    uint64_t floor = fob_core_floor(self->core); /* a group that began anew may need more again */
     if (self->trim_floor && all_durable(self, self->trim_needs))
-        ops(self)->trim(self->journal, self->trim_floor, now.wall_ms);
-    self->trim_floor = fob_core_floor(self->core);
+        ops(self)->trim(self->journal, floor < self->trim_floor ? floor : self->trim_floor,
+                        now.wall_ms);
+    self->trim_floor = floor;
     self->trim_needs = fob_outbox_last(self->outbox);
     return reclaim(self, now);
 }

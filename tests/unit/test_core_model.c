@@ -179,10 +179,12 @@ static void check_groups(void) {
 /* What nobody needs is given back, and what little is needed of some more is moved. */
 static void act_reclaim(void) {
     kit_t *kit = &world->kit;
+    uint64_t floor = fob_core_floor(kit->core); /* a group that began anew may need more again */
+    floor = floor < world->floor ? floor : world->floor;
     for (size_t i = 0; kit->durable >= world->floor_position && i < kit->log_count; i++) {
         kit_record_t *record = &kit->log[i];
         uint64_t end = record->first_offset + record->count;
-        if (record->count && end <= world->floor) {
+        if (record->count && end <= floor) {
             record->unreadable = true;
             world->trimmed = end > world->trimmed ? end : world->trimmed;
         }

@@ -385,11 +385,8 @@ static void a_checkpoint_is_finished_when_all_in_it_is_durable(void **state) {
     assert_int_equal(odd->finished, 2);
 }
 
-static void trimming_waits_for_the_settles_it_rests_on(void **state) {
-    (void)state;
-    join(0, 10);
-    publish(0, 1, 10);
-    turn(0);
+/* Publishes an event, and settles it. */
+static void settle_one(int64_t ms) {
     const fob_effect_t *deliver = effect(0, FOB_EFF_DELIVER);
     assert_non_null(deliver);
     uint64_t row[] = {FOB_KIND_ACK, deliver->spans[0].offset, 1, deliver->spans[0].token};
@@ -400,9 +397,18 @@ static void trimming_waits_for_the_settles_it_rests_on(void **state) {
     settle.settle.group = fob_slice_str("emails");
     settle.settle.seq = 1;
     settle.settle.runs = fob_buf_slice(&runs);
+    assert_int_equal(fob_ledger_step(ledger, at(ms), &settle), FOB_OK);
+    turn(ms);
+    fob_buf_free(&runs);
+}
+
+static void trimming_waits_for_the_settles_it_rests_on(void **state) {
+    (void)state;
+    join(0, 10);
+    publish(0, 1, 10);
+    turn(0);
     odd->held = odd->appended;
-    assert_int_equal(fob_ledger_step(ledger, at(10), &settle), FOB_OK);
-    turn(10);
+    settle_one(10);
     assert_false(odd->synced); /* nobody waits for a settle alone */
     for (int64_t ms = 1000; ms < 6000; ms += 500)
         turn(ms);
@@ -411,7 +417,25 @@ static void trimming_waits_for_the_settles_it_rests_on(void **state) {
     for (int64_t ms = 6000; ms < 10000; ms += 500)
         turn(ms);
     assert_int_equal(odd->trimmed, 2);
-    fob_buf_free(&runs);
+}
+
+static void what_a_group_wants_again_is_not_trimmed(void **state) {
+    (void)state;
+    join(0, 10);
+    publish(0, 1, 10);
+    turn(0);
+    settle_one(10);
+    turn(1500); /* nobody needs the event: with the next trim it goes */
+    assert_true(odd->trimmed <= 1);
+    fob_command_t reset = {.kind = FOB_CMD_GROUP_RESET, .conn = 2};
+    reset.admin.group = fob_slice_str("emails");
+    reset.admin.offset = reset.admin.lowest = 1;
+    assert_int_equal(fob_ledger_step(ledger, at(1600), &reset), FOB_OK);
+    for (int64_t ms = 1600; ms < 6000; ms += 500) {
+        turn(ms);
+        assert_true(odd->trimmed <= 1);
+    }
+    assert_int_equal(odd->trimmed, 1);
 }
 
 static void a_backlog_comes_back_from_the_journal_also_after_a_failed_read(void **state) {
@@ -527,5 +551,6 @@ FOB_MAIN(
     FOB_CASE_WITH(a_failed_journal_is_told_with_its_reason, open_ledger, close_ledger),
     FOB_CASE_WITH(a_checkpoint_is_finished_when_all_in_it_is_durable, open_ledger, close_ledger),
     FOB_CASE_WITH(trimming_waits_for_the_settles_it_rests_on, open_ledger, close_ledger),
+    FOB_CASE_WITH(what_a_group_wants_again_is_not_trimmed, open_ledger, close_ledger),
     FOB_CASE_WITH(a_backlog_comes_back_from_the_journal_also_after_a_failed_read, open_ledger,
                   close_ledger))
