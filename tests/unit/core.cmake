@@ -6,7 +6,7 @@ foreach(topic tables dedup units record cache publish worker restart checkpoint 
 endforeach()
 
 # What comes in.
-foreach(topic busy limits duplicates)
+foreach(topic busy limits duplicates full)
     fob_test(NAME core_${topic} LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
         LIBRARIES fob_core)
