@@ -302,6 +302,24 @@ static void a_reset_backward_does_not_find_dead_letters_again(void **state) {
     assert_int_equal(queue_stats(&q).ready, 0);
 }
 
+static void dead_letters_in_the_middle_of_a_batch_stay_dead(void **state) {
+    (void)state;
+    queue_join(&q, "a");
+    queue_say(&q, "a0 a0 a0 b0 a0 a0 b0 b0 a0 a0");
+    queue_take(&q, 7);
+    queue_settle(&q, FOB_KIND_REJECT, 2);
+    queue_settle(&q, FOB_KIND_REJECT, 5);
+    queue_settle(&q, FOB_KIND_REJECT, 9);
+    queue_admin(&q, FOB_CMD_GROUP_RESET, "", 1, 0, 0);
+    queue_take(&q, 10);
+    assert_int_equal(q.count, 7 + 4);
+    assert_int_equal(q.got[7][0], 1);
+    assert_int_equal(q.got[8][0], 3);
+    assert_int_equal(q.got[9][0], 6);
+    assert_int_equal(q.got[10][0], 10);
+    assert_int_equal(queue_stats(&q).ready, 0);
+}
+
 static void a_paused_group_is_looked_through_too(void **state) {
     (void)state;
     queue_many(&q, "a", 0, 100);
@@ -345,5 +363,6 @@ FOB_MAIN(FOB_CASE_WITH(a_group_that_begins_in_the_past_gets_what_was_stored, set
          FOB_CASE_WITH(what_cannot_be_read_is_stepped_over, setup_small, teardown),
          FOB_CASE_WITH(what_becomes_unreadable_after_it_was_counted_is_dead, setup_small, teardown),
          FOB_CASE_WITH(a_reset_backward_does_not_find_dead_letters_again, setup, teardown),
+         FOB_CASE_WITH(dead_letters_in_the_middle_of_a_batch_stay_dead, setup, teardown),
          FOB_CASE_WITH(a_paused_group_is_looked_through_too, setup, teardown),
          FOB_CASE_WITH(a_group_that_goes_in_the_middle_leaves_nothing, setup_small, teardown))

@@ -221,6 +221,131 @@ static void a_paused_group_pays_its_debt(void **state) {
     assert_int_equal(queue_stats(&q).floor, 61);
 }
 
+/* --- as a full group makes them --- */
+
+static void limit(const char *pattern, uint64_t depth, fob_overflow_t overflow) {
+    queue_admin(&q, FOB_CMD_GROUP_ADD, pattern, 0, FOB_POLICY_max_depth, depth);
+    queue_admin(&q, FOB_CMD_GROUP_SET, "", 0, FOB_POLICY_overflow, overflow);
+    kit_clear(&q.kit);
+}
+
+static void a_full_group_without_workers_moves_its_floor(void **state) {
+    (void)state;
+    limit("a", 10, FOB_OVERFLOW_DROP_OLDEST);
+    for (int i = 0; i < 500; i++)
+        queue_say(&q, "b0 a0 a0 b0 a0");
+    assert_int_equal(queue_stats(&q).ready, 10);
+    assert_int_equal(queue_stats(&q).shed, 1490);
+    assert_in_range(queue_stats(&q).floor, 2450, 2500);
+    queue_join(&q, "a");
+    queue_drain(&q, 100);
+    assert_int_equal(q.count, 10);
+    assert_int_equal(q.got[0][0], 2485);
+    assert_int_equal(group()->debt, 0);
+}
+
+static void what_a_full_group_buries_is_not_handed_out(void **state) {
+    (void)state;
+    limit("a", 3, FOB_OVERFLOW_DEAD_LETTER);
+    queue_say(&q, "a0 b0 a0 a0 a0 a0 b0 a5");
+    queue_join(&q, "a");
+    assert_string_equal(queue_take(&q, 1), "1");
+    queue_ack(&q, 1);
+    queue_say(&q, "a0 a0");
+    assert_string_equal(queue_drain(&q, 10), "3 4 9");
+    assert_int_equal(queue_stats(&q).dead, 4);
+    queue_crash(&q);
+    queue_resume(&q);
+    assert_string_equal(queue_drain(&q, 10), "");
+}
+
+static uint64_t seed;
+
+static uint64_t chance(uint64_t below) {
+    uint64_t x = seed += UINT64_C(0x9E3779B97F4A7C15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return (x ^ (x >> 31)) % below;
+}
+
+static void publish_some(void) {
+    char words[64];
+    unsigned n = 1 + (unsigned)chance(8);
+    for (unsigned i = 0; i < n; i++) {
+        words[i * 3] = chance(4) ? 'a' : 'b';
+        words[i * 3 + 1] = (char)('0' + (chance(2) ? 0 : chance(10)));
+        words[i * 3 + 2] = i + 1 < n ? ' ' : 0;
+    }
+    queue_say(&q, words);
+}
+
+/* Those that are out and not settled. */
+typedef struct {
+    size_t seen, held;
+    uint64_t offsets[4000];
+} hands_t;
+
+static void settle_some(hands_t *hands) {
+    for (; hands->seen < q.count; hands->seen++)
+        hands->offsets[hands->held++] = q.got[hands->seen][0];
+    if (hands->held == 0)
+        return;
+    size_t at = (size_t)chance(hands->held);
+    queue_settle(&q, chance(4) ? FOB_KIND_ACK : FOB_KIND_RELEASE, hands->offsets[at]);
+    hands->offsets[at] = hands->offsets[--hands->held];
+}
+
+static void live_on(hands_t *hands) {
+    uint64_t what = chance(100);
+    if (what < 50)
+        publish_some();
+    else if (what < 70)
+        queue_take(&q, 1 + chance(3));
+    else if (what < 95)
+        settle_some(hands);
+    else if (what < 98)
+        kit_pass(&q.kit, 1000);
+    else {
+        queue_crash(&q);
+        hands->held = 0;
+        hands->seen = q.count;
+        if (chance(2))
+            queue_resume(&q);
+    }
+    kit_pages(&q.kit);
+    kit_books(&q.kit);
+}
+
+/* Whatever is shed, by whatever policy: in the end everything is somewhere, and nothing is left. */
+static void full_groups_come_to_an_end(void **state) {
+    (void)state;
+    for (uint64_t s = 1; s <= 30; s++) {
+        hands_t hands = {0};
+        if (s > 1) {
+            queue_free(&q);
+            setup_small(NULL);
+        }
+        q.size = s % 2 ? 4 : 300;
+        seed = s;
+        limit("a", 1 + chance(25), (fob_overflow_t)(1 + s % 3));
+        queue_join(&q, "a");
+        for (unsigned step = 0; step < 300; step++)
+            live_on(&hands);
+        queue_crash(&q);
+        queue_resume(&q);
+        kit_pass(&q.kit, 400000);
+        queue_say(&q, "a0");
+        queue_drain(&q, 1000);
+        fob_group_stats_t stats = queue_stats(&q);
+        assert_int_equal(stats.accepted, stats.acked + stats.dead + stats.shed);
+        assert_true(stats.shed + stats.dead > 0);
+        assert_int_equal(group()->debt, 0);
+        assert_int_equal(group()->prio.events, 0);
+        assert_int_equal(stats.bytes, 0);
+        assert_int_equal(group()->cover.floor, fob_core_head(q.kit.core) + 1);
+    }
+}
+
 /* --- below a reset forward --- */
 
 static void a_reset_forward_removes_what_lies_below(void **state) {
@@ -273,6 +398,9 @@ FOB_MAIN(FOB_CASE_WITH(a_debt_is_paid_without_workers_and_the_floor_moves, setup
          FOB_CASE_WITH(a_debt_survives_a_crash_before_it_is_paid, setup, teardown),
          FOB_CASE_WITH(a_debt_in_damage_ends_with_it, setup_small, teardown),
          FOB_CASE_WITH(a_paused_group_pays_its_debt, setup, teardown),
+         FOB_CASE_WITH(a_full_group_without_workers_moves_its_floor, setup, teardown),
+         FOB_CASE_WITH(what_a_full_group_buries_is_not_handed_out, setup, teardown),
+         FOB_CASE_WITH(full_groups_come_to_an_end, setup_small, teardown),
          FOB_CASE_WITH(a_reset_forward_removes_what_lies_below, setup, teardown),
          FOB_CASE_WITH(a_reset_forward_over_a_backlog_on_disk_goes_on_after_a_crash, setup_small,
                        teardown))

@@ -225,6 +225,19 @@ static void what_came_during_the_window_goes_at_once(void **state) {
     assert_string_equal(queue_take(&q, 5), "2 1");
 }
 
+static void a_mark_that_follows_a_high_priority_does_not_go_back(void **state) {
+    (void)state;
+    queue_join(&q, "a");
+    queue_many(&q, "a", 0, 9000);
+    queue_say(&q, "a9");
+    assert_string_equal(queue_take(&q, 1), "9001");
+    queue_take(&q, 3000); /* many tokens, so there is another mark */
+    queue_crash(&q);
+    assert_string_equal(queue_take(&q, 1), ""); /* it may be out */
+    queue_resume(&q);
+    assert_string_equal(queue_take(&q, 1), "9001 1");
+}
+
 /* --- pause --- */
 
 static void a_paused_group_hands_out_nothing_and_settles(void **state) {
@@ -460,6 +473,7 @@ FOB_MAIN(FOB_CASE_WITH(the_highest_priority_goes_first, setup, teardown),
          FOB_CASE_WITH(after_a_restart_the_highest_priority_is_redelivered_first, setup, teardown),
          FOB_CASE_WITH(a_claim_keeps_a_priority_event_from_others, setup, teardown),
          FOB_CASE_WITH(what_came_during_the_window_goes_at_once, setup, teardown),
+         FOB_CASE_WITH(a_mark_that_follows_a_high_priority_does_not_go_back, setup, teardown),
          FOB_CASE_WITH(a_paused_group_hands_out_nothing_and_settles, setup, teardown),
          FOB_CASE_WITH(a_pause_lasts_over_a_restart, setup, teardown),
          FOB_CASE_WITH(what_is_too_old_dies_when_its_turn_comes, setup, teardown),
