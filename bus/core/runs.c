@@ -17,13 +17,17 @@ static bool reserve_accepts(fob_group_t *group, size_t runs) {
     return true;
 }
 
+bool fob_runs_room(fob_group_t *group, size_t runs) {
+    return fob_cover_reserve(&group->cover, runs) && fob_prio_reserve_removes(&group->prio, runs);
+}
+
 /* The record itself, and what every run may do: cover, and take out of the lists of priorities. */
 static bool begin(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group, size_t runs,
                   size_t head) {
     *self = (fob_runs_writer_t){.core = core, .group = group};
     fob_open_turn_t *turn = fob_core_open(core);
-    if (!turn || !fob_turn_reserve(turn, 1, 0, 0, 0) || !fob_cover_reserve(&group->cover, runs) ||
-        !reserve_accepts(group, runs) || !fob_prio_reserve_removes(&group->prio, runs))
+    if (!turn || !fob_turn_reserve(turn, 1, 0, 0, 0) || !reserve_accepts(group, runs) ||
+        !fob_runs_room(group, runs))
         return false;
     self->room = head + runs * FOB_RUN_SIZE;
     self->bytes = fob_turn_bytes(turn, self->room);

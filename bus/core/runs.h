@@ -33,6 +33,9 @@ bool fob_runs_begin_noted(fob_runs_writer_t *self, fob_core_t *core, fob_group_t
  * COVER, UNBURY, ACCEPT. */
 bool fob_runs_begin_ends(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group,
                          size_t runs);
+/* Room for what so many runs do to a group beside what comes back or dies; needed where two records
+ * of one group are open at a time, for the runs of both. False: no memory. */
+bool fob_runs_room(fob_group_t *group, size_t runs);
 /* Of a RETURN, `bytes` is not in the record: the table of what came back keeps it. */
 void fob_runs_put(fob_runs_writer_t *self, const fob_run_record_t *run);
 /* The same where none may come: nothing is reserved before the first fob_runs_add. Nobody else

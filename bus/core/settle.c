@@ -175,6 +175,7 @@ static bool begin_records(settle_t *self, fob_slice_t text) {
     return (acks == 0 || fob_runs_begin_ends(&self->acks, core, self->group, acks)) &&
            (others == 0 || fob_runs_begin_noted(&self->others, core, self->group, others, others,
                                                 fob_member_worker(member), text_of(core, text))) &&
+           (acks == 0 || others == 0 || fob_runs_room(self->group, acks + others)) &&
            fob_turn_reserve(core->open, 2, 1, 0, 0);
 }
 

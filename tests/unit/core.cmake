@@ -14,7 +14,7 @@ endforeach()
 
 # What goes out, and in which order.
 fob_test(NAME core_prio LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_prio.c LIBRARIES fob_core)
-foreach(topic handout debt census)
+foreach(topic handout debt census interplay)
     fob_test(NAME core_${topic} LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_queue.c
             ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
