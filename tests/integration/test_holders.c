@@ -8,14 +8,14 @@
 
 #define HELD 400
 
-/* A handler that writes its event's offset and waits for the file `go`. */
+/* A handler that writes its event's offset and waits for the file `go`, or the end of the test. */
 static char *waiting_handler(const stand_t *stand) {
     char *words = NULL;
     assert_true(asprintf(&words,
                          "work billing order_placed --prefetch 100 -- sh -c "
                          "'echo $FOB_OFFSET >> \"%s/begun\"; "
-                         "until test -e \"%s/go\"; do sleep 0.02; done'",
-                         stand->folder, stand->folder) > 0);
+                         "while test -d \"%s\" -a ! -e \"%s/go\"; do sleep 0.02; done'",
+                         stand->folder, stand->folder, stand->folder) > 0);
     return words;
 }
 
