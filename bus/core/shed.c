@@ -1,5 +1,7 @@
 #include "bus/core/shed.h"
 
+#define PLAIN_STEPS 64 /* over stretches that are not plain */
+
 /* --- which groups --- */
 
 static bool over(const fob_group_t *group, uint64_t depth, uint64_t bytes) {
@@ -126,6 +128,21 @@ static void consider(const fob_shed_t *self, victim_t *best, victim_t one) {
         *best = one;
 }
 
+/* Where the first plain one lies at the earliest: no page says where it lies, but what is covered
+ * or has a priority is not it. */
+static uint64_t plain_place(const fob_group_t *group) {
+    uint64_t at = group->cursor ? group->cursor : 1, before = 0;
+    for (unsigned steps = 0; at != before && steps < PLAIN_STEPS; steps++) {
+        before = at;
+        at = fob_cover_next_open(&group->cover, at);
+        for (unsigned p = 1; group->prio.events && p < FOB_PRIORITIES; p++) {
+            uint64_t last = fob_prio_stretch(&group->prio, p, at);
+            at = last ? last + 1 : at;
+        }
+    }
+    return at;
+}
+
 /* The ready event that goes first; its offset is 0 where none is ready. */
 static victim_t choose(const fob_shed_t *self) {
     const fob_group_t *group = self->group;
@@ -136,7 +153,7 @@ static victim_t choose(const fob_shed_t *self) {
     for (unsigned p = 1; group->prio.events && p < FOB_PRIORITIES; p++)
         consider(self, &best, (victim_t){fob_prio_next(&group->prio, p, self->cursor[p]), p, NULL});
     if (self->plain)
-        consider(self, &best, (victim_t){group->cursor ? group->cursor : 1, 0, NULL});
+        consider(self, &best, (victim_t){plain_place(group), 0, NULL});
     return best;
 }
 

@@ -192,6 +192,15 @@ static void priorities_do_not_save_the_oldest(void **state) {
     DELIVERS(3, 5, 4);
 }
 
+static void the_oldest_go_first_also_where_all_of_them_have_a_priority(void **state) {
+    (void)state;
+    group(FOB_OVERFLOW_DROP_OLDEST, 4);
+    publish_priorities("9999");
+    publish_priorities("0000"); /* 1 to 4 go, though nobody has looked where 5 to 8 lie */
+    assert_int_equal(stats().shed, 4);
+    delivers((uint64_t[]){5, 6, 7, 8}, 4);
+}
+
 static void bytes_make_as_many_go_as_it_takes(void **state) {
     (void)state;
     char data[300] = {0};
@@ -365,6 +374,7 @@ FOB_MAIN(FOB_CASE_WITH(bytes_are_a_limit_too, setup, teardown),
          FOB_CASE_WITH(what_came_back_is_older_and_goes_first, setup, teardown),
          FOB_CASE_WITH(what_waits_for_its_time_is_not_dropped, setup, teardown),
          FOB_CASE_WITH(priorities_do_not_save_the_oldest, setup, teardown),
+         FOB_CASE_WITH(the_oldest_go_first_also_where_all_of_them_have_a_priority, setup, teardown),
          FOB_CASE_WITH(bytes_make_as_many_go_as_it_takes, setup, teardown),
          FOB_CASE_WITH(a_limit_that_is_lowered_is_kept_from_the_next_event_on, setup, teardown),
          FOB_CASE_WITH(the_lowest_priority_makes_room, setup, teardown),
