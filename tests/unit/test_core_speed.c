@@ -3,7 +3,7 @@
  *
  *     core_speed [events in millions] [events a batch] [groups] [workers a group]
  *                [groups of other topics] [of these, how many hold an event that waits]
- *                [1: each event has an id] */
+ *                [1: each event has an id, 2: a priority, 3: both] */
 #include "bus/core/core.h"
 #include "proto/envelope.h"
 
@@ -104,15 +104,16 @@ static void turn(world_t *world) {
 }
 
 /* As a publisher would send it. */
-static void write_batch(fob_buf_t *body, unsigned count, uint64_t number, bool ids,
+static void write_batch(fob_buf_t *body, unsigned count, uint64_t number, unsigned with,
                         fob_slice_t data) {
     fob_envelope_t event = {.topic = fob_slice_str("order.placed"), .data = data};
     fob_buf_clear(body);
     for (unsigned i = 0; i < count; i++) {
         char id[24];
         snprintf(id, sizeof id, "order-%llu", (unsigned long long)(number + i));
-        if (ids)
+        if (with & 1)
             event.id = fob_slice_str(id);
+        event.priority = with & 2 ? (uint8_t)((number + i) % 10) : 0;
         must(fob_envelope_write(body, UINT64_MAX, &event) == FOB_OK);
     }
 }
@@ -151,14 +152,14 @@ int main(int argc, char **argv) {
         bystanders(&world, (unsigned)atoi(argv[5]), argc > 6 ? (unsigned)atoi(argv[6]) : 0);
     turn(&world);
     uint8_t data[230] = {0}, session[FOB_SESSION_SIZE] = {7};
-    bool ids = argc > 7 && atoi(argv[7]);
+    unsigned with = argc > 7 ? (unsigned)atoi(argv[7]) : 0;
     fob_buf_t body = {0};
-    write_batch(&body, batch, 1, ids, fob_slice(data, sizeof data));
+    write_batch(&body, batch, 1, with, fob_slice(data, sizeof data));
     int64_t begin = clock_ns(CLOCK_PROCESS_CPUTIME_ID), writing = 0;
     for (uint64_t n = 1; n <= events; n += batch) {
-        if (ids) {
+        if (with) {
             int64_t since = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-            write_batch(&body, batch, n, ids, fob_slice(data, sizeof data));
+            write_batch(&body, batch, n, with, fob_slice(data, sizeof data));
             writing += clock_ns(CLOCK_PROCESS_CPUTIME_ID) - since;
         }
         fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body)); /* as a message arrives */
