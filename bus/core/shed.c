@@ -1,6 +1,7 @@
 #include "bus/core/shed.h"
 
-#define PLAIN_STEPS 64 /* over stretches that are not plain */
+#define PLAIN_STEPS  64  /* over stretches that are not plain */
+#define RUNS_AT_ONCE 64u /* in one record, but for an offer of more events */
 
 /* --- which groups --- */
 
@@ -43,16 +44,24 @@ static fob_back_order_t order_of(const fob_group_t *group) {
     return group->policy.overflow == FOB_OVERFLOW_DROP_LOWEST ? FOB_BACK_LOWEST : FOB_BACK_OLDEST;
 }
 
+/* As many as events come; more where its limit was lowered. */
+static size_t runs_wanted(const fob_group_t *group) {
+    const fob_load_t *load = &group->load;
+    uint64_t most = group->policy.max_depth, more = load->depth > most ? load->depth - most : 0;
+    more = more < RUNS_AT_ONCE ? more : RUNS_AT_ONCE;
+    return (load->events > more ? load->events : (size_t)more) + FOB_RUNS_SPARE + 1;
+}
+
 static bool begin(fob_shed_t *self, fob_core_t *core) {
     fob_group_t *group = self->group;
-    size_t runs = group->load.events + FOB_RUNS_SPARE + 1;
+    size_t runs = runs_wanted(group);
     if (group->policy.overflow == FOB_OVERFLOW_DEAD_LETTER)
         return fob_runs_begin(&self->runs, core, group, runs, runs);
     return (self->itself || fob_back_order(&group->back, order_of(group))) &&
            fob_runs_begin_ends(&self->runs, core, group, runs);
 }
 
-bool fob_shed_reserve(const fob_offer_t *offer, fob_shed_t *out) {
+bool fob_shed_reserve(const fob_offer_t *offer, fob_shed_t *out, size_t count) {
     const fob_sheet_t *sheet = offer->sheet;
     for (uint32_t i = 0; offer->items && sheet && i < sheet->group_count; i++) {
         fob_group_t *group = sheet->groups[i];
@@ -60,6 +69,7 @@ bool fob_shed_reserve(const fob_offer_t *offer, fob_shed_t *out) {
             continue;
         *out = (fob_shed_t){.group = group,
                             .itself = drops_itself(offer->core, group),
+                            .behind = count--,
                             .depth = fob_group_depth(group),
                             .bytes = group->bytes};
         if (!begin(out++, offer->core))
@@ -131,7 +141,8 @@ static void consider(const fob_shed_t *self, victim_t *best, victim_t one) {
 /* Where the first plain one lies at the earliest: no page says where it lies, but what is covered
  * or has a priority is not it. */
 static uint64_t plain_place(const fob_group_t *group) {
-    uint64_t at = group->cursor ? group->cursor : 1, before = 0;
+    uint64_t at = group->resuming ? group->resume_at : group->cursor, before = 0;
+    at = at ? at : 1;
     for (unsigned steps = 0; at != before && steps < PLAIN_STEPS; steps++) {
         before = at;
         at = fob_cover_next_open(&group->cover, at);
@@ -143,6 +154,17 @@ static uint64_t plain_place(const fob_group_t *group) {
     return at;
 }
 
+/* The next of a list that is not out: what may have been out before the start is not, now that
+ * nobody has claimed it, and lies below what was not. */
+static uint64_t next_listed(const fob_shed_t *self, unsigned priority) {
+    const fob_group_t *group = self->group;
+    uint64_t cursor = self->cursor[priority], fresh = group->prio_cursor[priority];
+    uint64_t next = fob_prio_next(&group->prio, priority, cursor);
+    if (next <= group->resume_to || cursor >= fresh)
+        return next;
+    return fob_prio_next(&group->prio, priority, fresh);
+}
+
 /* The ready event that goes first; its offset is 0 where none is ready. */
 static victim_t choose(const fob_shed_t *self) {
     const fob_group_t *group = self->group;
@@ -151,7 +173,7 @@ static victim_t choose(const fob_shed_t *self) {
     if (entry)
         best = (victim_t){entry->offset, entry->priority, entry};
     for (unsigned p = 1; group->prio.events && p < FOB_PRIORITIES; p++)
-        consider(self, &best, (victim_t){fob_prio_next(&group->prio, p, self->cursor[p]), p, NULL});
+        consider(self, &best, (victim_t){next_listed(self, p), p, NULL});
     if (self->plain)
         consider(self, &best, (victim_t){plain_place(group), 0, NULL});
     return best;
@@ -187,6 +209,9 @@ static uint64_t plain_count(const fob_shed_t *self) {
 /* False: no memory. */
 static bool drop(fob_shed_t *self, const victim_t *victim) {
     fob_core_t *core = self->runs.core;
+    /* The record may be full: room for another, and for those that follow, as was reserved. */
+    if (!fob_turn_reserve(core->open, self->behind + 2, 0, 0, 0))
+        return false;
     fob_run_record_t run = {.verb = FOB_RUN_SHED,
                             .reason = (uint8_t)self->group->policy.overflow,
                             .count = 1,
@@ -220,7 +245,8 @@ static void drop_old(fob_shed_t *self) {
     self->depth = fob_group_depth(group);
     self->bytes = group->bytes;
     self->plain = fob_group_ready_plain(group);
-    memcpy(self->cursor, group->prio_cursor, sizeof self->cursor);
+    for (unsigned p = 0; p < FOB_PRIORITIES; p++)
+        self->cursor[p] = 1;
     while (over(group, self->depth, self->bytes)) {
         victim_t victim = choose(self);
         if (victim.offset == 0 || !drop(self, &victim))

@@ -150,7 +150,7 @@ static bool reserve_sheds(plan_t *self, fob_open_turn_t *turn) {
     if (self->shed_count == 0)
         return true;
     self->sheds = (void *)fob_turn_bytes(turn, self->shed_count * sizeof *self->sheds);
-    return self->sheds && fob_shed_reserve(self->offer, self->sheds);
+    return self->sheds && fob_shed_reserve(self->offer, self->sheds, self->shed_count);
 }
 
 static bool reserve_bytes(plan_t *self, fob_open_turn_t *turn, uint32_t runs) {

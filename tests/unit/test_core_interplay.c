@@ -1,6 +1,9 @@
-/* What meets what: settles of both kinds in one SETTLE. */
+/* What meets what: settles of both kinds in one SETTLE, limits after a restart, losses of several
+ * groups by one publish. */
 #include "test_core_queue.h"
 
+#include "bus/core/state.h"
+#include "test_core_admin.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>
@@ -63,5 +66,70 @@ static void one_settle_may_ack_and_retry_what_has_priorities(void **state) {
         settles_of(7, count);
 }
 
+/* --- limits --- */
+
+static void two_groups_lose(unsigned count) {
+    setup(NULL);
+    queue_admin(&q, FOB_CMD_GROUP_ADD, "a", 0, FOB_POLICY_overflow, FOB_OVERFLOW_DROP_OLDEST);
+    admin_add(&q.kit, "h", "a", FOB_POLICY_overflow, FOB_OVERFLOW_DROP_OLDEST);
+    char words[2000 * 6 + 1] = "";
+    for (unsigned i = 0; i < count; i++)
+        memcpy(words + i * 6, "a5 b0 ", 7);
+    words[count * 6 - 1] = 0;
+    queue_say(&q, words);
+    admin_set(&q.kit, "g", FOB_POLICY_max_depth, 1);
+    admin_set(&q.kit, "h", FOB_POLICY_max_depth, 1);
+    queue_say(&q, "a0");
+    assert_int_equal(queue_stats(&q).shed, count);
+    assert_int_equal(kit_stats(&q.kit, "h").shed, count);
+    teardown(NULL);
+}
+
+static void two_groups_lose_much_by_one_publish(void **state) {
+    (void)state;
+    for (unsigned count = 1; count < 2000; count += 61) /* about a record more for each */
+        two_groups_lose(count);
+}
+
+/* What was out before the start, and was not claimed. */
+static void restart_with(const char *words, uint64_t overflow, uint64_t depth) {
+    queue_admin(&q, FOB_CMD_GROUP_ADD, "a", 0, FOB_POLICY_overflow, overflow);
+    admin_set(&q.kit, "g", FOB_POLICY_max_depth, depth);
+    queue_join(&q, NULL);
+    queue_say(&q, "a0");
+    queue_drain(&q, 1); /* so there is a mark, well ahead */
+    queue_say(&q, words);
+    queue_crash(&q);
+    queue_resume(&q);
+}
+
+static void after_a_restart_the_lowest_priority_still_goes(void **state) {
+    (void)state;
+    restart_with("a1 a5 a5", FOB_OVERFLOW_DROP_LOWEST, 3);
+    queue_say(&q, "a7");
+    assert_int_equal(queue_stats(&q).shed, 1);
+    assert_string_equal(queue_drain(&q, 10), "5 3 4");
+}
+
+static void after_a_restart_the_oldest_still_goes(void **state) {
+    (void)state;
+    restart_with("a5 a5 a5", FOB_OVERFLOW_DROP_OLDEST, 3);
+    queue_say(&q, "a0");
+    assert_int_equal(queue_stats(&q).shed, 1);
+    assert_string_equal(queue_drain(&q, 10), "3 4 5");
+}
+
+static void after_a_restart_the_oldest_goes_whatever_its_priority(void **state) {
+    (void)state;
+    restart_with("a0 a0 a5", FOB_OVERFLOW_DROP_OLDEST, 3);
+    queue_say(&q, "a0 a0");
+    assert_int_equal(queue_stats(&q).shed, 2);
+    assert_string_equal(queue_drain(&q, 10), "4 5 6");
+}
+
 FOB_MAIN(FOB_CASE(one_settle_may_ack_and_retry_here_and_there),
-         FOB_CASE(one_settle_may_ack_and_retry_what_has_priorities))
+         FOB_CASE(one_settle_may_ack_and_retry_what_has_priorities),
+         FOB_CASE(two_groups_lose_much_by_one_publish),
+         FOB_CASE_WITH(after_a_restart_the_lowest_priority_still_goes, setup, teardown),
+         FOB_CASE_WITH(after_a_restart_the_oldest_still_goes, setup, teardown),
+         FOB_CASE_WITH(after_a_restart_the_oldest_goes_whatever_its_priority, setup, teardown))
