@@ -1,6 +1,7 @@
 #include "bus/ledger.h"
 
 #include "bus/flights.h"
+#include "bus/needs.h"
 #include "bus/outbox.h"
 #include "bus/shortage.h"
 #include "bus/told.h"
@@ -10,23 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BUSY_ABOVE   (128u << 20) /* bytes under way to the journal; above, publishes are BUSY */
-#define RECORD_ROOM  512          /* bytes of a record beside its batch, generously */
-#define SETTLE_ROOM  152        /* bytes on disk of a commit that settles one event, and no more */
-#define EVENT_LEAST  4          /* no encoded event has fewer bytes */
-#define ROOM_SAMPLE  (1u << 20) /* bytes taken until the journal is asked again */
-#define ENTRIES_KEPT 256        /* entries that need no allocation of their own */
-#define TRIM_EVERY   FOB_SEC
-#define MOVE_EVERY   (10 * FOB_MS)  /* while events are moved */
-#define MOVE_ROOM    (256u << 10)   /* bytes in one turn, but for one event */
-#define AGAIN_AFTER  (100 * FOB_MS) /* a failed read, a refused checkpoint */
-
-/* A page that the core asked for and the journal could not yet be asked for. */
-typedef struct {
-    uint64_t offset;
-    uint32_t bytes;
-    int64_t at_ns;
-} need_t;
+#define BUSY_ABOVE       (128u << 20) /* bytes under way to the journal; above, publishes are BUSY */
+#define RECORD_ROOM      512          /* bytes of a record beside its batch, generously */
+#define SETTLE_ROOM      152 /* bytes on disk of a commit that settles one event, and no more */
+#define EVENT_LEAST      4   /* no encoded event has fewer bytes */
+#define ROOM_SAMPLE      (1u << 20) /* bytes taken until the journal is asked again */
+#define ENTRIES_KEPT     256        /* entries that need no allocation of their own */
+#define TRIM_EVERY       FOB_SEC
+#define MOVE_EVERY       (10 * FOB_MS) /* while events are moved */
+#define MOVE_ROOM        (256u << 10)  /* bytes in one turn, but for one event */
+#define CHECKPOINT_AFTER FOB_SEC       /* one that failed is tried again then */
 
 typedef enum { CHECKPOINT_NONE, CHECKPOINT_SLICES, CHECKPOINT_WAITS } checkpoint_t;
 
@@ -42,8 +36,7 @@ struct fob_ledger {
     size_t promised;      /* bytes of publishes in this turn, as reserved */
     fob_entry_t *entries;
     size_t entry_room;
-    need_t *needs;
-    size_t need_count, need_room;
+    fob_needs_t needs;
     checkpoint_t checkpoint;
     uint64_t checkpoint_needs; /* the position that its last slice rests on */
     int64_t checkpoint_ns;     /* not before */
@@ -173,7 +166,7 @@ void fob_ledger_destroy(fob_ledger_t **self_p) {
     fob_buf_free(&self->slice);
     fob_flights_free(&self->flights);
     free(self->entries);
-    free(self->needs);
+    fob_needs_free(&self->needs);
     free(self);
     *self_p = NULL;
 }
@@ -318,50 +311,12 @@ fob_status_t fob_ledger_turn(fob_ledger_t *self, fob_now_t now) {
 
 /* --- pages --- */
 
-static bool need_later(fob_ledger_t *self, uint64_t offset, uint32_t bytes, int64_t at_ns) {
-    if (self->need_count == self->need_room) {
-        size_t room = self->need_room ? 2 * self->need_room : 16;
-        need_t *needs = realloc(self->needs, room * sizeof *needs);
-        if (!needs)
-            return false;
-        self->needs = needs;
-        self->need_room = room;
-    }
-    self->needs[self->need_count++] = (need_t){offset, bytes, at_ns};
-    return true;
-}
-
-/* Asks the journal for a page, now or, where it is busy, later. */
-static void ask(fob_ledger_t *self, fob_now_t now, uint64_t offset, uint32_t bytes) {
-    fob_journal_code_t code = ops(self)->read(self->journal, offset, bytes, offset);
-    if (code == FOB_JOURNAL_OK)
-        return;
-    int64_t at = now.mono_ns + (code == FOB_JOURNAL_AGAIN ? FOB_MS : AGAIN_AFTER);
-    if (!need_later(self, offset, bytes, at))
-        say(self, "out of memory: a page of the journal was not read");
-}
-
-static void ask_again(fob_ledger_t *self, fob_now_t now) {
-    size_t count = self->need_count;
-    need_t *needs = self->needs;
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        bool due = needs[i].at_ns <= now.mono_ns;
-        if (due && ops(self)->read(self->journal, needs[i].offset, needs[i].bytes,
-                                   needs[i].offset) == FOB_JOURNAL_OK)
-            continue;
-        needs[kept] = needs[i];
-        if (due)
-            needs[kept].at_ns = now.mono_ns + 5 * FOB_MS;
-        kept++;
-    }
-    self->need_count = kept;
-}
-
 const fob_effect_t *fob_ledger_next(fob_ledger_t *self, fob_now_t now) {
     const fob_effect_t *effect;
     while ((effect = fob_outbox_next(self->outbox)) && effect->kind == FOB_EFF_NEED)
-        ask(self, now, effect->need_offset, effect->need_bytes);
+        if (!fob_needs_ask(&self->needs, self->journal, now, effect->need_offset,
+                           effect->need_bytes))
+            say(self, "out of memory: a page of the journal was not read");
     return effect;
 }
 
@@ -414,7 +369,8 @@ static fob_status_t take_page(fob_ledger_t *self, fob_now_t now, fob_page_t *pag
         free(page->memory);
         if (page->code == FOB_JOURNAL_SYSTEM)
             say(self, page->text);
-        return need_later(self, page->tag, 1, now.mono_ns + AGAIN_AFTER) ? FOB_OK : FOB_NO_MEMORY;
+        int64_t at = now.mono_ns + FOB_NEEDS_AFTER;
+        return fob_needs_later(&self->needs, page->tag, 1, at) ? FOB_OK : FOB_NO_MEMORY;
     }
     fob_status_t status = give(self, now, page, blob);
     fob_blob_unref(&blob);
@@ -447,7 +403,7 @@ static bool all_durable(const fob_ledger_t *self, uint64_t position) {
 
 static void checkpoint_later(fob_ledger_t *self, fob_now_t now) {
     self->checkpoint = CHECKPOINT_NONE;
-    self->checkpoint_ns = now.mono_ns + 10 * AGAIN_AFTER;
+    self->checkpoint_ns = now.mono_ns + CHECKPOINT_AFTER;
 }
 
 static bool checkpoint_begin(fob_ledger_t *self) {
@@ -534,8 +490,7 @@ fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) {
     assert(!self->stepped); /* a slice or a floor of an open turn would rest on no known position */
     while ((turn = fob_outbox_done(self->outbox)))
         fob_core_release(self->core, &turn);
-    if (self->need_count)
-        ask_again(self, now);
+    fob_needs_again(&self->needs, self->journal, now);
     checkpoint_step(self, now);
     fob_status_t status = trim(self, now);
     if (status != FOB_OK || fob_core_deadline(self->core) > now.mono_ns)
@@ -545,11 +500,11 @@ fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) {
 
 int64_t fob_ledger_deadline(const fob_ledger_t *self) {
     int64_t at = fob_core_deadline(self->core);
-    for (size_t i = 0; i < self->need_count; i++)
-        if (self->needs[i].at_ns < at)
-            at = self->needs[i].at_ns;
+    int64_t needs = fob_needs_deadline(&self->needs);
     if (self->checkpoint == CHECKPOINT_SLICES || self->stepped)
         return 0;
+    if (needs < at)
+        at = needs;
     return self->trim_ns < at ? self->trim_ns : at;
 }
 
