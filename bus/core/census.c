@@ -119,6 +119,7 @@ bool fob_census_step(fob_core_t *self, fob_group_t *group) {
         walk = look(&census);
     if (!put_plain(&census))
         walk = FOB_WALK_MEMORY;
-    fob_runs_end(&census.runs);
+    if (fob_runs_end(&census.runs))
+        group->found = fob_core_next_position(self);
     return walk == FOB_WALK_MEMORY || (walk == FOB_WALK_FOUND && fob_census_runs(group));
 }

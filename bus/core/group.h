@@ -62,6 +62,7 @@ typedef struct fob_group {
     fob_stamp_t loaded; /* records before it are in what was loaded */
     uint64_t born;      /* position of the commit that made it; 0: before the start */
     uint64_t ruled;     /* ... of the last one by which an operator changed it */
+    uint64_t found;     /* ... by which its census accepted events */
     uint64_t cursor;    /* the next first hand-out is at or above it; 0 while caught_up */
     bool caught_up;     /* nothing up to the head is left for a first hand-out */
     uint64_t gap_from;  /* from here up to the cursor nothing matches */

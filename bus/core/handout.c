@@ -88,6 +88,7 @@ static void add_fresh(fob_delivery_t *self, const fob_place_t *place, uint32_t c
     uint64_t offset = fob_place_offset(place), token = group->next_token;
     fob_delivery_grant(self, place, count, token, gap_from, prio);
     uint64_t rests_on = mark_position(group, offset + count - 1, token + count - 1);
+    rests_on = group->found > rests_on ? group->found : rests_on;
     if (rests_on > self->after)
         self->after = rests_on;
     fob_delivery_add(self, place, count, token, 1);

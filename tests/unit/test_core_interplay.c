@@ -16,6 +16,16 @@ static int setup(void **state) {
     return 0;
 }
 
+static int setup_small(void **state) {
+    (void)state;
+    fob_core_config_t config = kit_config;
+    config.cache_bytes = 4096;
+    config.page_bytes = 1024;
+    queue_init(&q, &config);
+    q.size = 500;
+    return 0;
+}
+
 /* What replay makes of it is the same, and balances too. */
 static int teardown(void **state) {
     (void)state;
@@ -127,9 +137,51 @@ static void after_a_restart_the_oldest_goes_whatever_its_priority(void **state) 
     assert_string_equal(queue_drain(&q, 10), "4 5 6");
 }
 
+/* --- a census --- */
+
+/* The commit in which a census accepted an event. */
+static uint64_t accepted_at(uint64_t offset) {
+    for (size_t i = 0; i < q.kit.log_count; i++) {
+        const kit_record_t *record = &q.kit.log[i];
+        fob_record_runs_t runs;
+        fob_run_record_t run;
+        if (!fob_record_read_runs(fob_slice(record->bytes, record->size), &runs))
+            continue;
+        for (size_t k = 0; k < runs.count; k++) {
+            assert_true(fob_record_read_run(runs.runs + k * FOB_RUN_SIZE, &run));
+            if (run.verb == FOB_RUN_ACCEPT && run.from <= offset && run.to >= offset)
+                return record->position;
+        }
+    }
+    return 0;
+}
+
+/* Or a crash would leave the group without what its worker has. */
+static void what_a_census_found_goes_out_when_that_is_durable(void **state) {
+    (void)state;
+    unsigned rows = 0;
+    for (int i = 0; i < 40; i++)
+        queue_say(&q, "a0 a3");
+    queue_admin(&q, FOB_CMD_GROUP_ADD, "a", 1, 0, 0);
+    queue_join(&q, NULL);
+    q.kit.manual = true;
+    kit_credit(&q.kit, 1, "g", 1000);
+    for (int i = 0; i < 100 && queue_stats(&q).leased < 80; i++)
+        kit_pages(&q.kit);
+    kit_sync(&q.kit, q.kit.position);
+    for (size_t i = 0; i < q.kit.shown_count; i++) {
+        const kit_effect_t *effect = &q.kit.shown[i];
+        for (size_t k = 0; effect->kind == FOB_EFF_DELIVER && k < effect->row_count; k++, rows++)
+            assert_in_range(effect->after, accepted_at(effect->rows[k][0]), q.kit.position);
+    }
+    assert_int_equal(rows, 80);
+    q.kit.manual = false;
+}
+
 FOB_MAIN(FOB_CASE(one_settle_may_ack_and_retry_here_and_there),
          FOB_CASE(one_settle_may_ack_and_retry_what_has_priorities),
          FOB_CASE(two_groups_lose_much_by_one_publish),
          FOB_CASE_WITH(after_a_restart_the_lowest_priority_still_goes, setup, teardown),
          FOB_CASE_WITH(after_a_restart_the_oldest_still_goes, setup, teardown),
-         FOB_CASE_WITH(after_a_restart_the_oldest_goes_whatever_its_priority, setup, teardown))
+         FOB_CASE_WITH(after_a_restart_the_oldest_goes_whatever_its_priority, setup, teardown),
+         FOB_CASE_WITH(what_a_census_found_goes_out_when_that_is_durable, setup_small, teardown))
