@@ -55,12 +55,16 @@ static void answer(fob_writer_t *writer, const fob_record_events_t *record,
     }
 }
 
-/* The events of a topic that have a priority are known by it from now on. */
-static void accept_priorities(fob_group_t *group, const fob_sheet_t *sheet, uint32_t topic,
-                              uint64_t first_offset) {
-    for (uint32_t i = sheet->topics[topic].first; i < sheet->count; i++) {
-        if (sheet->priority[i] && sheet->topic[i] == topic)
-            fob_prio_add(&group->prio, sheet->priority[i], first_offset + i);
+/* Those that have a priority are known by it from now on. */
+static void accept_priorities(const fob_core_t *self, const fob_record_events_t *record,
+                              const fob_sheet_t *sheet) {
+    for (uint32_t i = 0; i < sheet->count; i++) {
+        const fob_sheet_topic_t *topic = &sheet->topics[sheet->topic[i]];
+        for (uint32_t g = 0; sheet->priority[i] && g < topic->group_count; g++) {
+            fob_group_t *group = sheet->groups[topic->groups_at + g];
+            if (!fob_core_holds(self, group->loaded))
+                fob_prio_add(&group->prio, sheet->priority[i], record->first_offset + i);
+        }
     }
 }
 
@@ -72,8 +76,6 @@ static void accept(fob_core_t *self, fob_group_t *group, const fob_record_events
     group->accepted += topic->count;
     group->bytes += topic->bytes;
     self->unsettled += topic->count;
-    if (sheet->flags & FOB_SHEET_PRIORITIES)
-        accept_priorities(group, sheet, t, record->first_offset);
     if (!self->live)
         return;
     fob_meter_add(&group->in, self->now.mono_ns, topic->count);
@@ -122,6 +124,8 @@ void fob_apply_events(fob_core_t *self, uint64_t position, const fob_record_even
         for (uint32_t g = 0; g < topic->group_count; g++)
             accept(self, sheet->groups[topic->groups_at + g], record, sheet, t);
     }
+    if (sheet->flags & FOB_SHEET_PRIORITIES)
+        accept_priorities(self, record, sheet);
 }
 
 /* Whether the record was made of what the session is now. */
