@@ -1,15 +1,21 @@
+# A core with a journal of bytes around it.
+add_library(fob_core_kit STATIC ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
+    ${CMAKE_CURRENT_LIST_DIR}/test_core_effect.c)
+target_link_libraries(fob_core_kit PUBLIC fob_core PkgConfig::CMOCKA)
+target_include_directories(fob_core_kit PUBLIC ${PROJECT_SOURCE_DIR})
+
 # The core's queue logic.
 foreach(topic tables dedup units record cache publish worker restart checkpoint answers inquiry redrive seek dead)
     fob_test(NAME core_${topic} LABEL unit
-        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
-        LIBRARIES fob_core)
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c
+        LIBRARIES fob_core_kit)
 endforeach()
 
 # What comes in.
 foreach(topic busy limits duplicates full)
     fob_test(NAME core_${topic} LABEL unit
-        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
-        LIBRARIES fob_core)
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c
+        LIBRARIES fob_core_kit)
 endforeach()
 
 # What goes out, and in which order.
@@ -17,15 +23,13 @@ fob_test(NAME core_prio LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_p
 foreach(topic handout debt census interplay)
     fob_test(NAME core_${topic} LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_queue.c
-            ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
-        LIBRARIES fob_core)
+        LIBRARIES fob_core_kit)
 endforeach()
 
 # The same where the core's allocations fail, one after the other.
 fob_test(NAME core_scarce LABEL unit
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_scarce.c ${CMAKE_CURRENT_LIST_DIR}/test_core_queue.c
-        ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
-    LIBRARIES fob_core -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fob_core_step,--wrap=fob_core_take)
+    LIBRARIES fob_core_kit -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fob_core_step,--wrap=fob_core_take)
 
 # A seeded world around it.
 fob_test(NAME core_seeded LABEL unit TIMEOUT 300
@@ -34,8 +38,7 @@ fob_test(NAME core_seeded LABEL unit TIMEOUT 300
         ${CMAKE_CURRENT_LIST_DIR}/test_core_agree.c
         ${CMAKE_CURRENT_LIST_DIR}/test_core_publishers.c ${CMAKE_CURRENT_LIST_DIR}/test_core_workers.c
         ${CMAKE_CURRENT_LIST_DIR}/test_core_operators.c
-        ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
-    LIBRARIES fob_core)
+    LIBRARIES fob_core_kit)
 
 # Not a test: `cmake --build . --target core_speed`.
 add_executable(core_speed EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/test_core_speed.c)
@@ -45,25 +48,24 @@ target_link_libraries(core_speed PRIVATE fob_core)
 fob_test(NAME core_memory LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_memory.c
     LIBRARIES fob_core -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 
-
 # What an operator does to groups, and what is said of them.
 foreach(topic policy groups stats moved)
     fob_test(NAME core_${topic} LABEL unit
-        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
-        LIBRARIES fob_core)
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c
+        LIBRARIES fob_core_kit)
 endforeach()
 
 # Memory is refused to requests that wait.
 fob_test(NAME core_inquiry_memory LABEL unit
-    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_inquiry_memory.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
-    LIBRARIES fob_core -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fob_core_step,--wrap=fob_core_take)
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_inquiry_memory.c
+    LIBRARIES fob_core_kit -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fob_core_step,--wrap=fob_core_take)
 
 # How leases end, and what is kept of it.
 fob_test(NAME core_history LABEL unit
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_history.c LIBRARIES fob_core)
 foreach(topic settle lease dead_limits runs)
     fob_test(NAME core_${topic} LABEL unit
-        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_kit.c
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c
             ${CMAKE_CURRENT_LIST_DIR}/test_core_worker_kit.c
-        LIBRARIES fob_core)
+        LIBRARIES fob_core_kit)
 endforeach()
