@@ -1,0 +1,320 @@
+#include "bus/service.h"
+
+#include "bus/clerk.h"
+#include "bus/joins.h"
+
+#include <stdlib.h>
+
+struct fob_service {
+    fob_service_options_t options;
+    fob_ledger_t *ledger;
+    fob_peers_t *peers;
+    fob_joins_t *joins;
+    fob_buf_t header;
+    fob_now_t now; /* of this round */
+    size_t read;   /* messages since the beats were looked at last */
+    bool failed;
+    fob_service_counts_t counts;
+};
+
+fob_service_t *fob_service_new(const fob_service_options_t *options) {
+    fob_service_t *self = calloc(1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->options = *options;
+    self->ledger = options->ledger;
+    fob_peers_config_t config = {options->house->shard, options->max_connections,
+                                 (int64_t)options->house->heartbeat_ms * FOB_MS};
+    self->peers = fob_peers_new(&config);
+    self->joins = fob_joins_new();
+    if (!self->peers || !self->joins)
+        fob_service_destroy(&self);
+    return self;
+}
+
+void fob_service_destroy(fob_service_t **self_p) {
+    fob_service_t *self = *self_p;
+    if (!self)
+        return;
+    fob_peers_destroy(&self->peers);
+    fob_joins_destroy(&self->joins);
+    fob_buf_free(&self->header);
+    free(self);
+    *self_p = NULL;
+}
+
+/* --- failing and forgetting --- */
+
+/* Stops serving, for good. */
+static void fail(fob_service_t *self, fob_status_t status, const char *text) {
+    if (self->failed)
+        return;
+    self->failed = true;
+    self->options.ops->failed(self->options.arg, status, text);
+}
+
+static void check(fob_service_t *self, fob_status_t status) {
+    if (status != FOB_OK)
+        fail(self, status, "out of memory: the bus stops");
+}
+
+/* Tells the core that a connection is over; `goodbye`: it said so, and what it held goes back
+ * uncounted. */
+static void gone(fob_service_t *self, uint64_t conn, bool goodbye) {
+    uint8_t name[FOB_NAME_MAX];
+    size_t size;
+    self->options.ops->drop(self->options.arg, conn);
+    while ((size = fob_joins_take(self->joins, conn, name)) > 0) {
+        fob_command_t leave = {.kind = FOB_CMD_LEAVE, .conn = conn};
+        leave.leave.group = fob_slice(name, size);
+        if (goodbye)
+            check(self, fob_ledger_step(self->ledger, self->now, &leave));
+    }
+    fob_command_t lost = {.kind = FOB_CMD_LOST, .conn = conn};
+    check(self, fob_ledger_step(self->ledger, self->now, &lost));
+}
+
+void fob_service_forget(fob_service_t *self, uint64_t conn) {
+    if (fob_peers_forget(self->peers, conn))
+        gone(self, conn, false);
+}
+
+/* --- sending --- */
+
+/* Sends self->header and the body, whose hold passes. */
+static void tell(fob_service_t *self, uint64_t conn, fob_body_t body) {
+    fob_slice_t route = fob_peers_route(self->peers, conn);
+    if (route.size == 0) {
+        fob_blob_unref(&body.blob);
+        return;
+    }
+    switch (self->options.ops->send(self->options.arg, conn, route, fob_buf_slice(&self->header),
+                                    body)) {
+    case FOB_SEND_DONE:
+        fob_peers_sent(self->peers, self->now, conn);
+        break;
+    case FOB_SEND_UNREAD:
+        self->counts.dropped_unread++;
+        self->options.ops->unread(self->options.arg);
+        fob_service_forget(self, conn);
+        break;
+    case FOB_SEND_GONE:
+    case FOB_SEND_MEMORY:
+        fob_service_forget(self, conn);
+        break;
+    }
+}
+
+/* Sends an ERROR where it can be sent, to a stranger as well. */
+static void send_error(fob_service_t *self, fob_slice_t route, const fob_wire_t *error) {
+    fob_buf_clear(&self->header);
+    if (fob_wire_write(&self->header, error) == FOB_OK)
+        self->options.ops->send(self->options.arg, 0, route, fob_buf_slice(&self->header),
+                                (fob_body_t){0});
+}
+
+static void send_effect(fob_service_t *self, const fob_effect_t *effect) {
+    size_t from = 0;
+    do {
+        fob_body_t body;
+        fob_status_t status =
+            fob_letter_effect(&self->header, self->options.house->shard, effect, &from, &body);
+        if (status != FOB_OK) { /* it would miss something without knowing */
+            fob_service_forget(self, effect->conn);
+            return;
+        }
+        tell(self, effect->conn, body);
+    } while (from < effect->span_count);
+}
+
+static void cast(fob_service_t *self, const fob_effect_t *effect) {
+    const fob_house_t *house = self->options.house;
+    fob_body_t body = {0};
+    if (fob_letter_cast(&self->header, house->shard, house->epoch,
+                        self->options.source ^ effect->born, effect, &body) != FOB_OK ||
+        !self->options.ops->cast(self->options.arg, fob_buf_slice(&self->header), body))
+        self->counts.dropped_casts += effect->spans[0].count;
+}
+
+void fob_service_perform(fob_service_t *self) {
+    const fob_effect_t *effect;
+    while (!self->failed && (effect = fob_ledger_next(self->ledger, self->now))) {
+        if (effect->kind == FOB_EFF_STORED)
+            cast(self, effect);
+        else
+            send_effect(self, effect);
+    }
+}
+
+/* --- messages --- */
+
+/* Sends the answer to a question, or what it lacks. */
+static void answer(fob_service_t *self, uint64_t conn, const fob_wire_t *msg, fob_status_t status,
+                   const char *text) {
+    fob_body_t body = {0};
+    status = self->options.ops->answer(self->options.arg, self->now, msg, status, text,
+                                       &self->header, &body);
+    if (status == FOB_OK)
+        tell(self, conn, body);
+    else /* out of memory: it must not wait for an answer that does not come */
+        fob_service_forget(self, conn);
+}
+
+static void act_on(fob_service_t *self, const fob_mail_t *mail, const fob_peers_verdict_t *verdict);
+
+static void out_of_place(fob_service_t *self, uint64_t conn, const fob_mail_t *mail,
+                         fob_verb_t verb, const char *problem) {
+    fob_peers_verdict_t verdict;
+    fob_peers_fault(self->peers, conn, verb, problem, &verdict);
+    act_on(self, mail, &verdict);
+}
+
+/* A connection that cannot be served for want of memory begins anew, and sends again what has no
+ * answer. */
+static void no_memory(fob_service_t *self, uint64_t conn, const fob_mail_t *mail) {
+    fob_wire_t error = {.verb = FOB_VERB_ERROR};
+    FOB_SET(&error, code, FOB_HELLO_FIRST);
+    FOB_SET(&error, text, fob_slice_str("the bus is out of memory: connect again"));
+    send_error(self, mail->route, &error);
+    fob_service_forget(self, conn);
+}
+
+static void note_joins(fob_service_t *self, const fob_command_t *command) {
+    if (command->kind == FOB_CMD_JOIN)
+        fob_joins_add(self->joins, command->conn, command->join.group);
+    else if (command->kind == FOB_CMD_LEAVE)
+        fob_joins_remove(self->joins, command->conn, command->leave.group);
+}
+
+static void command(fob_service_t *self, uint64_t conn, const fob_wire_t *msg,
+                    const fob_mail_t *mail) {
+    fob_command_t order;
+    char problem[512] = "its runs or its body are malformed";
+    fob_clerk_t clerk = {conn, fob_peers_session(self->peers, conn), self->options.max_disk};
+    fob_status_t status =
+        fob_clerk_command(&clerk, msg, mail->body, &order, problem, sizeof problem);
+    if (status == FOB_AGAIN || status == FOB_INVALID) {
+        answer(self, conn, msg, status, problem);
+        return;
+    }
+    if (status == FOB_OK) {
+        note_joins(self, &order);
+        status = fob_ledger_step(self->ledger, self->now, &order);
+    }
+    if (status == FOB_PROTOCOL)
+        out_of_place(self, conn, mail, msg->verb, problem);
+    else if (status != FOB_OK)
+        no_memory(self, conn, mail);
+}
+
+static void welcome(fob_service_t *self, uint64_t conn) {
+    uint64_t last = fob_ledger_last(self->ledger, fob_peers_session(self->peers, conn));
+    if (fob_letter_welcome(&self->header, self->options.house, fob_ledger_head(self->ledger),
+                           last) == FOB_OK)
+        tell(self, conn, (fob_body_t){0});
+    else
+        fob_service_forget(self, conn);
+}
+
+static void act_on(fob_service_t *self, const fob_mail_t *mail,
+                   const fob_peers_verdict_t *verdict) {
+    if (verdict->ended)
+        gone(self, verdict->ended, verdict->goodbye);
+    if (verdict->answer)
+        send_error(self, mail->route, &verdict->error);
+    if (verdict->act == FOB_PEERS_WELCOME)
+        welcome(self, verdict->conn);
+}
+
+void fob_service_message(fob_service_t *self, const fob_mail_t *mail) {
+    fob_wire_t msg = {0};
+    fob_peers_verdict_t verdict;
+    fob_status_t read = fob_wire_read(mail->header, &msg);
+    size_t frames = msg.verb == FOB_VERB_PUBLISH ? 2 : 1;
+    fob_peers_input_t input = {mail->route, &msg, read, mail->frames == frames};
+    self->read++;
+    fob_peers_input(self->peers, self->now, &input, &verdict);
+    act_on(self, mail, &verdict);
+    if (verdict.act != FOB_PEERS_COMMAND)
+        return;
+    if (mail->failed)
+        no_memory(self, verdict.conn, mail);
+    else
+        command(self, verdict.conn, &msg, mail);
+}
+
+/* --- rounds --- */
+
+void fob_service_round(fob_service_t *self, fob_now_t now) {
+    self->now = now;
+    fob_peers_round(self->peers, now);
+}
+
+void fob_service_news(fob_service_t *self) {
+    char text[512] = "";
+    fob_status_t status = fob_ledger_news(self->ledger, self->now, text, sizeof text);
+    if (status != FOB_OK)
+        fail(self, status, text);
+}
+
+/* Beats are looked at when all that had arrived was read; in a flood, when the fair queueing of the
+ * socket had the time to show us something of everybody. */
+static void look_at_beats(fob_service_t *self, bool drained) {
+    fob_peers_stats_t stats;
+    uint64_t conn;
+    fob_peers_stats(self->peers, &stats);
+    if (drained || self->read > FOB_SERVICE_MESSAGES + 4 * (size_t)stats.connections) {
+        while ((conn = fob_peers_expired(self->peers, self->now)))
+            gone(self, conn, false);
+        self->read = 0;
+    }
+    while ((conn = fob_peers_quiet(self->peers, self->now))) {
+        fob_peers_sent(self->peers, self->now, conn);
+        if (fob_letter_beat(&self->header, self->options.house, fob_ledger_head(self->ledger)) ==
+            FOB_OK)
+            tell(self, conn, (fob_body_t){0});
+    }
+}
+
+void fob_service_turn(fob_service_t *self, bool drained) {
+    look_at_beats(self, drained);
+    if (!self->failed)
+        check(self, fob_ledger_turn(self->ledger, self->now));
+    if (!self->failed)
+        check(self, fob_ledger_tidy(self->ledger, self->now));
+}
+
+void fob_service_decide(fob_service_t *self, fob_now_t now) {
+    self->now = now;
+    check(self, fob_ledger_turn(self->ledger, now));
+}
+
+void fob_service_goodbye(fob_service_t *self, const char *text, uint64_t retry_after_ms) {
+    size_t at = 0;
+    uint64_t conn;
+    while ((conn = fob_peers_next(self->peers, &at))) {
+        if (fob_letter_goodbye(&self->header, self->options.house, text, retry_after_ms) == FOB_OK)
+            self->options.ops->send(self->options.arg, 0, fob_peers_route(self->peers, conn),
+                                    fob_buf_slice(&self->header), (fob_body_t){0});
+    }
+}
+
+/* --- questions --- */
+
+int64_t fob_service_deadline(const fob_service_t *self) {
+    int64_t at = fob_ledger_deadline(self->ledger);
+    int64_t peers = fob_peers_deadline(self->peers);
+    return peers < at ? peers : at;
+}
+
+bool fob_service_failed(const fob_service_t *self) {
+    return self->failed;
+}
+
+fob_peers_t *fob_service_peers(fob_service_t *self) {
+    return self->peers;
+}
+
+const fob_service_counts_t *fob_service_counts(const fob_service_t *self) {
+    return &self->counts;
+}
