@@ -139,7 +139,10 @@ bool fob_warnings_group(fob_warnings_t *self, const fob_group_stats_t *group, ch
         return true;
     }
     note(self, at, group->group);
-    if (fill.percent >= 100)
+    if (group->state && strcmp(group->state, "full") == 0)
+        snprintf(line, size, "group %.*s is %s: see \"fob group show %.*s\"", length, name,
+                 group->why, length, name);
+    else if (fill.percent >= 100)
         snprintf(line, size, "group %.*s is full (%s): %s: see \"fob group show %.*s\"", length,
                  name, fill.of, group->why, length, name);
     else

@@ -96,6 +96,15 @@ static void a_group_that_is_full_already_is_said_to_be(void **state) {
     assert_null(strstr(line, "once it is"));
 }
 
+static void what_the_sentence_of_a_full_group_says_is_not_said_twice(void **state) {
+    (void)state;
+    fob_group_stats_t group = group_of("mailers", 100, 100);
+    group.state = "full";
+    snprintf(group.why, sizeof group.why, "full: 100 of 100, publishers of mail get BUSY");
+    assert_true(tell(&group));
+    check_says("group mailers is full: 100 of 100, publishers of mail get BUSY: see ");
+}
+
 static void each_group_is_told_of_by_itself(void **state) {
     (void)state;
     static const char *const names[] = {"m", "a", "z", "mm", "b"};
@@ -264,6 +273,7 @@ FOB_MAIN(FOB_CASE_WITH(a_group_is_told_of_once_when_it_passes_eighty_percent, NU
          FOB_CASE_WITH(bytes_are_told_where_they_are_nearer_to_their_limit, NULL, free_all),
          FOB_CASE_WITH(what_becomes_of_events_is_said_by_the_policy, NULL, free_all),
          FOB_CASE_WITH(a_group_that_is_full_already_is_said_to_be, NULL, free_all),
+         FOB_CASE_WITH(what_the_sentence_of_a_full_group_says_is_not_said_twice, NULL, free_all),
          FOB_CASE_WITH(each_group_is_told_of_by_itself, NULL, free_all),
          FOB_CASE_WITH(a_disk_that_fills_is_told_with_who_holds_how_much, NULL, free_all),
          FOB_CASE_WITH(a_file_system_with_more_room_than_we_may_have_is_not_full, NULL, free_all),
