@@ -12,16 +12,6 @@ static fob_status_t needs_session(const char *verb, char *text, size_t size) {
     return FOB_PROTOCOL;
 }
 
-/* What is for people's eyes is cut where it is too long, not within a character. */
-static fob_slice_t cut(fob_slice_t text) {
-    if (text.size <= FOB_NOTE_MAX)
-        return text;
-    size_t size = FOB_NOTE_MAX;
-    while (size > FOB_NOTE_MAX - 4 && (text.data[size] & 0xc0) == 0x80)
-        size--;
-    return fob_slice(text.data, size);
-}
-
 static fob_status_t publish(const fob_clerk_t *self, const fob_wire_t *msg, fob_blob_t *body,
                             fob_command_t *out, char *text, size_t size) {
     out->kind = FOB_CMD_PUBLISH;
@@ -44,7 +34,7 @@ static fob_status_t join(const fob_clerk_t *self, const fob_wire_t *msg, fob_com
     out->join.credit = msg->credit;
     out->join.jobs = msg->jobs ? msg->jobs : 1;
     out->join.claims = msg->runs;
-    out->join.worker = cut(msg->worker);
+    out->join.worker = fob_note_cut(msg->worker);
     out->join.lease_ms = msg->lease < LEASE_MAX ? msg->lease : LEASE_MAX;
     return self->session ? FOB_OK : needs_session("JOIN", text, size);
 }
@@ -55,7 +45,7 @@ static fob_status_t settle(const fob_wire_t *msg, fob_command_t *out) {
     out->settle.seq = msg->seq;
     out->settle.credit = msg->credit;
     out->settle.runs = msg->runs;
-    out->settle.text = cut(msg->text);
+    out->settle.text = fob_note_cut(msg->text);
     return FOB_OK;
 }
 

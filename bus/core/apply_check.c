@@ -2,14 +2,6 @@
  * of it may reach a table that takes it for granted. */
 #include "bus/core/apply.h"
 
-static uint64_t first_event(const fob_run_record_t *run) {
-    return run->to - run->count + 1;
-}
-
-static bool dense(const fob_run_record_t *run) {
-    return run->from == first_event(run);
-}
-
 /* Which flags a verb may have. */
 static bool flags_fit(const fob_run_record_t *run) {
     switch (run->verb) {
@@ -50,7 +42,7 @@ static bool reason_fits(const fob_run_record_t *run) {
 }
 
 static bool all_back(const fob_group_t *group, const fob_run_record_t *run) {
-    if (!dense(run))
+    if (!fob_run_dense(run))
         return false;
     for (uint64_t offset = run->from; offset <= run->to; offset++) {
         if (!fob_back_find(&group->back, offset))
@@ -61,7 +53,7 @@ static bool all_back(const fob_group_t *group, const fob_run_record_t *run) {
 
 /* None of them was out before, or is done. */
 static bool all_fresh(const fob_group_t *group, const fob_run_record_t *run) {
-    for (uint64_t offset = first_event(run); offset <= run->to; offset++) {
+    for (uint64_t offset = fob_run_first(run); offset <= run->to; offset++) {
         if (fob_cover_has(&group->cover, offset) || fob_back_find(&group->back, offset))
             return false;
     }
@@ -69,7 +61,7 @@ static bool all_fresh(const fob_group_t *group, const fob_run_record_t *run) {
 }
 
 static bool all_dead(const fob_group_t *group, const fob_run_record_t *run) {
-    if (!dense(run) || group->dead < run->count)
+    if (!fob_run_dense(run) || group->dead < run->count)
         return false;
     for (uint64_t offset = run->from; offset <= run->to; offset++) {
         if (!fob_deads_find(&group->deads, offset) || fob_back_find(&group->back, offset))
@@ -79,7 +71,7 @@ static bool all_dead(const fob_group_t *group, const fob_run_record_t *run) {
 }
 
 static bool none_dead(const fob_group_t *group, const fob_run_record_t *run) {
-    for (uint64_t offset = first_event(run); offset <= run->to; offset++) {
+    for (uint64_t offset = fob_run_first(run); offset <= run->to; offset++) {
         if (fob_deads_find(&group->deads, offset))
             return false;
     }
@@ -122,7 +114,7 @@ static bool accept_fits(const fob_group_t *group, const fob_run_record_t *run) {
     if (run->detail == 0)
         return true;
     uint64_t next = fob_prio_first(&group->prio, run->from);
-    return run->detail < FOB_PRIORITIES && dense(run) && (next == 0 || next > run->to);
+    return run->detail < FOB_PRIORITIES && fob_run_dense(run) && (next == 0 || next > run->to);
 }
 
 bool fob_apply_run_fits(const fob_core_t *self, const fob_group_t *group,

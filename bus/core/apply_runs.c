@@ -9,10 +9,6 @@ typedef struct {
     const fob_record_runs_t *record;
 } applying_t;
 
-static uint64_t first_event(const fob_run_record_t *run) {
-    return run->to - run->count + 1;
-}
-
 /* --- books --- */
 
 static uint64_t mean_size(const fob_group_t *group) {
@@ -122,7 +118,7 @@ static void apply_dead(const applying_t *self, const fob_run_record_t *run) {
     if (run->flags & FOB_RUN_UNKNOWN)
         bury_unknown(self->core, self->group, run);
     for (uint32_t i = 0; !(run->flags & FOB_RUN_UNKNOWN) && i < run->count; i++)
-        bury_one(self, run, first_event(run) + i);
+        bury_one(self, run, fob_run_first(run) + i);
     self->group->dead += run->count;
     if (self->core->live)
         fob_dead_limits_due(self->core, self->group);
@@ -183,9 +179,9 @@ static void apply_moves(const applying_t *self, const fob_run_record_t *run) {
         self->group->mark_token = last_token;
     for (uint32_t i = 0; i < run->count; i++) {
         if (run->verb == FOB_RUN_RETURN)
-            give_back(self, run, first_event(run) + i, run->token + i);
+            give_back(self, run, fob_run_first(run) + i, run->token + i);
         else
-            hand_out(self, run, first_event(run) + i, run->token + i);
+            hand_out(self, run, fob_run_first(run) + i, run->token + i);
     }
 }
 
@@ -254,8 +250,7 @@ static void apply_accept(fob_core_t *self, fob_group_t *group, const fob_run_rec
 static void apply_cover(fob_group_t *group, const fob_run_record_t *run) {
     if (run->flags & FOB_RUN_DAMAGED)
         group->damaged = true;
-    bool counting = group->census_at > 0 && group->census_at <= group->census_to;
-    if (counting && run->from <= group->census_at && run->to >= group->census_at)
+    if (fob_census_runs(group) && run->from <= group->census_at && run->to >= group->census_at)
         group->census_at = run->to + 1;
 }
 

@@ -26,6 +26,7 @@ typedef struct {
     uint64_t offer; /* number of the offer; of another one, it says nothing */
     uint64_t depth, bytes;
     uint32_t events; /* of the offer */
+    bool sheds;      /* seen while those that shed are counted */
 } fob_load_t;
 
 typedef struct fob_group {
@@ -107,6 +108,10 @@ uint64_t fob_group_leased(const fob_group_t *self);
 uint64_t fob_group_delayed(const fob_group_t *self);
 /* The lowest offset it needs, as far as records tell. */
 uint64_t fob_group_floor(fob_group_t *self);
+/* Whether it began in the past and is still looked through for its events. */
+static inline bool fob_census_runs(const fob_group_t *self) {
+    return self->census_at > 0 && self->census_at <= self->census_to;
+}
 /* Unsettled: ready, leased, delayed. What max_depth counts. */
 uint64_t fob_group_depth(const fob_group_t *self);
 /* `count` of the `depth` events that it had leave it, of so many bytes in all; 0: not known, the

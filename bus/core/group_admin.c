@@ -88,10 +88,9 @@ static uint64_t frontier(const fob_group_t *group) {
 }
 
 static fob_reset_t reset_mode(const fob_core_t *self, const fob_group_t *group, uint64_t offset) {
-    bool census = group->census_at <= group->census_to;
     if (offset > self->head)
         return FOB_RESET_LATEST;
-    return census || offset < frontier(group) ? FOB_RESET_ANEW : FOB_RESET_FORWARD;
+    return fob_census_runs(group) || offset < frontier(group) ? FOB_RESET_ANEW : FOB_RESET_FORWARD;
 }
 
 /* Every worker of the group is told of what it loses, once that is durable. False: no memory. */

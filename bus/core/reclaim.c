@@ -61,10 +61,9 @@ static bool worth(fob_core_t *self, uint64_t below, uint64_t bytes) {
 
 /* Whether all that the group has not settled has been out. */
 static bool nothing_waits(const fob_group_t *group) {
-    bool census = group->census_to > 0 && group->census_at <= group->census_to;
     return fob_group_pristine(group) == group->grants.count - group->grants.back &&
-           group->prio.events == 0 && group->debt == 0 && !group->resuming && !census &&
-           group->skip_to <= group->cover.floor && !group->damaged;
+           group->prio.events == 0 && group->debt == 0 && !group->resuming &&
+           !fob_census_runs(group) && group->skip_to <= group->cover.floor && !group->damaged;
 }
 
 /* Then there is nothing of it between what was out last and the head. */

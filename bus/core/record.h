@@ -255,6 +255,15 @@ typedef struct {
     uint64_t bytes; /* the others */
 } fob_run_record_t;
 
+/* The first of its events, where they are the last `count` up to `to`. */
+static inline uint64_t fob_run_first(const fob_run_record_t *run) {
+    return run->to - run->count + 1;
+}
+/* Whether they are all of from..to. */
+static inline bool fob_run_dense(const fob_run_record_t *run) {
+    return run->from == fob_run_first(run);
+}
+
 void fob_record_write_events(uint8_t *out, const fob_record_events_t *record);
 void fob_record_write_forget(uint8_t *out, const uint8_t *const *sessions, uint32_t count);
 void fob_record_write_group_add(uint8_t *out, const fob_record_group_add_t *record);

@@ -4,13 +4,9 @@
 
 #define LAZY_RUNS 64
 
-static bool counting(const fob_group_t *group) {
-    return group->census_at > 0 && group->census_at <= group->census_to;
-}
-
 /* What a census finds enters the lists of priorities. */
 static bool reserve_accepts(fob_group_t *group, size_t runs) {
-    for (unsigned i = 1; counting(group) && i < FOB_PRIORITIES; i++) {
+    for (unsigned i = 1; fob_census_runs(group) && i < FOB_PRIORITIES; i++) {
         if (!fob_prio_reserve_adds(&group->prio, i, runs))
             return false;
     }
@@ -89,17 +85,14 @@ static bool adjacent(const fob_run_record_t *a, const fob_run_record_t *b) {
            a->reason == b->reason && a->detail == b->detail && UINT32_MAX - a->count >= b->count;
 }
 
-static bool dense(const fob_run_record_t *run) {
-    return run->to - run->from + 1 == run->count;
-}
-
 static bool join(fob_run_record_t *a, const fob_run_record_t *b) {
     if (!adjacent(a, b))
         return false;
     switch (a->verb) {
     case FOB_RUN_RETURN:
     case FOB_RUN_HANDOUT:
-        if (!dense(b) || b->token != a->token + a->count || a->due_ms != 0 || b->due_ms != 0)
+        if (!fob_run_dense(b) || b->token != a->token + a->count || a->due_ms != 0 ||
+            b->due_ms != 0)
             return false;
         break;
     case FOB_RUN_ACK:

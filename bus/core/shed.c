@@ -15,20 +15,17 @@ static bool sheds(const fob_core_t *core, const fob_group_t *group) {
            group->policy.overflow != FOB_OVERFLOW_REJECT && over(group, load->depth, load->bytes);
 }
 
-/* The sheet lists a group once for each of its topics. */
-static bool listed_before(const fob_sheet_t *sheet, uint32_t index) {
-    for (uint32_t i = 0; sheet->topic_count > 1 && i < index; i++) {
-        if (sheet->groups[i] == sheet->groups[index])
-            return true;
-    }
-    return false;
-}
-
+/* The sheet lists a group once for each of its topics: it counts the first time. */
 size_t fob_shed_count(const fob_offer_t *offer) {
     const fob_sheet_t *sheet = offer->sheet;
     size_t count = 0;
-    for (uint32_t i = 0; offer->items && sheet && i < sheet->group_count; i++)
-        count += sheds(offer->core, sheet->groups[i]) && !listed_before(sheet, i);
+    for (uint32_t i = 0; offer->items && sheet && i < sheet->group_count; i++) {
+        fob_group_t *group = sheet->groups[i];
+        if (!sheds(offer->core, group) || group->load.sheds)
+            continue;
+        group->load.sheds = true;
+        count++;
+    }
     return count;
 }
 
@@ -65,8 +62,9 @@ bool fob_shed_reserve(const fob_offer_t *offer, fob_shed_t *out, size_t count) {
     const fob_sheet_t *sheet = offer->sheet;
     for (uint32_t i = 0; offer->items && sheet && i < sheet->group_count; i++) {
         fob_group_t *group = sheet->groups[i];
-        if (!sheds(offer->core, group) || listed_before(sheet, i))
+        if (!sheds(offer->core, group) || !group->load.sheds)
             continue;
+        group->load.sheds = false;
         *out = (fob_shed_t){.group = group,
                             .itself = drops_itself(offer->core, group),
                             .behind = count--,

@@ -32,10 +32,6 @@ static inline uint32_t fob_place_bytes(const fob_place_t *place, uint32_t count)
     return begin[count] - begin[0];
 }
 
-/* Whether a group that begins in the past is still being looked through for its events. */
-static inline bool fob_census_runs(const fob_group_t *group) {
-    return group->census_at > 0 && group->census_at <= group->census_to;
-}
 /* The last offset that may be handed out. */
 static inline uint64_t fob_walk_limit(const fob_core_t *self, const fob_group_t *group) {
     return fob_census_runs(group) ? group->census_at - 1 : self->head;

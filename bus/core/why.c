@@ -55,10 +55,6 @@ static bool in_resume_window(const fob_core_t *self, const fob_group_t *group) {
            (group->resuming || group->back.in_state[FOB_BACK_IDLE] > 0);
 }
 
-static bool in_census(const fob_group_t *group) {
-    return group->census_at <= group->census_to && group->census_to > 0;
-}
-
 /* --- paused --- */
 
 static void explain_paused(const fob_core_t *self, fob_group_stats_t *out) {
@@ -160,7 +156,7 @@ static void explain_waiting(const fob_core_t *self, const fob_group_t *group,
 }
 
 static void explain_idle(const fob_group_t *group, fob_group_stats_t *out) {
-    if (in_census(group))
+    if (fob_census_runs(group))
         say(out, "waiting", "looking through the journal for its events: at offset %llu of %llu",
             ull(group->census_at), ull(group->census_to));
     else if (out->accepted == 0)
@@ -199,7 +195,7 @@ static void add_dead(fob_group_t *group, fob_group_stats_t *out) {
 
 void fob_why(const fob_core_t *self, fob_group_t *group, fob_group_stats_t *out) {
     explain(self, group, out);
-    if (in_census(group) && depth(out))
+    if (fob_census_runs(group) && depth(out))
         add(out, "; still looking for its events: at offset %llu of %llu", ull(group->census_at),
             ull(group->census_to));
     if (group->skip_to > group->cover.floor)
