@@ -37,7 +37,7 @@ fob_test(NAME core_seeded LABEL unit TIMEOUT 300
         ${CMAKE_CURRENT_LIST_DIR}/test_core_witness.c ${CMAKE_CURRENT_LIST_DIR}/test_core_books.c
         ${CMAKE_CURRENT_LIST_DIR}/test_core_agree.c
         ${CMAKE_CURRENT_LIST_DIR}/test_core_publishers.c ${CMAKE_CURRENT_LIST_DIR}/test_core_workers.c
-        ${CMAKE_CURRENT_LIST_DIR}/test_core_operators.c
+        ${CMAKE_CURRENT_LIST_DIR}/test_core_operators.c ${CMAKE_CURRENT_LIST_DIR}/test_core_sheds.c
     LIBRARIES fob_core_kit)
 
 # Not a test: `cmake --build . --target core_speed`.

@@ -311,6 +311,7 @@ static bool each(books_t *books, books_group_t *group, const fob_run_record_t *r
             continue;
         move(group, offset, to);
         entry->acked = run->verb == FOB_RUN_ACK;
+        entry->paid = paid ? books->position : 0;
         count++;
     }
     if (count != run->count)

@@ -28,6 +28,7 @@ typedef struct {
     uint64_t token;
     uint32_t size; /* as its death said; 0: it did not */
     int64_t due_ms;
+    uint64_t paid; /* the commit that found it as one of those shed before; 0: none did */
 } books_entry_t;
 
 typedef struct {

@@ -202,7 +202,7 @@ static void act_reclaim(void) {
 static void act(void) {
     uint64_t what = chance(1000);
     kit_t *kit = &world->kit;
-    if (world->plan.checkpoints && chance(8) == 0)
+    if (world->plan.checkpoints && chance(3) == 0)
         kit_checkpoint_some(kit);
     if (world->plan.operators && chance(60) == 0)
         operator_act();
@@ -248,7 +248,7 @@ static void begin(const model_plan_t *plan) {
     world->next_conn = 1;
     config.mark_block = 1;
     config.page_bytes = 2000;
-    config.slice_bytes = 100; /* each group and each session by itself */
+    config.slice_bytes = plan->seed % 2 ? 100 : 5000; /* each group by itself, or some together */
     config.dedup_window_ms = 30000;
     config.dedup_max = plan->seed % 2 ? 150 : 1000000;
     if (plan->deep)

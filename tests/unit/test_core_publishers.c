@@ -48,11 +48,13 @@ static bool draw_new(publisher_t *publisher, uint64_t count) {
     if (fob_core_head(world->kit.core) + count + 1000 > EVENTS_MAX ||
         publisher->next + count > EVENTS_MAX || publisher->next - publisher->low > 500)
         return false;
+    uint64_t most = world->plan.limits ? 9 : 3; /* of ten: what is dropped first is seldom left */
     for (uint64_t n = publisher->next; n < publisher->next + count; n++) {
         publisher->topic[n] = (uint8_t)random_topic();
         publisher->kinds[n] = chance(200) == 0;
         publisher->id[n] = world->plan.ids && chance(2) ? (uint8_t)(1 + chance(200)) : 0;
-        publisher->priority[n] = world->plan.priorities && chance(3) == 0 ? (uint8_t)chance(10) : 0;
+        publisher->priority[n] =
+            world->plan.priorities && chance(10) < most ? (uint8_t)chance(10) : 0;
     }
     publisher->next += count;
     return true;

@@ -22,6 +22,7 @@ static void run(model_plan_t plan, uint64_t first, uint64_t count) {
     }
     /* It was about something. */
     assert_true(seed || !plan.limits || model_tally.busy);
+    assert_true(seed || !plan.limits || plan.crashes || plan.operators || model_tally.drops);
     assert_true(seed || !plan.ids || model_tally.duplicates);
     assert_true(seed || !plan.leases || model_tally.lost);
     assert_true(seed || !plan.operators || model_tally.operations);
@@ -62,12 +63,12 @@ static void what_is_published_twice_is_stored_once(void **state) {
 
 static void what_is_given_back_is_needed_by_nobody(void **state) {
     (void)state;
-    run((model_plan_t){.steps = 3000, .reclaims = true}, 8500, 3);
-    run((model_plan_t){.steps = 3000, .reclaims = true, .operators = true, .deep = true}, 8600, 3);
+    run((model_plan_t){.steps = 3000, .reclaims = true}, 8500, 8);
+    run((model_plan_t){.steps = 3000, .reclaims = true, .operators = true, .deep = true}, 8600, 8);
     run(
         (model_plan_t){
             .steps = 3000, .reclaims = true, .deep = true, .crashes = true, .checkpoints = true},
-        8700, 3);
+        8700, 8);
     run((model_plan_t){.steps = 3000,
                        .reclaims = true,
                        .deep = true,
@@ -76,7 +77,7 @@ static void what_is_given_back_is_needed_by_nobody(void **state) {
                        .operators = true,
                        .priorities = true,
                        .leases = true},
-        8800, 4);
+        8800, 12);
 }
 
 static void the_highest_priority_goes_first(void **state) {
@@ -92,6 +93,7 @@ static void the_highest_priority_goes_first(void **state) {
 static void a_small_group_holds_what_it_may_and_no_more(void **state) {
     (void)state;
     run((model_plan_t){.steps = 3000, .limits = true}, 8000, 6);
+    run((model_plan_t){.steps = 3000, .limits = true, .priorities = true, .leases = true}, 8200, 6);
     run((model_plan_t){.steps = 3000, .limits = true, .deep = true, .crashes = true}, 8100, 6);
 }
 

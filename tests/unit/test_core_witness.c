@@ -45,6 +45,7 @@ static void watch_delivery(const kit_effect_t *effect) {
         check(entry->place == BOOKS_FRESH || (entry->place == BOOKS_BACK && entry->out),
               "event %llu of %s goes out from place %u", (unsigned long long)offset, effect->group,
               entry->place);
+        world->fates[group][offset].first_out = entry->place == BOOKS_FRESH;
         if (entry->place == BOOKS_FRESH && !world->plan.crashes && !world->plan.operators)
             watch_fresh(group, offset);
     }
@@ -66,7 +67,10 @@ void model_watch(const kit_effect_t *effect) {
         watch_delivery(effect);
     else if (effect->kind == FOB_EFF_RECEIPT)
         publisher_watch(effect);
-    else if (effect->kind == FOB_EFF_REPLY)
+    if (effect->kind == FOB_EFF_RECEIPT && world->plan.limits && !world->plan.crashes &&
+        !world->plan.operators)
+        model_watch_shed();
+    if (effect->kind == FOB_EFF_REPLY)
         check(effect->status == FOB_OK || effect->status == FOB_LIMIT, "a request is answered %s",
               fob_status_name(effect->status));
 }

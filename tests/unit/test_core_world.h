@@ -47,6 +47,7 @@ typedef struct {
     uint64_t token;  /* of the last hand-out that was shown */
     uint64_t holder; /* connection that has it, as far as the world knows */
     bool handed_out; /* ever */
+    bool first_out;  /* decided: it is out, and no record says so */
     bool settled;    /* answered for good: ack, reject; where nothing begins anew */
 } fate_t;
 
@@ -136,6 +137,8 @@ void operator_add(unsigned group);
 bool model_refused(const kit_effect_t *effect, const hold_t *hold, uint64_t *code);
 /* Told of each effect when it is decided. */
 void model_watch(const kit_effect_t *effect);
+/* What a full group dropped in this turn is what was to go first. */
+void model_watch_shed(void);
 /* Looks at what was shown since the last time, and at the books. */
 void model_look(void);
 
