@@ -8,7 +8,7 @@ endforeach()
 
 # The program that serves, as a user starts it.
 fob_test(NAME bus_serve LABEL integration SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_bus_serve.c
-    ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c)
+    LIBRARIES fob_test_support)
 if(TARGET fob)
     add_dependencies(test_bus_serve fob)
 endif()

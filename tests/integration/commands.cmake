@@ -2,8 +2,7 @@
 foreach(topic pub pub_lines busy sub work lease once handlers group dead warnings usage)
     fob_test(NAME cmd_${topic} LABEL integration TIMEOUT 120
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cmd_${topic}.c
-        ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c
-        LIBRARIES PkgConfig::JANSSON)
+        LIBRARIES fob_test_support)
     if(TARGET fob)
         add_dependencies(test_cmd_${topic} fob)
     endif()

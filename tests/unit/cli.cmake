@@ -8,13 +8,12 @@ fob_test(NAME cli_outcome LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_
 fob_test(NAME cli_table LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_table.c
     ${PROJECT_SOURCE_DIR}/bus/commands/table.c LIBRARIES PkgConfig::JANSSON)
 fob_test(NAME cli_process LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_process.c
-    ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c)
+    LIBRARIES fob_test_support)
 fob_test(NAME cli_handlers LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_handlers.c
     ${PROJECT_SOURCE_DIR}/subscribers/commands/handlers.c ${PROJECT_SOURCE_DIR}/subscribers/commands/environment.c
     ${PROJECT_SOURCE_DIR}/subscribers/commands/firsts.c ${PROJECT_SOURCE_DIR}/subscribers/commands/tied.c
     ${PROJECT_SOURCE_DIR}/subscribers/commands/spawn.c ${PROJECT_SOURCE_DIR}/subscribers/commands/tee.c
-    ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c
-    LIBRARIES fob_cli fob_subscribers)
+    LIBRARIES fob_cli fob_subscribers fob_test_support)
 fob_test(NAME publisher_stop LABEL unit LIBRARIES fob_publishers
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_publisher_stop.c ${CMAKE_CURRENT_LIST_DIR}/model_bus.c)
 target_include_directories(test_publisher_stop PRIVATE ${PROJECT_SOURCE_DIR}/tests)

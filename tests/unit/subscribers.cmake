@@ -12,11 +12,10 @@ if(TARGET fob_subscribers)
         target_include_directories(test_${noun} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     endforeach()
     # Several processes on one folder; damage; then its memory and its disk fail, call by call.
-    set(process ${PROJECT_SOURCE_DIR}/tests/support/process.c ${PROJECT_SOURCE_DIR}/tests/support/process_run.c)
     foreach(topic once once_record once_damage)
-        fob_test(NAME ${topic} LABEL unit LIBRARIES fob_subscribers TIMEOUT 120
-            SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${topic}.c ${process})
+        fob_test(NAME ${topic} LABEL unit LIBRARIES fob_subscribers fob_test_support TIMEOUT 120
+            SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${topic}.c)
     endforeach()
-    fob_test(NAME once_faults LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_once_faults.c ${process}
-        LIBRARIES fob_subscribers -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
+    fob_test(NAME once_faults LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_once_faults.c
+        LIBRARIES fob_subscribers fob_test_support -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 endif()
