@@ -70,7 +70,8 @@ FOB_EXPORT fob_status_t fob_worker_next(fob_worker_t *self, fob_event_t **event,
                                         int64_t timeout_ms) FOB_MUST_USE;
 
 /* Settles an event that next gave; takes it and nulls it in every case. FOB_OK: on its way (the
- * bus's answer comes later); STALE: the lease was lost, nothing is sent. */
+ * bus's answer comes later); STALE: the lease was lost, it changes nothing (the bus hears that the
+ * handler has ended: where a lease ran out, its job gets no event before that). */
 FOB_EXPORT fob_status_t fob_worker_settle(fob_worker_t *self, fob_event_t **event,
                                           fob_settle_t how);
 

@@ -34,7 +34,7 @@ bool fob_holding_reserve(fob_holding_t *self) {
 
 void fob_holding_put(fob_holding_t *self, uint64_t token, uint64_t offset, fob_event_t *event) {
     assert(event && 2 * (self->count + 1) <= self->capacity);
-    place(self, (fob_held_t){token, offset, event, false});
+    place(self, (fob_held_t){.token = token, .offset = offset, .event = event});
     self->count++;
 }
 
@@ -64,7 +64,8 @@ void fob_holding_take(fob_holding_t *self, fob_held_t *held) {
     self->slots[hole] = (fob_held_t){0};
 }
 
-uint64_t fob_holding_lose(fob_holding_t *self, uint64_t offset, uint64_t count, uint64_t token) {
+uint64_t fob_holding_lose(fob_holding_t *self, uint64_t offset, uint64_t count, uint64_t token,
+                          uint64_t in) {
     uint64_t lost = 0;
     for (size_t i = 0; i < self->capacity; i++) {
         fob_held_t *held = &self->slots[i];
@@ -72,6 +73,7 @@ uint64_t fob_holding_lose(fob_holding_t *self, uint64_t offset, uint64_t count, 
             !fob_lease_within(held->offset, held->token, offset, count, token))
             continue;
         held->lost = true;
+        held->lost_in = in;
         self->lost++;
         lost++;
     }

@@ -11,6 +11,7 @@ typedef struct {
     uint64_t offset;
     fob_event_t *event; /* the application's; NULL: a free slot */
     bool lost;          /* the bus took the lease away */
+    uint64_t lost_in;   /* on which connection, by its number; 0: between two */
 } fob_held_t;
 
 /* All zeros is an empty table. */
@@ -29,8 +30,10 @@ void fob_holding_put(fob_holding_t *self, uint64_t token, uint64_t offset, fob_e
 fob_held_t *fob_holding_find(const fob_holding_t *self, uint64_t token);
 /* Takes one out that find gave; the event is the caller's. */
 void fob_holding_take(fob_holding_t *self, fob_held_t *held);
-/* Marks as lost what lies in a range of leases. Returns how many were not lost before. */
-uint64_t fob_holding_lose(fob_holding_t *self, uint64_t offset, uint64_t count, uint64_t token);
+/* Marks as lost, on connection `in`, what lies in a range of leases. Returns how many were not lost
+ * before. */
+uint64_t fob_holding_lose(fob_holding_t *self, uint64_t offset, uint64_t count, uint64_t token,
+                          uint64_t in);
 /* Marks all as lost. */
 void fob_holding_lose_all(fob_holding_t *self);
 /* Destroys the events that are still in it and frees the table. */

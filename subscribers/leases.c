@@ -19,6 +19,7 @@
 #define UNDECODABLE "the worker cannot decode the event"
 const fob_settle_how_t fob_undecodable = {
     .kind = FOB_KIND_RETRY, .reason = {(const uint8_t *)UNDECODABLE, sizeof UNDECODABLE - 1}};
+const fob_settle_how_t fob_has_ended = {.kind = FOB_KIND_RELEASE, .ended = true};
 
 /* --- life --- */
 
@@ -117,6 +118,7 @@ void fob_leases_up(fob_leases_t *self, fob_now_t now, const fob_wire_t *welcome)
     uint64_t ms = welcome->heartbeat ? welcome->heartbeat : 1000;
     self->beat_ns = (int64_t)(ms < 600000 ? ms : 600000) * FOB_MS;
     self->ever_up = true;
+    self->connection++;
     self->add = false;
     self->state = UP;
     self->join_at = now.mono_ns;
@@ -165,22 +167,44 @@ const char *fob_leases_restart(fob_leases_t *self) {
 
 /* --- inputs --- */
 
-static void lose(fob_leases_t *self, uint64_t offset, uint64_t count, uint64_t token) {
+/* Marks a range as lost on connection `in`. True: some of it is out. */
+static bool lose(fob_leases_t *self, uint64_t offset, uint64_t count, uint64_t token, uint64_t in) {
     uint64_t dropped = 0;
     if (!fob_prefetch_drop(&self->prefetch, offset, count, token, &dropped))
         self->stale = no_memory;
-    if (fob_holding_lose(&self->holding, offset, count, token))
-        self->lost_news = true;
+    bool out = fob_holding_lose(&self->holding, offset, count, token, in) > 0;
+    self->lost_news = self->lost_news || out;
+    return out;
 }
 
-static void on_lost(fob_leases_t *self, const fob_wire_t *msg) {
+/* What of a lost range was not begun here may have counted as begun there: it is told to have
+ * ended. Of one LOST no more than `jobs` can be so: *left is what remains of that. */
+static void tell_unbegun(fob_leases_t *self, fob_now_t now, uint64_t offset, uint64_t count,
+                         uint64_t token, uint64_t *left) {
+    const fob_fetched_t *run;
+    for (size_t i = 0; *left && (run = fob_prefetch_at(&self->prefetch, i)); i++) {
+        if (run->token - token != run->offset - offset)
+            continue;
+        uint64_t at = offset > run->offset ? offset - run->offset : 0;
+        for (; *left && at < run->count && run->offset + at - offset < count; at++, --*left)
+            (void)fob_leases_end(self, now, &fob_has_ended, run->offset + at, run->token + at, 1);
+    }
+}
+
+static void on_lost(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) {
     fob_runs_t runs;
     fob_run_t run;
+    uint64_t left = self->state == JOINED ? self->options.jobs : 0;
+    bool out = false;
     if (!fob_runs(msg->runs, &runs))
         return;
-    lost_because(self, msg->text.size ? msg->text : fob_slice_str("the bus took the lease away"));
-    while (fob_runs_next(&runs, &run))
-        lose(self, run.at[0], run.at[1], run.at[2]);
+    while (fob_runs_next(&runs, &run)) {
+        tell_unbegun(self, now, run.at[0], run.at[1], run.at[2], &left);
+        out = lose(self, run.at[0], run.at[1], run.at[2], self->connection) || out;
+    }
+    if (out)
+        lost_because(self,
+                     msg->text.size ? msg->text : fob_slice_str("the bus took the lease away"));
 }
 
 /* Claims were refused: what is settled already needs no answer any more, the rest is lost. */
@@ -194,7 +218,7 @@ static void claims_refused(fob_leases_t *self, fob_slice_t refused) {
     while (good && fob_runs_next(&runs, &run)) {
         self->refused += fob_settles_drop(&self->settles, fob_wire_status(run.at[0]), run.at[1],
                                           run.at[2], run.at[3]);
-        lose(self, run.at[1], run.at[2], run.at[3]);
+        (void)lose(self, run.at[1], run.at[2], run.at[3], 0);
     }
     if (!good || runs.cursor.failed)
         forget_all(self); /* nobody can tell what is still ours */
@@ -355,7 +379,7 @@ void fob_leases_input(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg, 
         self->refused += fob_settles_answer(&self->settles, msg->seq, msg->refused);
         break;
     case FOB_VERB_LOST:
-        on_lost(self, msg);
+        on_lost(self, now, msg);
         break;
     default:
         break;

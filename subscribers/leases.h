@@ -66,8 +66,8 @@ fob_status_t fob_leases_next(fob_leases_t *self, fob_now_t now, fob_event_t **ev
 /* Whether next would say other than AGAIN. */
 bool fob_leases_ready(const fob_leases_t *self, fob_now_t now);
 /* Ends what next gave. The event itself stays the caller's, to destroy. OK: it will be sent; STALE:
- * the lease was lost, or is none of this worker's; INVALID: no such kind, taken as a retry;
- * NO_MEMORY: forgotten, and so the event comes again. */
+ * the lease was lost (the bus is told that its handler has ended), or is none of this worker's;
+ * INVALID: no such kind, taken as a retry; NO_MEMORY: forgotten, and so the event comes again. */
 fob_status_t fob_leases_settle(fob_leases_t *self, fob_now_t now, const fob_event_t *event,
                                const fob_settle_how_t *how);
 /* Whether the bus is not known to have taken the lease away. */

@@ -27,6 +27,7 @@ struct fob_leases {
     uint8_t names[3 * (FOB_NAME_MAX + 1)];
 
     state_t state;
+    uint64_t connection; /* counted */
     bool ever_up, ever_joined, created;
     bool draining, hurry;
     bool add;          /* the group is missing, and is to be made before the next JOIN */
@@ -56,6 +57,8 @@ struct fob_leases {
 
 /* How an event ends that cannot be decoded here. */
 extern const fob_settle_how_t fob_undecodable;
+/* What is told of a handler whose lease was lost. */
+extern const fob_settle_how_t fob_has_ended;
 
 /* Keeps the sentence as the last trouble; an empty one: the status's own. */
 void fob_leases_say(fob_leases_t *self, fob_slice_t text, fob_status_t status);

@@ -101,8 +101,12 @@ fob_status_t fob_leases_settle(fob_leases_t *self, fob_now_t now, const fob_even
     if (known.kind == FOB_KIND_ACK)
         known.reason = (fob_slice_t){0};
     fob_holding_take(&self->holding, one);
-    if (was.lost)
+    if (was.lost) {
+        /* Its job stays occupied, for the bus, until it hears that the handler has ended. */
+        if (self->state == JOINED && was.lost_in == self->connection)
+            (void)fob_leases_end(self, now, &fob_has_ended, was.offset, was.token, 1);
         return FOB_STALE;
+    }
     if (!fob_leases_end(self, now, &known, was.offset, was.token, 1))
         return FOB_NO_MEMORY;
     return valid ? FOB_OK : FOB_INVALID;

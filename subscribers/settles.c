@@ -39,7 +39,7 @@ static bool reserve(fob_settles_t *self) {
 
 static bool alike(const fob_settle_row_t *row, const fob_settle_how_t *how) {
     return row->kind == how->kind && row->after == how->after && !row->again && row->count &&
-           fob_reason_is(row->reason, how->reason);
+           !row->ended && !how->ended && fob_reason_is(row->reason, how->reason);
 }
 
 static bool join(fob_settle_row_t *row, const fob_settle_how_t *how, uint64_t offset,
@@ -80,7 +80,8 @@ bool fob_settles_add(fob_settles_t *self, const fob_settle_how_t *how, uint64_t 
                                                          .count = count,
                                                          .after = how->after,
                                                          .reason = reason,
-                                                         .kind = (uint8_t)how->kind};
+                                                         .kind = (uint8_t)how->kind,
+                                                         .ended = how->ended};
     }
     self->unsent_events += count;
     return true;
@@ -142,6 +143,7 @@ uint64_t fob_settles_send(fob_settles_t *self, fob_buf_t *runs, fob_slice_t *rea
     for (size_t i = 0; i < rows; i++) {
         const fob_settle_row_t *row = row_at(self, self->sent + i);
         batch.events += row->count;
+        batch.ended += row->ended ? row->count : 0;
         if (row->count)
             row_pack(runs, row);
     }
@@ -167,7 +169,7 @@ static uint64_t refused_of(const fob_settle_batch_t *batch, fob_slice_t refused)
         left -= of_run;
         count += of_run;
     }
-    return count;
+    return count > batch->ended ? count - batch->ended : 0;
 }
 
 static void pop_answered(fob_settles_t *self) {
@@ -209,7 +211,7 @@ void fob_settles_requeue(fob_settles_t *self) {
     }
     self->unsent_events = self->sent_events = 0;
     for (row = 0; row < self->rows; row++) {
-        if (!row_at(self, row)->count) {
+        if (!row_at(self, row)->count || row_at(self, row)->ended) {
             fob_reason_drop(&row_at(self, row)->reason);
             continue;
         }

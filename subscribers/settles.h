@@ -16,6 +16,8 @@ typedef struct {
     fob_settle_kind_t kind;
     uint64_t after;     /* of a retry: ms until it comes again; 0: the group's back-off */
     fob_slice_t reason; /* of what is not acked; may be empty */
+    bool ended;         /* its lease was lost on this connection: this only tells the bus that its
+                           handler has ended, and is refused */
 } fob_settle_how_t;
 
 typedef struct {
@@ -25,10 +27,12 @@ typedef struct {
     uint8_t kind;         /* fob_settle_kind_t */
     /* Was under way on an earlier connection: it may have taken effect. */
     bool again;
+    bool ended; /* see fob_settle_how_t; of one event */
 } fob_settle_row_t;
 
 typedef struct {
     uint64_t rows, events;
+    uint64_t ended; /* of the events: only told to have ended */
     bool answered;
 } fob_settle_batch_t;
 
@@ -44,8 +48,9 @@ typedef struct {
     uint64_t seq; /* of the last SETTLE on this connection */
 } fob_settles_t;
 
-/* Adds a range, joined to a neighbour that was settled alike where there is one. False: no memory,
- * nothing changed. Where only the reason has no room it is left away. */
+/* Adds a range, joined to a neighbour that was settled alike where there is one (not what has only
+ * ended: as each is refused, a row of its own makes sure that the answer has room). False: no
+ * memory, nothing changed. Where only the reason has no room it is left away. */
 bool fob_settles_add(fob_settles_t *self, const fob_settle_how_t *how, uint64_t offset,
                      uint64_t token, uint64_t count) FOB_MUST_USE;
 /* Numbers the next SETTLE and packs its runs: what is unsent, in order, as much of it as has one
@@ -53,9 +58,10 @@ bool fob_settles_add(fob_settles_t *self, const fob_settle_how_t *how, uint64_t 
  * words, good until the settle is answered. Returns its seq; 0: no memory, nothing changed but
  * `runs`. */
 uint64_t fob_settles_send(fob_settles_t *self, fob_buf_t *runs, fob_slice_t *reason);
-/* SETTLED came for `seq`. Returns how many events it refused. */
+/* SETTLED came for `seq`. Returns how many events it refused, less those that only had ended. */
 uint64_t fob_settles_answer(fob_settles_t *self, uint64_t seq, fob_slice_t refused);
-/* The connection is gone: everything is unsent again, numbers start at 1. */
+/* The connection is gone: everything is unsent again, numbers start at 1. What had only ended is
+ * forgotten: on a new connection all jobs are free. */
 void fob_settles_requeue(fob_settles_t *self);
 /* The bus refused, with `code`, to let these leases be claimed: settles of them (all unsent now)
  * need no answer any more and are taken out. Returns how many of them count as refused: not those

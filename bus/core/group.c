@@ -38,6 +38,7 @@ void fob_group_free(fob_group_t *self) {
     fob_cover_free(&self->cover);
     fob_back_free(&self->back);
     fob_grants_free(&self->grants);
+    fob_grants_free(&self->overdue);
     fob_deads_free(&self->deads);
     fob_prio_free(&self->prio);
     free(self->members);

@@ -75,9 +75,10 @@ typedef struct fob_group {
     uint64_t resume_at, resume_to, resume_gap;
     uint64_t resume_token; /* the highest that may be out from before the start */
     fob_grants_t grants;
-    uint32_t *members; /* indexes */
+    fob_grants_t overdue; /* leases that ran out and whose handlers may still run: see lease.h */
+    uint32_t *members;    /* indexes */
     uint32_t member_count, member_capacity;
-    uint32_t ring, ring_count; /* the next in turn of those with credit left */
+    uint32_t ring, ring_count; /* the next in turn of those with credit and a free job */
     uint32_t round_left;       /* of the ring, until shares are reckoned anew */
     uint64_t share;
     bool bounded; /* some worker's leases have a bound: see lease.h */

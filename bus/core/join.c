@@ -47,7 +47,7 @@ fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, u
 static fob_status_t part(fob_core_t *self, uint32_t index, bool lost) {
     fob_member_t *member = &self->members.slab[index];
     fob_group_t *group = member->group;
-    uint64_t counted = !lost ? 0 : member->jobs ? member->jobs : 1;
+    uint64_t counted = lost ? fob_member_free_jobs(member) : 0;
     bool drops = group->temporary && group->member_count == 1;
     uint8_t *drop = drops ? fob_group_drop_reserve(self) : NULL;
     if (drops && !drop)
@@ -284,6 +284,10 @@ static fob_status_t encode_refused(join_t *self, fob_slice_t *out) {
     return out->data ? FOB_OK : FOB_NO_MEMORY;
 }
 
+static uint64_t jobs_of(uint64_t jobs) {
+    return jobs == 0 ? 1 : jobs < FOB_JOBS_MAX ? jobs : FOB_JOBS_MAX;
+}
+
 static fob_status_t enter(fob_core_t *core, fob_group_t *group, const fob_command_t *command,
                           fob_slice_t *refused, uint64_t *after) {
     join_t join = {.core = core, .group = group, .after = group->born};
@@ -299,7 +303,7 @@ static fob_status_t enter(fob_core_t *core, fob_group_t *group, const fob_comman
     if (command->join.session)
         fob_members_name(&core->members, join.member, command->join.session);
     member->credit = command->join.credit;
-    member->jobs = command->join.jobs;
+    member->jobs = jobs_of(command->join.jobs);
     fob_slice_t worker = fob_note_cut(command->join.worker);
     member->worker_size = (uint8_t)worker.size;
     if (worker.size)

@@ -1,6 +1,7 @@
 #include "bus/core/lease.h"
 
 #include "bus/core/fate.h"
+#include "bus/core/lost.h"
 #include "bus/core/runs.h"
 #include "proto/duration.h"
 
@@ -35,7 +36,7 @@ void fob_lease_begin(fob_core_t *self, uint32_t index) {
     fob_member_t *member = &self->members.slab[index];
     fob_group_t *group = member->group;
     fob_grant_list_t *held = &member->held;
-    uint64_t jobs = member->jobs ? member->jobs : 1;
+    uint64_t jobs = fob_member_free_jobs(member);
     if (member->lease_ns == 0)
         return;
     while (held->begun < jobs && held->begun < held->count) {
@@ -49,6 +50,14 @@ void fob_lease_begin(fob_core_t *self, uint32_t index) {
         held->begun++;
         fob_waits_due(&self->waits, group, slab[at].begun_ns + member->lease_ns);
     }
+}
+
+void fob_lease_ended(fob_core_t *self, uint32_t index, uint64_t offset, uint64_t token) {
+    fob_member_t *member = &self->members.slab[index];
+    fob_grants_t *overdue = &member->group->overdue;
+    fob_grant_t *lease = member->overdue.count > 0 ? fob_grants_find(overdue, token) : NULL;
+    if (lease && lease->member == index && lease->offset == offset)
+        fob_grants_remove(overdue, &member->overdue, lease);
 }
 
 static void forget_begun(fob_group_t *group, fob_grant_list_t *held) {
@@ -154,6 +163,14 @@ static void tell(const loss_t *self, int kind) {
     effect->after = fob_core_next_position(self->core);
 }
 
+/* Its time is over, but its handler may go on. There is room. */
+static void let_overdue(loss_t *self, fob_member_t *member, uint32_t at) {
+    fob_grant_t *grant = &self->group->grants.slab[at];
+    fob_grant_t lease = {.token = grant->token, .offset = grant->offset, .member = self->member};
+    fob_grants_remove(&self->group->grants, &member->held, grant);
+    fob_grants_add(&self->group->overdue, &member->overdue, &lease);
+}
+
 /* False: no memory, nothing was taken. */
 static bool take_away(loss_t *self) {
     fob_core_t *core = self->core;
@@ -165,19 +182,20 @@ static bool take_away(loss_t *self) {
         return false;
     self->name = fob_turn_copy(turn, self->group->name);
     if (!self->name.data || !fob_turn_reserve(turn, 0, 2, 0, 0) ||
+        !fob_grants_reserve(&self->group->overdue, self->count) ||
         !fob_runs_begin_noted(&runs, core, self->group, self->count, self->count,
                               fob_member_worker(member), note))
         return false;
     for (size_t i = 0; i < self->count; i++) {
         fob_run_record_t run = fate_of(self, i);
         fob_runs_put(&runs, &run);
-        fob_grants_remove(&self->group->grants, &member->held,
-                          &self->group->grants.slab[self->at[i]]);
+        let_overdue(self, member, self->at[i]);
     }
     fob_runs_end(&runs);
     tell(self, RETURNS);
     tell(self, DIES);
     fob_lease_begin(core, self->member);
+    fob_members_ring(&core->members, self->member);
     fob_core_wake(core, self->group);
     return true;
 }
@@ -194,6 +212,19 @@ static int64_t first_end(const fob_group_t *group, const fob_member_t *member) {
     return first;
 }
 
+/* No job of the worker is free: what it holds cannot have begun, and others may have it. False: no
+ * memory. */
+static bool give_back_unbegun(fob_core_t *self, fob_group_t *group, uint32_t index) {
+    static const char why[] = "the handlers of all jobs are past their lease and have not ended";
+    const fob_member_t *member = &self->members.slab[index];
+    fob_open_turn_t *turn = fob_core_open(self);
+    fob_slice_t text = turn ? fob_turn_copy(turn, fob_slice_str(why)) : (fob_slice_t){0};
+    return text.data &&
+           fob_lost_tell(self, group, member->conn, member->held.first, text,
+                         fob_core_next_position(self)) &&
+           fob_give_back(self, index, 0, FOB_REASON_LEAVE) == FOB_OK;
+}
+
 /* Gives when the next of the worker's is over. */
 static int64_t expire_member(fob_core_t *self, fob_group_t *group, uint32_t index) {
     int64_t now = self->now.mono_ns, next;
@@ -203,6 +234,10 @@ static int64_t expire_member(fob_core_t *self, fob_group_t *group, uint32_t inde
         if (!take_away(&loss))
             return now + TRY_AGAIN_MS * FOB_MS;
     }
+    const fob_member_t *member = &self->members.slab[index];
+    if (member->held.count > 0 && fob_member_free_jobs(member) == 0 &&
+        !give_back_unbegun(self, group, index))
+        return now + TRY_AGAIN_MS * FOB_MS;
     return next;
 }
 

@@ -5,6 +5,12 @@
  * from when it is among the first `jobs` of what the worker holds. When its time is over the event
  * goes to another at the cost of an attempt, the worker is told, and its later settle is refused.
  *
+ * The handler of a lease that ran out may go on, or hang: its job stays occupied until the worker
+ * tells of its end, by a SETTLE that names the lost lease (and is refused). What is begun is then
+ * the first of what it holds that the other jobs can have; where there are none, all it holds goes
+ * back at no cost, and it gets nothing more until one is free. So an event behind a stuck handler
+ * loses no attempt.
+ *
  * Costs nothing for a worker without a bound. Volatile: after a restart of the bus it runs anew. */
 #ifndef FOB_CORE_LEASE_H
 #define FOB_CORE_LEASE_H
@@ -15,9 +21,12 @@
 uint64_t fob_lease_bound(const fob_group_t *group, uint64_t wanted_ms);
 /* The worker at `index`, which has just joined, asks for that bound (0: as the group's). */
 void fob_lease_bind(fob_core_t *self, uint32_t index, uint64_t wanted_ms);
-/* Begins what is now among the first `jobs` of what the worker holds: to be called when it got
- * events, and when some have left it. */
+/* Begins what is now among the first of what the worker holds, as many as it has free jobs: to be
+ * called when it got events, when some have left it, and when a job was freed. */
 void fob_lease_begin(fob_core_t *self, uint32_t index);
+/* The worker at `index` tells that a handler has ended: a job is free again where that was of a
+ * lease that ran out. Then the caller sees to what may begin, and to the ring. */
+void fob_lease_ended(fob_core_t *self, uint32_t index, uint64_t offset, uint64_t token);
 /* The group's bound was set: it counts for what is begun from now on. */
 void fob_lease_changed(fob_core_t *self, fob_group_t *group);
 /* Takes away what is over. Gives when the next may be (mono_ns, above now); FOB_NEVER: none. */

@@ -49,7 +49,9 @@ uint32_t fob_members_add(fob_members_t *self, uint64_t conn, fob_group_t *group)
                                        .conn = conn,
                                        .conn_next = fob_map64_get(&self->by_conn, conn),
                                        .in_group = group->member_count,
-                                       .held = FOB_GRANT_LIST};
+                                       .jobs = 1,
+                                       .held = FOB_GRANT_LIST,
+                                       .overdue = FOB_GRANT_LIST};
     fob_map64_put(&self->by_conn, conn, index);
     group->members[group->member_count++] = index;
     self->count++;
@@ -101,7 +103,8 @@ static void ring_remove(fob_members_t *self, uint32_t index) {
 }
 
 void fob_members_ring(fob_members_t *self, uint32_t index) {
-    bool wants = fob_member_room(&self->slab[index]) > 0;
+    const fob_member_t *member = &self->slab[index];
+    bool wants = fob_member_room(member) > 0 && fob_member_free_jobs(member) > 0;
     if (wants && !self->slab[index].in_ring)
         ring_add(self, index);
     else if (!wants && self->slab[index].in_ring)
@@ -136,6 +139,9 @@ void fob_members_remove(fob_members_t *self, uint32_t index) {
     fob_member_t *member = &self->slab[index];
     fob_group_t *group = member->group;
     assert(member->held.count == 0);
+    while (member->overdue.count > 0)
+        fob_grants_remove(&group->overdue, &member->overdue,
+                          &group->overdue.slab[member->overdue.first]);
     if (member->in_ring)
         ring_remove(self, index);
     unlink_conn(self, index);

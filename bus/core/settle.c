@@ -59,6 +59,13 @@ static fob_status_t why_not(const settle_t *self, uint64_t offset, uint64_t toke
     return offset >= group->start && fob_cover_has(&group->cover, offset) ? FOB_GONE : FOB_NOT_HELD;
 }
 
+/* What is refused may be of a lease that ran out: then its handler has ended now. */
+static void refuse(settle_t *self, uint64_t offset, uint64_t token, bool try) {
+    fob_refused_add(&self->refused, why_not(self, offset, token), offset, 1, token);
+    if (!try)
+        fob_lease_ended(self->core, self->member, offset, token);
+}
+
 /* --- the command --- */
 
 /* The worker's lease, or NULL. */
@@ -76,8 +83,7 @@ static void settle_row(settle_t *self, const fob_run_t *row, bool try) {
     for (uint64_t i = 0; i < count; i++) {
         fob_grant_t *grant = grant_of(self, offset + i, token + i);
         if (!grant)
-            fob_refused_add(&self->refused, why_not(self, offset + i, token + i), offset + i, 1,
-                            token + i);
+            refuse(self, offset + i, token + i, try);
         else if (!try)
             settle_grant(self, (fob_settle_kind_t)row->at[0], row->at[4], grant);
     }

@@ -121,6 +121,25 @@ static void add_limit(fob_group_stats_t *out) {
         add(out, "; %.0f%% of max_depth=%llu", 100 * used / most, ull(out->policy.max_depth));
 }
 
+/* --- stuck --- */
+
+/* Whether no worker has a free job, as handlers go on beyond their lease. */
+static bool all_stuck(const fob_core_t *self, const fob_group_t *group) {
+    for (uint32_t i = 0; i < group->member_count && group->ring_count == 0; i++) {
+        if (fob_member_free_jobs(&self->members.slab[group->members[i]]) > 0)
+            return false;
+    }
+    return group->member_count > 0 && group->ring_count == 0;
+}
+
+static void explain_stuck(const fob_group_t *group, fob_group_stats_t *out) {
+    say(out, "waiting",
+        group->member_count == 1
+            ? "%llu ready, the handlers of the %u worker are past their lease and have not ended"
+            : "%llu ready, the handlers of all %u workers are past their lease and have not ended",
+        ull(out->ready), group->member_count);
+}
+
 /* --- the rest --- */
 
 static void explain_delayed(const fob_core_t *self, const fob_group_t *group,
@@ -177,6 +196,8 @@ static void explain(const fob_core_t *self, const fob_group_t *group, fob_group_
     else if (group->member_count == 0)
         say(out, "no_worker", "%llu unsettled, no worker has joined for %.0f s", ull(depth(out)),
             seconds(group->no_member_ns, self->now.mono_ns));
+    else if (out->ready && !in_resume_window(self, group) && all_stuck(self, group))
+        explain_stuck(group, out);
     else if (out->out_rate > 0 && group->ring_count == 0 && !in_resume_window(self, group) &&
              out->ready)
         say(out, "flowing", "%llu ready, %.1f settled a second by %u worker%s", ull(out->ready),

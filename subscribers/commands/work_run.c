@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLICE_MS  100  /* how soon a signal is seen while the library waits */
+#define SLICE_MS                                                                                   \
+    100                /* how soon a signal is seen while the library waits, a lost lease while it \
+                          is not listened to */
 #define LINGER_MS 3000 /* for the last settles to be confirmed, after a signal */
 
 typedef struct {
@@ -196,8 +198,9 @@ static void wait_for_news(loop_t *self) {
         count += fob_handlers_fds(self->handlers, self->fds + 2);
         pause = fob_handlers_pause(self->handlers);
     }
-    if (pause < 0 || pause > FOB_WATCH_MS)
-        pause = FOB_WATCH_MS;
+    int most = self->deaf ? SLICE_MS : FOB_WATCH_MS; /* a lost lease does not wait for longer */
+    if (pause < 0 || pause > most)
+        pause = most;
     if (poll(self->fds, count, pause) > 0 && self->fds[0].revents)
         fob_stop_clear();
     /* While all jobs are busy it tells of a lease that is lost. What else it has to tell must wait

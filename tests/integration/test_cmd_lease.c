@@ -69,6 +69,76 @@ static void a_command_whose_lease_runs_out_is_ended_and_said_to_be(void **state)
     assert_int_equal(figure(self, "g", "acked"), 1);
 }
 
+/* The shell ignores TERM, and so does what it starts: only KILL ends it, 5 s later. */
+#define HANGS "if [ $FOB_OFFSET$FOB_ATTEMPT = 11 ]; then trap '' TERM; sleep 60; fi; "
+
+static void an_event_behind_a_handler_that_will_not_end_loses_no_attempt(void **state) {
+    cmd_t *self = *state;
+    DO(self, "group", "add", "g", "t", "backoff_first=1ms", "backoff_max=1ms", "lease=1s");
+    process_t *work = process_fob("work", "g", "t", "--prefetch", "2", "--count", "3", "-v", "--",
+                                  "sh", "-c", HANGS "echo $FOB_OFFSET as $FOB_ATTEMPT", NULL);
+    if (!process_line_with(work, PROCESS_ERR, "a handler may take 1s", WAIT_MS))
+        fail_msg("the bound was not told");
+    DO(self, "pub", "t", "1");
+    DO(self, "pub", "t", "2");
+    if (!process_line_with(work, PROCESS_ERR, "the lease is lost (", WAIT_MS))
+        fail_msg("the loss was not told");
+    await_figure(self, "g", "leased", 0); /* the second went back at once */
+    DO(self, "group", "show", "g");
+    assert_non_null(strstr(self->out, "2 ready, the handlers of the 1 worker are past their lease "
+                                      "and have not ended"));
+    assert_string_equal(process_line(work, PROCESS_OUT, WAIT_MS), "1 as 2");
+    assert_string_equal(process_line(work, PROCESS_OUT, WAIT_MS), "2 as 1");
+    assert_int_equal(process_wait(work, WAIT_MS), 0);
+    process_destroy(&work);
+    await_figure(self, "g", "acked", 2);
+}
+
+/* Best of three, as others run beside us. */
+static void a_lost_lease_is_noticed_while_all_jobs_are_busy(void **state) {
+    cmd_t *self = *state;
+    long long best = WAIT_MS;
+    DO(self, "group", "add", "g", "t", "lease=500ms");
+    process_t *work = process_fob("work", "g", "t", "-v", "--", "sh", "-c",
+                                  "if [ $FOB_ATTEMPT = 1 ]; then exec sleep 60; fi", NULL);
+    if (!process_line_with(work, PROCESS_ERR, "a handler may take 500ms", WAIT_MS))
+        fail_msg("the bound was not told");
+    for (int i = 0; i < 3; i++) {
+        long long began = process_clock();
+        DO(self, "pub", "t", "1");
+        if (!process_line_with(work, PROCESS_ERR, "the lease is lost (", WAIT_MS))
+            fail_msg("the loss was not told");
+        long long took = process_clock() - began;
+        best = took < best ? took : best;
+        await_figure(self, "g", "acked", i + 1);
+    }
+    printf("told after %lld ms\n", best);
+    assert_true(best < 850);
+    process_signal(work, SIGTERM);
+    assert_int_equal(process_wait(work, WAIT_MS), 0);
+    process_destroy(&work);
+}
+
+/* A LOST was a delivery: the worker asks for others in its place. */
+static void a_reset_with_a_full_prefetch_starves_nobody(void **state) {
+    cmd_t *self = *state;
+    DO(self, "group", "add", "g", "t");
+    process_t *work =
+        process_fob("work", "g", "t", "--prefetch", "4", "--count", "9", "-v", "--", "sh", "-c",
+                    "if [ $FOB_TOKEN = 1 ]; then exec sleep 60; fi", NULL);
+    if (!process_line_with(work, PROCESS_ERR, "joined", WAIT_MS))
+        fail_msg("it did not join");
+    for (int i = 0; i < 8; i++)
+        DO(self, "pub", "t", "1");
+    await_figure(self, "g", "leased", 4);
+    DO(self, "group", "purge", "g");
+    await_figure(self, "g", "ready", 0);
+    DO(self, "group", "reset", "g", "--to", "earliest");
+    assert_int_equal(process_wait(work, WAIT_MS), 0); /* all eight, and the one that was lost */
+    process_destroy(&work);
+    await_figure(self, "g", "acked", 8);
+}
+
 static void a_group_that_work_makes_begins_where_it_is_told(void **state) {
     cmd_t *self = *state;
     for (int i = 1; i <= 4; i++) {
@@ -96,4 +166,8 @@ FOB_MAIN(FOB_CASE_WITH(every_attempt_says_why_it_failed, set_up, tear_down),
          FOB_CASE_WITH(a_command_that_takes_too_long_is_ended_and_the_event_comes_again, set_up,
                        tear_down),
          FOB_CASE_WITH(a_command_whose_lease_runs_out_is_ended_and_said_to_be, set_up, tear_down),
+         FOB_CASE_WITH(an_event_behind_a_handler_that_will_not_end_loses_no_attempt, set_up,
+                       tear_down),
+         FOB_CASE_WITH(a_lost_lease_is_noticed_while_all_jobs_are_busy, set_up, tear_down),
+         FOB_CASE_WITH(a_reset_with_a_full_prefetch_starves_nobody, set_up, tear_down),
          FOB_CASE_WITH(a_group_that_work_makes_begins_where_it_is_told, set_up, tear_down))

@@ -63,7 +63,7 @@ fob_test(NAME core_inquiry_memory LABEL unit
 # How leases end, and what is kept of it.
 fob_test(NAME core_history LABEL unit
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_history.c LIBRARIES fob_core)
-foreach(topic settle lease dead_limits runs)
+foreach(topic settle lease overdue dead_limits runs)
     fob_test(NAME core_${topic} LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c
             ${CMAKE_CURRENT_LIST_DIR}/test_core_worker_kit.c

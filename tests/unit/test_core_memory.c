@@ -283,6 +283,23 @@ static void fail_some(world_t *world, const fob_effect_t *effect) {
     }
 }
 
+/* What hung has ended, or was never begun: the worker tells so. */
+static void tell_ended(world_t *world, const fob_effect_t *effect) {
+    fob_runs_t lost;
+    fob_run_t row;
+    fob_buf_clear(&world->runs);
+    assert_true(fob_runs(effect->runs, &lost));
+    fob_pack_array(&world->runs, lost.left);
+    while (fob_runs_next(&lost, &row))
+        fob_run_write(&world->runs, (uint64_t[]){FOB_KIND_RELEASE, row.at[0], row.at[1], row.at[2]},
+                      4);
+    insist(world, &(fob_command_t){.kind = FOB_CMD_SETTLE,
+                                   .conn = effect->conn,
+                                   .settle = {.group = effect->group,
+                                              .seq = ++world->seq,
+                                              .runs = fob_buf_slice(&world->runs)}});
+}
+
 static void take_and_fail(world_t *world) {
     for (unsigned quiet = 0; quiet < 3;) {
         watching = true;
@@ -296,6 +313,8 @@ static void take_and_fail(world_t *world) {
         for (size_t i = 0; i < turn->effect_count; i++) {
             if (turn->effects[i].kind == FOB_EFF_DELIVER)
                 fail_some(world, &turn->effects[i]);
+            else if (turn->effects[i].kind == FOB_EFF_LOST)
+                tell_ended(world, &turn->effects[i]);
         }
         fob_core_release(world->core, &turn);
     }

@@ -110,7 +110,7 @@ static void finish(void) {
         worker->conn = world->next_conn++;
         worker->group = i;
         worker->credit = 400;
-        worker->got = worker->seq = 0;
+        worker->got = worker->seq = worker->overdue_count = worker->known = 0;
         kit_join(&world->kit, worker->conn, group_names[i], group_patterns[i], worker->credit);
     }
     model_look();

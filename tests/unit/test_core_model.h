@@ -24,7 +24,7 @@ typedef struct {
 
 /* What happened in all runs since it was cleared: a world ought to be about something. */
 typedef struct {
-    uint64_t busy, duplicates, lost, crashes, operations, moved, drops;
+    uint64_t busy, duplicates, lost, overdue, crashes, operations, moved, drops;
 } model_tally_t;
 extern model_tally_t model_tally;
 

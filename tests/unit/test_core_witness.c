@@ -35,8 +35,31 @@ static void watch_fresh(unsigned group, uint64_t offset) {
     last[priority] = world->turn;
 }
 
+/* A worker whose jobs are all occupied by handlers beyond their lease gets nothing. */
+static void watch_jobs(const kit_effect_t *effect) {
+    const worker_t *worker = worker_of(effect->conn);
+    uint64_t jobs = worker && worker->jobs ? worker->jobs : 1;
+    check(!worker || worker->overdue_count < jobs,
+          "%s: delivered to one of %llu jobs, all of which are occupied", effect->group,
+          (unsigned long long)jobs);
+}
+
+/* Of what is taken away, what ran out occupies its job until its end is told; the rest, which goes
+ * back when no job is free, does not. */
+static void watch_lost(const kit_effect_t *effect) {
+    worker_t *worker = worker_of(effect->conn);
+    if (!worker || strncmp(effect->text, "the lease of ", 13) != 0)
+        return;
+    for (size_t i = 0; i < effect->row_count; i++) {
+        check(worker->overdue_count < (worker->jobs ? worker->jobs : 1),
+              "more ran out than there are jobs");
+        worker->overdue[worker->overdue_count++] = (hold_t){effect->rows[i][0], effect->rows[i][2]};
+    }
+}
+
 static void watch_delivery(const kit_effect_t *effect) {
     unsigned group = group_of(effect);
+    watch_jobs(effect);
     const books_group_t *books = books_find(&world->books, effect->group);
     check(books && !books->policy.paused, "%s is paused, and hands out", effect->group);
     for (size_t i = 0; i < effect->row_count; i++) {
@@ -65,6 +88,8 @@ void model_watch(const kit_effect_t *effect) {
     }
     if (effect->kind == FOB_EFF_DELIVER)
         watch_delivery(effect);
+    else if (effect->kind == FOB_EFF_LOST)
+        watch_lost(effect);
     else if (effect->kind == FOB_EFF_RECEIPT)
         publisher_watch(effect);
     if (effect->kind == FOB_EFF_RECEIPT && world->plan.limits && !world->plan.crashes &&
@@ -153,7 +178,11 @@ static void see_lost(const kit_effect_t *effect) {
             }
         }
         worker->held_count = kept;
+        while (worker->known < worker->overdue_count &&
+               worker->overdue[worker->known].token == row[2])
+            worker->known++;
     }
+    model_tally.overdue += worker ? worker->known : 0;
 }
 
 bool model_refused(const kit_effect_t *effect, const hold_t *hold, uint64_t *code) {

@@ -28,6 +28,8 @@ static void join(worker_t *worker) {
     worker->group = (unsigned)chance(GROUPS);
     worker->credit = 1 + chance(chance(3) ? 30 : 300);
     worker->got = worker->seq = 0;
+    worker->jobs = chance(3);
+    worker->overdue_count = worker->known = 0;
     uint8_t session[FOB_SESSION_SIZE];
     memset(session, 0, sizeof session);
     memcpy(session, &worker->conn, sizeof worker->conn);
@@ -39,7 +41,7 @@ static void join(worker_t *worker) {
                                      .pattern = fob_slice_str(group_patterns[worker->group]),
                                      .create = true,
                                      .credit = worker->credit,
-                                     .jobs = chance(3),
+                                     .jobs = worker->jobs,
                                      .worker = fob_slice_str(chance(2) ? "anna" : "bert"),
                                      .lease_ms = random_lease()}});
 }
@@ -72,6 +74,16 @@ static unsigned random_kind(void) {
                      : FOB_KIND_REJECT;
 }
 
+/* A settle of what ran out, before the worker heard of that, frees its job too. */
+static void not_overdue(worker_t *worker, uint64_t token) {
+    size_t kept = worker->known;
+    for (size_t i = worker->known; i < worker->overdue_count; i++) {
+        if (worker->overdue[i].token != token)
+            worker->overdue[kept++] = worker->overdue[i];
+    }
+    worker->overdue_count = kept;
+}
+
 void worker_settle(worker_t *worker, size_t from, size_t count, unsigned kind) {
     fob_buf_t runs = {0};
     uint64_t after = kind == FOB_KIND_RETRY && chance(2) ? 1 + chance(3000) : 0;
@@ -86,6 +98,7 @@ void worker_settle(worker_t *worker, size_t from, size_t count, unsigned kind) {
     for (size_t i = 0; i < count; i++) {
         const hold_t *hold = &pending->holds[i];
         world->fates[worker->group][hold->offset].holder = 0;
+        not_overdue(worker, hold->token);
         fob_run_write(&runs, (uint64_t[]){kind, hold->offset, 1, hold->token, after}, 5);
     }
     worker->credit += count;
@@ -95,6 +108,28 @@ void worker_settle(worker_t *worker, size_t from, size_t count, unsigned kind) {
                             .settle = {fob_slice_str(group_names[worker->group]), pending->seq,
                                        worker->credit, fob_buf_slice(&runs),
                                        fob_slice_str(chance(2) ? "it failed" : "")}});
+    fob_buf_free(&runs);
+}
+
+void worker_tell_ended(worker_t *worker) {
+    fob_buf_t runs = {0};
+    size_t count = worker->known;
+    pending_t *pending = &worker->pending[worker->pending_count++];
+    *pending = (pending_t){.seq = ++worker->seq, .kind = FOB_KIND_RELEASE};
+    fob_pack_array(&runs, count);
+    for (size_t i = 0; i < count; i++)
+        fob_run_write(
+            &runs,
+            (uint64_t[]){random_kind(), worker->overdue[i].offset, 1, worker->overdue[i].token}, 4);
+    worker->overdue_count -= count;
+    memmove(worker->overdue, worker->overdue + count, worker->overdue_count * sizeof(hold_t));
+    worker->known = 0;
+    kit_do(&world->kit,
+           &(fob_command_t){.kind = FOB_CMD_SETTLE,
+                            .conn = worker->conn,
+                            .settle = {.group = fob_slice_str(group_names[worker->group]),
+                                       .seq = pending->seq,
+                                       .runs = fob_buf_slice(&runs)}});
     fob_buf_free(&runs);
 }
 
@@ -146,6 +181,8 @@ void worker_rejoin(worker_t *worker) {
     worker->conn = world->next_conn++;
     worker->got = worker->seq = 0;
     worker->credit = 1 + chance(30);
+    worker->jobs = 1;
+    worker->overdue_count = worker->known = 0;
     fob_command_t join = {.kind = FOB_CMD_JOIN,
                           .conn = worker->conn,
                           .join = {.session = session,
@@ -189,6 +226,8 @@ void worker_act(void) {
     else if (what < 14 && worker->held_count < 200) {
         worker->credit += chance(20);
         kit_credit(&world->kit, worker->conn, group_names[worker->group], worker->credit);
-    } else
+    } else if (what < 30 && worker->known && worker->pending_count < PENDING_MAX)
+        worker_tell_ended(worker);
+    else
         settle_some(worker);
 }

@@ -41,6 +41,10 @@ typedef struct {
     size_t held_count;
     pending_t pending[PENDING_MAX];
     size_t pending_count;
+    uint64_t jobs;
+    hold_t overdue[HELD_MAX]; /* leases that ran out, of whose end it has not told: as decided */
+    size_t overdue_count;
+    size_t known; /* the first so many of them it was told of */
 } worker_t;
 
 typedef struct {
@@ -125,6 +129,9 @@ void worker_rejoin(worker_t *worker);
 void worker_vanish(worker_t *worker);
 /* Settles `count` of what it holds, from `from` on. */
 void worker_settle(worker_t *worker, size_t from, size_t count, unsigned kind);
+
+/* Tells of the end of the handlers of what it knows to be lost. */
+void worker_tell_ended(worker_t *worker);
 
 /* --- operators --- */
 void operator_act(void);

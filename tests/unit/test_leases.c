@@ -111,7 +111,10 @@ static void what_is_lost_is_not_begun_and_makes_room(void **state) {
     lost(&b, 3, 4, 3);
     lost(&b, 1, 1, 999); /* another token: not ours */
     assert_true(fob_leases_holds(b.leases, out));
-    assert_int_equal(sent(&b, FOB_VERB_CREDIT).credit, 14);
+    fob_leases_hurry(b.leases);
+    fob_wire_t msg = sent(&b, FOB_VERB_SETTLE);
+    assert_int_equal(msg.credit, 14);
+    rows_are(msg.runs, 4, "3 3 1 3"); /* should it have counted as begun */
     settle(&b, out, FOB_KIND_ACK, FOB_OK);
     settle(&b, next(&b, 2), FOB_KIND_ACK, FOB_OK);
     settle(&b, next(&b, 7), FOB_KIND_ACK, FOB_OK);

@@ -153,7 +153,63 @@ static void a_lease_that_is_taken_from_a_handler_is_told_with_the_reason(void **
     assert_string_equal(fob_leases_lost_text(b.leases), "its lease of 5s ran out");
     assert_string_equal(fob_leases_trouble(b.leases), ""); /* the bus is there */
     settle(&b, event, FOB_KIND_ACK, FOB_STALE);
+    assert_int_equal(fob_leases_refused(b.leases), 0);
+    fob_leases_destroy(&b.leases);
+}
+
+static void a_handler_whose_lease_was_lost_is_told_to_have_ended(void **state) {
+    (void)state;
+    bench_t b = working(2, 4, 0);
+    delivered(&b, 1, 3, 101, 3);
+    fob_event_t *one = next(&b, 1), *two = next(&b, 2);
+    lost_with(&b, 1, 101, "its lease ran out");
+    lost_with(&b, 2, 102, "its lease ran out");
+    assert_int_equal(sent(&b, FOB_VERB_CREDIT).credit, 6);
+    settle(&b, one, FOB_KIND_ACK, FOB_STALE);
+    settle(&b, two, FOB_KIND_REJECT, FOB_STALE);
+    settle(&b, next(&b, 3), FOB_KIND_ACK, FOB_OK);
+    rows_are(sent(&b, FOB_VERB_SETTLE).runs, 4, "3 1 1 101|3 2 1 102|1 3 1 103");
+    assert_false(fob_leases_flushed(b.leases));
+    settled(&b, 1, (uint64_t[]){FOB_NOT_HELD, 1, 2, 101});
     assert_true(fob_leases_flushed(b.leases));
+    assert_int_equal(fob_leases_refused(b.leases), 0); /* that is no settle in vain */
+    fob_leases_destroy(&b.leases);
+}
+
+static void a_new_connection_is_told_of_no_old_handlers_end(void **state) {
+    (void)state;
+    bench_t b = working(2, 4, 0);
+    delivered(&b, 1, 3, 101, 3);
+    fob_event_t *one = next(&b, 1), *two = next(&b, 2);
+    lost_with(&b, 1, 101, "its lease ran out");
+    lost_with(&b, 2, 102, "its lease ran out");
+    settle(&b, one, FOB_KIND_ACK, FOB_STALE);
+    (void)sent(&b, FOB_VERB_SETTLE); /* no answer comes */
+    fob_leases_down(b.leases, b.now, FOB_UNREACHABLE, "gone");
+    up(&b, 1);
+    rows_are(sent(&b, FOB_VERB_JOIN).runs, 3, "3 1 103");
+    joined(&b, NULL);
+    settle(&b, two, FOB_KIND_ACK, FOB_STALE);
+    sends_nothing(&b);
+    assert_true(fob_leases_flushed(b.leases));
+    fob_leases_destroy(&b.leases);
+}
+
+/* The bus counts by what it knows, and a worker may be slow to begin. */
+static void what_is_lost_before_it_was_begun_is_told_to_have_ended_for_each_job(void **state) {
+    (void)state;
+    bench_t b = working(2, 10, 0);
+    delivered(&b, 1, 10, 101, 10);
+    lost(&b, 1, 10, 101);
+    rows_are(sent(&b, FOB_VERB_SETTLE).runs, 4, "3 1 1 101|3 2 1 102");
+    settled(&b, 1, NULL);
+    assert_true(fob_leases_flushed(b.leases));
+    delivered(&b, 11, 5, 111, 5);
+    lost(&b, 14, 9, 114);
+    fob_leases_hurry(b.leases);
+    rows_are(sent(&b, FOB_VERB_SETTLE).runs, 4, "3 14 1 114|3 15 1 115");
+    lost(&b, 500, 9, 111); /* others: offsets and tokens are not in step */
+    sends_nothing(&b);
     fob_leases_destroy(&b.leases);
 }
 
@@ -199,4 +255,7 @@ FOB_MAIN(FOB_CASE(a_join_says_who_it_is_and_how_long_it_may_take),
          FOB_CASE(a_group_that_cannot_be_made_ends_it),
          FOB_CASE(a_group_that_cannot_be_made_now_is_tried_again),
          FOB_CASE(a_lease_that_is_taken_from_a_handler_is_told_with_the_reason),
+         FOB_CASE(a_handler_whose_lease_was_lost_is_told_to_have_ended),
+         FOB_CASE(a_new_connection_is_told_of_no_old_handlers_end),
+         FOB_CASE(what_is_lost_before_it_was_begun_is_told_to_have_ended_for_each_job),
          FOB_CASE(a_claim_that_is_refused_is_told_too), FOB_CASE(a_retry_says_when_and_why))

@@ -53,6 +53,8 @@ typedef struct {
     bool knows, joined;
     int64_t heard_ms, beat_ms;
     uint64_t seq;
+    bool overdue[TOKENS]; /* leases that ran out, whose handlers are not known to have ended */
+    unsigned occupied;    /* how many these are */
     bool applied[TOKENS]; /* settles of the worker that took effect, by token */
     bool taken[TOKENS];   /* leases of the worker that were given away */
     bool ordered[TOKENS]; /* of these: with LOST, which may cross a hand-out */
@@ -204,6 +206,8 @@ static void bus_join(world_t *w, const fob_wire_t *msg) {
             !claimed[offset])
             w->slots[offset].place = READY;
     w->joined = true;
+    memset(w->overdue, 0, sizeof w->overdue);
+    w->occupied = 0;
     w->allowed = msg->credit;
     w->delivered = 0;
     w->seq = 0;
@@ -225,6 +229,16 @@ static void said_as_it_was(const world_t *w, uint64_t token, const fob_run_t *ru
     CHECK(w, said->kind == FOB_KIND_ACK || fob_slice_eq(text, said->reason));
 }
 
+/* What is refused may be of a lease that ran out: nobody may run it any more. */
+static void handler_ended(world_t *w, uint64_t token) {
+    if (!w->overdue[token])
+        return;
+    for (size_t job = 0; job < JOBS; job++)
+        CHECK(w, !w->out[job] || fob_event_token(w->out[job]) != token);
+    w->overdue[token] = false;
+    w->occupied--;
+}
+
 static void bus_settle(world_t *w, const fob_wire_t *msg) {
     fob_buf_t rows = {0};
     uint32_t refused = 0;
@@ -238,6 +252,7 @@ static void bus_settle(world_t *w, const fob_wire_t *msg) {
             fob_status_t code = verdict(slot, run.at[3] + i);
             if (code != FOB_OK) {
                 refuse(&rows, &refused, code, run.at[1] + i, run.at[3] + i);
+                handler_ended(w, run.at[3] + i);
                 continue;
             }
             said_as_it_was(w, run.at[3] + i, &run, msg->text);
@@ -325,6 +340,52 @@ static void bus_take(world_t *w) {
     w->taken[slot->token] = w->ordered[slot->token] = true;
 }
 
+static void lost_row(fob_buf_t *rows, uint32_t *count, world_t *w, uint64_t offset) {
+    slot_t *slot = &w->slots[offset];
+    fob_run_write(rows, (uint64_t[]){offset, 1, slot->token}, 3);
+    slot->place = READY;
+    w->taken[slot->token] = w->ordered[slot->token] = true;
+    ++*count;
+}
+
+static void say_lost(world_t *w, fob_buf_t *rows, uint32_t count) {
+    fob_buf_t runs = {0};
+    fob_wire_t msg = wire(FOB_VERB_LOST);
+    fob_pack_array(&runs, count);
+    fob_buf_put(&runs, rows->data, rows->size);
+    FOB_SET(&msg, runs, fob_buf_slice(&runs));
+    say(w, &msg, NULL);
+    fob_buf_free(&runs);
+    fob_buf_free(rows);
+}
+
+/* The lease of what the worker holds with the lowest token runs out; if no job is free then, all
+ * else that it holds goes back. */
+static void bus_expire(world_t *w) {
+    uint64_t oldest = 0;
+    fob_buf_t rows = {0};
+    uint32_t count = 0;
+    for (uint64_t offset = 1; offset <= EVENTS; offset++) {
+        const slot_t *slot = &w->slots[offset];
+        bool mine = slot->place == LEASED && slot->holder == WORKER;
+        if (mine && (!oldest || slot->token < w->slots[oldest].token))
+            oldest = offset;
+    }
+    if (!oldest || w->occupied == JOBS)
+        return;
+    w->overdue[w->slots[oldest].token] = true;
+    w->occupied++;
+    lost_row(&rows, &count, w, oldest);
+    say_lost(w, &rows, count);
+    rows = (fob_buf_t){0};
+    count = 0;
+    for (uint64_t offset = 1; w->occupied == JOBS && offset <= EVENTS; offset++)
+        if (w->slots[offset].place == LEASED && w->slots[offset].holder == WORKER)
+            lost_row(&rows, &count, w, offset);
+    if (count)
+        say_lost(w, &rows, count);
+}
+
 static void bus_step(world_t *w) {
     bool open = w->now_ms >= w->frozen_ms;
     if (w->up && !w->knows && open && w->to_bus.first != w->to_bus.end)
@@ -342,10 +403,12 @@ static void bus_step(world_t *w) {
         post(w, &w->to_worker)->beat = true;
         w->beat_ms = w->now_ms;
     }
-    if (w->joined && chance(w, 60))
+    if (w->joined && w->occupied < JOBS && chance(w, 60))
         bus_deliver(w);
     if (w->joined && fault(w, 10))
         bus_take(w);
+    if (w->joined && fault(w, 30))
+        bus_expire(w);
 }
 
 /* --- the connection --- */
@@ -487,7 +550,7 @@ static bool all_settled(const world_t *w) {
 /* All that was sent is read: what was taken by order is known to be lost. */
 static void heeds_orders(world_t *w) {
     for (size_t job = 0; job < JOBS && w->to_worker.first == w->to_worker.end; job++)
-        if (w->out[job] && w->up && w->ordered[fob_event_token(w->out[job])])
+        if (w->out[job] && w->up && w->joined && w->ordered[fob_event_token(w->out[job])])
             CHECK(w, !fob_leases_holds(w->leases, w->out[job]));
 }
 
@@ -569,6 +632,10 @@ static void run_seed(unsigned seed) {
         w->calm = i > 200;
     }
     CHECK(w, complete(w));
+    unsigned out = 0;
+    for (size_t job = 0; job < JOBS; job++)
+        out += w->out[job] != NULL;
+    CHECK(w, !w->joined || w->occupied <= out); /* all other ends were told */
     settles_add_up(w);
     burn_all(&w->to_bus);
     burn_all(&w->to_worker);
