@@ -1,9 +1,11 @@
 # The clients that listen: the pure parts, then the shells against a bus of the test's own.
 if(TARGET fob_subscribers)
-    foreach(noun leases leases_seeded leases_begin settles sequencer)
+    foreach(noun leases leases_begin settles sequencer)
         fob_test(NAME ${noun} LABEL unit LIBRARIES fob_subscribers
             SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${noun}.c)
     endforeach()
+    fob_test(NAME leases_seeded LABEL unit LIBRARIES fob_subscribers
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_leases_seeded.c ${CMAKE_CURRENT_LIST_DIR}/test_leases_bus.c)
     fob_test(NAME worker LABEL unit LIBRARIES fob_subscribers
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_worker.c ${CMAKE_CURRENT_LIST_DIR}/fake_bus.c)
     fob_test(NAME subscriber LABEL unit LIBRARIES fob_subscribers
