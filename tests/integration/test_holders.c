@@ -117,6 +117,33 @@ static void a_stopped_worker_is_told_and_its_settle_is_refused_by_name(void **st
     stand_end(&stand);
 }
 
+static void a_handler_beyond_its_lease_is_ended_and_the_event_comes_again(void **state) {
+    (void)state;
+    stand_t stand;
+    stand_start(&stand);
+    free(stand_do("group", "add", "billing", "order_placed", "lease=300ms", "backoff_first=10ms",
+                  "max_attempts=3", NULL));
+    char *words = waiting_handler(&stand), *nowhere = stand_path(&stand, "nowhere");
+    process_t *worker = stand_fob_to(nowhere, words);
+    stand_await_workers(&stand, 1);
+    publish(1);
+    stand_await(&stand, "billing", "dead", 1);
+    char *out = stand_do("dead", "show", "billing", "1", "--json", NULL);
+    if (!strstr(out, "lease"))
+        fail_msg("the history does not tell of the lease: %s", out);
+    free(out);
+    unsigned char seen[1] = {0};
+    count_offsets(&stand, "begun", seen, 1);
+    assert_int_equal(seen[0], 3);
+    touch(&stand, "go");
+    process_signal(worker, SIGTERM);
+    assert_int_equal(process_wait(worker, 15000), 0);
+    process_destroy(&worker);
+    free(words);
+    free(nowhere);
+    stand_end(&stand);
+}
+
 static void a_command_beyond_its_timeout_is_ended_and_tried_again(void **state) {
     (void)state;
     stand_t stand;
@@ -140,4 +167,5 @@ static void a_command_beyond_its_timeout_is_ended_and_tried_again(void **state) 
 
 FOB_MAIN(FOB_CASE(a_bus_killed_while_four_workers_hold_400_causes_no_second_handling),
          FOB_CASE(a_stopped_worker_is_told_and_its_settle_is_refused_by_name),
+         FOB_CASE(a_handler_beyond_its_lease_is_ended_and_the_event_comes_again),
          FOB_CASE(a_command_beyond_its_timeout_is_ended_and_tried_again))

@@ -227,6 +227,16 @@ static void fiber_free(fiber_t *self) {
     free(self);
 }
 
+/* By itself, as getcontext may return twice as far as a compiler knows. */
+static void prepare(fiber_t *self) {
+    getcontext(&self->context);
+    self->context.uc_stack.ss_sp = self->base;
+    self->context.uc_stack.ss_size = self->size;
+    uintptr_t bits = (uintptr_t)self;
+    makecontext(&self->context, (void (*)(void))(uintptr_t)enter, 2, (unsigned)(bits >> 32),
+                (unsigned)bits);
+}
+
 static fiber_t *fiber_new(fibers_t *self, void *(*run)(void *), void *arg) {
     fiber_t *fiber = calloc(1, sizeof *fiber);
     void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
@@ -248,12 +258,7 @@ static fiber_t *fiber_new(fibers_t *self, void *(*run)(void *), void *arg) {
 #if defined(__SANITIZE_THREAD__)
     fiber->fake = __tsan_create_fiber(0);
 #endif
-    getcontext(&fiber->context);
-    fiber->context.uc_stack.ss_sp = (char *)stack + GUARD_BYTES;
-    fiber->context.uc_stack.ss_size = STACK_BYTES - GUARD_BYTES;
-    uintptr_t bits = (uintptr_t)fiber;
-    makecontext(&fiber->context, (void (*)(void))(uintptr_t)enter, 2, (unsigned)(bits >> 32),
-                (unsigned)bits);
+    prepare(fiber);
     return fiber;
 }
 
