@@ -5,11 +5,18 @@ target_link_libraries(fob_core_kit PUBLIC fob_core PkgConfig::CMOCKA)
 target_include_directories(fob_core_kit PUBLIC ${PROJECT_SOURCE_DIR})
 
 # The core's queue logic.
-foreach(topic tables dedup units record cache publish worker restart checkpoint answers inquiry redrive seek dead)
+foreach(topic tables dedup record cache publish worker restart checkpoint answers inquiry redrive seek dead)
     fob_test(NAME core_${topic} LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c
         LIBRARIES fob_core_kit)
 endforeach()
+
+# What a checkpoint is made of; and where memory is refused.
+foreach(topic units units_memory)
+    fob_test(NAME core_${topic} LABEL unit LIBRARIES fob_core_kit
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_whole.c)
+endforeach()
+target_link_options(test_core_units_memory PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 
 # What comes in.
 foreach(topic busy limits duplicates full)
