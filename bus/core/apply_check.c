@@ -89,15 +89,29 @@ static bool each_fits(const fob_group_t *group, const fob_run_record_t *run) {
     if (run->verb == FOB_RUN_DEAD ? !none_dead(group, run) : !tokens_fit(run))
         return false;
     if (run->flags & FOB_RUN_FRESH)
-        return run->count <= fob_group_pristine(group) && all_fresh(group, run);
+        return all_fresh(group, run);
     return all_back(group, run);
+}
+
+/* Whether so many in from..to are not done with: a worker may have claimed more than were accepted
+ * (see make_up in apply_runs.c), but none twice. */
+static bool enough_open(const fob_group_t *group, const fob_run_record_t *run) {
+    uint64_t open = 0, at = run->from;
+    while (open < run->count && (at = fob_cover_next_open(&group->cover, at)) <= run->to) {
+        uint64_t covered = fob_cover_next(&group->cover, at);
+        open += (covered <= run->to ? covered : run->to + 1) - at;
+        at = covered;
+    }
+    return open >= run->count;
 }
 
 /* ACK, SHED, REMOVE: where those that were never out lie need not be known. */
 static bool end_fits(const fob_group_t *group, const fob_run_record_t *run) {
     if (run->flags & FOB_RUN_PAID)
         return run->count <= group->debt;
-    if (run->flags & (FOB_RUN_FRESH | FOB_RUN_DEBT))
+    if (run->flags & FOB_RUN_FRESH)
+        return enough_open(group, run);
+    if (run->flags & FOB_RUN_DEBT)
         return run->count <= fob_group_pristine(group);
     return all_back(group, run);
 }

@@ -27,6 +27,16 @@ static void enter_depth(fob_core_t *self, fob_group_t *group, uint64_t count, ui
     self->unsettled += count;
 }
 
+/* A worker may have claimed what is not the group's, which nobody knew without reading it: then too
+ * few are left for those that come. As many as lack are taken as accepted. */
+static void make_up(fob_core_t *self, fob_group_t *group) {
+    uint64_t least = fob_group_gone(group) + group->prio.events;
+    if (group->accepted >= least)
+        return;
+    enter_depth(self, group, least - group->accepted, 0);
+    group->accepted = least;
+}
+
 /* --- what ends --- */
 
 static void remove_back(fob_core_t *self, fob_group_t *group, uint64_t offset) {
@@ -289,6 +299,7 @@ static void apply_run(const applying_t *self, const fob_run_record_t *run) {
     if (run->verb == FOB_RUN_COVER || (run->flags & FOB_RUN_FRESH)) {
         fob_cover_add(&group->cover, run->from, run->to);
         fob_prio_remove(&group->prio, run->from, run->to);
+        make_up(core, group);
     }
     if (core->live && (run->verb == FOB_RUN_ACK || run->verb == FOB_RUN_DEAD))
         fob_meter_add(&group->out, core->now.mono_ns, run->count);

@@ -46,9 +46,12 @@ void fob_group_free(fob_group_t *self) {
     free(self);
 }
 
+uint64_t fob_group_gone(const fob_group_t *self) {
+    return self->acked + self->dead + self->expired + self->shed + self->removed + self->back.count;
+}
+
 uint64_t fob_group_pristine(const fob_group_t *self) {
-    uint64_t gone =
-        self->acked + self->dead + self->expired + self->shed + self->removed + self->back.count;
+    uint64_t gone = fob_group_gone(self);
     return self->accepted > gone ? self->accepted - gone : 0;
 }
 

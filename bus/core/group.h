@@ -100,7 +100,9 @@ fob_group_t *fob_group_new(uint32_t id, fob_slice_t name, fob_slice_t pattern, u
                            int64_t since_ms);
 void fob_group_free(fob_group_t *self);
 
-/* Accepted and not done, not come back: waiting for, or out on, a first hand-out. */
+/* Done, or come back. */
+uint64_t fob_group_gone(const fob_group_t *self);
+/* Accepted and not that: waiting for, or out on, a first hand-out. */
 uint64_t fob_group_pristine(const fob_group_t *self);
 uint64_t fob_group_ready(const fob_group_t *self);
 /* Of these, those that were never out and have priority 0: they lie at or above the cursor. */

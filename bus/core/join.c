@@ -3,7 +3,7 @@
 #include "bus/core/lease.h"
 #include "bus/core/lost.h"
 #include "bus/core/refused.h"
-#include "bus/core/runs.h"
+#include "bus/core/walk.h"
 
 #include <assert.h>
 
@@ -160,12 +160,23 @@ static fob_status_t claim_back(join_t *self, fob_runs_writer_t *runs, fob_back_e
     return FOB_OK;
 }
 
+/* Whether the event is known not to be the group's: where it is not in memory, the worker is
+ * believed. */
+static bool is_anothers(join_t *self, uint64_t offset) {
+    fob_sheet_t *sheet;
+    uint64_t end;
+    fob_matcher_t matcher;
+    return fob_cache_find(&self->core->cache, offset, &sheet, &end) == FOB_CACHE_HIT &&
+           fob_matcher_init(&matcher, self->core, self->group, sheet) &&
+           !fob_matcher_has(&matcher, (uint32_t)(offset - sheet->first_offset));
+}
+
 /* A first hand-out from before the start. */
 static fob_status_t claim_fresh(join_t *self, fob_runs_writer_t *runs, uint64_t offset,
                                 uint64_t token) {
     const fob_group_t *group = self->group;
     if (!group->resuming || offset < group->resume_at || offset > group->resume_to ||
-        token <= group->void_token || token > group->resume_token)
+        token <= group->void_token || token > group->resume_token || is_anothers(self, offset))
         return FOB_NOT_HELD;
     fob_run_record_t run = {.verb = FOB_RUN_HANDOUT,
                             .flags = FOB_RUN_FRESH,

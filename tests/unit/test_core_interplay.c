@@ -178,10 +178,35 @@ static void what_a_census_found_goes_out_when_that_is_durable(void **state) {
     q.kit.manual = false;
 }
 
+/* --- claims --- */
+
+/* Nobody knows at once whose an event is that lies on the disk. */
+static void a_worker_that_claims_what_is_not_the_groups_does_not_harm_the_books(void **state) {
+    (void)state;
+    queue_admin(&q, FOB_CMD_GROUP_ADD, "a", 0, 0, 0);
+    queue_say(&q, "a0 b0 b0 a0 a0");
+    queue_join(&q, NULL);
+    queue_take(&q, 1);
+    kit_crash(&q.kit, q.kit.position);
+    kit_clear(&q.kit);
+    kit_rejoin(&q.kit, 1, 1, "g", 0, (const uint64_t[][3]){{1, 3, 1}}, 1);
+    kit_settle(&q.kit, 1, "g", 1, FOB_KIND_ACK, 1, 3, 1);
+    kit_books(&q.kit);
+    queue_resume(&q);
+    queue_join(&q, NULL);
+    assert_string_equal(queue_drain(&q, 10), "4 5");
+    assert_int_equal(queue_stats(&q).ready + queue_stats(&q).leased, 0);
+    queue_say(&q, "a0");
+    assert_string_equal(queue_drain(&q, 10), "6");
+    kit_crash(&q.kit, q.kit.position);
+}
+
 FOB_MAIN(FOB_CASE(one_settle_may_ack_and_retry_here_and_there),
          FOB_CASE(one_settle_may_ack_and_retry_what_has_priorities),
          FOB_CASE(two_groups_lose_much_by_one_publish),
          FOB_CASE_WITH(after_a_restart_the_lowest_priority_still_goes, setup, teardown),
          FOB_CASE_WITH(after_a_restart_the_oldest_still_goes, setup, teardown),
          FOB_CASE_WITH(after_a_restart_the_oldest_goes_whatever_its_priority, setup, teardown),
+         FOB_CASE_WITH(a_worker_that_claims_what_is_not_the_groups_does_not_harm_the_books, setup,
+                       teardown),
          FOB_CASE_WITH(what_a_census_found_goes_out_when_that_is_durable, setup_small, teardown))
