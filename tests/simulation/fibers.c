@@ -230,7 +230,7 @@ static void fiber_free(fiber_t *self) {
 /* By itself, as getcontext may return twice as far as a compiler knows. */
 static void prepare(fiber_t *self) {
     getcontext(&self->context);
-    self->context.uc_stack.ss_sp = self->base;
+    self->context.uc_stack.ss_sp = (void *)(uintptr_t)self->base;
     self->context.uc_stack.ss_size = self->size;
     uintptr_t bits = (uintptr_t)self;
     makecontext(&self->context, (void (*)(void))(uintptr_t)enter, 2, (unsigned)(bits >> 32),
