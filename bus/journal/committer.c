@@ -207,7 +207,7 @@ static fob_segment_t *wait_for_segment(fob_committer_t *self, uint64_t sequence,
     fob_store_t *store = self->store;
     fob_lock_take(&store->lock);
     fob_segment_t *segment = NULL;
-    bool gave_up = false;
+    bool gave_up = false, told = false;
     int why = 0;
     store->no_room = false; /* the keeper looks anew, knowing that it is needed */
     for (;;) {
@@ -223,7 +223,10 @@ static fob_segment_t *wait_for_segment(fob_committer_t *self, uint64_t sequence,
             break;
         store->need_sequence = sequence;
         store->need_bytes = need;
-        fob_cond_signal(&store->keep);
+        /* Once: where there is no room it tries again in its own time, and says so each time. */
+        if (!told)
+            fob_cond_signal(&store->keep);
+        told = true;
         fob_store_wait(store, &store->changed, -1);
     }
     store->need_bytes = 0;

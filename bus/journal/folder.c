@@ -1,5 +1,6 @@
 #include "bus/journal/folder.h"
 
+#include "bus/journal/epoch.h"
 #include "bus/journal/segment.h"
 #include "bus/journal/store.h"
 
@@ -114,20 +115,48 @@ void fob_folder_sweep(const fob_disk_t *disk, const char *folder) {
     disk->list(disk->arg, folder, sweep_name, &sweep); /* the listing that follows says why not */
 }
 
+/* Makes the name of `path` durable; where the folder above may not be opened, `must` says whether
+ * that is an error. 0, or -1 with errno. */
+static int sync_parent(const fob_disk_t *disk, const char *path, bool must) {
+    char parent[FOB_PATH_SIZE] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash != NULL)
+        snprintf(parent, sizeof parent, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    int fd = disk->open(disk->arg, parent, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return must ? -1 : 0;
+    int rc = disk->fsync(disk->arg, fd), saved = errno;
+    disk->close(disk->arg, fd);
+    errno = saved;
+    return rc;
+}
+
+/* Makes one of them. Where no journal was yet, an earlier start may have made it and been killed
+ * before its name was durable: it is synced then too, if others let us. */
+static int make_one(const fob_disk_t *disk, const char *path, bool fresh) {
+    bool made = disk->mkdir(disk->arg, path, 0700) == 0;
+    if (!made && errno != EEXIST)
+        return -1;
+    return made || fresh ? sync_parent(disk, path, made) : 0;
+}
+
 int fob_folder_make(const fob_disk_t *disk, const char *folder) {
     char path[FOB_PATH_SIZE];
+    fob_disk_stat_t stat;
     size_t length = strlen(folder);
     if (length == 0 || length >= sizeof path - 64) {
         errno = length == 0 ? ENOENT : ENAMETOOLONG;
         return -1;
     }
+    snprintf(path, sizeof path, "%s/" FOB_EPOCH_NAME, folder);
+    bool fresh = disk->stat(disk->arg, path, &stat) != 0;
     memcpy(path, folder, length + 1);
     for (char *c = path + 1;; c++) {
         if (*c != '/' && *c != '\0')
             continue;
         char kept = *c;
         *c = '\0';
-        if (disk->mkdir(disk->arg, path, 0700) != 0 && errno != EEXIST)
+        if (make_one(disk, path, fresh) != 0)
             return -1;
         if (kept == '\0')
             return 0;

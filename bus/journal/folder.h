@@ -27,7 +27,7 @@ fob_journal_code_t fob_folder_missing(const char *folder, uint64_t sequence, con
                                       fob_journal_error_t *error);
 /* Deletes what was being made when the last run ended. */
 void fob_folder_sweep(const fob_disk_t *disk, const char *folder);
-/* Makes it and those above it, 0700. 0, or -1 with errno. */
+/* Makes it and those above it, 0700, their names durable. 0, or -1 with errno. */
 int fob_folder_make(const fob_disk_t *disk, const char *folder);
 /* Takes the lock: the descriptor *out holds it until closed. OK, IN_USE naming the holder, SYSTEM.
  */

@@ -38,7 +38,6 @@ typedef struct {
     uint64_t last_position; /* commits up to this one must be there */
     uint64_t first_offset;  /* events in it lie from here up */
     uint64_t next_offset;   /* to below this */
-    uint64_t damaged_at;    /* damage that was passed over on the way; 0: none */
 } place_t;
 
 /* Finds the segment that holds `offset` or the next events above. False: nothing durable there. */
@@ -219,19 +218,16 @@ typedef enum {
 } chunk_t;
 
 /* What a chunk gave. Takes `bytes`. */
-static chunk_t use_chunk(fob_reader_t *self, const ask_t *ask, const place_t *place,
-                         const gather_t *gathered, fob_found_t found, uint8_t *bytes, size_t size,
-                         fob_page_t *page) {
+static chunk_t use_chunk(fob_reader_t *self, const place_t *place, const gather_t *gathered,
+                         fob_found_t found, uint8_t *bytes, size_t size, fob_page_t *page) {
     if (gathered->count > 0 && found != FOB_FOUND_UNREAD) {
         /* What is whole is served, damage behind it is told when it is asked for. */
         const fob_stored_t *last = &gathered->entries[gathered->count - 1];
-        uint64_t next = last->first_offset + last->count, first = gathered->entries[0].first_offset;
-        if (place->damaged_at != 0 && first > ask->offset) {
-            free(bytes);
-            refuse_damaged(self, page, place->sequence, place->damaged_at, first);
-        } else if (finish_page(page, bytes, gathered->used, gathered->entries, gathered->count)) {
+        uint64_t next = last->first_offset + last->count;
+        bool kept = finish_page(page, bytes, gathered->used, gathered->entries, gathered->count);
+        /* Behind the last commit there is none to go on from. */
+        if (kept && gathered->position < place->last_position)
             note_walk(self->store, place, place->at + gathered->used, next);
-        }
         return CHUNK_DONE;
     }
     free(bytes);
@@ -264,8 +260,7 @@ static bool pass_damage(fob_reader_t *self, const ask_t *ask, place_t *place, fo
                        whole ? commit.first_offset : place->next_offset);
         return false;
     }
-    place->damaged_at = damaged;
-    place->at = at;
+    place->at = at; /* what is asked for lies behind the damage, or is no event */
     return true;
 }
 
@@ -288,7 +283,7 @@ static bool read_segment(fob_reader_t *self, const ask_t *ask, place_t *place, f
         }
         gathered.used = gathered.need = 0;
         fob_found_t found = gather(&gathered, bytes, got, place, ask->offset, ask->max_bytes);
-        chunk = use_chunk(self, ask, place, &gathered, found, bytes, size, page);
+        chunk = use_chunk(self, place, &gathered, found, bytes, size, page);
         place->at += gathered.used;
         if (gathered.need > want)
             want = gathered.need;
@@ -297,10 +292,6 @@ static bool read_segment(fob_reader_t *self, const ask_t *ask, place_t *place, f
             if (!pass_damage(self, ask, place, page))
                 chunk = CHUNK_DONE;
         }
-    }
-    if (chunk != CHUNK_DONE && place->damaged_at != 0) {
-        refuse_damaged(self, page, place->sequence, place->damaged_at, place->next_offset);
-        chunk = CHUNK_DONE;
     }
     free(gathered.entries);
     return chunk == CHUNK_DONE;

@@ -46,18 +46,21 @@ static fob_journal_code_t say_errno(recovery_t *self, uint64_t sequence, const c
 
 /* --- what is there --- */
 
-/* What the first commit's head says, if it looks like one; it is checked when it is walked. */
-static void peek(const fob_store_t *store, fob_segment_t *segment) {
+/* What the first commit's head says, if it looks like one; it is checked when it is walked. False:
+ * errno. */
+static bool peek(const fob_store_t *store, fob_segment_t *segment) {
     fob_disk_commit_t head;
     size_t got;
     if (fob_disk_read(store->disk, segment->fd, &head, sizeof head, FOB_SEGMENT_HEADER_BYTES,
-                      &got) != 0 ||
-        got != sizeof head || le32toh(head.magic) != FOB_COMMIT_MAGIC ||
+                      &got) != 0)
+        return false;
+    if (got != sizeof head || le32toh(head.magic) != FOB_COMMIT_MAGIC ||
         le64toh(head.sequence) != segment->sequence)
-        return;
+        return true;
     segment->first_position = le64toh(head.position);
     segment->first_offset = le64toh(head.first_offset);
     segment->first_ms = (int64_t)le64toh((uint64_t)head.wall_ms);
+    return true;
 }
 
 static fob_journal_code_t read_head(recovery_t *self, fob_segment_t *segment) {
@@ -104,8 +107,8 @@ static fob_journal_code_t load_segment(recovery_t *self, uint64_t sequence) {
     if (segment->fd < 0)
         return say_errno(self, sequence, "open");
     fob_journal_code_t code = read_head(self, segment);
-    if (code == FOB_JOURNAL_OK)
-        peek(store, segment);
+    if (code == FOB_JOURNAL_OK && !peek(store, segment))
+        code = say_errno(self, sequence, "read");
     return code;
 }
 
@@ -158,16 +161,21 @@ static fob_journal_code_t load_folder(recovery_t *self) {
 
 /* --- walking --- */
 
-/* Whether a segment's first commit is whole, and the one that was peeked at. */
-static bool first_is_whole(recovery_t *self, const fob_segment_t *segment) {
+/* Whether a segment's first commit is whole, and the one that was peeked at. OK, or what kept it
+ * from being read, which says nothing about it. */
+static fob_journal_code_t check_first(recovery_t *self, const fob_segment_t *segment, bool *whole) {
     fob_scan_t scan;
     fob_commit_t commit;
     uint64_t at;
     fob_scan_begin(&scan, self->store->disk, segment->fd, segment->sequence, segment->seed,
                    FOB_SEGMENT_HEADER_BYTES, segment->bytes);
     fob_found_t found = fob_scan_next(&scan, &commit, &at);
+    errno = scan.error;
+    fob_journal_code_t code =
+        found == FOB_FOUND_UNREAD ? say_errno(self, segment->sequence, "read") : FOB_JOURNAL_OK;
     fob_scan_end(&scan);
-    return found == FOB_FOUND_WHOLE && commit.position == segment->first_position;
+    *whole = found == FOB_FOUND_WHOLE && commit.position == segment->first_position;
+    return code;
 }
 
 /* Segments before the one where walking begins: each one's end is known from the next one's
@@ -201,9 +209,12 @@ static fob_journal_code_t find_start(recovery_t *self) {
         self->start = i;
         before = first;
     }
-    while (self->start > 0 && !first_is_whole(self, table->all[self->start]))
-        self->start--;
-    bool whole = first_is_whole(self, table->all[self->start]);
+    bool whole;
+    fob_journal_code_t code = check_first(self, table->all[self->start], &whole);
+    while (code == FOB_JOURNAL_OK && !whole && self->start > 0)
+        code = check_first(self, table->all[--self->start], &whole);
+    if (code != FOB_JOURNAL_OK)
+        return code;
     uint64_t first = table->all[self->start]->first_position;
     uint64_t sequence = table->all[self->start]->sequence;
     /* Without a single commit the journal is new: only then may it begin at 1 with nothing there.
@@ -314,6 +325,19 @@ static fob_journal_code_t cut(recovery_t *self, size_t index, const fob_rest_t *
     return FOB_JOURNAL_OK;
 }
 
+/* The commit that is missing was where the first bytes are that are no commit; or it is gone
+ * without a trace. */
+static fob_journal_code_t say_missing(recovery_t *self, const fob_rest_t *rests, size_t count) {
+    size_t at = 0;
+    while (at < count && rests[at].dirty_end <= (at == 0 ? self->end : FOB_SEGMENT_HEADER_BYTES))
+        at++;
+    if (at == count)
+        at = 0;
+    return say(self, FOB_JOURNAL_DAMAGED, self->store->segments.all[self->last + at]->sequence,
+               at == 0 ? self->end : FOB_SEGMENT_HEADER_BYTES,
+               "a commit that was durable is damaged or missing");
+}
+
 /* Behind the last commit there is nothing, a torn tail, or the proof of damage. */
 static fob_journal_code_t settle_end(recovery_t *self) {
     fob_segments_t *table = &self->store->segments;
@@ -330,8 +354,7 @@ static fob_journal_code_t settle_end(recovery_t *self) {
             self->proof = rests[i].durable;
     }
     if (code == FOB_JOURNAL_OK && self->proof >= self->expected)
-        code = say(self, FOB_JOURNAL_DAMAGED, table->all[self->last]->sequence, self->end,
-                   "a commit that was durable is damaged or missing");
+        code = say_missing(self, rests, count);
     /* From the end on, so that a crash meanwhile leaves a tail that is cut again. */
     for (size_t i = count; i > 0 && code == FOB_JOURNAL_OK; i--) {
         uint64_t from = i == 1 ? self->end : FOB_SEGMENT_HEADER_BYTES;

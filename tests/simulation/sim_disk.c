@@ -27,6 +27,7 @@ struct sim_disk {
     opened_t *fds;
     size_t fd_count, fd_capacity;
     sim_faults_t faults;
+    uint64_t calls; /* that could have failed, since the faults were set */
     sim_disk_tally_t tally;
     void (*pause)(void *arg, int64_t us);
     void *pause_arg;
@@ -57,6 +58,8 @@ static int64_t end_call(sim_disk_t *self, int64_t result, int error) {
 
 static bool strikes(sim_disk_t *self, uint64_t in) {
     bool hit = sim_random_once(&self->random, in);
+    self->calls++;
+    hit = hit || self->calls == self->faults.nth;
     self->tally.errors += hit;
     return hit;
 }
@@ -345,6 +348,7 @@ static int sim_list(void *arg, const char *folder, bool (*each)(void *to, const 
 static int sim_space(void *arg, const char *path, uint64_t *total, uint64_t *free_bytes) {
     sim_disk_t *self = disk_of(arg);
     (void)path;
+    self->tally.looks++;
     *total = self->bytes;
     *free_bytes = available(self);
     return 0; /* the keeper holds its lock meanwhile */
@@ -406,6 +410,7 @@ const fob_disk_t *sim_disk_table(sim_disk_t *self) {
 
 void sim_disk_faults(sim_disk_t *self, sim_faults_t faults) {
     self->faults = faults;
+    self->calls = 0;
 }
 
 void sim_disk_pause(sim_disk_t *self, void (*pause)(void *arg, int64_t us), void *arg) {
@@ -443,6 +448,10 @@ size_t sim_disk_open_files(const sim_disk_t *self) {
 
 sim_disk_tally_t sim_disk_tally(const sim_disk_t *self) {
     return self->tally;
+}
+
+void sim_disk_tally_reset(sim_disk_t *self) {
+    self->tally = (sim_disk_tally_t){0};
 }
 
 int64_t sim_disk_size(const sim_disk_t *self, const char *path) {

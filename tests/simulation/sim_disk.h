@@ -26,12 +26,13 @@ typedef struct {
     uint64_t name_error;              /* EIO of open with O_CREAT, rename, unlink */
     uint64_t slow;                    /* the call takes up to slow_us, otherwise up to fast_us */
     int64_t slow_us, fast_us;
+    uint64_t nth;      /* the so-manieth call from now on that can fail does, once; 0: none */
     bool no_fallocate; /* the file system cannot: EOPNOTSUPP */
 } sim_faults_t;
 
 typedef struct {
     uint64_t errors, sync_errors, full, shorts; /* calls that were made to fail, or to do less */
-    uint64_t writes, reads, syncs;
+    uint64_t writes, reads, syncs, looks;       /* looks: at the room that is left */
 } sim_disk_tally_t;
 
 typedef struct sim_disk sim_disk_t;
@@ -56,7 +57,9 @@ sim_disk_t *sim_disk_kill(const sim_disk_t *self, uint64_t seed);
 
 /* Looking, and harming. */
 size_t sim_disk_open_files(const sim_disk_t *self);
+/* Since the last time it was reset. */
 sim_disk_tally_t sim_disk_tally(const sim_disk_t *self);
+void sim_disk_tally_reset(sim_disk_t *self);
 /* Of a file; -1: there is none. */
 int64_t sim_disk_size(const sim_disk_t *self, const char *path);
 /* The index-th path in the order of names; NULL: no more. */

@@ -122,7 +122,59 @@ static void an_epoch_is_never_given_twice_though_the_clock_went_back(void **stat
     folder_remove(&folder);
 }
 
+/* Three records fill a segment nearly; the fourth is alone in the next. */
+static char *two_segments(uint64_t fourth, bool checkpoint) {
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    for (uint64_t offset = 1; offset <= 3; offset++)
+        put_events(journal, offset, 1, 20000, true);
+    uint64_t last = put_events(journal, fourth, 1, 20000, true);
+    assert_true(wait_durable(journal, last));
+    if (checkpoint)
+        take_checkpoint(journal, last, "all");
+    journal->ops->close(&journal);
+    forget_events();
+    return folder;
+}
+
+static void offsets_that_nobody_used_between_segments_are_no_damage(void **state) {
+    (void)state;
+    char *folder = two_segments(10, true);
+    fob_file_options_t options = small_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    seen_t seen = {0};
+    assert_int_equal(replay_into(journal, &seen, NULL), FOB_JOURNAL_OK);
+    for (uint64_t offset = 3; offset <= 5; offset++) {
+        fob_page_t page = read_page(journal, offset, 100);
+        assert_int_equal(page.code, FOB_JOURNAL_OK);
+        assert_int_equal(page.entries[0].first_offset, offset == 3 ? 3 : 10);
+        free(page.memory);
+    }
+    journal->ops->close(&journal);
+    folder_remove(&folder);
+}
+
+static void damage_to_a_segments_first_commit_is_told_of_that_segment(void **state) {
+    (void)state;
+    char *folder = two_segments(4, false), *path = folder_nth(folder, ".seg", 1);
+    uint8_t byte;
+    fob_journal_error_t error;
+    fob_file_options_t options = small_options(folder);
+    file_read_at(path, 4200, &byte, 1);
+    byte ^= 4;
+    file_write_at(path, 4200, &byte, 1);
+    assert_null(fob_journal_file_open(&options, &error));
+    assert_int_equal(error.code, FOB_JOURNAL_DAMAGED);
+    assert_non_null(strstr(error.text, "00000000000000000002.seg"));
+    assert_non_null(strstr(error.text, "byte 4096:"));
+    free(path);
+    folder_remove(&folder);
+}
+
 FOB_MAIN(FOB_CASE(a_full_disk_starts_serves_and_ends_clean),
          FOB_CASE(a_lock_that_cannot_be_written_still_locks),
          FOB_CASE(an_epoch_record_torn_at_any_byte_leaves_the_other_and_a_new_epoch),
-         FOB_CASE(an_epoch_is_never_given_twice_though_the_clock_went_back))
+         FOB_CASE(an_epoch_is_never_given_twice_though_the_clock_went_back),
+         FOB_CASE(offsets_that_nobody_used_between_segments_are_no_damage),
+         FOB_CASE(damage_to_a_segments_first_commit_is_told_of_that_segment))
