@@ -2,6 +2,7 @@
 #include "bus/core/apply.h"
 #include "bus/core/dead_limits.h"
 #include "bus/core/lease.h"
+#include "bus/core/room.h"
 
 #include <stdlib.h>
 
@@ -11,15 +12,8 @@ bool fob_core_reserve_group(fob_core_t *self) {
     if (!fob_groups_reserve(&self->groups) ||
         !fob_waits_reserve(&self->waits, self->groups.count + 1))
         return false;
-    if ((self->groups.count + 1) * 2 <= self->dirty_capacity)
-        return true;
-    size_t capacity = self->dirty_capacity ? self->dirty_capacity * 2 : 16;
-    fob_group_t **dirty = realloc(self->dirty, capacity * sizeof *dirty);
-    if (!dirty)
-        return false;
-    self->dirty = dirty;
-    self->dirty_capacity = capacity;
-    return true;
+    return fob_room(&self->dirty, &self->dirty_capacity, (self->groups.count + 1) * 2,
+                    sizeof(fob_group_t *));
 }
 
 /* A group that begins in the past: its events up to the head of this moment are to be found first.

@@ -36,7 +36,7 @@ static void void_leases(fob_group_t *group) {
 /* Nothing below `offset` is asked for any more, by events or gaps. */
 static void cover_below(fob_group_t *group, uint64_t offset) {
     group->cover.floor = offset;
-    group->cover.begin = group->cover.count = 0;
+    group->cover.above.begin = group->cover.above.count = 0;
 }
 
 /* Letters stay where they are, and what they name is not found a second time. */

@@ -160,10 +160,11 @@ static void put_policy(fob_buf_t *out, const fob_policy_t *policy) {
 }
 
 static void put_cover(fob_buf_t *out, const fob_cover_t *cover) {
-    for (size_t i = 0; i < cover->count; i++) {
+    const fob_interval_t *items = fob_intervals_first(&cover->above);
+    for (size_t i = 0; i < cover->above.count; i++) {
         uint8_t bytes[INTERVAL_SIZE];
-        fob_put64(bytes, cover->items[cover->begin + i].from);
-        fob_put64(bytes + 8, cover->items[cover->begin + i].to);
+        fob_put64(bytes, items[i].from);
+        fob_put64(bytes + 8, items[i].to);
         fob_buf_put(out, bytes, sizeof bytes);
     }
 }
@@ -171,17 +172,18 @@ static void put_cover(fob_buf_t *out, const fob_cover_t *cover) {
 static uint64_t prio_stretches(const fob_prio_t *prio) {
     uint64_t count = 0;
     for (unsigned priority = 1; priority < FOB_PRIORITIES; priority++)
-        count += prio->lists[priority].count;
+        count += prio->lists[priority].stretches.count;
     return count;
 }
 
 static void put_prio(fob_buf_t *out, const fob_prio_t *prio) {
     for (unsigned priority = 1; priority < FOB_PRIORITIES; priority++) {
-        const fob_prio_list_t *list = &prio->lists[priority];
-        for (size_t i = 0; i < list->count; i++) {
+        const fob_intervals_t *stretches = &prio->lists[priority].stretches;
+        const fob_interval_t *items = fob_intervals_first(stretches);
+        for (size_t i = 0; i < stretches->count; i++) {
             uint8_t bytes[PRIORITY_SIZE];
-            fob_put64(bytes, list->items[list->begin + i].from);
-            fob_put64(bytes + 8, list->items[list->begin + i].to);
+            fob_put64(bytes, items[i].from);
+            fob_put64(bytes + 8, items[i].to);
             fob_put64(bytes + 16, priority);
             fob_buf_put(out, bytes, sizeof bytes);
         }
@@ -190,7 +192,7 @@ static void put_prio(fob_buf_t *out, const fob_prio_t *prio) {
 
 void fob_unit_put_group(fob_buf_t *out, const fob_group_t *group, const fob_history_t *history) {
     notes_t notes = {.count = 0};
-    const uint64_t counts[] = {FOB_POLICY_SETTINGS, group->cover.count,
+    const uint64_t counts[] = {FOB_POLICY_SETTINGS, group->cover.above.count,
                                prio_stretches(&group->prio), group->back.count, group->deads.count};
     fob_put_u32(out, group->id);
     fob_put_u32(out, group->damaged ? 1 : 0);

@@ -7,19 +7,12 @@
 #ifndef FOB_CORE_COVER_H
 #define FOB_CORE_COVER_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-typedef struct {
-    uint64_t from, to; /* both covered */
-} fob_interval_t;
+#include "bus/core/intervals.h"
 
 /* All zeros: everything from offset 0 on is open. */
 typedef struct {
     uint64_t floor; /* the lowest offset that is not covered */
-    fob_interval_t *items;
-    size_t begin, count, capacity; /* items[begin .. begin + count - 1] are in use */
+    fob_intervals_t above;
 } fob_cover_t;
 
 void fob_cover_free(fob_cover_t *self);
@@ -32,5 +25,7 @@ bool fob_cover_has(const fob_cover_t *self, uint64_t offset);
 uint64_t fob_cover_next_open(const fob_cover_t *self, uint64_t offset);
 /* The lowest offset at or above `offset` that is covered; UINT64_MAX: none. */
 uint64_t fob_cover_next(const fob_cover_t *self, uint64_t offset);
+/* From there on everything is open. */
+uint64_t fob_cover_end(const fob_cover_t *self);
 
 #endif

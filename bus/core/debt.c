@@ -167,7 +167,7 @@ fob_walk_t fob_debt_skip_listed(fob_core_t *self, fob_group_t *group) {
     fob_runs_writer_t runs;
     fob_runs_lazy(&runs, self, group);
     for (unsigned i = FOB_PRIORITIES - 1; done && i > 0; i--) {
-        if (group->prio.lists[i].count)
+        if (group->prio.lists[i].stretches.count)
             done = skip_priority(&runs, i, last < limit ? last : limit, &budget);
     }
     fob_runs_end(&runs);

@@ -127,9 +127,10 @@ static uint64_t dead_hash(const fob_deads_t *deads, const fob_history_t *history
 }
 
 static uint64_t cover_hash(const fob_cover_t *cover) {
-    uint64_t fields[] = {cover->floor, cover->count,
-                         fob_digest(cover->count ? cover->items + cover->begin : NULL,
-                                    cover->count * sizeof *cover->items)};
+    const fob_intervals_t *above = &cover->above;
+    uint64_t fields[] = {cover->floor, above->count,
+                         fob_digest(above->count ? fob_intervals_first(above) : NULL,
+                                    above->count * sizeof(fob_interval_t))};
     return fob_digest(fields, sizeof fields);
 }
 

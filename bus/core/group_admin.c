@@ -81,16 +81,12 @@ static fob_status_t record_reset(fob_core_t *self, uint8_t *bytes, const fob_gro
     return fob_core_record(self, bytes, FOB_RECORD_RESET_SIZE);
 }
 
-/* Nothing from here on was settled, given up, or came back. */
-static uint64_t frontier(const fob_group_t *group) {
-    const fob_cover_t *cover = &group->cover;
-    return cover->count ? cover->items[cover->begin + cover->count - 1].to + 1 : cover->floor;
-}
-
 static fob_reset_t reset_mode(const fob_core_t *self, const fob_group_t *group, uint64_t offset) {
     if (offset > self->head)
         return FOB_RESET_LATEST;
-    return fob_census_runs(group) || offset < frontier(group) ? FOB_RESET_ANEW : FOB_RESET_FORWARD;
+    /* From the cover's end on nothing was settled, given up, or came back. */
+    bool anew = fob_census_runs(group) || offset < fob_cover_end(&group->cover);
+    return anew ? FOB_RESET_ANEW : FOB_RESET_FORWARD;
 }
 
 /* Every worker of the group is told of what it loses, once that is durable. False: no memory. */

@@ -411,7 +411,7 @@ static unsigned top_priority(const fob_core_t *core, const fob_group_t *group) {
     const fob_back_entry_t *entry = fob_back_ready(&group->back);
     unsigned top = entry ? entry->priority : 0;
     for (unsigned i = FOB_PRIORITIES - 1; group->prio.events && i > top; i--) {
-        if (group->prio.lists[i].count &&
+        if (group->prio.lists[i].stretches.count &&
             (next_listed(core, group, i) || resume_listed(core, group, i, 1)))
             return i;
     }

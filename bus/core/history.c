@@ -1,6 +1,7 @@
 #include "bus/core/history.h"
 
 #include "bus/core/digest.h"
+#include "bus/core/room.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -106,23 +107,6 @@ fob_slice_t fob_note_cut(fob_slice_t text) {
 
 /* --- room --- */
 
-/* `items_p` points to a pointer of any type: its bytes are copied in and out. */
-static bool grow(void *items_p, size_t *capacity, size_t want, size_t size) {
-    void *items;
-    if (want <= *capacity)
-        return true;
-    size_t bigger = *capacity ? *capacity : 64;
-    while (bigger < want)
-        bigger *= 2;
-    memcpy(&items, items_p, sizeof items);
-    items = realloc(items, bigger * size);
-    if (!items)
-        return false;
-    memcpy(items_p, &items, sizeof items);
-    *capacity = bigger;
-    return true;
-}
-
 /* As many buckets as notes at the least. Without memory the chains are longer. */
 static void spread(fob_history_t *self) {
     if (self->note_count <= self->bucket_mask)
@@ -158,14 +142,14 @@ static bool reserve_block(fob_history_t *self, size_t bytes) {
 
 bool fob_history_reserve(fob_history_t *self, size_t attempts, size_t note_bytes) {
     if (attempts > UINT32_MAX - self->attempt_count - 1 ||
-        !grow(&self->attempts, &self->attempt_capacity, self->attempt_count + attempts,
-              sizeof *self->attempts))
+        !fob_room(&self->attempts, &self->attempt_capacity, self->attempt_count + attempts,
+                  sizeof *self->attempts))
         return false;
     if (note_bytes == 0)
         return true;
     spread(self);
-    return grow(&self->notes, &self->note_capacity, (size_t)self->note_count + 1,
-                sizeof *self->notes) &&
+    return fob_room(&self->notes, &self->note_capacity, (size_t)self->note_count + 1,
+                    sizeof *self->notes) &&
            reserve_block(self, note_bytes);
 }
 

@@ -1,5 +1,7 @@
 #include "bus/core/lows.h"
 
+#include "bus/core/room.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -37,17 +39,7 @@ bool fob_lows_reserve(fob_lows_t *self, size_t more, size_t live, fob_low_fn *th
         return true;
     if (self->count / 2 > live)
         drop_stale(self, there, owner);
-    if (self->count + more <= self->capacity)
-        return true;
-    size_t capacity = self->capacity ? self->capacity : 16;
-    while (capacity < self->count + more)
-        capacity *= 2;
-    fob_low_t *items = realloc(self->items, capacity * sizeof *items);
-    if (!items)
-        return false;
-    self->items = items;
-    self->capacity = capacity;
-    return true;
+    return fob_room(&self->items, &self->capacity, self->count + more, sizeof *self->items);
 }
 
 void fob_lows_push(fob_lows_t *self, fob_low_t low) {

@@ -3,51 +3,22 @@
 #include "bus/core/digest.h"
 
 #include <assert.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define IDLE_CAPACITY 4096u /* an empty list keeps no more than this */
 
 void fob_prio_free(fob_prio_t *self) {
     for (unsigned i = 0; i < FOB_PRIORITIES; i++)
-        free(self->lists[i].items);
+        fob_intervals_free(&self->lists[i].stretches);
     *self = (fob_prio_t){0};
 }
 
 /* --- room --- */
 
-static bool grow(fob_prio_list_t *list, size_t want) {
-    size_t capacity = list->count && list->capacity ? list->capacity * 2 : 16;
-    while (capacity < want)
-        capacity *= 2;
-    fob_stretch_of_t *items = malloc(capacity * sizeof *items);
-    if (!items)
-        return false;
-    if (list->count)
-        memcpy(items, list->items + list->begin, list->count * sizeof *items);
-    free(list->items);
-    list->items = items;
-    list->begin = 0;
-    list->capacity = capacity;
-    return true;
-}
-
 static bool reserve_list(fob_prio_list_t *list, size_t more) {
-    size_t want = list->count + more;
-    if (list->count == 0) {
-        list->begin = 0;
-        if (list->capacity > IDLE_CAPACITY && want <= IDLE_CAPACITY)
-            return grow(list, want); /* a long backlog is over: so is its memory */
-    }
-    if (list->begin + want <= list->capacity)
-        return true;
-    /* Enough slack in front: close it up. A quarter, so that this is paid by as many removals. */
-    if (want <= list->capacity && list->begin >= list->capacity / 4) {
-        memmove(list->items, list->items + list->begin, list->count * sizeof *list->items);
-        list->begin = 0;
-        return true;
-    }
-    return grow(list, want);
+    fob_intervals_t *stretches = &list->stretches;
+    if (stretches->count == 0 && stretches->capacity > IDLE_CAPACITY && more <= IDLE_CAPACITY)
+        fob_intervals_free(stretches); /* a long backlog is over: so is its memory */
+    return fob_intervals_reserve(stretches, more);
 }
 
 bool fob_prio_reserve_adds(fob_prio_t *self, unsigned priority, size_t more) {
@@ -59,7 +30,7 @@ bool fob_prio_reserve_removes(fob_prio_t *self, size_t more) {
     if (self->events == 0)
         return true;
     for (unsigned i = 1; i < FOB_PRIORITIES; i++) {
-        if (self->lists[i].count && !reserve_list(&self->lists[i], more))
+        if (self->lists[i].stretches.count && !reserve_list(&self->lists[i], more))
             return false;
     }
     return true;
@@ -75,93 +46,53 @@ bool fob_prio_reserve(fob_prio_t *self, size_t more) {
 
 /* --- one list --- */
 
-/* Index (from begin) of the first interval that ends at or behind `offset`. */
-static size_t first_ending_at(const fob_prio_list_t *list, uint64_t offset) {
-    const fob_stretch_of_t *items = list->items + list->begin;
-    if (list->count == 0 || items[list->count - 1].to < offset)
-        return list->count;
-    size_t low = 0, high = list->count - 1;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (items[middle].to < offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static void insert_at(fob_prio_list_t *list, size_t at, fob_stretch_of_t item) {
-    fob_stretch_of_t *items = list->items + list->begin;
-    if (at < list->count / 2 && list->begin > 0) {
-        memmove(items - 1, items, at * sizeof *items);
-        list->begin--;
-        items--;
-    } else {
-        assert(list->begin + list->count < list->capacity);
-        memmove(items + at + 1, items + at, (list->count - at) * sizeof *items);
-    }
-    items[at] = item;
-    list->count++;
-}
-
-static void erase(fob_prio_list_t *list, size_t at, size_t count) {
-    fob_stretch_of_t *items = list->items + list->begin;
-    size_t behind = list->count - at - count;
-    if (at < behind) {
-        memmove(items + count, items, at * sizeof *items);
-        list->begin += count;
-    } else {
-        memmove(items + at, items + at + count, behind * sizeof *items);
-    }
-    list->count -= count;
-}
-
 static void list_add(fob_prio_list_t *list, uint64_t from, uint64_t to) {
-    size_t at = first_ending_at(list, from - 1);
-    fob_stretch_of_t *items = list->items + list->begin;
-    bool joins = at < list->count && items[at].to == from - 1;
+    fob_intervals_t *stretches = &list->stretches;
+    size_t at = fob_intervals_find(stretches, from - 1);
+    fob_interval_t *items = fob_intervals_first(stretches);
+    bool joins = at < stretches->count && items[at].to == from - 1;
     size_t next = joins ? at + 1 : at;
-    bool meets = next < list->count && items[next].from == to + 1;
-    assert(next == list->count || items[next].from > to);
+    bool meets = next < stretches->count && items[next].from == to + 1;
+    assert(next == stretches->count || items[next].from > to);
     list->events += to - from + 1;
     if (joins) {
         items[at].to = meets ? items[next].to : to;
         if (meets)
-            erase(list, next, 1);
+            fob_intervals_erase(stretches, next, 1);
     } else if (meets) {
         items[next].from = from;
     } else {
-        insert_at(list, at, (fob_stretch_of_t){from, to});
+        fob_intervals_insert(stretches, at, (fob_interval_t){from, to});
     }
 }
 
 /* Takes from..to out; gives how many that were. */
 static uint64_t list_remove(fob_prio_list_t *list, uint64_t from, uint64_t to) {
-    size_t at = first_ending_at(list, from), count = 0;
-    fob_stretch_of_t *items = list->items + list->begin;
+    fob_intervals_t *stretches = &list->stretches;
+    size_t at = fob_intervals_find(stretches, from), count = 0;
+    fob_interval_t *items = fob_intervals_first(stretches);
     uint64_t removed = 0;
-    if (at == list->count || items[at].from > to)
+    if (at == stretches->count || items[at].from > to)
         return 0;
     if (items[at].from < from && items[at].to > to) {
-        fob_stretch_of_t rest = {to + 1, items[at].to};
+        fob_interval_t rest = {to + 1, items[at].to};
         items[at].to = from - 1;
         list->events -= to - from + 1;
-        insert_at(list, at + 1, rest);
+        fob_intervals_insert(stretches, at + 1, rest);
         return to - from + 1;
     }
     if (items[at].from < from) {
         removed += items[at].to - from + 1;
         items[at++].to = from - 1;
     }
-    for (; at + count < list->count && items[at + count].to <= to; count++)
+    for (; at + count < stretches->count && items[at + count].to <= to; count++)
         removed += items[at + count].to - items[at + count].from + 1;
-    if (at + count < list->count && items[at + count].from <= to) {
+    if (at + count < stretches->count && items[at + count].from <= to) {
         removed += to - items[at + count].from + 1;
         items[at + count].from = to + 1;
     }
     if (count)
-        erase(list, at, count);
+        fob_intervals_erase(stretches, at, count);
     list->events -= removed;
     return removed;
 }
@@ -180,7 +111,7 @@ void fob_prio_add(fob_prio_t *self, unsigned priority, uint64_t offset) {
 
 void fob_prio_remove(fob_prio_t *self, uint64_t from, uint64_t to) {
     for (unsigned i = 1; self->events && i < FOB_PRIORITIES; i++) {
-        if (self->lists[i].count)
+        if (self->lists[i].stretches.count)
             self->events -= list_remove(&self->lists[i], from, to);
     }
 }
@@ -194,20 +125,19 @@ unsigned fob_prio_of(const fob_prio_t *self, uint64_t offset) {
 }
 
 uint64_t fob_prio_next(const fob_prio_t *self, unsigned priority, uint64_t offset) {
-    const fob_prio_list_t *list = &self->lists[priority];
-    size_t at = first_ending_at(list, offset);
-    if (at == list->count)
+    const fob_intervals_t *stretches = &self->lists[priority].stretches;
+    size_t at = fob_intervals_find(stretches, offset);
+    if (at == stretches->count)
         return 0;
-    uint64_t from = list->items[list->begin + at].from;
+    uint64_t from = fob_intervals_first(stretches)[at].from;
     return from > offset ? from : offset;
 }
 
 uint64_t fob_prio_stretch(const fob_prio_t *self, unsigned priority, uint64_t offset) {
-    const fob_prio_list_t *list = &self->lists[priority];
-    size_t at = first_ending_at(list, offset);
-    if (at == list->count || list->items[list->begin + at].from > offset)
-        return 0;
-    return list->items[list->begin + at].to;
+    const fob_intervals_t *stretches = &self->lists[priority].stretches;
+    const fob_interval_t *items = fob_intervals_first(stretches);
+    size_t at = fob_intervals_find(stretches, offset);
+    return at < stretches->count && items[at].from <= offset ? items[at].to : 0;
 }
 
 uint64_t fob_prio_first(const fob_prio_t *self, uint64_t offset) {
@@ -224,11 +154,12 @@ uint64_t fob_prio_hash(const fob_prio_t *self) {
     uint64_t sum = 0;
     for (uint64_t i = 1; self->events && i < FOB_PRIORITIES; i++) {
         const fob_prio_list_t *list = &self->lists[i];
-        if (list->count == 0)
+        const fob_intervals_t *stretches = &list->stretches;
+        if (stretches->count == 0)
             continue;
         uint64_t fields[] = {
             i, list->events,
-            fob_digest(list->items + list->begin, list->count * sizeof *list->items)};
+            fob_digest(fob_intervals_first(stretches), stretches->count * sizeof(fob_interval_t))};
         sum += fob_digest(fields, sizeof fields);
     }
     return sum;

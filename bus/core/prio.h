@@ -6,19 +6,12 @@
 #ifndef FOB_CORE_PRIO_H
 #define FOB_CORE_PRIO_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "bus/core/intervals.h"
 
 #define FOB_PRIORITIES 10
 
 typedef struct {
-    uint64_t from, to;
-} fob_stretch_of_t;
-
-typedef struct {
-    fob_stretch_of_t *items; /* [begin .. begin + count - 1], ascending, not adjacent */
-    size_t begin, count, capacity;
+    fob_intervals_t stretches;
     uint64_t events;
 } fob_prio_list_t;
 

@@ -1,5 +1,7 @@
 #include "bus/core/turn.h"
 
+#include "bus/core/room.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -123,32 +125,16 @@ fob_slice_t fob_turn_copy(fob_open_turn_t *self, fob_slice_t bytes) {
     return fob_slice(copy, bytes.size);
 }
 
-static bool grow(void *items_p, size_t *capacity, size_t want, size_t size) {
-    void *items;
-    if (want <= *capacity)
-        return true;
-    size_t bigger = *capacity ? *capacity : 16;
-    while (bigger < want)
-        bigger *= 2;
-    memcpy(&items, items_p, sizeof items);
-    items = realloc(items, bigger * size);
-    if (!items)
-        return false;
-    memcpy(items_p, &items, sizeof items);
-    *capacity = bigger;
-    return true;
-}
-
 bool fob_turn_reserve(fob_open_turn_t *self, size_t records, size_t effects, size_t blobs,
                       size_t sheets) {
-    return grow(&self->records, &self->record_capacity, self->record_count + records,
-                sizeof *self->records) &&
-           grow(&self->effects, &self->effect_capacity, self->effect_count + effects,
-                sizeof *self->effects) &&
-           grow(&self->blobs, &self->blob_capacity, self->blob_count + blobs,
-                sizeof *self->blobs) &&
-           grow(&self->sheets, &self->sheet_capacity, self->sheet_count + sheets,
-                sizeof *self->sheets);
+    return fob_room(&self->records, &self->record_capacity, self->record_count + records,
+                    sizeof *self->records) &&
+           fob_room(&self->effects, &self->effect_capacity, self->effect_count + effects,
+                    sizeof *self->effects) &&
+           fob_room(&self->blobs, &self->blob_capacity, self->blob_count + blobs,
+                    sizeof *self->blobs) &&
+           fob_room(&self->sheets, &self->sheet_capacity, self->sheet_count + sheets,
+                    sizeof *self->sheets);
 }
 
 fob_effect_t *fob_turn_effect(fob_open_turn_t *self, fob_effect_kind_t kind) {

@@ -209,10 +209,7 @@ static uint64_t lower(uint64_t a, uint64_t b) {
  * before a reset, what came back before one. Seldom is anything covered above it. */
 static bool covered_above(const fob_group_t *group) {
     const fob_cover_t *cover = &group->cover;
-    if (group->cursor < cover->floor)
-        return true;
-    return cover->count && cover->items[cover->begin + cover->count - 1].to >= group->cursor &&
-           fob_cover_has(cover, group->cursor);
+    return fob_cover_end(cover) > group->cursor && fob_cover_has(cover, group->cursor);
 }
 
 fob_walk_t fob_walk_fresh(fob_runs_writer_t *runs, fob_place_t *place) {

@@ -33,8 +33,8 @@ static void check_list(const fob_prio_t *prio, const table_t *table, unsigned pr
         assert_int_equal(fob_prio_stretch(prio, priority, offset), stretch);
     }
     assert_int_equal(list->events, events);
-    for (size_t i = 0; i < list->count; i++) {
-        const fob_stretch_of_t *item = &list->items[list->begin + i];
+    for (size_t i = 0; i < list->stretches.count; i++) {
+        const fob_interval_t *item = &fob_intervals_first(&list->stretches)[i];
         assert_true((i == 0 || item->from > last + 1) && item->from <= item->to);
         last = item->to;
     }
@@ -137,8 +137,8 @@ static void a_queue_in_order_does_not_grow(void **unused) {
         if (offset > 20)
             fob_prio_remove(&prio, offset - 20, offset - 20);
     }
-    assert_int_equal(prio.lists[5].count, 10);
-    assert_in_range(prio.lists[5].capacity, 10, 128);
+    assert_int_equal(prio.lists[5].stretches.count, 10);
+    assert_in_range(prio.lists[5].stretches.capacity, 10, 128);
     fob_prio_free(&prio);
 }
 
@@ -150,7 +150,7 @@ static void the_memory_of_a_long_backlog_is_given_back(void **unused) {
         fob_prio_add(&prio, 9, offset);
     fob_prio_remove(&prio, 1, 200000);
     assert_true(fob_prio_reserve_adds(&prio, 9, 3));
-    assert_in_range(prio.lists[9].capacity, 3, 4096);
+    assert_in_range(prio.lists[9].stretches.capacity, 3, 4096);
     fob_prio_free(&prio);
 }
 
@@ -162,7 +162,7 @@ static void without_events_removes_need_no_room(void **unused) {
     assert_int_equal(fob_prio_of(&prio, 7), 0);
     assert_int_equal(fob_prio_first(&prio, 1), 0);
     for (unsigned i = 0; i < FOB_PRIORITIES; i++)
-        assert_null(prio.lists[i].items);
+        assert_null(prio.lists[i].stretches.items);
 }
 
 FOB_MAIN(FOB_CASE(lists_agree_with_a_table_of_priorities),

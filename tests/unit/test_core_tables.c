@@ -32,8 +32,8 @@ static void check_cover(const fob_cover_t *cover, const bool *covered) {
     }
     assert_int_equal(cover->floor, next);
     uint64_t last = cover->floor - 1;
-    for (size_t i = 0; i < cover->count; i++) {
-        const fob_interval_t *item = &cover->items[cover->begin + i];
+    for (size_t i = 0; i < cover->above.count; i++) {
+        const fob_interval_t *item = &fob_intervals_first(&cover->above)[i];
         assert_true(item->from > last + 1 && item->from <= item->to);
         last = item->to;
     }
@@ -66,10 +66,10 @@ static void cover_in_order_only_moves_the_floor(void **unused) {
     for (uint64_t offset = 1; offset < 1000; offset++) {
         assert_true(fob_cover_reserve(&cover, 1));
         fob_cover_add(&cover, offset, offset);
-        assert_int_equal(cover.count, 0);
+        assert_int_equal(cover.above.count, 0);
     }
     assert_int_equal(cover.floor, 1000);
-    assert_true(cover.capacity <= 16);
+    assert_true(cover.above.capacity <= 16);
     fob_cover_free(&cover);
 }
 
