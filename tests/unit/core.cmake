@@ -16,6 +16,7 @@ foreach(topic units units_memory)
     fob_test(NAME core_${topic} LABEL unit LIBRARIES fob_core_kit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_whole.c)
 endforeach()
+target_sources(test_core_units_memory PRIVATE ${CMAKE_CURRENT_LIST_DIR}/scarce.c)
 target_link_options(test_core_units_memory PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 
 # What comes in.
@@ -36,6 +37,7 @@ endforeach()
 # The same where the core's allocations fail, one after the other.
 fob_test(NAME core_scarce LABEL unit
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_scarce.c ${CMAKE_CURRENT_LIST_DIR}/test_core_queue.c
+        ${CMAKE_CURRENT_LIST_DIR}/core_scarce.c ${CMAKE_CURRENT_LIST_DIR}/scarce.c
     LIBRARIES fob_core_kit -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fob_core_step,--wrap=fob_core_take)
 
 # A seeded world around it.
@@ -53,6 +55,7 @@ target_link_libraries(core_speed PRIVATE fob_core)
 
 # Its allocations are counted, and refused.
 fob_test(NAME core_memory LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_memory.c
+    ${CMAKE_CURRENT_LIST_DIR}/scarce.c
     LIBRARIES fob_core -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 
 # What an operator does to groups, and what is said of them.
@@ -65,6 +68,7 @@ endforeach()
 # Memory is refused to requests that wait.
 fob_test(NAME core_inquiry_memory LABEL unit
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_inquiry_memory.c
+        ${CMAKE_CURRENT_LIST_DIR}/core_scarce.c ${CMAKE_CURRENT_LIST_DIR}/scarce.c
     LIBRARIES fob_core_kit -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fob_core_step,--wrap=fob_core_take)
 
 # How leases end, and what is kept of it.

@@ -23,6 +23,14 @@ static fob_config_t *load(const char *content) {
     return config;
 }
 
+/* The same, which must be taken. */
+static fob_config_t *taken(const char *content) {
+    fob_config_t *config = load(content);
+    if (!config)
+        fail_msg("%s", text);
+    return config;
+}
+
 /* The file is refused, naming that line, and with these words. */
 static void refused(const char *content, unsigned line, const char *words) {
     char where[128];
@@ -34,22 +42,20 @@ static void refused(const char *content, unsigned line, const char *words) {
 
 static void every_setting_is_taken(void **state) {
     (void)state;
-    fob_config_t *config = load("# the bus of the shop\n"
-                                "bind = 10.0.0.1   # the inner side\n"
-                                "port = 7000\n"
-                                "advertise = bus.shop\n"
-                                "data = \"/var/lib/fob\"\n"
-                                "sync = interval=50ms\n"
-                                "\n"
-                                "max_event = 4MiB\n"
-                                "max_disk = 20GiB\n"
-                                "max_connections = 500\n"
-                                "max_groups = 20\n"
-                                "heartbeat = 250ms\n"
-                                "retain = 7d\n"
-                                "retain_bytes = 1GiB\n");
-    if (!config)
-        fail_msg("%s", text);
+    fob_config_t *config = taken("# the bus of the shop\n"
+                                 "bind = 10.0.0.1   # the inner side\n"
+                                 "port = 7000\n"
+                                 "advertise = bus.shop\n"
+                                 "data = \"/var/lib/fob\"\n"
+                                 "sync = interval=50ms\n"
+                                 "\n"
+                                 "max_event = 4MiB\n"
+                                 "max_disk = 20GiB\n"
+                                 "max_connections = 500\n"
+                                 "max_groups = 20\n"
+                                 "heartbeat = 250ms\n"
+                                 "retain = 7d\n"
+                                 "retain_bytes = 1GiB\n");
     assert_string_equal(options.bind, "10.0.0.1");
     assert_int_equal(options.port, 7000);
     assert_string_equal(options.advertise, "bus.shop");
@@ -69,8 +75,7 @@ static void every_setting_is_taken(void **state) {
 
 static void what_is_not_named_keeps_its_default(void **state) {
     (void)state;
-    fob_config_t *config = load("# nothing\n\n");
-    assert_non_null(config);
+    fob_config_t *config = taken("# nothing\n\n");
     assert_null(options.bind);
     assert_int_equal(options.port, 0);
     fob_config_destroy(&config);
@@ -78,8 +83,7 @@ static void what_is_not_named_keeps_its_default(void **state) {
 
 static void a_share_of_the_disk_is_told_apart(void **state) {
     (void)state;
-    fob_config_t *config = load("max_disk = 75%\n");
-    assert_non_null(config);
+    fob_config_t *config = taken("max_disk = 75%\n");
     assert_int_equal(fob_config_disk_share(config), 75);
     assert_int_equal(options.max_disk, 0);
     fob_config_destroy(&config);
@@ -111,25 +115,21 @@ static void what_the_bus_would_refuse_is_named_with_its_line(void **state) {
     refused("sync = interval=0s\n", 1, "interval=D");
     refused("port = 7670\nheartbeat = 2h\n", 2, "60s");
     refused("max_event = 1GiB\n", 1, "512 MiB");
-    fob_config_t *config = load("sync = interval=1h\n");
-    if (!config)
-        fail_msg("%s", text);
+    fob_config_t *config = taken("sync = interval=1h\n");
     fob_config_destroy(&config);
 }
 
 static void groups_are_declared_by_name_and_pattern(void **state) {
     (void)state;
-    fob_config_t *config = load("port = 7000\n"
-                                "groups\n"
-                                "    emails   # to customers\n"
-                                "        pattern = order.*\n"
-                                "\n"
-                                "# another\n"
-                                "    shop.bills-2\n"
-                                "        pattern = \"shop.>\"\n"
-                                "retain = 1h\n");
-    if (!config)
-        fail_msg("%s", text);
+    fob_config_t *config = taken("port = 7000\n"
+                                 "groups\n"
+                                 "    emails   # to customers\n"
+                                 "        pattern = order.*\n"
+                                 "\n"
+                                 "# another\n"
+                                 "    shop.bills-2\n"
+                                 "        pattern = \"shop.>\"\n"
+                                 "retain = 1h\n");
     assert_int_equal(options.group_count, 2);
     assert_string_equal(options.groups[0].name, "emails");
     assert_string_equal(options.groups[0].pattern, "order.*");
@@ -150,20 +150,18 @@ static void check_pairs(const char *const *pairs, const char *const *wanted) {
 
 static void a_group_has_settings_of_its_own(void **state) {
     (void)state;
-    fob_config_t *config = load("groups\n"
-                                "    emails\n"
-                                "        max_depth = 10000\n"
-                                "        pattern = order.*\n"
-                                "        overflow = drop-oldest   # newer ones matter more\n"
-                                "        lease = 30s\n"
-                                "    bills\n"
-                                "        pattern = order.paid\n"
-                                "        max_bytes = 10%\n");
+    fob_config_t *config = taken("groups\n"
+                                 "    emails\n"
+                                 "        max_depth = 10000\n"
+                                 "        pattern = order.*\n"
+                                 "        overflow = drop-oldest   # newer ones matter more\n"
+                                 "        lease = 30s\n"
+                                 "    bills\n"
+                                 "        pattern = order.paid\n"
+                                 "        max_bytes = 10%\n");
     static const char *const emails[] = {"max_depth=10000", "overflow=drop-oldest", "lease=30s",
                                          NULL};
     static const char *const bills[] = {"max_bytes=10%", NULL};
-    if (!config)
-        fail_msg("%s", text);
     assert_int_equal(options.group_count, 2);
     assert_string_equal(options.groups[0].pattern, "order.*");
     check_pairs(options.groups[0].settings, emails);
@@ -174,16 +172,14 @@ static void a_group_has_settings_of_its_own(void **state) {
 
 static void settings_at_the_top_are_those_of_new_groups(void **state) {
     (void)state;
-    fob_config_t *config = load("max_depth = 500\n"
-                                "groups\n"
-                                "    emails\n"
-                                "        pattern = a\n"
-                                "dead_max_age = 7d\n"
-                                "dedup_window = 10m\n"
-                                "dedup_max = 2000000\n");
+    fob_config_t *config = taken("max_depth = 500\n"
+                                 "groups\n"
+                                 "    emails\n"
+                                 "        pattern = a\n"
+                                 "dead_max_age = 7d\n"
+                                 "dedup_window = 10m\n"
+                                 "dedup_max = 2000000\n");
     static const char *const defaults[] = {"max_depth=500", "dead_max_age=7d", NULL};
-    if (!config)
-        fail_msg("%s", text);
     check_pairs(options.group_defaults, defaults);
     assert_null(options.groups[0].settings[0]);
     assert_int_equal(options.dedup_window_ms, 600000);

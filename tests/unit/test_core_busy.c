@@ -32,17 +32,7 @@ static const kit_effect_t *receipt(void) {
 }
 
 /* The last receipt has exactly these rows. */
-static void receipt_is(const uint64_t (*rows)[5], size_t count) {
-    const kit_effect_t *last = receipt();
-    assert_int_equal(last->row_count, count);
-    for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < 5; k++)
-            assert_int_equal(last->rows[i][k], rows[i][k]);
-    }
-}
-#define RECEIPT(...)                                                                               \
-    receipt_is((const uint64_t[][5]){__VA_ARGS__},                                                 \
-               sizeof((const uint64_t[][5]){__VA_ARGS__}) / sizeof(uint64_t[5]))
+#define RECEIPT(...) KIT_RECEIPT(&kit, __VA_ARGS__)
 
 /* A worker takes all that there is, and acks it. */
 static void drain(void) {

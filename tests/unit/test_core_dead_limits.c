@@ -55,7 +55,7 @@ static void too_many_are_too_many_at_once_and_the_oldest_go(void **state) {
     assert_int_equal(kit_stats(&kit, "g").dead, 3);
     assert_int_equal(removed(FOB_REMOVAL_DEAD_MAX), 2);
     assert_int_equal(fob_core_floor(kit.core), 3);
-    kit_set(&kit, "g", FOB_POLICY_dead_max, 1);
+    admin_set(&kit, "g", FOB_POLICY_dead_max, 1);
     assert_int_equal(kit_stats(&kit, "g").dead, 1);
     assert_non_null(fob_deads_find(&group()->deads, 5));
     assert_int_equal(removed(FOB_REMOVAL_DEAD_MAX), 4);
@@ -67,7 +67,7 @@ static void a_lower_bound_takes_a_turn_after_the_other(void **state) {
     for (unsigned i = 0; i < 10; i++)
         bury_some(1000);
     size_t records = kit.log_count;
-    kit_set(&kit, "g", FOB_POLICY_dead_max, 1);
+    admin_set(&kit, "g", FOB_POLICY_dead_max, 1);
     while (kit_stats(&kit, "g").dead > 1) {
         kit_pass(&kit, 1);
         assert_true(kit.log_count < records + 10);

@@ -16,11 +16,7 @@ static int setup(void **state) {
 
 static int setup_small(void **state) {
     (void)state;
-    fob_core_config_t config = kit_config;
-    config.cache_bytes = 4096;
-    config.page_bytes = 1024;
-    queue_init(&q, &config);
-    q.size = 500;
+    queue_init_small(&q);
     return 0;
 }
 

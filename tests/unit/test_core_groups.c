@@ -161,16 +161,8 @@ static void an_offset_that_is_not_there_yet_is_refused(void **state) {
 
 /* --- purge --- */
 
-/* The index-th event delivered of all that were shown. */
 static const uint64_t *nth(size_t index) {
-    for (size_t i = 0; i < kit.shown_count; i++) {
-        const kit_effect_t *effect = &kit.shown[i];
-        if (effect->kind == FOB_EFF_DELIVER && index < effect->row_count)
-            return effect->rows[index];
-        index -= effect->kind == FOB_EFF_DELIVER ? effect->row_count : 0;
-    }
-    fail_msg("nothing more was delivered");
-    return NULL;
+    return kit_nth(&kit, index);
 }
 
 /* Six events: 1 is acked, 2 waits for its retry, 3 is with a worker as attempt 2, 4 is with it for

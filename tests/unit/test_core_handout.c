@@ -13,14 +13,9 @@ static int setup(void **state) {
     return 0;
 }
 
-/* Little of the backlog fits into memory; an answer brings one batch or two. */
 static int setup_small(void **state) {
     (void)state;
-    fob_core_config_t config = kit_config;
-    config.cache_bytes = 4096;
-    config.page_bytes = 1024;
-    queue_init(&q, &config);
-    q.size = 500;
+    queue_init_small(&q);
     return 0;
 }
 

@@ -1,55 +1,11 @@
 /* Requests that wait, where memory is refused: each is answered in the end, and nothing is done
  * twice. */
+#include "core_scarce.h"
 #include "test_core_kit.h"
 
 #include "tests/support/case.h"
 
 #include <stdlib.h>
-
-/* --- malloc, watched while the core works (the linker leads all calls here) --- */
-
-static bool armed, watching;
-static uint64_t calls, fail_at; /* the number of the call that fails */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-fob_status_t __real_fob_core_step(fob_core_t *core, fob_now_t now, const fob_command_t *command);
-fob_status_t __wrap_fob_core_step(fob_core_t *core, fob_now_t now, const fob_command_t *command);
-fob_turn_t *__real_fob_core_take(fob_core_t *core, fob_now_t now);
-fob_turn_t *__wrap_fob_core_take(fob_core_t *core, fob_now_t now);
-
-static bool refused(void) {
-    return watching && ++calls == fail_at;
-}
-void *__wrap_malloc(size_t size) {
-    return refused() ? NULL : __real_malloc(size);
-}
-void *__wrap_calloc(size_t count, size_t size) {
-    return refused() ? NULL : __real_calloc(count, size);
-}
-void *__wrap_realloc(void *old, size_t size) {
-    return refused() ? NULL : __real_realloc(old, size);
-}
-
-/* A refused command is told again. */
-fob_status_t __wrap_fob_core_step(fob_core_t *core, fob_now_t now, const fob_command_t *command) {
-    watching = armed;
-    fob_status_t status = __real_fob_core_step(core, now, command);
-    watching = false;
-    return status == FOB_NO_MEMORY ? __real_fob_core_step(core, now, command) : status;
-}
-fob_turn_t *__wrap_fob_core_take(fob_core_t *core, fob_now_t now) {
-    watching = armed;
-    fob_turn_t *turn = __real_fob_core_take(core, now);
-    watching = false;
-    return turn;
-}
-
-/* --- --- */
 
 #define LETTERS 40
 #define ADMIN   77
@@ -108,11 +64,11 @@ static uint64_t number(fob_slice_t map, const char *name) {
 
 /* The one answer. */
 static kit_effect_t *do_armed(const fob_command_t *command) {
-    calls = 0;
-    armed = true;
+    scarce.calls = 0;
+    core_scarce = true;
     kit_do(&kit, command);
     kit_pages(&kit);
-    armed = false;
+    core_scarce = false;
     assert_int_equal(kit_count(&kit, FOB_EFF_REPLY), 1);
     kit_effect_t *effect = kit_last(&kit, FOB_EFF_REPLY);
     assert_int_equal(effect->status, FOB_OK);
@@ -138,10 +94,10 @@ static void check(const fob_command_t *command, const kit_effect_t *effect) {
 /* With each allocation refused once, until none is left to refuse. */
 static void refuse_each(const fob_command_t *command) {
     uint64_t fired = 0;
-    for (fail_at = 1;; fail_at++) {
+    for (scarce.fail_at = 1;; scarce.fail_at++) {
         begin();
         kit_effect_t *effect = do_armed(command);
-        bool all = calls < fail_at;
+        bool all = scarce.calls < scarce.fail_at;
         fired += !all;
         check(command, effect);
         kit_free(&kit);

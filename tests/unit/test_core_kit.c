@@ -1,5 +1,6 @@
 #include "test_core_kit.h"
 
+#include "core_policy.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>
@@ -13,14 +14,7 @@ const fob_core_config_t kit_config = {
     .cache_bytes = 64 << 20,
     .page_bytes = 65536,
     .mark_block = 4096,
-    .policy = {.max_depth = 10000000,
-               .max_bytes = INT64_MAX,
-               .max_attempts = 5,
-               .backoff_first = 1000,
-               .backoff_factor = 2,
-               .backoff_max = 300000,
-               .dead_max = 1000000,
-               .dead_max_age = INT64_C(2592000000)},
+    .policy = CORE_POLICY(1000, 300000),
     .dedup_max = 1000000,
     .dedup_window_ms = 3600000,
     .release_first_ms = 100,
@@ -468,4 +462,27 @@ size_t kit_delivered(const kit_t *kit, uint64_t conn) {
             count += effect->row_count;
     }
     return count;
+}
+
+const uint64_t *kit_nth(const kit_t *kit, size_t index) {
+    for (size_t i = 0; i < kit->shown_count; i++) {
+        const kit_effect_t *effect = &kit->shown[i];
+        if (effect->kind != FOB_EFF_DELIVER)
+            continue;
+        if (index < effect->row_count)
+            return effect->rows[index];
+        index -= effect->row_count;
+    }
+    fail_msg("nothing more was delivered");
+    return NULL;
+}
+
+void kit_receipt_is(kit_t *kit, const uint64_t (*rows)[5], size_t count) {
+    const kit_effect_t *receipt = kit_last(kit, FOB_EFF_RECEIPT);
+    assert_non_null(receipt);
+    assert_int_equal(receipt->row_count, count);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < 5; k++)
+            assert_int_equal(receipt->rows[i][k], rows[i][k]);
+    }
 }

@@ -112,6 +112,13 @@ void kit_pages(kit_t *kit);
 fob_group_stats_t kit_stats(kit_t *kit, const char *group);
 /* Fails unless every group's books balance. */
 void kit_books(kit_t *kit);
+/* The index-th event of all shown deliveries: offset, token, attempt. */
+const uint64_t *kit_nth(const kit_t *kit, size_t index);
+/* The last receipt has exactly these rows. */
+void kit_receipt_is(kit_t *kit, const uint64_t (*rows)[5], size_t count);
+#define KIT_RECEIPT(kit, ...)                                                                      \
+    kit_receipt_is((kit), (const uint64_t[][5]){__VA_ARGS__},                                      \
+                   sizeof((const uint64_t[][5]){__VA_ARGS__}) / sizeof(uint64_t[5]))
 /* How many events all shown deliveries to conn hold (0: to anybody). */
 size_t kit_delivered(const kit_t *kit, uint64_t conn);
 

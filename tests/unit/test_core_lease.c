@@ -80,7 +80,7 @@ static void the_shorter_bound_holds_and_is_told(void **state) {
     assert_int_equal(kit_last(&kit, FOB_EFF_JOINED)->lease_ms, 0);
     kit_join_as(&kit, 2, "g", 1, 1, "w", 20000);
     assert_int_equal(kit_last(&kit, FOB_EFF_JOINED)->lease_ms, 20000);
-    kit_set(&kit, "g", FOB_POLICY_lease, 30000);
+    admin_set(&kit, "g", FOB_POLICY_lease, 30000);
     kit_join_as(&kit, 3, "g", 1, 1, "w", 0);
     assert_int_equal(kit_last(&kit, FOB_EFF_JOINED)->lease_ms, 30000);
     kit_join_as(&kit, 4, "g", 1, 1, "w", 20000);
@@ -230,7 +230,7 @@ static void many_jobs_are_lost_at_once(void **state) {
 static void at_the_last_attempt_it_is_a_dead_letter(void **state) {
     (void)state;
     kit_join_as(&kit, 1, "g", 100, 1, "w", 1000);
-    kit_set(&kit, "g", FOB_POLICY_max_attempts, 2);
+    admin_set(&kit, "g", FOB_POLICY_max_attempts, 2);
     kit_publish(&kit, 1, 1, 1, "a", 1);
     kit_pass(&kit, 1000);
     ack(1, held_by(1, 0));
@@ -255,12 +255,12 @@ static void a_bound_that_is_set_counts_from_then_on(void **state) {
     kit_join_as(&kit, 1, "g", 10, 2, "w", 0);
     kit_publish(&kit, 1, 1, 1, "a", 3);
     kit_pass(&kit, 100000);
-    kit_set(&kit, "g", FOB_POLICY_lease, 5000);
+    admin_set(&kit, "g", FOB_POLICY_lease, 5000);
     kit_pass(&kit, 4999);
     assert_int_equal(lost_by(1), 0);
     kit_pass(&kit, 1);
     assert_int_equal(lost_by(1), 3); /* with the one behind them */
-    kit_set(&kit, "g", FOB_POLICY_lease, 0);
+    admin_set(&kit, "g", FOB_POLICY_lease, 0);
     ack(1, (held_t){1, 1});
     assert_int_equal(kit_stats(&kit, "g").leased, 3);
     kit_pass(&kit, 100000);
@@ -298,7 +298,7 @@ static void to_come_back_on_another_connection_is_no_new_time(void **state) {
 static void after_a_restart_of_the_bus_the_time_runs_anew(void **state) {
     (void)state;
     kit_join_as(&kit, 1, "g", 10, 1, "w", 0);
-    kit_set(&kit, "g", FOB_POLICY_lease, 10000);
+    admin_set(&kit, "g", FOB_POLICY_lease, 10000);
     kit_publish(&kit, 1, 1, 1, "a", 1);
     held_t held = held_by(1, 0);
     kit_pass(&kit, 9000);

@@ -1,37 +1,13 @@
 /* What the core allocates: nothing once warm; and what it does when there is nothing to be had. */
+#include "core_policy.h"
+#include "scarce.h"
+
 #include "bus/core/core.h"
 #include "proto/envelope.h"
 #include "tests/support/case.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-/* --- malloc, watched (the linker leads all calls here) --- */
-
-static bool watching;
-static uint64_t calls, fail_at; /* the number of the call that fails; 0: none */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static bool refused(void) {
-    if (!watching)
-        return false;
-    return ++calls == fail_at;
-}
-void *__wrap_malloc(size_t size) {
-    return refused() ? NULL : __real_malloc(size);
-}
-void *__wrap_calloc(size_t count, size_t size) {
-    return refused() ? NULL : __real_calloc(count, size);
-}
-void *__wrap_realloc(void *old, size_t size) {
-    return refused() ? NULL : __real_realloc(old, size);
-}
 
 /* --- a small bus: acks whatever is delivered --- */
 
@@ -52,23 +28,16 @@ static const fob_core_config_t config = {.max_event = 1000000,
                                          .cache_bytes = 1 << 20,
                                          .page_bytes = 65536,
                                          .mark_block = 4096,
-                                         .policy = {.max_depth = 10000000,
-                                                    .max_bytes = INT64_MAX,
-                                                    .max_attempts = 5,
-                                                    .backoff_first = 1000,
-                                                    .backoff_factor = 2,
-                                                    .backoff_max = 300000,
-                                                    .dead_max = 1000000,
-                                                    .dead_max_age = INT64_C(2592000000)},
+                                         .policy = CORE_POLICY(1000, 300000),
                                          .dedup_max = 1000000,
                                          .dedup_window_ms = 3600000,
                                          .release_first_ms = 100};
 
 static bool step(world_t *world, const fob_command_t *command) {
-    uint64_t before = fail_at ? fob_core_hash(world->core) : 0;
-    watching = true;
+    uint64_t before = scarce.fail_at ? fob_core_hash(world->core) : 0;
+    scarce.watching = true;
     fob_status_t status = fob_core_step(world->core, world->now, command);
-    watching = false;
+    scarce.watching = false;
     if (status == FOB_NO_MEMORY && command->kind == FOB_CMD_PUBLISH)
         assert_int_equal(fob_core_hash(world->core), before);
     if (status == FOB_NO_MEMORY)
@@ -144,9 +113,9 @@ static void replay(world_t *world, const fob_turn_t *turn) {
 /* Takes until nothing is left; every seventh delivery is retried, the rest acked. */
 static void turn(world_t *world, bool retry) {
     for (unsigned quiet = 0; quiet < 2;) {
-        watching = true;
+        scarce.watching = true;
         fob_turn_t *turn = fob_core_take(world->core, world->now);
-        watching = false;
+        scarce.watching = false;
         quiet = turn ? 0 : quiet + 1; /* once more: a take may have lacked memory */
         if (!turn)
             continue;
@@ -162,7 +131,7 @@ static void turn(world_t *world, bool retry) {
 
 static void begin(world_t *world) {
     *world = (world_t){.now = {FOB_SEC, 1700000000000}, .number = 1};
-    calls = fail_at = 0;
+    scarce.calls = scarce.fail_at = 0;
     world->core = fob_core_new(&config);
     fob_core_start(world->core, world->now, 0);
 }
@@ -191,11 +160,11 @@ static void a_warm_core_allocates_nothing(void **state) {
     join(&world, 12, "paid", "*.paid");
     for (unsigned i = 0; i < 20; i++) /* the cache is full, and its oldest give way */
         rounds(&world, 1000, false);
-    calls = 0;
+    scarce.calls = 0;
     uint64_t before = world.delivered;
     rounds(&world, 1000, false);
     assert_true(world.delivered - before > 25000);
-    assert_int_equal(calls, 0);
+    assert_int_equal(scarce.calls, 0);
     end(&world);
 }
 
@@ -233,7 +202,7 @@ static void a_failed_allocation_changes_nothing(void **state) {
         fob_group_stats_t stats;
         begin(&world);
         world.twin = fob_core_new(&config);
-        fail_at = n;
+        scarce.fail_at = n;
         join(&world, 10, "orders", "order.>");
         join(&world, 11, "orders", "order.>");
         join(&world, 12, "paid", "*.paid");
@@ -247,7 +216,7 @@ static void a_failed_allocation_changes_nothing(void **state) {
         assert_int_equal(fob_core_hash(world.core), fob_core_hash(world.twin));
         for (size_t i = 0; fob_core_group_stats(world.core, world.now, i, &stats); i++)
             assert_int_equal(stats.accepted, stats.acked + stats.dead);
-        bool more = calls >= n;
+        bool more = scarce.calls >= n;
         end(&world);
         if (!more)
             break;
@@ -302,9 +271,9 @@ static void tell_ended(world_t *world, const fob_effect_t *effect) {
 
 static void take_and_fail(world_t *world) {
     for (unsigned quiet = 0; quiet < 3;) {
-        watching = true;
+        scarce.watching = true;
         fob_turn_t *turn = fob_core_take(world->core, world->now);
-        watching = false;
+        scarce.watching = false;
         quiet = turn ? 0 : quiet + 1;
         world->now.mono_ns++; /* what lacked memory, or was too much, goes on later */
         if (!turn)
@@ -366,7 +335,7 @@ static void a_failed_allocation_loses_no_failed_event(void **state) {
         world.core = fob_core_new(&bounded);
         world.twin = fob_core_new(&bounded);
         fob_core_start(world.core, world.now, 0);
-        fail_at = n;
+        scarce.fail_at = n;
         join_named(&world, 10, "orders", 0);
         join_named(&world, 11, "orders", 1500);
         for (unsigned i = 0; i < 6; i++) {
@@ -377,7 +346,7 @@ static void a_failed_allocation_loses_no_failed_event(void **state) {
         assert_true(until_over(&world) <= 5);
         failures += world.memory_errors;
         assert_int_equal(fob_core_hash(world.core), fob_core_hash(world.twin));
-        bool more = calls >= n;
+        bool more = scarce.calls >= n;
         end(&world);
         if (!more)
             break;
@@ -470,14 +439,14 @@ static void a_failed_allocation_at_a_limit_changes_nothing(void **state) {
         world_t world;
         begin(&world);
         world.twin = fob_core_new(&config);
-        fail_at = n;
+        scarce.fail_at = n;
         begin_with_limits(&world);
         limit_rounds(&world, 32);
         turn(&world, false);
         failures += world.memory_errors;
         assert_int_equal(fob_core_hash(world.core), fob_core_hash(world.twin));
         look_at_limits(&world);
-        bool more = calls >= n;
+        bool more = scarce.calls >= n;
         end(&world);
         if (!more)
             break;
@@ -498,7 +467,7 @@ static void a_warm_core_allocates_nothing_for_ids(void **state) {
     join(&world, 10, "orders", "order.>");
     for (unsigned i = 0; i < 3000; i++) {
         if (i == 1500)
-            calls = 0;
+            scarce.calls = 0;
         static const uint8_t session[FOB_SESSION_SIZE] = {9};
         fob_buf_t body = {0};
         for (unsigned k = 0; k < 16; k++) {
@@ -518,7 +487,7 @@ static void a_warm_core_allocates_nothing_for_ids(void **state) {
         fob_buf_free(&body);
         turn(&world, false);
     }
-    assert_int_equal(calls, 0);
+    assert_int_equal(scarce.calls, 0);
     end(&world);
 }
 

@@ -75,14 +75,7 @@ static void reclaim(uint64_t below, uint64_t bytes) {
 }
 
 static const uint64_t *nth(size_t index) {
-    for (size_t i = 0; i < kit.shown_count; i++) {
-        const kit_effect_t *effect = &kit.shown[i];
-        if (effect->kind == FOB_EFF_DELIVER && index < effect->row_count)
-            return effect->rows[index];
-        index -= effect->kind == FOB_EFF_DELIVER ? effect->row_count : 0;
-    }
-    fail_msg("nothing more was delivered");
-    return NULL;
+    return kit_nth(&kit, index);
 }
 
 /* Ten events of different data; `kind` is how the first is settled, the others are acked. */

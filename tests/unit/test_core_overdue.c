@@ -196,7 +196,7 @@ static void a_worker_that_comes_back_begins_with_all_jobs_free(void **state) {
 static void what_it_claims_counts_as_begun(void **state) {
     (void)state;
     kit_join_as(&kit, 1, "g", 2, 2, "w", 0);
-    kit_set(&kit, "g", FOB_POLICY_lease, 1000);
+    admin_set(&kit, "g", FOB_POLICY_lease, 1000);
     kit_publish(&kit, 1, 1, 1, "a", 1);
     kit_pass(&kit, 500);
     kit_publish(&kit, 1, 2, 2, "a", 1);

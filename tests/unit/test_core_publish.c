@@ -21,18 +21,7 @@ static int teardown(void **state) {
 }
 
 /* The last receipt has exactly these rows. */
-static void receipt_is(const uint64_t (*rows)[5], size_t count) {
-    const kit_effect_t *receipt = kit_last(&kit, FOB_EFF_RECEIPT);
-    assert_non_null(receipt);
-    assert_int_equal(receipt->row_count, count);
-    for (size_t i = 0; i < count; i++) {
-        for (size_t k = 0; k < 5; k++)
-            assert_int_equal(receipt->rows[i][k], rows[i][k]);
-    }
-}
-#define RECEIPT(...)                                                                               \
-    receipt_is((const uint64_t[][5]){__VA_ARGS__},                                                 \
-               sizeof((const uint64_t[][5]){__VA_ARGS__}) / sizeof(uint64_t[5]))
+#define RECEIPT(...) KIT_RECEIPT(&kit, __VA_ARGS__)
 
 static void a_receipt_waits_for_its_commit(void **state) {
     (void)state;

@@ -13,6 +13,14 @@ void queue_init(queue_t *self, const fob_core_config_t *config) {
     assert_non_null(self->got);
 }
 
+void queue_init_small(queue_t *self) {
+    fob_core_config_t config = kit_config;
+    config.cache_bytes = 4096;
+    config.page_bytes = 1024;
+    queue_init(self, &config);
+    self->size = 500;
+}
+
 void queue_free(queue_t *self) {
     kit_books(&self->kit);
     kit_free(&self->kit);

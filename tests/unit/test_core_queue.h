@@ -17,6 +17,8 @@ typedef struct {
 } queue_t;
 
 void queue_init(queue_t *self, const fob_core_config_t *config);
+/* Little of the backlog fits into its memory; an answer brings one batch or two. */
+void queue_init_small(queue_t *self);
 void queue_free(queue_t *self);
 /* One batch: a word an event, a topic and a digit for its priority, "a0 b5". */
 void queue_say(queue_t *self, const char *words);

@@ -22,16 +22,7 @@ static int teardown(void **state) {
 }
 
 static const uint64_t *nth(size_t index) {
-    for (size_t i = 0; i < kit.shown_count; i++) {
-        const kit_effect_t *effect = &kit.shown[i];
-        if (effect->kind != FOB_EFF_DELIVER)
-            continue;
-        if (index < effect->row_count)
-            return effect->rows[index];
-        index -= effect->row_count;
-    }
-    fail_msg("nothing more was delivered");
-    return NULL;
+    return kit_nth(&kit, index);
 }
 
 /* Six events are out with one worker, two are not; then the bus restarts. Returns the first token.

@@ -50,8 +50,8 @@ static int setup(void **state) {
     dead_command(FOB_CMD_DEAD_PURGE, 1);
     kit_pass(&kit, 5000); /* a lease is over, a retry is due */
     kit_lost(&kit, 1);
-    kit_set(&kit, "g", FOB_POLICY_max_depth, 9);
-    kit_set(&kit, "g", FOB_POLICY_overflow, FOB_OVERFLOW_DROP_OLDEST);
+    admin_set(&kit, "g", FOB_POLICY_max_depth, 9);
+    admin_set(&kit, "g", FOB_POLICY_overflow, FOB_OVERFLOW_DROP_OLDEST);
     kit_publish(&kit, 1, 13, 13, "a", 5);
     kit_books(&kit);
     return 0;

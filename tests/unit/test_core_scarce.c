@@ -1,5 +1,6 @@
 /* What a group does by itself where memory lacks: priorities, a beginning in the past, debts, ages.
  * Every allocation of the core fails once, one after the other; it is only later for it. */
+#include "core_scarce.h"
 #include "test_core_queue.h"
 
 #include "bus/core/runs.h"
@@ -7,74 +8,26 @@
 
 #include <stdlib.h>
 
-/* --- malloc, watched while the core works (the linker leads all calls here) --- */
-
-static bool watching;
-static uint64_t calls, fail_at, refusals; /* fail_at: the number of the call that fails */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-fob_status_t __real_fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t *command);
-fob_status_t __wrap_fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t *command);
-fob_turn_t *__real_fob_core_take(fob_core_t *self, fob_now_t now);
-fob_turn_t *__wrap_fob_core_take(fob_core_t *self, fob_now_t now);
-
-static bool refused(void) {
-    return watching && ++calls == fail_at;
-}
-void *__wrap_malloc(size_t size) {
-    return refused() ? NULL : __real_malloc(size);
-}
-void *__wrap_calloc(size_t count, size_t size) {
-    return refused() ? NULL : __real_calloc(count, size);
-}
-void *__wrap_realloc(void *old, size_t size) {
-    return refused() ? NULL : __real_realloc(old, size);
-}
-
-/* A refused command is offered again: by then there is memory. */
-fob_status_t __wrap_fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t *command) {
-    watching = true;
-    fob_status_t status = __real_fob_core_step(self, now, command);
-    refusals += status == FOB_NO_MEMORY;
-    if (status == FOB_NO_MEMORY)
-        status = __real_fob_core_step(self, now, command);
-    watching = false;
-    return status;
-}
-
-fob_turn_t *__wrap_fob_core_take(fob_core_t *self, fob_now_t now) {
-    watching = true;
-    fob_turn_t *turn = __real_fob_core_take(self, now);
-    watching = false;
-    return turn;
-}
-
 static queue_t q;
 
 static void begin(uint64_t n) {
-    fob_core_config_t config = kit_config;
-    config.cache_bytes = 4096;
-    config.page_bytes = 1024;
-    queue_init(&q, &config);
-    calls = 0;
-    fail_at = n;
+    queue_init_small(&q);
+    q.size = 4;
+    core_scarce = true;
+    scarce.calls = 0;
+    scarce.fail_at = n;
 }
 
 /* Runs a story with every allocation failing in turn. */
 static void tell(void (*story)(void)) {
     uint64_t n = 0;
-    refusals = 0;
+    core_scarce_refused = 0;
     do {
         begin(++n);
         story();
         queue_free(&q);
-    } while (calls >= n);
-    assert_true(n > 50 && refusals > 0);
+    } while (scarce.calls >= n);
+    assert_true(n > 50 && core_scarce_refused > 0);
 }
 
 /* Each step may have to be made once more: pages come again, turns are taken again. */
@@ -195,7 +148,7 @@ static void priorities_allocate_nothing_once_warm(void **state) {
     queue_join(&q, "a");
     for (unsigned round = 0; round < 600; round++) {
         if (round == 500)
-            calls = 0;
+            scarce.calls = 0;
         queue_say(&q, "a0 a5 b0 a5 a9 a0 a2 a5");
         kit_credit(&q.kit, 1, "g", q.asked += 7);
         for (size_t i = q.kit.shown_count; i-- > 0;) {
@@ -207,7 +160,7 @@ static void priorities_allocate_nothing_once_warm(void **state) {
         kit_clear(&q.kit);
     }
     assert_int_equal(queue_stats(&q).acked, 600 * 7);
-    assert_int_equal(calls, 0);
+    assert_int_equal(scarce.calls, 0);
     queue_free(&q);
 }
 

@@ -158,7 +158,7 @@ static void a_rejected_event_is_dead_at_once_and_says_so(void **state) {
 static void a_group_says_after_how_many_attempts_an_event_is_dead(void **state) {
     (void)state;
     kit_join_as(&kit, 1, "g", 100, 1, "w", 0);
-    kit_set(&kit, "g", FOB_POLICY_max_attempts, 2);
+    admin_set(&kit, "g", FOB_POLICY_max_attempts, 2);
     kit_publish(&kit, 1, 1, 1, "a", 1);
     fails("one");
     fails("two");
@@ -168,7 +168,7 @@ static void a_group_says_after_how_many_attempts_an_event_is_dead(void **state) 
 static void what_fails_when_it_is_too_old_is_dead(void **state) {
     (void)state;
     kit_join_as(&kit, 1, "g", 100, 1, "w", 0);
-    kit_set(&kit, "g", FOB_POLICY_max_age, 60000);
+    admin_set(&kit, "g", FOB_POLICY_max_age, 60000);
     kit_publish(&kit, 1, 1, 1, "a", 2);
     const uint64_t first[] = {last(0)[0], last(0)[1]}, second[] = {last(1)[0], last(1)[1]};
     kit_pass(&kit, 60000);

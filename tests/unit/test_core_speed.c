@@ -5,6 +5,7 @@
  *                [groups of other topics] [of these, how many hold an event that waits]
  *                [1: each event has an id, 2: a priority, 3: both] */
 #include "bus/core/core.h"
+#include "core_policy.h"
 #include "proto/envelope.h"
 
 #include <stdio.h>
@@ -130,14 +131,7 @@ int main(int argc, char **argv) {
                                 .cache_bytes = 64 << 20,
                                 .page_bytes = 1 << 20,
                                 .mark_block = 65536,
-                                .policy = {.max_depth = 10000000,
-                                           .max_bytes = INT64_MAX,
-                                           .max_attempts = 5,
-                                           .backoff_first = 300000,
-                                           .backoff_factor = 2,
-                                           .backoff_max = 300000,
-                                           .dead_max = 1000000,
-                                           .dead_max_age = INT64_C(2592000000)},
+                                .policy = CORE_POLICY(300000, 300000),
                                 .dedup_max = 1000000,
                                 .dedup_window_ms = 3600000,
                                 .release_first_ms = 100};

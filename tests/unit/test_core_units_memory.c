@@ -1,34 +1,10 @@
 /* A checkpoint where memory is refused: it is read whole or not at all, and taken or not. */
+#include "scarce.h"
 #include "test_core_whole.h"
 
 #include "tests/support/case.h"
 
 #include <stdlib.h>
-
-/* --- malloc, watched (the linker leads all calls here) --- */
-
-static bool watching;
-static uint64_t calls, fail_at; /* the number of the call that fails */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static bool refused(void) {
-    return watching && ++calls == fail_at;
-}
-void *__wrap_malloc(size_t size) {
-    return refused() ? NULL : __real_malloc(size);
-}
-void *__wrap_calloc(size_t count, size_t size) {
-    return refused() ? NULL : __real_calloc(count, size);
-}
-void *__wrap_realloc(void *old, size_t size) {
-    return refused() ? NULL : __real_realloc(old, size);
-}
 
 #define SLICES_MAX 100
 
@@ -38,7 +14,7 @@ static size_t slice_count;
 /* Takes a checkpoint; false: memory was refused, and it says so. */
 static bool take_all(fob_core_t *core) {
     bool more = true;
-    watching = true;
+    scarce.watching = true;
     fob_core_checkpoint_begin(core);
     while (more) {
         fob_buf_t *slice = &slices[slice_count];
@@ -47,7 +23,7 @@ static bool take_all(fob_core_t *core) {
         slice_count += more;
         assert_true(slice_count < SLICES_MAX);
     }
-    watching = false;
+    scarce.watching = false;
     bool failed = slices[slice_count].failed;
     fob_buf_free(&slices[slice_count]);
     return !failed;
@@ -63,27 +39,27 @@ static void a_checkpoint_is_taken_or_is_said_to_be_none(void **state) {
     fob_core_t *core = whole_core(2000);
     uint64_t hash = fob_core_hash(core), failures = 0;
     for (bool more = true; more; drop_slices()) {
-        calls = 0;
-        fail_at++;
+        scarce.calls = 0;
+        scarce.fail_at++;
         bool taken = take_all(core);
-        more = calls >= fail_at;
+        more = scarce.calls >= scarce.fail_at;
         assert_int_equal(taken, !more);
         assert_int_equal(fob_core_hash(core), hash);
         failures += more;
     }
     assert_true(failures > 5);
     fob_core_destroy(&core);
-    fail_at = 0;
+    scarce.fail_at = 0;
 }
 
-/* Loads all slices, of which call `fail_at` to memory fails. */
+/* Loads all slices, of which call `fail_at` for memory fails. */
 static fob_status_t load_all(fob_core_t *core) {
     fob_status_t status = FOB_OK;
-    calls = 0;
-    watching = true;
+    scarce.calls = 0;
+    scarce.watching = true;
     for (size_t i = 0; i < slice_count && status == FOB_OK; i++)
         status = fob_core_load(core, fob_buf_slice(&slices[i]));
-    watching = false;
+    scarce.watching = false;
     return status;
 }
 
@@ -94,9 +70,9 @@ static void a_checkpoint_is_read_or_there_is_no_memory(void **state) {
     assert_true(take_all(core));
     for (bool more = true; more; failures += more) {
         fob_core_t *again = fob_core_new(&kit_config);
-        fail_at++;
+        scarce.fail_at++;
         fob_status_t status = load_all(again);
-        more = calls >= fail_at;
+        more = scarce.calls >= scarce.fail_at;
         /* A table that cannot be spread is slower, and no failure. */
         assert_true(status == FOB_OK || (more && status == FOB_NO_MEMORY));
         if (status == FOB_OK)
@@ -106,7 +82,7 @@ static void a_checkpoint_is_read_or_there_is_no_memory(void **state) {
     assert_true(failures > 50);
     drop_slices();
     fob_core_destroy(&core);
-    fail_at = 0;
+    scarce.fail_at = 0;
 }
 
 FOB_MAIN(FOB_CASE(a_checkpoint_is_taken_or_is_said_to_be_none),

@@ -18,18 +18,8 @@ static int teardown(void **state) {
     return 0;
 }
 
-/* The index-th event delivered (of all that were shown): offset, token, attempt. */
 static const uint64_t *nth(size_t index) {
-    for (size_t i = 0; i < kit.shown_count; i++) {
-        const kit_effect_t *effect = &kit.shown[i];
-        if (effect->kind != FOB_EFF_DELIVER)
-            continue;
-        if (index < effect->row_count)
-            return effect->rows[index];
-        index -= effect->row_count;
-    }
-    fail_msg("nothing more was delivered");
-    return NULL;
+    return kit_nth(&kit, index);
 }
 
 static void a_published_event_reaches_a_worker_and_is_acked(void **state) {

@@ -32,12 +32,3 @@ void kit_join_as(kit_t *kit, uint64_t conn, const char *group, uint64_t credit, 
                                           .worker = fob_slice_str(worker),
                                           .lease_ms = lease_ms}});
 }
-
-void kit_set(kit_t *kit, const char *group, unsigned setting, uint64_t value) {
-    fob_command_t command = {
-        .kind = FOB_CMD_GROUP_SET, .conn = 999, .admin = {.req = 1, .group = fob_slice_str(group)}};
-    command.admin.patch.mask = UINT32_C(1) << setting;
-    assert_true(fob_policy_set(&command.admin.patch.to, setting, value));
-    kit_do(kit, &command);
-    assert_int_equal(kit_last(kit, FOB_EFF_REPLY)->status, FOB_OK);
-}

@@ -2,7 +2,7 @@
 #ifndef FOB_TESTS_CORE_WORKER_KIT_H
 #define FOB_TESTS_CORE_WORKER_KIT_H
 
-#include "test_core_kit.h"
+#include "test_core_admin.h"
 
 /* One event of a SETTLE, with how long it waits and why. */
 void kit_settle_why(kit_t *kit, uint64_t conn, const char *group, unsigned kind,
@@ -10,7 +10,5 @@ void kit_settle_why(kit_t *kit, uint64_t conn, const char *group, unsigned kind,
 /* Joins as kit_join, with a name and a bound. */
 void kit_join_as(kit_t *kit, uint64_t conn, const char *group, uint64_t credit, uint64_t jobs,
                  const char *worker, uint64_t lease_ms);
-/* The settings of a group. */
-void kit_set(kit_t *kit, const char *group, unsigned setting, uint64_t value);
 
 #endif

@@ -7,14 +7,37 @@
 
 #define MADE 9 /* segments with small_options: the first, and those made ahead */
 
+static char *folder;
+static test_disk_t disk;
+static fob_file_options_t options; /* in that folder, on that disk */
+
+static void begin(void) {
+    folder = folder_new();
+    test_disk_init(&disk);
+    options = small_options(folder);
+    options.disk = &disk.table;
+}
+
+static void end(void) {
+    forget_events();
+    folder_remove(&folder);
+}
+
+static int setup(void **state) {
+    (void)state;
+    begin();
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    end();
+    return 0;
+}
+
 static void commits_that_wait_behind_a_sync_share_the_next_one(void **state) {
     (void)state;
-    char *folder = folder_new();
-    test_disk_t disk;
-    test_disk_init(&disk);
-    fob_file_options_t options = small_options(folder);
     options.segment_bytes = 1u << 20;
-    options.disk = &disk.table;
     fob_journal_t *journal = open_ok(&options);
     test_disk_set(&disk, hold_syncs, true);
     unsigned before = test_disk_syncs(&disk);
@@ -29,19 +52,12 @@ static void commits_that_wait_behind_a_sync_share_the_next_one(void **state) {
     assert_true(wait_durable(journal, 500));
     assert_int_equal(test_disk_syncs(&disk) - before, 2);
     journal->ops->close(&journal);
-    forget_events();
-    folder_remove(&folder);
 }
 
 static void a_lazy_commit_rides_on_the_next_sync(void **state) {
     (void)state;
-    char *folder = folder_new();
-    test_disk_t disk;
-    test_disk_init(&disk);
-    fob_file_options_t options = small_options(folder);
     options.segment_bytes = 1u << 20;
     options.lazy_ms = 1000000;
-    options.disk = &disk.table;
     fob_journal_t *journal = open_ok(&options);
     unsigned before = test_disk_syncs(&disk);
     put_events(journal, 0, 0, 10, false);
@@ -54,32 +70,22 @@ static void a_lazy_commit_rides_on_the_next_sync(void **state) {
     journal = open_ok(&options);
     assert_int_equal(journal->ops->durable(journal), 4);
     journal->ops->close(&journal);
-    forget_events();
-    folder_remove(&folder);
 }
 
 static void a_lazy_commit_becomes_durable_by_itself(void **state) {
     (void)state;
-    char *folder = folder_new();
-    fob_file_options_t options = small_options(folder);
     fob_journal_t *journal = open_ok(&options);
     assert_true(wait_durable(journal, put_events(journal, 0, 0, 10, false)));
     journal->ops->close(&journal);
-    forget_events();
-    folder_remove(&folder);
 }
 
 static void below_disk_level_a_commit_is_durable_once_written(void **state) {
     (void)state;
     for (int level = FOB_SYNC_INTERVAL; level <= FOB_SYNC_OS; level++) {
-        char *folder = folder_new();
-        test_disk_t disk;
-        test_disk_init(&disk);
-        fob_file_options_t options = small_options(folder);
+        begin();
         options.segment_bytes = 1u << 20;
         options.sync = (fob_sync_t)level;
         options.interval_ms = 1;
-        options.disk = &disk.table;
         fob_journal_t *journal = open_ok(&options);
         assert_string_equal(journal->ops->level(journal), "os");
         test_disk_set(&disk, hold_syncs, true);
@@ -90,19 +96,13 @@ static void below_disk_level_a_commit_is_durable_once_written(void **state) {
             assert_int_equal(test_disk_syncs(&disk), 0);
         test_disk_set(&disk, hold_syncs, false);
         journal->ops->close(&journal);
-        forget_events();
-        folder_remove(&folder);
+        end();
     }
 }
 
 static void after_a_failed_sync_nothing_is_durable_any_more(void **state) {
     (void)state;
-    char *folder = folder_new();
-    test_disk_t disk;
     fob_journal_error_t error;
-    test_disk_init(&disk);
-    fob_file_options_t options = small_options(folder);
-    options.disk = &disk.table;
     fob_journal_t *journal = open_ok(&options);
     assert_true(wait_durable(journal, put_events(journal, 1, 1, 100, true)));
     wait_segments(journal, MADE);
@@ -130,24 +130,17 @@ static void after_a_failed_sync_nothing_is_durable_any_more(void **state) {
     assert_int_equal(page.code, FOB_JOURNAL_OK);
     free(page.memory);
     journal->ops->close(&journal);
-    forget_events();
-    folder_remove(&folder);
 }
 
 static void a_start_whose_rewrite_fails_is_refused(void **state) {
     (void)state;
-    char *folder = folder_new();
-    test_disk_t disk;
     fob_journal_error_t error;
-    test_disk_init(&disk);
-    fob_file_options_t options = small_options(folder);
     fob_journal_t *journal = open_ok(&options);
     wait_segments(journal, MADE);
     assert_true(wait_durable(journal, put_events(journal, 1, 1, 100, true)));
     char *copy = folder_copy(folder); /* as after a kill */
     journal->ops->close(&journal);
     test_disk_set(&disk, fail_sync, EIO);
-    options.disk = &disk.table;
     options.folder = copy;
     assert_null(fob_journal_file_open(&options, &error));
     assert_int_equal(error.code, FOB_JOURNAL_SYSTEM);
@@ -155,20 +148,14 @@ static void a_start_whose_rewrite_fails_is_refused(void **state) {
     journal = open_ok(&options);
     assert_int_equal(journal->ops->durable(journal), 1);
     journal->ops->close(&journal);
-    forget_events();
-    folder_remove(&folder);
     folder_remove(&copy);
 }
 
 static void a_write_that_breaks_off_is_a_torn_tail_at_the_next_start(void **state) {
     (void)state;
     for (size_t written = 0; written < 300; written += 37) {
-        char *folder = folder_new();
-        test_disk_t disk;
+        begin();
         fob_journal_stats_t stats;
-        test_disk_init(&disk);
-        fob_file_options_t options = small_options(folder);
-        options.disk = &disk.table;
         fob_journal_t *journal = open_ok(&options);
         assert_true(wait_durable(journal, put_events(journal, 1, 1, 200, true)));
         wait_segments(journal, MADE); /* it writes too */
@@ -185,8 +172,7 @@ static void a_write_that_breaks_off_is_a_torn_tail_at_the_next_start(void **stat
         uint64_t next = put_events(journal, stats.last_offset + 1, 1, 50, true);
         assert_true(wait_durable(journal, next));
         journal->ops->close(&journal);
-        forget_events();
-        folder_remove(&folder);
+        end();
     }
 }
 
@@ -202,11 +188,6 @@ static bool reserve_becomes(fob_journal_t *journal, bool wanted) {
 
 static void a_full_disk_refuses_publishes_takes_settles_and_recovers_by_itself(void **state) {
     (void)state;
-    char *folder = folder_new();
-    test_disk_t disk;
-    test_disk_init(&disk);
-    fob_file_options_t options = small_options(folder);
-    options.disk = &disk.table;
     fob_journal_t *journal = open_ok(&options);
     uint64_t last = put_reserved(journal, 1, 1, 2000), offset = 2;
     wait_segments(journal, MADE);
@@ -224,17 +205,10 @@ static void a_full_disk_refuses_publishes_takes_settles_and_recovers_by_itself(v
     assert_non_null(strstr(journal_log, "no room"));
     assert_true(wait_durable(journal, put_events(journal, offset, 1, 2000, true)));
     journal->ops->close(&journal);
-    forget_events();
-    folder_remove(&folder);
 }
 
 static void settles_beyond_all_room_wait_and_nothing_fails(void **state) {
     (void)state;
-    char *folder = folder_new();
-    test_disk_t disk;
-    test_disk_init(&disk);
-    fob_file_options_t options = small_options(folder);
-    options.disk = &disk.table;
     fob_journal_t *journal = open_ok(&options);
     test_disk_set(&disk, full, true);
     uint64_t last = 0;
@@ -246,18 +220,11 @@ static void settles_beyond_all_room_wait_and_nothing_fails(void **state) {
     test_disk_set(&disk, full, false);
     assert_true(wait_durable(journal, last));
     journal->ops->close(&journal);
-    forget_events();
-    folder_remove(&folder);
 }
 
 static void a_close_without_room_ends_and_loses_only_what_was_not_durable(void **state) {
     (void)state;
-    char *folder = folder_new();
-    test_disk_t disk;
     seen_t seen;
-    test_disk_init(&disk);
-    fob_file_options_t options = small_options(folder);
-    options.disk = &disk.table;
     fob_journal_t *journal = open_ok(&options);
     test_disk_set(&disk, full, true);
     for (int i = 0; i < 1000; i++)
@@ -269,18 +236,11 @@ static void a_close_without_room_ends_and_loses_only_what_was_not_durable(void *
     assert_int_equal(replay_into(journal, &seen, NULL), FOB_JOURNAL_OK);
     assert_in_range(seen.records, 40, 999);
     journal->ops->close(&journal);
-    forget_events();
-    folder_remove(&folder);
 }
 
 static void a_checkpoint_that_fails_is_dropped_and_the_one_before_stays(void **state) {
     (void)state;
-    char *folder = folder_new();
-    test_disk_t disk;
     fob_journal_stats_t stats;
-    test_disk_init(&disk);
-    fob_file_options_t options = small_options(folder);
-    options.disk = &disk.table;
     fob_journal_t *journal = open_ok(&options);
     put_events(journal, 1, 1, 100, true);
     assert_true(wait_durable(journal, put_events(journal, 2, 1, 100, true)));
@@ -300,18 +260,19 @@ static void a_checkpoint_that_fails_is_dropped_and_the_one_before_stays(void **s
     take_checkpoint(journal, 2, "two");
     assert_false(journal->ops->checkpoint_due(journal));
     journal->ops->close(&journal);
-    forget_events();
-    folder_remove(&folder);
 }
 
-FOB_MAIN(FOB_CASE(commits_that_wait_behind_a_sync_share_the_next_one),
-         FOB_CASE(a_lazy_commit_rides_on_the_next_sync),
-         FOB_CASE(a_lazy_commit_becomes_durable_by_itself),
+FOB_MAIN(FOB_CASE_WITH(commits_that_wait_behind_a_sync_share_the_next_one, setup, teardown),
+         FOB_CASE_WITH(a_lazy_commit_rides_on_the_next_sync, setup, teardown),
+         FOB_CASE_WITH(a_lazy_commit_becomes_durable_by_itself, setup, teardown),
          FOB_CASE(below_disk_level_a_commit_is_durable_once_written),
-         FOB_CASE(after_a_failed_sync_nothing_is_durable_any_more),
-         FOB_CASE(a_start_whose_rewrite_fails_is_refused),
+         FOB_CASE_WITH(after_a_failed_sync_nothing_is_durable_any_more, setup, teardown),
+         FOB_CASE_WITH(a_start_whose_rewrite_fails_is_refused, setup, teardown),
          FOB_CASE(a_write_that_breaks_off_is_a_torn_tail_at_the_next_start),
-         FOB_CASE(a_full_disk_refuses_publishes_takes_settles_and_recovers_by_itself),
-         FOB_CASE(settles_beyond_all_room_wait_and_nothing_fails),
-         FOB_CASE(a_close_without_room_ends_and_loses_only_what_was_not_durable),
-         FOB_CASE(a_checkpoint_that_fails_is_dropped_and_the_one_before_stays))
+         FOB_CASE_WITH(a_full_disk_refuses_publishes_takes_settles_and_recovers_by_itself, setup,
+                       teardown),
+         FOB_CASE_WITH(settles_beyond_all_room_wait_and_nothing_fails, setup, teardown),
+         FOB_CASE_WITH(a_close_without_room_ends_and_loses_only_what_was_not_durable, setup,
+                       teardown),
+         FOB_CASE_WITH(a_checkpoint_that_fails_is_dropped_and_the_one_before_stays, setup,
+                       teardown))

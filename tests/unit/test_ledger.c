@@ -1,6 +1,7 @@
 #include "tests/support/case.h"
 
 #include "bus/ledger.h"
+#include "core_policy.h"
 #include "proto/envelope.h"
 
 #include <stdlib.h>
@@ -176,14 +177,7 @@ static int open_ledger(void **state) {
                                 .cache_bytes = 1,
                                 .page_bytes = 4096,
                                 .mark_block = 100,
-                                .policy = {.max_depth = 10000000,
-                                           .max_bytes = INT64_MAX,
-                                           .max_attempts = 5,
-                                           .backoff_first = 10,
-                                           .backoff_factor = 2,
-                                           .backoff_max = 100,
-                                           .dead_max = 1000000,
-                                           .dead_max_age = INT64_C(2592000000)},
+                                .policy = CORE_POLICY(10, 100),
                                 .release_first_ms = 10};
     char text[256];
     fob_status_t status;

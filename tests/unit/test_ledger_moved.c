@@ -1,5 +1,6 @@
 /* One old event that is needed does not keep the whole journal: with real journals. */
 #include "bus/ledger.h"
+#include "core_policy.h"
 #include "journal_support.h"
 #include "proto/envelope.h"
 
@@ -26,14 +27,7 @@ static const fob_core_config_t config = {.max_event = 4096,
                                          .cache_bytes = 65536,
                                          .page_bytes = 4096,
                                          .mark_block = 100,
-                                         .policy = {.max_depth = 10000000,
-                                                    .max_bytes = INT64_MAX,
-                                                    .max_attempts = 5,
-                                                    .backoff_first = 10,
-                                                    .backoff_factor = 2,
-                                                    .backoff_max = 100,
-                                                    .dead_max = 1000000,
-                                                    .dead_max_age = INT64_C(2592000000)},
+                                         .policy = CORE_POLICY(10, 100),
                                          .release_first_ms = 10};
 
 static fob_now_t now(void) {
