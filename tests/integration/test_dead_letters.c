@@ -58,15 +58,7 @@ five_failures_are_a_dead_letter_with_five_reasons_and_redrive_brings_it_back_onc
 static void make_dead(const stand_t *stand, size_t count) {
     free(stand_do("group", "add", "billing", "order_placed", "max_depth=1", "overflow=dead-letter",
                   NULL));
-    char *input = malloc((count + 1) * 16 + 1), *at = input, *err = NULL;
-    assert_non_null(input);
-    for (size_t n = 0; n <= count; n++)
-        at += sprintf(at, "%zu\n", n);
-    const char *argv[] = {getenv("FOB_BINARY"), "pub", "order_placed", "--lines", NULL};
-    if (process_run(argv, input, NULL, &err) != 0)
-        fail_msg("%s", err);
-    free(err);
-    free(input);
+    stand_publish("order_placed", count + 1);
     assert_int_equal(stand_figure(stand, "billing", "dead"), count);
 }
 

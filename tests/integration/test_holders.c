@@ -27,18 +27,6 @@ static void touch(const stand_t *stand, const char *name) {
     free(path);
 }
 
-static void publish(size_t count) {
-    char *input = malloc(count * 16 + 1), *at = input, *err = NULL;
-    assert_non_null(input);
-    for (size_t n = 0; n < count; n++)
-        at += sprintf(at, "%zu\n", n);
-    const char *argv[] = {getenv("FOB_BINARY"), "pub", "order_placed", "--lines", NULL};
-    if (process_run(argv, input, NULL, &err) != 0)
-        fail_msg("%s", err);
-    free(err);
-    free(input);
-}
-
 /* How often each offset stands in the file; gives the number of lines. */
 static size_t count_offsets(const stand_t *stand, const char *name, unsigned char *seen,
                             size_t most) {
@@ -63,7 +51,7 @@ static void a_bus_killed_while_four_workers_hold_400_causes_no_second_handling(v
     for (int i = 0; i < 4; i++)
         workers[i] = stand_fob_to(nowhere, words);
     stand_await_workers(&stand, 4);
-    publish(HELD);
+    stand_publish("order_placed", HELD);
     stand_await(&stand, "billing", "leased", HELD);
     stand_kill_bus(&stand);
     stand_await_workers(&stand, 4);
@@ -93,7 +81,7 @@ static void a_stopped_worker_is_told_and_its_settle_is_refused_by_name(void **st
     char *words = waiting_handler(&stand), *nowhere = stand_path(&stand, "nowhere");
     process_t *stopped = stand_fob_to(nowhere, words);
     stand_await_workers(&stand, 1);
-    publish(1);
+    stand_publish("order_placed", 1);
     stand_await(&stand, "billing", "leased", 1);
     process_signal(stopped, SIGSTOP);
     process_t *other = process_fob("work", "billing", "order_placed", "--json", "-n", "1", NULL);
@@ -126,7 +114,7 @@ static void a_handler_beyond_its_lease_is_ended_and_the_event_comes_again(void *
     char *words = waiting_handler(&stand), *nowhere = stand_path(&stand, "nowhere");
     process_t *worker = stand_fob_to(nowhere, words);
     stand_await_workers(&stand, 1);
-    publish(1);
+    stand_publish("order_placed", 1);
     stand_await(&stand, "billing", "dead", 1);
     char *out = stand_do("dead", "show", "billing", "1", "--json", NULL);
     if (!strstr(out, "lease"))
@@ -153,7 +141,7 @@ static void a_command_beyond_its_timeout_is_ended_and_tried_again(void **state) 
     process_t *worker = process_fob("work", "billing", "order_placed", "--timeout", "200ms", "--",
                                     "sleep", "60", NULL);
     stand_await_workers(&stand, 1);
-    publish(1);
+    stand_publish("order_placed", 1);
     stand_await(&stand, "billing", "dead", 1);
     char *out = stand_do("dead", "show", "billing", "1", "--json", NULL);
     if (!strstr(out, "timed out"))

@@ -6,24 +6,19 @@
 #include <signal.h>
 #include <stdlib.h>
 
-static void publish(int count) {
-    for (int n = 0; n < count; n++)
-        free(stand_do("pub", "mail", "hello", NULL));
-}
-
 static void its_figures_are_those_of_the_bus_also_after_a_kill(void **state) {
     (void)state;
     stand_t stand;
     stand_start(&stand);
     assert_int_equal(stand_figure(&stand, "mailers", "ready"), -1);
     free(stand_do("group", "add", "mailers", "mail", NULL));
-    publish(3);
+    stand_publish("mail", 3);
     stand_await(&stand, "mailers", "ready", 3);
     pid_t before = process_pid(stand.bus);
     stand_kill_bus(&stand);
     assert_int_not_equal(process_pid(stand.bus), before);
     assert_int_equal(stand_figure(&stand, "mailers", "accepted"), 3);
-    publish(1);
+    stand_publish("mail", 1);
     stand_await_least(&stand, "mailers", "accepted", 2);
     json_t *group = stand_group(&stand, "mailers");
     assert_int_equal(json_integer_value(json_object_get(group, "ready")), 4);
@@ -44,7 +39,7 @@ static void a_program_writes_to_a_file_and_its_end_is_seen(void **state) {
     stand_await_workers(&stand, 0);
     process_t *worker = stand_fob_to(file, "work mailers mail --json");
     stand_await_workers(&stand, 1);
-    publish(3);
+    stand_publish("mail", 3);
     stand_await_settled(&stand);
     assert_int_equal(stand_figure(&stand, "mailers", "acked"), 3);
     process_signal(worker, SIGTERM);

@@ -83,6 +83,18 @@ char *stand_do(const char *first, ...) {
     return out;
 }
 
+void stand_publish(const char *topic, size_t count) {
+    const char *argv[] = {getenv("FOB_BINARY"), "pub", topic, "--lines", NULL};
+    char *input = malloc(count * 16 + 1), *at = input, *err = NULL;
+    assert_non_null(input);
+    for (size_t n = 0; n < count; n++)
+        at += sprintf(at, "%zu\n", n);
+    if (process_run(argv, input, NULL, &err) != 0)
+        fail_msg("%s", err);
+    free(err);
+    free(input);
+}
+
 /* --- books --- */
 
 static json_t *stats(const stand_t *self) {

@@ -39,6 +39,9 @@ process_t *stand_fob_to(const char *file, const char *words);
 /* Runs `$FOB_BINARY ...`, which must exit 0; returns what it wrote, the caller's to free. */
 char *stand_do(const char *first, ...) __attribute__((sentinel));
 
+/* Publishes so many events, whose data are the numbers from 0 on; each must be stored. */
+void stand_publish(const char *topic, size_t count);
+
 /* One group of `fob stats --json` (NULL: the bus is not there, or has no such group), its books
  * checked; json_decref it. */
 json_t *stand_group(const stand_t *self, const char *group);
