@@ -64,10 +64,11 @@ static void room_made(const file_t *self, uint64_t *tail, uint64_t *behind) {
 /* What could still be made without touching what is left to settles. Lock held. */
 static uint64_t room_to_make(const file_t *self) {
     const fob_store_t *store = &self->store;
-    uint64_t bytes = store->segments.bytes + store->segment_bytes;
+    uint64_t spared = store->segment_bytes + store->promised;
+    uint64_t bytes = store->segments.bytes + spared;
     uint64_t limit = store->max_bytes > bytes ? store->max_bytes - bytes : 0;
     uint64_t available = atomic_load(&self->store.available);
-    available = available > store->segment_bytes ? available - store->segment_bytes : 0;
+    available = available > spared ? available - spared : 0;
     return limit < available ? limit : available;
 }
 
@@ -95,6 +96,15 @@ static bool file_reserve(fob_journal_t *journal, size_t bytes) {
     return taken;
 }
 
+/* It will be as large as that: nobody else gets the room meanwhile. Lock held. */
+static void grow_tail(file_t *self, uint64_t bytes) {
+    if (bytes <= self->tail_bytes)
+        return;
+    bytes = fob_segment_round(bytes);
+    self->store.promised += bytes - self->tail_bytes;
+    self->tail_bytes = bytes;
+}
+
 /* The tail is full: the next segment takes over, made or about to be. */
 static void next_tail(file_t *self, uint64_t total) {
     fob_store_t *store = &self->store;
@@ -103,7 +113,8 @@ static void next_tail(file_t *self, uint64_t total) {
     self->tail_sequence++;
     const fob_segment_t *made = fob_segments_find(&store->segments, self->tail_sequence);
     uint64_t bytes = made != NULL ? made->bytes : store->segment_bytes;
-    self->tail_bytes = want > bytes ? want : bytes;
+    self->tail_bytes = bytes;
+    grow_tail(self, want);
     self->tail_at = FOB_SEGMENT_HEADER_BYTES;
     self->half_told = false;
     store->tail_sequence = self->tail_sequence;
@@ -114,11 +125,14 @@ static void next_tail(file_t *self, uint64_t total) {
 
 static void place(file_t *self, fob_pending_t *pending) {
     bool fits = pending->total <= self->tail_bytes - self->tail_at;
-    if (!fits && self->tail_at == FOB_SEGMENT_HEADER_BYTES)
+    if (!fits && self->tail_at == FOB_SEGMENT_HEADER_BYTES) {
         /* It grows: an empty one in the middle would look like the journal's end. */
-        self->tail_bytes = FOB_SEGMENT_HEADER_BYTES + pending->total;
-    else if (!fits)
+        fob_lock_take(&self->store.lock);
+        grow_tail(self, FOB_SEGMENT_HEADER_BYTES + pending->total);
+        fob_lock_drop(&self->store.lock);
+    } else if (!fits) {
         next_tail(self, pending->total);
+    }
     pending->sequence = self->tail_sequence;
     pending->at = self->tail_at;
     self->tail_at += pending->total;

@@ -26,10 +26,6 @@ struct fob_keeper {
 
 /* --- all of these: lock held --- */
 
-static uint64_t round_up(uint64_t bytes) {
-    return (bytes + FOB_SEGMENT_HEADER_BYTES - 1) & ~(uint64_t)(FOB_SEGMENT_HEADER_BYTES - 1);
-}
-
 /* Segments behind the tail; bytes there and in the rest of the tail. */
 static size_t ahead(const fob_store_t *store, uint64_t *room) {
     size_t count = 0;
@@ -54,11 +50,9 @@ static uint64_t last_sequence(const fob_store_t *store) {
     return count == 0 ? 0 : store->segments.all[count - 1]->sequence;
 }
 
-/* 0 if `bytes` more may be taken, otherwise why not. One segment's room is left to those who
- * settle; they get it once `low`. */
-static int may_take(fob_keeper_t *self, uint64_t bytes, bool low) {
+/* 0 if `bytes` more may be taken and `spared` are left, otherwise why not. */
+static int may_take(fob_keeper_t *self, uint64_t bytes, uint64_t spared) {
     fob_store_t *store = self->store;
-    uint64_t spared = low ? 0 : store->segment_bytes;
     if (store->segments.bytes + bytes + spared > store->max_bytes)
         return EDQUOT;
     uint64_t total, available;
@@ -118,7 +112,9 @@ static bool make_next(fob_keeper_t *self) {
     if (!needed && ready >= store->ahead)
         return false;
     uint64_t bytes = store->segment_bytes;
-    int why = may_take(self, bytes, needed || room < store->margin / 2);
+    /* One segment's room is left to those who settle, until little is left of what is made. */
+    uint64_t spared = room < store->margin / 2 ? 0 : store->segment_bytes;
+    int why = may_take(self, bytes, needed ? 0 : spared + store->promised);
     if (why != 0) {
         set_blocked(self, needed, why);
         return false;
@@ -148,8 +144,8 @@ static bool grow(fob_keeper_t *self) {
     fob_segment_t *segment = fob_segments_find(&store->segments, store->need_sequence);
     if (segment == NULL || store->need_bytes <= segment->bytes)
         return false;
-    uint64_t bytes = round_up(store->need_bytes), before = segment->bytes;
-    int why = may_take(self, bytes - before, true);
+    uint64_t bytes = fob_segment_round(store->need_bytes), before = segment->bytes;
+    int why = may_take(self, bytes - before, 0);
     if (why != 0) {
         set_blocked(self, true, why);
         return false;
@@ -169,6 +165,8 @@ static bool grow(fob_keeper_t *self) {
         return false;
     }
     fob_segments_grow(&store->segments, segment, bytes);
+    uint64_t grown = bytes - before;
+    store->promised -= store->promised < grown ? store->promised : grown;
     set_unblocked(self);
     return true;
 }

@@ -145,6 +145,13 @@ static fob_journal_code_t choose_checkpoint(recovery_t *self, const fob_folder_t
 static fob_journal_code_t load_folder(recovery_t *self) {
     fob_folder_t folder;
     fob_folder_sweep(self->store->disk, self->store->folder);
+    /* What a run that was killed had renamed and not synced is there now and may be gone after the
+     * next loss of power: nothing may be built on it before. */
+    if (fob_store_sync_folder(self->store) != 0) {
+        fob_error_set(self->error, FOB_JOURNAL_SYSTEM, "Cannot sync the folder %s: %s.",
+                      self->store->folder, strerror(errno));
+        return FOB_JOURNAL_SYSTEM;
+    }
     fob_journal_code_t code =
         fob_folder_list(self->store->disk, self->store->folder, &folder, self->error);
     if (code != FOB_JOURNAL_OK)

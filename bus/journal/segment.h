@@ -37,6 +37,10 @@ typedef struct {
 
 /* "00000000000000000007.seg" */
 void fob_segment_name(uint64_t sequence, char *out);
+/* What a file's size is rounded up to. */
+static inline uint64_t fob_segment_round(uint64_t bytes) {
+    return (bytes + FOB_SEGMENT_HEADER_BYTES - 1) & ~(uint64_t)(FOB_SEGMENT_HEADER_BYTES - 1);
+}
 /* The number in front of `suffix`; false: not such a name. */
 bool fob_segment_parse(const char *name, const char *suffix, uint64_t *out);
 /* An empty struct; NULL: no memory. */

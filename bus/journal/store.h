@@ -37,6 +37,7 @@ typedef struct {
     uint64_t tail_sequence; /* where the owner places commits; may not be made yet */
     uint64_t need_sequence; /* the segment that the committer waits for, */
     uint64_t need_bytes;    /* and how large it must be; 0: it waits for none */
+    uint64_t promised;      /* bytes that segments are still to grow by, for large commits */
     bool stopping;
     bool no_room;    /* the segment that is needed cannot be made now, */
     int no_room_why; /* an errno */

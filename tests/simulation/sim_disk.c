@@ -381,11 +381,7 @@ sim_disk_t *sim_disk_new(uint64_t seed, uint64_t bytes) {
     sim_file_t *root = sim_file_new(self->next_inode++, true);
     sim_names_change(&self->names, NULL, "/", root);
     sim_file_release(root);
-    /* Nobody syncs what lies above it. */
-    sim_names_t after;
-    sim_names_after(&self->names, false, &self->random, sim_file_after_kill, &after);
-    sim_names_free(&self->names);
-    self->names = after;
+    sim_names_sync(&self->names, ""); /* nobody could */
     return self;
 }
 

@@ -123,6 +123,9 @@ void sim_names_change(sim_names_t *self, const char *gone, const char *set, sim_
 
 bool sim_names_within(const char *folder, const char *path, const char **name) {
     size_t length = strlen(folder);
+    *name = path + 1;
+    if (length == 0) /* what is above "/" */
+        return path[1] == '\0';
     if (length == 1) /* "/" */
         length = 0;
     if (strncmp(folder, path, length) != 0 || path[length] != '/' || path[length + 1] == '\0')
@@ -172,27 +175,69 @@ static void keep_some(const sim_names_t *self, sim_random_t *random, sim_map_t *
     }
 }
 
+/* Each file is copied once, whatever it is called. */
+typedef struct {
+    const sim_file_t **from;
+    sim_file_t **to;
+    size_t count;
+    sim_random_t *random;
+    sim_file_t *(*copy)(const sim_file_t *file, sim_random_t *random);
+} copies_t;
+
+static sim_file_t *copy_of(copies_t *self, const sim_file_t *file) {
+    for (size_t i = 0; i < self->count; i++)
+        if (self->from[i] == file)
+            return self->to[i];
+    self->from[self->count] = file;
+    self->to[self->count] = self->copy(file, self->random);
+    return self->to[self->count++];
+}
+
+static void copy_map(copies_t *self, const sim_map_t *from, sim_map_t *to) {
+    for (size_t i = 0; i < from->count; i++)
+        if (reachable(from, from->all[i].path))
+            map_set(to, from->all[i].path, copy_of(self, from->all[i].file));
+}
+
+static void copy_changes(copies_t *self, const sim_names_t *from, sim_names_t *to) {
+    to->count = to->capacity = from->count;
+    to->changes = got(calloc(from->count + 1, sizeof *to->changes));
+    for (size_t i = 0; i < from->count; i++) {
+        const sim_change_t *change = &from->changes[i];
+        sim_file_t *file = change->file == NULL ? NULL : copy_of(self, change->file);
+        if (file != NULL)
+            sim_file_hold(file);
+        to->changes[i] = (sim_change_t){copied(change->gone), copied(change->set), file};
+    }
+}
+
 void sim_names_after(const sim_names_t *self, bool power_lost, sim_random_t *random,
                      sim_file_t *(*copy)(const sim_file_t *file, sim_random_t *random),
                      sim_names_t *out) {
-    sim_map_t left = {0};
-    const sim_map_t *from = power_lost ? &self->durable : &self->now;
-    for (size_t i = 0; i < from->count; i++)
-        map_set(&left, from->all[i].path, from->all[i].file);
-    if (power_lost)
-        keep_some(self, random, &left);
+    size_t most = self->now.count + self->durable.count + self->count + 1;
+    copies_t copies = {.from = got(calloc(most, sizeof *copies.from)),
+                       .to = got(calloc(most, sizeof *copies.to)),
+                       .random = random,
+                       .copy = copy};
     *out = (sim_names_t){0};
-    for (size_t i = 0; i < left.count; i++) {
-        const char *path = left.all[i].path;
-        if (!reachable(&left, path))
-            continue;
-        sim_file_t *file = copy(left.all[i].file, random);
-        file->links = 1;
-        map_set(&out->now, path, file);
-        /* A program that ends leaves to the system what it had not synced; that it gets there
-         * before power is lost is not simulated. */
-        map_set(&out->durable, path, file);
-        sim_file_release(file);
+    if (power_lost) {
+        sim_map_t left = {0};
+        for (size_t i = 0; i < self->durable.count; i++)
+            map_set(&left, self->durable.all[i].path, self->durable.all[i].file);
+        keep_some(self, random, &left);
+        copy_map(&copies, &left, &out->now);
+        copy_map(&copies, &left, &out->durable);
+        map_free(&left);
+    } else {
+        /* What was not synced is still the system's to write. */
+        copy_map(&copies, &self->now, &out->now);
+        copy_map(&copies, &self->durable, &out->durable);
+        copy_changes(&copies, self, out);
     }
-    map_free(&left);
+    for (size_t i = 0; i < out->now.count; i++)
+        out->now.all[i].file->links++;
+    for (size_t i = 0; i < copies.count; i++)
+        sim_file_release(copies.to[i]);
+    free(copies.from);
+    free(copies.to);
 }

@@ -111,6 +111,26 @@ static void a_kill_loses_nothing(void **state) {
     sim_disk_destroy(&self.sim);
 }
 
+static void what_a_kill_left_may_be_lost_with_power(void **state) {
+    (void)state;
+    on_t self = new_disk(1 << 20);
+    unsigned gone = 0, empty = 0;
+    int fd = make(self, "/d/f");
+    assert_int_equal(put(self, fd, 0, "new"), 3);
+    sim_disk_t *killed = sim_disk_kill(self.sim, 1);
+    assert_true(says(killed, "/d/f", "new"));
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        sim_disk_t *after = sim_disk_crash(killed, seed);
+        gone += sim_disk_size(after, "/d/f") < 0;
+        empty += sim_disk_size(after, "/d/f") >= 0 && !says(after, "/d/f", "new");
+        sim_disk_destroy(&after);
+    }
+    assert_true(gone > 0 && empty > 0 && gone + empty < SEEDS);
+    sim_disk_destroy(&killed);
+    self.disk->close(self.disk->arg, fd);
+    sim_disk_destroy(&self.sim);
+}
+
 static void names_are_durable_once_the_folder_is_synced(void **state) {
     (void)state;
     on_t self = new_disk(1 << 20);
@@ -260,6 +280,7 @@ static void a_flipped_bit_is_on_disk_too(void **state) {
 
 FOB_MAIN(FOB_CASE(what_was_synced_is_there_after_each_crash),
          FOB_CASE(what_was_not_synced_is_kept_dropped_or_trashed), FOB_CASE(a_kill_loses_nothing),
+         FOB_CASE(what_a_kill_left_may_be_lost_with_power),
          FOB_CASE(names_are_durable_once_the_folder_is_synced),
          FOB_CASE(a_new_folder_may_be_gone_with_all_in_it),
          FOB_CASE(a_sync_after_one_that_failed_writes_nothing),
