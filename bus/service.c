@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define LATE_NS (50 * FOB_MS) /* behind its time, a round lets the core know */
+
 struct fob_service {
     fob_service_options_t options;
     fob_ledger_t *ledger;
@@ -59,8 +61,9 @@ static void check(fob_service_t *self, fob_status_t status) {
 }
 
 /* Tells the core that a connection is over; `goodbye`: it said so, and what it held goes back
- * uncounted. */
-static void gone(fob_service_t *self, uint64_t conn, bool goodbye) {
+ * uncounted. `unsent`: the delivery that could not be sent, from its span `from` on, or NULL. */
+static void end(fob_service_t *self, uint64_t conn, bool goodbye, const fob_effect_t *unsent,
+                size_t from) {
     uint8_t name[FOB_NAME_MAX];
     size_t size;
     self->options.ops->drop(self->options.arg, conn);
@@ -71,7 +74,15 @@ static void gone(fob_service_t *self, uint64_t conn, bool goodbye) {
             check(self, fob_ledger_step(self->ledger, self->now, &leave));
     }
     fob_command_t lost = {.kind = FOB_CMD_LOST, .conn = conn};
+    if (unsent && from < unsent->span_count) {
+        lost.lost.group = unsent->group;
+        lost.lost.unsent = unsent->spans[from].token;
+    }
     check(self, fob_ledger_step(self->ledger, self->now, &lost));
+}
+
+static void gone(fob_service_t *self, uint64_t conn, bool goodbye) {
+    end(self, conn, goodbye, NULL, 0);
 }
 
 void fob_service_forget(fob_service_t *self, uint64_t conn) {
@@ -81,28 +92,28 @@ void fob_service_forget(fob_service_t *self, uint64_t conn) {
 
 /* --- sending --- */
 
-/* Sends self->header and the body, whose hold passes. */
-static void tell(fob_service_t *self, uint64_t conn, fob_body_t body) {
+/* Sends self->header and the body, whose hold passes. False: it could not be, and the connection is
+ * to be forgotten. */
+static bool post(fob_service_t *self, uint64_t conn, fob_body_t body) {
     fob_slice_t route = fob_peers_route(self->peers, conn);
     if (route.size == 0) {
         fob_blob_unref(&body.blob);
-        return;
+        return true;
     }
-    switch (self->options.ops->send(self->options.arg, conn, route, fob_buf_slice(&self->header),
-                                    body)) {
-    case FOB_SEND_DONE:
+    fob_send_t sent =
+        self->options.ops->send(self->options.arg, conn, route, fob_buf_slice(&self->header), body);
+    if (sent == FOB_SEND_DONE)
         fob_peers_sent(self->peers, self->now, conn);
-        break;
-    case FOB_SEND_UNREAD:
+    if (sent == FOB_SEND_UNREAD) {
         self->counts.dropped_unread++;
         self->options.ops->unread(self->options.arg);
-        fob_service_forget(self, conn);
-        break;
-    case FOB_SEND_GONE:
-    case FOB_SEND_MEMORY:
-        fob_service_forget(self, conn);
-        break;
     }
+    return sent == FOB_SEND_DONE;
+}
+
+static void tell(fob_service_t *self, uint64_t conn, fob_body_t body) {
+    if (!post(self, conn, body))
+        fob_service_forget(self, conn);
 }
 
 /* Sends an ERROR where it can be sent, to a stranger as well. */
@@ -114,16 +125,19 @@ static void send_error(fob_service_t *self, fob_slice_t route, const fob_wire_t 
 }
 
 static void send_effect(fob_service_t *self, const fob_effect_t *effect) {
-    size_t from = 0;
+    size_t first, from = 0;
     do {
         fob_body_t body;
+        first = from;
         fob_status_t status =
             fob_letter_effect(&self->header, self->options.house->shard, effect, &from, &body);
-        if (status != FOB_OK) { /* it would miss something without knowing */
-            fob_service_forget(self, effect->conn);
-            return;
-        }
-        tell(self, effect->conn, body);
+        if (status == FOB_OK && post(self, effect->conn, body))
+            continue;
+        /* Without it, it would miss something without knowing. */
+        bool delivers = effect->kind == FOB_EFF_DELIVER;
+        if (fob_peers_forget(self->peers, effect->conn))
+            end(self, effect->conn, false, delivers ? effect : NULL, first);
+        return;
     } while (from < effect->span_count);
 }
 
@@ -246,8 +260,14 @@ void fob_service_message(fob_service_t *self, const fob_mail_t *mail) {
 /* --- rounds --- */
 
 void fob_service_round(fob_service_t *self, fob_now_t now) {
+    int64_t late_ns = now.mono_ns - fob_core_deadline(fob_ledger_core(self->ledger));
     self->now = now;
     fob_peers_round(self->peers, now);
+    if (late_ns <= LATE_NS)
+        return;
+    /* We stood still: what came meanwhile may be told only now, or in a while. */
+    fob_command_t tick = {.kind = FOB_CMD_TICK, .tick = {late_ns}};
+    check(self, fob_ledger_step(self->ledger, now, &tick));
 }
 
 void fob_service_news(fob_service_t *self) {

@@ -169,6 +169,7 @@ fob_status_t fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t 
     case FOB_CMD_PAGE_ABSENT:
         return fob_page_absent(self, command);
     case FOB_CMD_TICK:
+        fob_lease_spare(self, command->tick.late_ns);
         return FOB_OK; /* what time brings about happens in the take */
     }
     return FOB_PROTOCOL;

@@ -104,6 +104,15 @@ typedef struct {
             uint64_t credit;
         } credit;
         struct {
+            /* What it had of this group from this token on could not be sent: nobody can have begun
+             * it. 0: nothing is known of that. */
+            fob_slice_t group;
+            uint64_t unsent;
+        } lost;
+        struct {
+            int64_t late_ns; /* how long after fob_core_deadline; 0: in time */
+        } tick;
+        struct {
             fob_slice_t group;
             uint64_t seq;
             uint64_t credit;  /* 0: unchanged */

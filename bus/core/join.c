@@ -22,7 +22,8 @@ typedef struct {
 
 /* --- giving back --- */
 
-fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, uint8_t reason) {
+fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, uint64_t unsent,
+                           uint8_t reason) {
     fob_member_t *member = &self->members.slab[index];
     fob_group_t *group = member->group;
     fob_runs_writer_t runs;
@@ -34,7 +35,8 @@ fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, u
         return FOB_NO_MEMORY;
     for (uint64_t i = 0; member->held.count > 0; i++) {
         fob_grant_t *grant = &group->grants.slab[member->held.first];
-        fob_run_record_t run = fob_fate(self, group, grant, (fob_reason_t)reason, i < counted, 0);
+        bool counts = i < counted && grant->token < unsent;
+        fob_run_record_t run = fob_fate(self, group, grant, (fob_reason_t)reason, counts, 0);
         fob_runs_put(&runs, &run);
         fob_grants_remove(&group->grants, &member->held, grant);
     }
@@ -43,8 +45,9 @@ fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, u
     return FOB_OK;
 }
 
-/* The member gives back what it holds and is gone; so is a temporary group without workers. */
-static fob_status_t part(fob_core_t *self, uint32_t index, bool lost) {
+/* The member gives back what it holds and is gone; so is a temporary group without workers.
+ * `unsent` is the first token that never reached it. */
+static fob_status_t part(fob_core_t *self, uint32_t index, bool lost, uint64_t unsent) {
     fob_member_t *member = &self->members.slab[index];
     fob_group_t *group = member->group;
     uint64_t counted = lost ? fob_member_free_jobs(member) : 0;
@@ -53,7 +56,7 @@ static fob_status_t part(fob_core_t *self, uint32_t index, bool lost) {
     if (drops && !drop)
         return FOB_NO_MEMORY;
     fob_status_t status =
-        fob_give_back(self, index, counted, lost ? FOB_REASON_LOST : FOB_REASON_LEAVE);
+        fob_give_back(self, index, counted, unsent, lost ? FOB_REASON_LOST : FOB_REASON_LEAVE);
     if (status != FOB_OK)
         return status;
     fob_members_remove(&self->members, index);
@@ -69,14 +72,20 @@ fob_status_t fob_leave(fob_core_t *self, const fob_command_t *command) {
     fob_group_t *group = fob_groups_find(&self->groups, command->leave.group);
     uint32_t index =
         group ? fob_members_find(&self->members, command->conn, group) : FOB_MEMBER_NONE;
-    return index == FOB_MEMBER_NONE ? FOB_OK : part(self, index, false);
+    return index == FOB_MEMBER_NONE ? FOB_OK : part(self, index, false, UINT64_MAX);
+}
+
+static uint64_t unsent_of(const fob_core_t *self, uint32_t index, const fob_command_t *command) {
+    fob_slice_t name = self->members.slab[index].group->name;
+    bool told = command->lost.unsent && fob_slice_eq(name, command->lost.group);
+    return told ? command->lost.unsent : UINT64_MAX;
 }
 
 fob_status_t fob_lost(fob_core_t *self, const fob_command_t *command) {
     uint32_t index;
     fob_refusals_forget(&self->refusals, command->conn);
     while ((index = fob_members_of(&self->members, command->conn)) != FOB_MEMBER_NONE) {
-        fob_status_t status = part(self, index, true);
+        fob_status_t status = part(self, index, true, unsent_of(self, index, command));
         if (status != FOB_OK)
             return status;
     }
@@ -278,7 +287,7 @@ static fob_status_t replace_old(join_t *self) {
         return FOB_OK;
     fob_status_t status = tell_lost(self);
     if (status == FOB_OK)
-        status = fob_give_back(self->core, self->old, 0, FOB_REASON_LEAVE);
+        status = fob_give_back(self->core, self->old, 0, UINT64_MAX, FOB_REASON_LEAVE);
     if (status == FOB_OK)
         fob_members_remove(&self->core->members, self->old);
     return status;

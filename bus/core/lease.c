@@ -10,6 +10,7 @@
 
 #define TAKEN_AT_ONCE 1000 /* of one worker: their rows fit into one LOST */
 #define TRY_AGAIN_MS  100  /* where there was no memory */
+#define RESUME_BEATS  3    /* the resume window's length in beats */
 
 /* --- bounds --- */
 
@@ -222,7 +223,7 @@ static bool give_back_unbegun(fob_core_t *self, fob_group_t *group, uint32_t ind
     return text.data &&
            fob_lost_tell(self, group, member->conn, member->held.first, text,
                          fob_core_next_position(self)) &&
-           fob_give_back(self, index, 0, FOB_REASON_LEAVE) == FOB_OK;
+           fob_give_back(self, index, 0, UINT64_MAX, FOB_REASON_LEAVE) == FOB_OK;
 }
 
 /* Gives when the next of the worker's is over. */
@@ -241,8 +242,17 @@ static int64_t expire_member(fob_core_t *self, fob_group_t *group, uint32_t inde
     return next;
 }
 
+void fob_lease_spare(fob_core_t *self, int64_t late_ns) {
+    int64_t beat = self->config.resume_ms * FOB_MS / RESUME_BEATS;
+    int64_t spare = late_ns < beat ? late_ns : beat;
+    if (spare > 0 && self->now.mono_ns >= self->spared_ns + spare)
+        self->spared_ns = self->now.mono_ns + spare;
+}
+
 int64_t fob_lease_expire(fob_core_t *self, fob_group_t *group) {
     int64_t next = FOB_NEVER;
+    if (group->bounded && self->now.mono_ns < self->spared_ns)
+        return self->spared_ns;
     bool bounded = false;
     for (uint32_t i = 0; group->bounded && i < group->member_count; i++) {
         if (self->members.slab[group->members[i]].lease_ns == 0)

@@ -29,6 +29,10 @@ void fob_lease_begin(fob_core_t *self, uint32_t index);
 void fob_lease_ended(fob_core_t *self, uint32_t index, uint64_t offset, uint64_t token);
 /* The group's bound was set: it counts for what is begun from now on. */
 void fob_lease_changed(fob_core_t *self, fob_group_t *group);
+/* The core was not asked when it wanted to be, but so much later: settles that came in time may not
+ * have been told yet, so for as long again (a beat at the most) no lease runs out. Not twice in a
+ * row: who is always late must not keep leases for ever. */
+void fob_lease_spare(fob_core_t *self, int64_t late_ns);
 /* Takes away what is over. Gives when the next may be (mono_ns, above now); FOB_NEVER: none. */
 int64_t fob_lease_expire(fob_core_t *self, fob_group_t *group);
 

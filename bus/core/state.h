@@ -72,6 +72,7 @@ struct fob_core {
     size_t take_bytes;    /* delivered in this take */
     bool again;           /* more could be handed out: take again at once */
     fob_waits_t waits;    /* groups that wait for a time or a page */
+    int64_t spared_ns;    /* until then no lease runs out */
     int64_t resume_until; /* mono_ns; FOB_NEVER: over */
     uint64_t swept;       /* head when long gaps were last covered */
     fob_refusals_t refusals;
@@ -173,9 +174,9 @@ uint8_t *fob_group_drop_reserve(fob_core_t *self);
 /* Ends a group that nobody works for, in the room reserved. */
 void fob_group_drop(fob_core_t *self, fob_group_t *group, uint8_t *bytes);
 
-/* Takes all that a member holds away from it: the first `counted` of it at the cost of an attempt.
- */
-fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted,
+/* Takes all that a member holds away from it: the first `counted` of it at the cost of an attempt,
+ * but for tokens from `unsent` on. */
+fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, uint64_t unsent,
                            uint8_t reason) FOB_MUST_USE;
 
 /* Hands out to the workers of one group what may go; true: there may be more, at once. */

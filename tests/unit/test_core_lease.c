@@ -326,6 +326,54 @@ static void what_was_redriven_cannot_be_claimed_before_it_goes_out(void **state)
     assert_int_equal(kit_last(&kit, FOB_EFF_JOINED)->rows[0][0], FOB_NOT_HELD);
 }
 
+/* --- a bus that stood still, and what never reached a worker --- */
+
+/* Asked when so much time has passed, `late_ms` after it wanted to be. */
+static void stand_still(int64_t ms, int64_t late_ms) {
+    kit.now.mono_ns += ms * FOB_MS;
+    kit.now.wall_ms += ms;
+    kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_TICK, .tick = {late_ms * FOB_MS}});
+}
+
+static void a_bus_that_stood_still_hears_settles_before_it_takes_leases_away(void **state) {
+    (void)state;
+    kit_join_as(&kit, 1, "g", 10, 1, "w", 1000);
+    kit_publish(&kit, 1, 1, 1, "a", 2);
+    held_t first = held_by(1, 0);
+    stand_still(6000, 5000);
+    assert_int_equal(lost_by(1), 0);
+    ack(1, first);
+    assert_int_equal(settled()->row_count, 0);
+    assert_int_equal(kit_stats(&kit, "g").acked, 1);
+}
+
+static void a_bus_that_is_always_late_takes_leases_away_all_the_same(void **state) {
+    (void)state;
+    kit_join_as(&kit, 1, "g", 10, 1, "w", 1000);
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    stand_still(1300, 300);
+    stand_still(299, 299);
+    assert_int_equal(lost_by(1), 0);
+    stand_still(100, 100);
+    assert_int_equal(lost_by(1), 1);
+}
+
+static void what_could_not_be_sent_to_a_lost_worker_has_no_attempt(void **state) {
+    (void)state;
+    kit_join_as(&kit, 1, "g", 10, 2, "w", 0);
+    kit_set(&kit, "g", FOB_POLICY_max_attempts, 1);
+    kit_publish(&kit, 1, 1, 1, "a", 2);
+    fob_command_t lost = {.kind = FOB_CMD_LOST, .conn = 1};
+    lost.lost.group = fob_slice_str("g");
+    lost.lost.unsent = held_by(1, 1).token;
+    kit_do(&kit, &lost);
+    assert_int_equal(kit_stats(&kit, "g").dead, 1); /* the one that it may have begun */
+    assert_int_equal(kit_stats(&kit, "g").ready, 1);
+    kit_join_as(&kit, 2, "g", 10, 1, "w", 0);
+    assert_int_equal(last_of(2, 0)[0], 2);
+    assert_int_equal(last_of(2, 0)[2], 1);
+}
+
 /* A group whose workers have no bound is not looked at. */
 static void without_bounds_there_is_nothing_to_wait_for(void **state) {
     (void)state;
@@ -356,4 +404,8 @@ FOB_MAIN(FOB_CASE_WITH(the_shorter_bound_holds_and_is_told, setup, teardown),
          FOB_CASE_WITH(to_come_back_on_another_connection_is_no_new_time, setup, teardown),
          FOB_CASE_WITH(after_a_restart_of_the_bus_the_time_runs_anew, setup, teardown),
          FOB_CASE_WITH(what_was_redriven_cannot_be_claimed_before_it_goes_out, setup, teardown),
+         FOB_CASE_WITH(a_bus_that_stood_still_hears_settles_before_it_takes_leases_away, setup,
+                       teardown),
+         FOB_CASE_WITH(a_bus_that_is_always_late_takes_leases_away_all_the_same, setup, teardown),
+         FOB_CASE_WITH(what_could_not_be_sent_to_a_lost_worker_has_no_attempt, setup, teardown),
          FOB_CASE_WITH(without_bounds_there_is_nothing_to_wait_for, setup, teardown))
