@@ -338,9 +338,9 @@ const char *fob_reason_name(unsigned reason) {
 }
 
 bool fob_reason_find(fob_slice_t name, uint8_t *reason) {
-    for (uint8_t i = 1; i < FOB_REASON_END; i++) {
+    for (unsigned i = 1; i < FOB_REASON_END; i++) {
         if (fob_slice_eq(name, fob_slice_str(reasons[i]))) {
-            *reason = i;
+            *reason = (uint8_t)i;
             return true;
         }
     }
