@@ -361,7 +361,7 @@ static void a_bus_that_is_always_late_takes_leases_away_all_the_same(void **stat
 static void what_could_not_be_sent_to_a_lost_worker_has_no_attempt(void **state) {
     (void)state;
     kit_join_as(&kit, 1, "g", 10, 2, "w", 0);
-    kit_set(&kit, "g", FOB_POLICY_max_attempts, 1);
+    admin_set(&kit, "g", FOB_POLICY_max_attempts, 1);
     kit_publish(&kit, 1, 1, 1, "a", 2);
     fob_command_t lost = {.kind = FOB_CMD_LOST, .conn = 1};
     lost.lost.group = fob_slice_str("g");
