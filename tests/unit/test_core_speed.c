@@ -8,6 +8,7 @@
 #include "core_policy.h"
 #include "proto/envelope.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -111,7 +112,7 @@ static void write_batch(fob_buf_t *body, unsigned count, uint64_t number, unsign
     fob_buf_clear(body);
     for (unsigned i = 0; i < count; i++) {
         char id[24];
-        snprintf(id, sizeof id, "order-%llu", (unsigned long long)(number + i));
+        snprintf(id, sizeof id, "order-%" PRIu64, number + i);
         if (with & 1)
             event.id = fob_slice_str(id);
         event.priority = with & 2 ? (uint8_t)((number + i) % 10) : 0;
