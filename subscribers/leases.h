@@ -77,7 +77,8 @@ bool fob_leases_holds(const fob_leases_t *self, const fob_event_t *event);
 const char *fob_leases_lost_text(const fob_leases_t *self);
 bool fob_leases_lost_news(fob_leases_t *self);
 /* As holds, and it cannot have given the event to another: it was heard within two beats (less a
- * quarter) on a connection on which it knows of the lease. */
+ * quarter) on this connection, on which it knows of the lease. A bus that learns that a connection
+ * broke gives what it held to others at once. */
 bool fob_leases_sure(const fob_leases_t *self, fob_now_t now, const fob_event_t *event);
 /* Takes no more; releases what is not begun. */
 void fob_leases_drain(fob_leases_t *self, fob_now_t now);

@@ -128,7 +128,8 @@ bool fob_leases_lost_news(fob_leases_t *self) {
 }
 
 bool fob_leases_sure(const fob_leases_t *self, fob_now_t now, const fob_event_t *event) {
-    return now.mono_ns - self->sure <= HOLD_BEATS(self->beat_ns) && fob_leases_holds(self, event);
+    return self->state == JOINED && now.mono_ns - self->sure <= HOLD_BEATS(self->beat_ns) &&
+           fob_leases_holds(self, event);
 }
 
 void fob_leases_drain(fob_leases_t *self, fob_now_t now) {

@@ -11,13 +11,13 @@ typedef struct {
     unsigned holders;
     uint8_t size;
     uint8_t text[];
-} fob_reason_t;
+} fob_words_t;
 
 /* A copy, held once. NULL: no words, or no memory for them: then none are told. */
-fob_reason_t *fob_reason_new(fob_slice_t text);
-fob_reason_t *fob_reason_hold(fob_reason_t *self); /* null-safe; gives self */
-void fob_reason_drop(fob_reason_t **self_p);       /* null-safe; nulls */
-fob_slice_t fob_reason_text(const fob_reason_t *self);
-bool fob_reason_is(const fob_reason_t *self, fob_slice_t text); /* as it would be kept */
+fob_words_t *fob_reason_new(fob_slice_t text);
+fob_words_t *fob_reason_hold(fob_words_t *self); /* null-safe; gives self */
+void fob_reason_drop(fob_words_t **self_p);      /* null-safe; nulls */
+fob_slice_t fob_reason_text(const fob_words_t *self);
+bool fob_reason_is(const fob_words_t *self, fob_slice_t text); /* as it would be kept */
 
 #endif

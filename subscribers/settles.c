@@ -57,10 +57,10 @@ static bool join(fob_settle_row_t *row, const fob_settle_how_t *how, uint64_t of
 }
 
 /* The reason of the new row: often that of the one before it. */
-static fob_reason_t *reason_for(const fob_settles_t *self, fob_slice_t text) {
+static fob_words_t *reason_for(const fob_settles_t *self, fob_slice_t text) {
     if (!text.size)
         return NULL;
-    fob_reason_t *last = self->rows ? row_at(self, self->rows - 1)->reason : NULL;
+    fob_words_t *last = self->rows ? row_at(self, self->rows - 1)->reason : NULL;
     return last && fob_reason_is(last, text) ? fob_reason_hold(last) : fob_reason_new(text);
 }
 
@@ -74,7 +74,7 @@ bool fob_settles_add(fob_settles_t *self, const fob_settle_how_t *how, uint64_t 
     if (!added) {
         if (!reserve(self))
             return false;
-        fob_reason_t *reason = reason_for(self, how->reason);
+        fob_words_t *reason = reason_for(self, how->reason);
         *row_at(self, self->rows++) = (fob_settle_row_t){.offset = offset,
                                                          .token = token,
                                                          .count = count,

@@ -23,8 +23,8 @@ typedef struct {
 typedef struct {
     uint64_t offset, token, count; /* count 0: dropped */
     uint64_t after;
-    fob_reason_t *reason; /* or NULL */
-    uint8_t kind;         /* fob_settle_kind_t */
+    fob_words_t *reason; /* or NULL */
+    uint8_t kind;        /* fob_settle_kind_t */
     /* Was under way on an earlier connection: it may have taken effect. */
     bool again;
     bool ended; /* see fob_settle_how_t; of one event */
