@@ -1,0 +1,110 @@
+/* Nothing is handled again without a cause: its handler failed it, its worker was lost, stood still
+ * or reconnected, its lease was taken, the bus fell, or an operator asked for it. */
+#include "checker.h"
+
+typedef struct {
+    uint32_t begun;  /* times */
+    uint32_t worker; /* of the last time */
+    int64_t begun_ns;
+    uint32_t starts; /* of the bus then */
+    bool failed;     /* ended by other than an ack, or taken away */
+} event_t;
+
+typedef struct {
+    event_t *events;
+    size_t room;
+} group_t;
+
+typedef struct {
+    group_t *groups;
+    size_t room;
+    int64_t *downs; /* by worker: when its connection broke last, as the world knows, plus one */
+    size_t worker_room;
+    uint32_t starts;
+} own_t;
+
+static group_t *group_of(sim_checker_t *self, const sim_group_t *group) {
+    own_t *own = self->own;
+    size_t index = (size_t)(group - self->ground->groups);
+    while (index >= own->room)
+        own->groups = sim_grow(own->groups, own->room, &own->room, sizeof *own->groups);
+    return &own->groups[index];
+}
+
+static event_t *event_of(sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
+    group_t *one = group_of(self, group);
+    while (offset >= one->room)
+        one->events = sim_grow(one->events, one->room, &one->room, sizeof *one->events);
+    return &one->events[offset];
+}
+
+/* A break that neither end was told of may cost a lease that was begun behind it. */
+#define UNTOLD_NS (5 * FOB_SEC)
+
+static int64_t *downs_of(own_t *own, uint32_t worker) {
+    while (worker >= own->worker_room)
+        own->downs = sim_grow(own->downs, own->worker_room, &own->worker_room, sizeof *own->downs);
+    return &own->downs[worker];
+}
+
+static void begun(sim_checker_t *self, const sim_fact_t *fact) {
+    own_t *own = self->own;
+    event_t *event = event_of(self, fact->group, fact->offset);
+    int64_t down = *downs_of(own, event->worker);
+    SIM_HOLD(
+        self,
+        !event->begun || event->failed || fact->untold || event->starts != own->starts ||
+            (down && down > event->begun_ns - UNTOLD_NS),
+        "group %s: offset %llu is handled again, by worker %u after worker %u, without a cause",
+        fact->group->name, (unsigned long long)fact->offset, fact->worker, event->worker);
+    *event = (event_t){.begun = event->begun + 1,
+                       .worker = fact->worker,
+                       .begun_ns = fact->now_ns,
+                       .starts = own->starts};
+}
+
+/* All that may begin again: by an operator. */
+static void again(sim_checker_t *self, const sim_group_t *group, uint64_t from, uint64_t to) {
+    for (uint64_t o = from; o <= to; o++)
+        event_of(self, group, o)->failed = true;
+}
+
+static void lost(sim_checker_t *self, const sim_fact_t *fact) {
+    for (uint64_t i = 0; i < fact->count; i++)
+        event_of(self, fact->group, fact->offset + i)->failed = true;
+}
+
+static void run(sim_checker_t *self, const sim_fact_t *fact) {
+    const fob_run_record_t *run = fact->run;
+    if (run->verb == FOB_RUN_REDRIVE)
+        again(self, fact->group, run->from, run->to);
+}
+
+static void fact(sim_checker_t *self, const sim_fact_t *fact) {
+    own_t *own = self->own;
+    if (fact->kind == SIM_BEGUN)
+        begun(self, fact);
+    else if (fact->kind == SIM_ENDED && fact->settle != FOB_KIND_ACK)
+        event_of(self, fact->group, fact->offset)->failed = true;
+    else if (fact->kind == SIM_TOLD_LOST)
+        lost(self, fact);
+    else if (fact->kind == SIM_DOWN || fact->kind == SIM_FROZE)
+        *downs_of(own, fact->worker) = fact->now_ns + 1;
+    else if (fact->kind == SIM_BUS_UP || fact->kind == SIM_BUS_DOWN)
+        own->starts++;
+    else if (fact->kind == SIM_RUN)
+        run(self, fact);
+    else if (fact->kind == SIM_RESET && fact->reset->mode == FOB_RESET_ANEW)
+        again(self, fact->group, 1, self->ground->head);
+}
+
+static void end(sim_checker_t *self) {
+    own_t *own = self->own;
+    for (size_t i = 0; i < own->room; i++)
+        free(own->groups[i].events);
+    free(own->groups);
+    free(own->downs);
+}
+
+const sim_checker_ops_t sim_check_cause = {"nothing is handled again without a cause",
+                                           sizeof(own_t), fact, end};

@@ -1,0 +1,128 @@
+/* checker: one promise of the bus, watched from outside. It is told facts: what the application
+ * did and was told, and what the journal made durable; it keeps its own account of them and shares
+ * no code with what it checks but the readers of the formats. */
+#ifndef FOB_TESTS_SIMULATION_CHECKER_H
+#define FOB_TESTS_SIMULATION_CHECKER_H
+
+#include "../sim_event.h"
+#include "../sim_memory.h"
+#include "bus/core/record.h"
+#include "proto/now.h"
+
+/* An event that is durable, by its offset. */
+typedef struct {
+    bool there;
+    bool moved; /* this offset is the place of a copy */
+    uint32_t publisher;
+    uint64_t serial, id_of;
+    unsigned topic;
+    uint8_t priority;
+    size_t size;     /* of its encoding */
+    int64_t time_ms; /* when stored, by the journal */
+    uint64_t position;
+} sim_stored_t;
+
+typedef struct {
+    uint32_t id;
+    bool gone;
+    char name[32], pattern[32];
+    uint64_t start;
+    bool matches[SIM_TOPICS];
+} sim_group_t;
+
+/* What is durable, for all checkers. */
+typedef struct {
+    uint64_t seed;
+    sim_stored_t *events; /* by offset */
+    size_t head, room;
+    sim_group_t *groups; /* in the order they were made */
+    size_t group_count, group_room;
+} sim_ground_t;
+
+typedef enum {
+    /* From the journal, when durable. */
+    SIM_STORED,     /* offset */
+    SIM_GROUP_MADE, /* group */
+    SIM_GROUP_GONE, /* group */
+    SIM_RUN,        /* group, run, time_ms */
+    SIM_RESET,      /* group, reset */
+    SIM_SET,        /* group, setting, value */
+    /* From the applications. */
+    SIM_OFFERED,   /* publisher, serial */
+    SIM_RECEIPT,   /* publisher, serial, status, offset, duplicate_of, groups */
+    SIM_BEGUN,     /* worker, group, offset, token, attempt, bytes */
+    SIM_ENDED,     /* worker, group, offset, token, settle */
+    SIM_DOWN,      /* worker: its connection is over, or it died */
+    SIM_FROZE,     /* worker: it stood still */
+    SIM_HEARD,     /* worker (a subscriber), offset: from the broadcast */
+    SIM_TOLD_LOST, /* group, offset, count, token: the bus told a worker so */
+    /* Of the world. */
+    SIM_BUS_UP,   /* it started */
+    SIM_BUS_DOWN, /* it fell */
+    SIM_CALM,     /* no more faults from here on */
+    SIM_BOOKS,    /* group, books: what the bus says of itself */
+    SIM_END       /* all is quiet */
+} sim_fact_kind_t;
+
+typedef struct {
+    uint64_t accepted, acked, dead, expired, shed, removed, ready, leased, delayed, bytes;
+    uint64_t max_depth;
+    bool at_rest; /* nothing is decided that is not durable */
+} sim_books_t;
+
+typedef struct {
+    sim_fact_kind_t kind;
+    int64_t now_ns;
+    const sim_group_t *group;
+    uint32_t publisher, worker;
+    uint64_t serial, offset, token, count;
+    uint32_t attempt, groups;
+    fob_status_t status;
+    uint64_t duplicate_of;
+    bool differs;
+    fob_settle_kind_t settle;
+    fob_slice_t bytes; /* the event as it was delivered */
+    const fob_run_record_t *run;
+    const fob_record_reset_t *reset;
+    uint32_t setting;
+    uint64_t value;
+    const sim_books_t *books;
+    bool sure;   /* BEGUN: another worker handles the same event, and is sure of its lease */
+    bool untold; /* BEGUN: the connection broke, the bus knows, the worker does not yet */
+} sim_fact_t;
+
+typedef struct sim_checker sim_checker_t;
+
+typedef struct {
+    const char *promise;
+    size_t size; /* of its own memory, zeroed at the start */
+    void (*fact)(sim_checker_t *self, const sim_fact_t *fact);
+    void (*end)(sim_checker_t *self); /* frees; may be NULL */
+} sim_checker_ops_t;
+
+struct sim_checker {
+    const sim_checker_ops_t *ops;
+    const sim_ground_t *ground;
+    void *own;
+    uint64_t looked; /* how often something was held against the promise */
+    void (*fail)(void *arg, const sim_checker_t *self, const char *text);
+    void *arg;
+};
+
+/* Ends the run: the promise is broken. */
+void sim_broken(const sim_checker_t *self, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Looks, and says so where it is not as promised. */
+#define SIM_HOLD(self, condition, ...)                                                             \
+    do {                                                                                           \
+        (self)->looked++;                                                                          \
+        if (!(condition))                                                                          \
+            sim_broken(self, __VA_ARGS__);                                                         \
+    } while (0)
+
+extern const sim_checker_ops_t sim_check_confirmed, sim_check_places, sim_check_books,
+    sim_check_holder, sim_check_order, sim_check_once, sim_check_depth, sim_check_cause,
+    sim_check_bytes, sim_check_receipts, sim_check_drained;
+
+#endif

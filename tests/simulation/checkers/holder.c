@@ -1,0 +1,53 @@
+/* One holder: a handler begins only under a token above all before it, and while no other worker is
+ * sure of its lease of the same event. */
+#include "checker.h"
+
+typedef struct {
+    uint64_t token; /* the highest under which a handler began */
+} event_t;
+
+typedef struct {
+    event_t *events; /* by offset */
+    size_t room;
+} group_t;
+
+typedef struct {
+    group_t *groups;
+    size_t room;
+} own_t;
+
+static event_t *event_of(sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
+    own_t *own = self->own;
+    size_t index = (size_t)(group - self->ground->groups);
+    while (index >= own->room)
+        own->groups = sim_grow(own->groups, own->room, &own->room, sizeof *own->groups);
+    group_t *one = &own->groups[index];
+    while (offset >= one->room)
+        one->events = sim_grow(one->events, one->room, &one->room, sizeof *one->events);
+    return &one->events[offset];
+}
+
+static void fact(sim_checker_t *self, const sim_fact_t *fact) {
+    if (fact->kind != SIM_BEGUN)
+        return;
+    event_t *event = event_of(self, fact->group, fact->offset);
+    SIM_HOLD(self, fact->token > event->token || fact->untold,
+             "group %s: worker %u begins offset %llu under token %llu, one began under %llu",
+             fact->group->name, fact->worker, (unsigned long long)fact->offset,
+             (unsigned long long)fact->token, (unsigned long long)event->token);
+    SIM_HOLD(self, !fact->sure || fact->untold,
+             "group %s: worker %u begins offset %llu (token %llu) while another is sure of it",
+             fact->group->name, fact->worker, (unsigned long long)fact->offset,
+             (unsigned long long)fact->token);
+    event->token = fact->token > event->token ? fact->token : event->token;
+}
+
+static void end(sim_checker_t *self) {
+    own_t *own = self->own;
+    for (size_t i = 0; i < own->room; i++)
+        free(own->groups[i].events);
+    free(own->groups);
+}
+
+const sim_checker_ops_t sim_check_holder = {"one holder at a time, and tokens grow", sizeof(own_t),
+                                            fact, end};

@@ -1,0 +1,250 @@
+/* Each event that a group accepted is in exactly one place, moves only along the ways there are,
+ * and counts as acked only where a handler said so. */
+#include "places.h"
+
+typedef struct {
+    uint8_t *place; /* by offset */
+    uint8_t *said;  /* by offset: bits of what handlers said of it: 1 << fob_settle_kind_t */
+    size_t room;
+} account_t;
+
+typedef struct {
+    account_t *accounts; /* by index of group */
+    size_t room;
+} own_t;
+
+static account_t *account_of(sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
+    own_t *own = self->own;
+    size_t index = (size_t)(group - self->ground->groups);
+    while (index >= own->room)
+        own->accounts = sim_grow(own->accounts, own->room, &own->room, sizeof *own->accounts);
+    account_t *account = &own->accounts[index];
+    while (offset >= account->room) {
+        size_t room = account->room, other = account->room;
+        account->place = sim_grow(account->place, room, &room, 1);
+        account->said = sim_grow(account->said, other, &other, 1);
+        account->room = room;
+    }
+    return account;
+}
+
+static void put(sim_checker_t *self, const sim_group_t *group, uint64_t offset, sim_place_t to) {
+    account_of(self, group, offset)->place[offset] = (uint8_t)to;
+}
+
+static sim_place_t get(sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
+    return (sim_place_t)account_of(self, group, offset)->place[offset];
+}
+
+static bool is_its(const sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
+    const sim_stored_t *event = &self->ground->events[offset];
+    return offset <= self->ground->head && event->there && group->matches[event->topic];
+}
+
+static void stored(sim_checker_t *self, uint64_t offset) {
+    for (size_t i = 0; i < self->ground->group_count; i++) {
+        const sim_group_t *group = &self->ground->groups[i];
+        if (!group->gone && offset >= group->start && is_its(self, group, offset))
+            put(self, group, offset, SIM_FRESH);
+    }
+}
+
+static void made(sim_checker_t *self, const sim_group_t *group) {
+    for (uint64_t o = group->start; o <= self->ground->head; o++)
+        if (is_its(self, group, o))
+            put(self, group, o, SIM_FRESH);
+}
+
+/* An event is acked where a handler said so, dead where one failed it or a policy. */
+static void look_at_word(sim_checker_t *self, const sim_group_t *group, uint64_t offset,
+                         const fob_run_record_t *run) {
+    uint8_t said = account_of(self, group, offset)->said[offset];
+    if (run->verb == FOB_RUN_ACK)
+        SIM_HOLD(self, said & 1u << FOB_KIND_ACK,
+                 "group %s: offset %llu counts as acked, and no handler said so", group->name,
+                 (unsigned long long)offset);
+    if (run->verb == FOB_RUN_DEAD && run->reason == FOB_REASON_REJECT)
+        SIM_HOLD(self, said & 1u << FOB_KIND_REJECT,
+                 "group %s: offset %llu counts as rejected, and no handler said so", group->name,
+                 (unsigned long long)offset);
+}
+
+static void move(sim_checker_t *self, const sim_fact_t *fact, uint64_t offset, sim_place_t from,
+                 sim_place_t to) {
+    sim_place_t at = get(self, fact->group, offset);
+    SIM_HOLD(self, at == from,
+             "group %s: run %u (flags %u, reason %u, %llu..%llu x %u) finds offset %llu at %d, not "
+             "at %d",
+             fact->group->name, fact->run->verb, fact->run->flags, fact->run->reason,
+             (unsigned long long)fact->run->from, (unsigned long long)fact->run->to,
+             fact->run->count, (unsigned long long)offset, (int)at, (int)from);
+    look_at_word(self, fact->group, offset, fact->run);
+    put(self, fact->group, offset, to);
+}
+
+/* Those of from..to that were never out, all of them; they must be as many as the run says. */
+static void move_fresh(sim_checker_t *self, const sim_fact_t *fact, sim_place_t to) {
+    const fob_run_record_t *run = fact->run;
+    uint64_t count = 0;
+    for (uint64_t o = run->from; o <= run->to; o++)
+        if (get(self, fact->group, o) == SIM_FRESH) {
+            move(self, fact, o, SIM_FRESH, to);
+            count++;
+        }
+    SIM_HOLD(self, count == run->count,
+             "group %s: run %u (flags %u) covers %llu..%llu with %u events, but %llu are there",
+             fact->group->name, run->verb, run->flags, (unsigned long long)run->from,
+             (unsigned long long)run->to, run->count, (unsigned long long)count);
+}
+
+/* The lowest that were never out. */
+static void move_debt(sim_checker_t *self, const sim_fact_t *fact, sim_place_t to) {
+    uint32_t left = fact->run->count;
+    for (uint64_t o = fact->group->start; o <= self->ground->head && left; o++)
+        if (get(self, fact->group, o) == SIM_FRESH && self->ground->events[o].priority == 0) {
+            put(self, fact->group, o, to);
+            left--;
+        }
+    SIM_HOLD(self, left == 0, "group %s: %u events are shed or removed that are not there",
+             fact->group->name, left);
+}
+
+static void move_run(sim_checker_t *self, const sim_fact_t *fact, sim_place_t to, bool anywhere) {
+    const fob_run_record_t *run = fact->run;
+    if (run->flags & FOB_RUN_PAID)
+        return; /* counted before */
+    if (run->flags & FOB_RUN_DEBT) {
+        move_debt(self, fact, to);
+        return;
+    }
+    if (run->flags & FOB_RUN_UNKNOWN) {
+        SIM_HOLD(self, false, "group %s: events are dead that nothing damaged", fact->group->name);
+        return;
+    }
+    if (run->flags & FOB_RUN_FRESH && anywhere) {
+        move_fresh(self, fact, to);
+        return;
+    }
+    sim_place_t from = run->flags & FOB_RUN_FRESH ? SIM_FRESH : SIM_BACK;
+    for (uint64_t o = run->to - run->count + 1; o <= run->to; o++)
+        move(self, fact, o, from, to);
+}
+
+static void redrive(sim_checker_t *self, const sim_fact_t *fact) {
+    for (uint64_t o = fact->run->from; o <= fact->run->to; o++)
+        move(self, fact, o, SIM_DEAD, SIM_BACK);
+}
+
+static void unbury(sim_checker_t *self, const sim_fact_t *fact) {
+    for (uint64_t o = fact->run->to - fact->run->count + 1; o <= fact->run->to; o++)
+        move(self, fact, o, SIM_DEAD, SIM_REMOVED);
+}
+
+static void cover(sim_checker_t *self, const sim_fact_t *fact) {
+    for (uint64_t o = fact->run->from; o <= fact->run->to; o++)
+        SIM_HOLD(self, get(self, fact->group, o) != SIM_FRESH,
+                 "group %s: offset %llu is passed over, but it is the group's", fact->group->name,
+                 (unsigned long long)o);
+}
+
+static void run(sim_checker_t *self, const sim_fact_t *fact) {
+    switch (fact->run->verb) {
+    case FOB_RUN_ACK:
+        move_run(self, fact, SIM_ACKED, true);
+        break;
+    case FOB_RUN_RETURN:
+    case FOB_RUN_HANDOUT:
+        move_run(self, fact, SIM_BACK, false);
+        break;
+    case FOB_RUN_DEAD:
+        SIM_HOLD(self, fact->run->reason != FOB_REASON_DAMAGED,
+                 "group %s: offset %llu counts as damaged, and nothing was", fact->group->name,
+                 (unsigned long long)fact->run->to);
+        move_run(self, fact, SIM_DEAD, false);
+        break;
+    case FOB_RUN_SHED:
+        move_run(self, fact, SIM_SHED, true);
+        break;
+    case FOB_RUN_REMOVE:
+        move_run(self, fact, SIM_REMOVED, true);
+        break;
+    case FOB_RUN_REDRIVE:
+        redrive(self, fact);
+        break;
+    case FOB_RUN_UNBURY:
+        unbury(self, fact);
+        break;
+    case FOB_RUN_COVER:
+        cover(self, fact);
+        break;
+    default:
+        break;
+    }
+}
+
+/* What a group begins anew with. */
+static void reset(sim_checker_t *self, const sim_fact_t *fact) {
+    const fob_record_reset_t *record = fact->reset;
+    for (uint64_t o = 1; o <= self->ground->head; o++) {
+        if (!is_its(self, fact->group, o))
+            continue;
+        sim_place_t at = get(self, fact->group, o);
+        bool anew = record->mode == FOB_RESET_ANEW && o >= record->offset;
+        if (anew && at != SIM_DEAD)
+            put(self, fact->group, o, SIM_FRESH);
+        else if (at == SIM_BACK)
+            put(self, fact->group, o, SIM_REMOVED);
+    }
+}
+
+static void said(sim_checker_t *self, const sim_fact_t *fact) {
+    account_t *account = account_of(self, fact->group, fact->offset);
+    account->said[fact->offset] |= (uint8_t)(1u << fact->settle);
+}
+
+/* What is settled is not handled any more. */
+static void begun(sim_checker_t *self, const sim_fact_t *fact) {
+    sim_place_t at = get(self, fact->group, fact->offset);
+    SIM_HOLD(self, at == SIM_FRESH || at == SIM_BACK || fact->untold,
+             "group %s: worker %u begins offset %llu, which is at %d", fact->group->name,
+             fact->worker, (unsigned long long)fact->offset, (int)at);
+}
+
+/* When all is quiet nothing of a group's is left to be handled. */
+static void at_end(sim_checker_t *self) {
+    for (size_t i = 0; i < self->ground->group_count; i++) {
+        const sim_group_t *group = &self->ground->groups[i];
+        for (uint64_t o = 1; !group->gone && o <= self->ground->head; o++)
+            SIM_HOLD(self, get(self, group, o) != SIM_FRESH && get(self, group, o) != SIM_BACK,
+                     "group %s: offset %llu was never settled", group->name, (unsigned long long)o);
+    }
+}
+
+static void fact(sim_checker_t *self, const sim_fact_t *fact) {
+    if (fact->kind == SIM_STORED)
+        stored(self, fact->offset);
+    else if (fact->kind == SIM_GROUP_MADE)
+        made(self, fact->group);
+    else if (fact->kind == SIM_RUN)
+        run(self, fact);
+    else if (fact->kind == SIM_RESET)
+        reset(self, fact);
+    else if (fact->kind == SIM_BEGUN)
+        begun(self, fact);
+    else if (fact->kind == SIM_ENDED)
+        said(self, fact);
+    else if (fact->kind == SIM_END)
+        at_end(self);
+}
+
+static void end(sim_checker_t *self) {
+    own_t *own = self->own;
+    for (size_t i = 0; i < own->room; i++) {
+        free(own->accounts[i].place);
+        free(own->accounts[i].said);
+    }
+    free(own->accounts);
+}
+
+const sim_checker_ops_t sim_check_places = {
+    "each event of a group is in one place, and moves only with a cause", sizeof(own_t), fact, end};

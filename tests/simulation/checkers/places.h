@@ -1,0 +1,16 @@
+#ifndef FOB_TESTS_SIMULATION_PLACES_H
+#define FOB_TESTS_SIMULATION_PLACES_H
+
+#include "checker.h"
+
+typedef enum {
+    SIM_NOT_ITS,
+    SIM_FRESH, /* never in a record of the group's */
+    SIM_BACK,  /* it came back, or its hand-out is on record */
+    SIM_ACKED,
+    SIM_DEAD,
+    SIM_SHED,
+    SIM_REMOVED
+} sim_place_t;
+
+#endif

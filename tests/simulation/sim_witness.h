@@ -1,0 +1,29 @@
+/* The witness reads every commit that became durable and tells the checkers what is in it. */
+#ifndef FOB_TESTS_SIMULATION_WITNESS_H
+#define FOB_TESTS_SIMULATION_WITNESS_H
+
+#include "checkers/checker.h"
+#include "sim_journal.h"
+
+#define SIM_CHECKERS 16
+
+typedef struct {
+    sim_ground_t ground;
+    sim_checker_t checkers[SIM_CHECKERS];
+    size_t checker_count;
+    int64_t now_ns;
+    void (*fail)(void *arg, const char *promise, const char *text);
+    void *arg;
+    uint64_t events, records;
+    uint64_t watched; /* an offset; 0: none. What befalls it is printed */
+} sim_witness_t;
+
+void sim_witness_init(sim_witness_t *self, uint64_t seed);
+void sim_witness_free(sim_witness_t *self);
+void sim_witness_commit(sim_witness_t *self, const sim_commit_t *commit);
+/* Tells all checkers. */
+void sim_witness_tell(sim_witness_t *self, sim_fact_t *fact);
+/* The group with this name that is there now; NULL: none. */
+const sim_group_t *sim_witness_group(const sim_witness_t *self, fob_slice_t name);
+
+#endif

@@ -1,0 +1,221 @@
+/* A worker: the real leases, an application with handlers that take their time, fail, hang. */
+#include "sim_world.h"
+
+#include "subscribers/leases.h"
+
+#define JOBS_MOST 8
+
+typedef struct {
+    fob_event_t *event;
+    const sim_group_t *group;
+    uint64_t offset, token;
+    int64_t end_at; /* mono_ns of this worker */
+    bool told_lost;
+} job_t;
+
+typedef struct {
+    fob_leases_t *leases;
+    const char *group;
+    uint32_t jobs;
+    job_t running[JOBS_MOST];
+    size_t count;
+} worker_t;
+
+static const struct {
+    const char *name, *pattern;
+} groups[SIM_GROUPS] = {{"all", ">"}, {"orders", "orders.*"}, {"mail", "mail"}, {"pay", "pay.>"}};
+
+static worker_t *of(sim_client_t *self) {
+    if (self->own)
+        return self->own;
+    worker_t *own = self->own = sim_alloc(sizeof *own);
+    sim_random_t *random = &self->random;
+    unsigned group = self->index % SIM_GROUPS;
+    own->group = groups[group].name;
+    own->jobs = 1 + (uint32_t)sim_random_skewed(random, JOBS_MOST - 1);
+    own->leases = fob_leases_new(&(fob_leases_options_t){
+        .group = fob_slice_str(groups[group].name),
+        .pattern = fob_slice_str(groups[group].pattern),
+        .jobs = own->jobs,
+        .prefetch = own->jobs + (uint32_t)sim_random_skewed(random, 100),
+        .worker = fob_slice_str("simulated"),
+        .give_up_mono = FOB_NEVER,
+    });
+    return own;
+}
+
+static void up(sim_client_t *self, fob_now_t now, const fob_wire_t *welcome) {
+    fob_leases_up(of(self)->leases, now, welcome);
+}
+
+static void down(sim_client_t *self, fob_now_t now, fob_status_t why, const char *text) {
+    fob_leases_down(of(self)->leases, now, why, text);
+}
+
+static void input(sim_client_t *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {
+    if (msg->verb == FOB_VERB_ERROR)
+        sim_world_note(self->world, "worker %u: error %.*s", self->number, (int)msg->text.size,
+                       msg->text.data);
+    fob_leases_input(of(self)->leases, now, msg, body);
+}
+
+static bool output(sim_client_t *self, fob_now_t now, fob_slice_t *header, fob_blob_t **body) {
+    *body = NULL;
+    return fob_leases_output(of(self)->leases, now, header);
+}
+
+/* --- handlers --- */
+
+/* The bus was told that the connection broke, and gave away what it held; the worker was not. */
+static bool untold(const sim_client_t *self) {
+    return self->conn && self->conn->told_bus_ns <= self->world->now_ns;
+}
+
+static void begin(sim_client_t *self, fob_now_t now, fob_event_t *event) {
+    sim_world_t *world = self->world;
+    worker_t *own = of(self);
+    job_t *job = &own->running[own->count++];
+    uint64_t takes = sim_random_skewed(&self->random, 100) * (uint64_t)FOB_MS;
+    if (!world->calm && sim_random_once(&self->random, 200))
+        takes = (uint64_t)(30 * FOB_SEC); /* it hangs */
+    *job = (job_t){.event = event,
+                   .group = sim_witness_group(&world->witness, fob_slice_str(own->group)),
+                   .offset = fob_event_offset(event),
+                   .token = fob_event_token(event),
+                   .end_at = now.mono_ns + (int64_t)takes};
+    if (!job->group)
+        sim_world_fail(world, "nothing is delivered before it is durable",
+                       "a worker gets events of a group that is not durable");
+    sim_witness_tell(&world->witness,
+                     &(sim_fact_t){.kind = SIM_BEGUN,
+                                   .worker = self->number,
+                                   .group = job->group,
+                                   .offset = job->offset,
+                                   .token = job->token,
+                                   .attempt = fob_event_attempt(event),
+                                   .bytes = fob_event_envelope(event)->bytes,
+                                   .untold = untold(self),
+                                   .sure = sim_worker_sure_elsewhere(world, job->group, job->offset,
+                                                                     job->token)});
+}
+
+static void begin_some(sim_client_t *self, fob_now_t now) {
+    worker_t *own = of(self);
+    fob_event_t *event;
+    while (own->count < own->jobs && fob_leases_next(own->leases, now, &event) == FOB_OK)
+        begin(self, now, event);
+}
+
+static fob_settle_how_t outcome(sim_client_t *self) {
+    fob_settle_how_t how = {.kind = FOB_KIND_ACK};
+    uint64_t draw = sim_random_below(&self->random, 100);
+    if (self->world->calm || !self->world->weather.rough || draw < 85)
+        return how;
+    how.kind = draw < 94 ? FOB_KIND_RETRY : draw < 97 ? FOB_KIND_RELEASE : FOB_KIND_REJECT;
+    if (how.kind == FOB_KIND_RETRY && draw % 2)
+        how.after = 1 + sim_random_skewed(&self->random, 3000);
+    how.reason = fob_slice_str(draw % 3 ? "it did not work" : "");
+    return how;
+}
+
+static void end_job(sim_client_t *self, fob_now_t now, size_t index) {
+    worker_t *own = of(self);
+    job_t job = own->running[index];
+    fob_settle_how_t how = outcome(self);
+    own->running[index] = own->running[--own->count];
+    sim_witness_tell(&self->world->witness, &(sim_fact_t){.kind = SIM_ENDED,
+                                                          .worker = self->number,
+                                                          .group = job.group,
+                                                          .offset = job.offset,
+                                                          .token = job.token,
+                                                          .settle = how.kind});
+    (void)fob_leases_settle(own->leases, now, job.event, &how);
+    fob_event_destroy(&job.event);
+}
+
+static void tick(sim_client_t *self, fob_now_t now) {
+    worker_t *own = of(self);
+    fob_leases_round(own->leases, now, sim_client_heard(self));
+    const char *why = fob_leases_restart(own->leases);
+    if (why)
+        sim_client_restart(self, now, why);
+    for (size_t i = own->count; i-- > 0;)
+        if (own->running[i].end_at <= now.mono_ns)
+            end_job(self, now, i);
+    begin_some(self, now);
+}
+
+static int64_t deadline(sim_client_t *self) {
+    worker_t *own = of(self);
+    int64_t at = fob_leases_deadline(own->leases);
+    for (size_t i = 0; i < own->count; i++)
+        at = own->running[i].end_at < at ? own->running[i].end_at : at;
+    return at;
+}
+
+static void end(sim_client_t *self) {
+    worker_t *own = of(self);
+    fob_leases_destroy(&own->leases);
+    free(own);
+}
+
+bool sim_worker_done(const sim_client_t *self) {
+    const worker_t *own = self->own;
+    return !own || (own->count == 0 && fob_leases_flushed(own->leases));
+}
+
+/* --- what others ask --- */
+
+bool sim_worker_sure_elsewhere(sim_world_t *world, const sim_group_t *group, uint64_t offset,
+                               uint64_t token) {
+    for (size_t c = 0; c < world->client_count; c++) {
+        sim_client_t *client = &world->clients[c];
+        if (client->role != &sim_worker_role || !client->own || client->frozen_ns > world->now_ns ||
+            untold(client))
+            continue;
+        worker_t *own = client->own;
+        fob_now_t now = sim_clock_now(&client->clock, world->now_ns);
+        for (size_t i = 0; i < own->count; i++) {
+            job_t *job = &own->running[i];
+            if (job->group == group && job->offset == offset && job->token != token &&
+                !job->told_lost && fob_leases_sure(own->leases, now, job->event))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void lose(sim_world_t *world, const sim_group_t *group, const fob_run_t *run) {
+    for (size_t c = 0; c < world->client_count; c++) {
+        sim_client_t *client = &world->clients[c];
+        if (client->role != &sim_worker_role || !client->own)
+            continue;
+        worker_t *own = client->own;
+        for (size_t i = 0; i < own->count; i++) {
+            job_t *job = &own->running[i];
+            if (job->group == group && job->token - run->at[2] == job->offset - run->at[0] &&
+                job->offset >= run->at[0] && job->offset - run->at[0] < run->at[1])
+                job->told_lost = true;
+        }
+    }
+}
+
+void sim_worker_told_lost(sim_world_t *world, fob_slice_t header) {
+    fob_wire_t msg;
+    fob_runs_t runs;
+    fob_run_t run;
+    if (fob_wire_read(header, &msg) != FOB_OK || !fob_runs(msg.runs, &runs))
+        sim_world_fail(world, "the bus speaks the protocol", "a LOST cannot be read");
+    const sim_group_t *group = sim_witness_group(&world->witness, msg.group);
+    while (fob_runs_next(&runs, &run)) {
+        lose(world, group, &run);
+        if (group)
+            sim_witness_tell(&world->witness, &(sim_fact_t){.kind = SIM_TOLD_LOST,
+                                                            .group = group,
+                                                            .offset = run.at[0],
+                                                            .count = run.at[1],
+                                                            .token = run.at[2]});
+    }
+}
+
+const sim_role_t sim_worker_role = {"worker", up, down, input, output, tick, deadline, NULL, end};

@@ -1,0 +1,255 @@
+#include "sim_world.h"
+
+#include <stdarg.h>
+
+#define CALM_MOST (3600 * FOB_SEC) /* the world's time in which all must have drained */
+
+void sim_world_note(sim_world_t *self, const char *format, ...) {
+    if (!self->verbose)
+        return;
+    va_list args;
+    printf("%10llu %14.6f  ", (unsigned long long)self->step, (double)self->now_ns / 1e9);
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+    putchar('\n');
+}
+
+void sim_world_fail(sim_world_t *self, const char *promise, const char *text) {
+    fflush(stdout);
+    fprintf(stderr,
+            "\nBROKEN: %s\n  %s\n  seed %llu, step %llu, %.6f s into it\n"
+            "  again: ./run simulate --seed %llu --steps %llu\n",
+            promise, text, (unsigned long long)self->seed, (unsigned long long)self->step,
+            (double)self->now_ns / 1e9, (unsigned long long)self->seed,
+            (unsigned long long)self->steps);
+    exit(1);
+}
+
+static void on_broken(void *arg, const char *promise, const char *text) {
+    sim_world_fail(arg, promise, text);
+}
+
+/* --- how it is --- */
+
+static uint32_t odds(sim_random_t *random, uint32_t usual) {
+    return sim_random_once(random, 3) ? 0
+                                      : usual / 4 + (uint32_t)sim_random_below(random, 4 * usual);
+}
+
+static void draw_weather(sim_world_t *self) {
+    sim_random_t *random = &self->random;
+    sim_weather_t *w = &self->weather;
+    w->publishers = 1 + (uint32_t)sim_random_below(random, 5);
+    w->workers = SIM_GROUPS + (uint32_t)sim_random_below(random, 8);
+    w->bus_falls = odds(random, 5000);
+    w->cuts = odds(random, 500);
+    w->darks = odds(random, 1000);
+    w->freezes = odds(random, 1000);
+    w->deaths = odds(random, 2000);
+    w->jumps = odds(random, 3000);
+    w->fulls = odds(random, 3000);
+    w->fails = odds(random, 20000);
+    w->stalls = odds(random, 3000);
+    w->offer_ms = 1 + (uint32_t)sim_random_skewed(random, 1000);
+    w->depth = 1 + sim_random_skewed(random, 100000);
+    w->rough = !sim_random_once(random, 3);
+    self->network.delay_least_ns = FOB_MS / 50;
+    self->network.delay_most_ns = FOB_MS / 10 + (int64_t)sim_random_skewed(random, 400 * FOB_MS);
+}
+
+static void births(sim_world_t *self) {
+    const sim_weather_t *w = &self->weather;
+    self->client_count = w->publishers + w->workers;
+    for (size_t i = 0; i < self->client_count; i++) {
+        self->clients[i].index = (uint32_t)i;
+        sim_client_birth(self, &self->clients[i],
+                         i < w->workers ? &sim_worker_role : &sim_publisher_role);
+    }
+}
+
+static void world_init(sim_world_t *self, const sim_options_t *options) {
+    self->seed = options->seed;
+    self->steps = options->steps;
+    self->verbose = options->verbose;
+    self->random = sim_random_new(options->seed);
+    draw_weather(self);
+    sim_witness_init(&self->witness, options->seed);
+    self->witness.fail = on_broken;
+    self->witness.watched = options->watch;
+    self->witness.arg = self;
+    self->network.random = sim_random_fork(&self->random);
+    self->network.up_next = FOB_NEVER;
+    sim_bus_init(self);
+    sim_bus_start(self);
+    births(self);
+}
+
+void sim_world_free(sim_world_t *self) {
+    for (size_t i = 0; i < self->client_count; i++)
+        if (self->clients[i].link) {
+            if (!self->clients[i].own)
+                self->clients[i].role->tick(&self->clients[i], (fob_now_t){0});
+            sim_client_death(&self->clients[i], false);
+        }
+    sim_bus_free(self);
+    sim_network_free(&self->network);
+    sim_witness_free(&self->witness);
+}
+
+/* --- what befalls it --- */
+
+static sim_client_t *any_client(sim_world_t *self) {
+    return &self->clients[sim_random_below(&self->random, self->client_count)];
+}
+
+static bool it_is_time(sim_world_t *self, uint32_t odds) {
+    return odds && sim_random_once(&self->random, odds);
+}
+
+static void befall_client(sim_world_t *self, sim_client_t *client) {
+    const sim_weather_t *w = &self->weather;
+    sim_random_t *random = &self->random;
+    if (!client->own)
+        return;
+    if (it_is_time(self, w->cuts))
+        sim_client_cut(client, !sim_random_once(random, 4), !sim_random_once(random, 4));
+    if (it_is_time(self, w->darks) && client->conn)
+        sim_network_dark(&self->network, client->conn,
+                         self->now_ns + (int64_t)sim_random_skewed(random, 10 * FOB_SEC));
+    if (it_is_time(self, w->freezes)) {
+        client->frozen_ns = self->now_ns + (int64_t)sim_random_skewed(random, 20 * FOB_SEC);
+        client->due_ns = client->due_ns < client->frozen_ns ? client->frozen_ns : client->due_ns;
+        sim_witness_tell(&self->witness,
+                         &(sim_fact_t){.kind = SIM_FROZE, .worker = client->number});
+        self->freezes++;
+    }
+    if (it_is_time(self, w->deaths)) {
+        sim_world_note(self, "client %u dies", client->number);
+        sim_client_death(client, false);
+        client->born_again_ns = self->now_ns + (int64_t)sim_random_skewed(random, 10 * FOB_SEC);
+        self->deaths++;
+    }
+}
+
+static void befall_bus(sim_world_t *self) {
+    const sim_weather_t *w = &self->weather;
+    sim_bus_t *bus = &self->bus;
+    sim_random_t *random = &self->random;
+    if (it_is_time(self, w->bus_falls)) {
+        if (sim_random_once(random, 4))
+            sim_bus_stop(self);
+        else
+            sim_bus_crash(self);
+        return;
+    }
+    if (it_is_time(self, w->stalls))
+        bus->frozen_ns = self->now_ns + (int64_t)sim_random_skewed(random, 5 * FOB_SEC);
+    if (it_is_time(self, w->jumps))
+        bus->clock.wall_ms += (int64_t)sim_random_skewed(random, 400000) - 200000;
+    if (it_is_time(self, w->fulls)) {
+        self->full_until_ns = self->now_ns + (int64_t)sim_random_skewed(random, 10 * FOB_SEC);
+        sim_log_full(bus->log, true);
+    }
+    if (it_is_time(self, w->fails))
+        sim_log_fail(bus->log);
+    if (it_is_time(self, w->stalls))
+        sim_log_slow(bus->log, (int64_t)sim_random_skewed(random, 2 * FOB_SEC));
+}
+
+static void befall(sim_world_t *self) {
+    if (self->full_until_ns && self->full_until_ns <= self->now_ns) {
+        self->full_until_ns = 0;
+        sim_log_full(self->bus.log, false);
+    }
+    for (size_t i = 0; i < self->client_count; i++) {
+        sim_client_t *client = &self->clients[i];
+        if (!client->link && client->born_again_ns <= self->now_ns)
+            sim_client_birth(self, client, client->role);
+    }
+    if (self->calm)
+        return;
+    befall_client(self, any_client(self));
+    if (self->bus.ledger)
+        befall_bus(self);
+}
+
+/* --- time --- */
+
+/* Runs whoever is due next. */
+static void step(sim_world_t *self) {
+    int64_t at = sim_bus_due(self);
+    sim_client_t *who = NULL;
+    for (size_t i = 0; i < self->client_count; i++) {
+        sim_client_t *client = &self->clients[i];
+        int64_t due = client->link ? client->due_ns : client->born_again_ns;
+        if (due < at) {
+            at = due;
+            who = client;
+        }
+    }
+    self->step++;
+    self->now_ns = at > self->now_ns ? at : self->now_ns;
+    self->witness.now_ns = self->now_ns;
+    befall(self);
+    if (who && who->link)
+        sim_client_run(who);
+    else if (!who && self->bus.ledger)
+        sim_bus_run(self);
+    else if (!who && self->bus.start_ns <= self->now_ns)
+        sim_bus_start(self);
+}
+
+/* --- the end --- */
+
+static void calm_down(sim_world_t *self) {
+    self->calm = true;
+    self->full_until_ns = 0;
+    sim_log_full(self->bus.log, false);
+    self->bus.frozen_ns = 0;
+    for (size_t i = 0; i < self->client_count; i++)
+        self->clients[i].frozen_ns = 0;
+    sim_witness_tell(&self->witness, &(sim_fact_t){.kind = SIM_CALM});
+}
+
+static bool settled(sim_world_t *self) {
+    fob_group_stats_t stats;
+    if (!sim_bus_at_rest(self))
+        return false;
+    for (size_t i = 0; i < self->client_count; i++) {
+        const sim_client_t *client = &self->clients[i];
+        if (!client->link || (client->role == &sim_publisher_role ? !sim_publisher_done(client)
+                                                                  : !sim_worker_done(client)))
+            return false;
+    }
+    fob_now_t now = sim_clock_now(&self->bus.clock, self->now_ns);
+    for (size_t i = 0; fob_core_group_stats(fob_ledger_core(self->bus.ledger), now, i, &stats); i++)
+        if (stats.ready + stats.leased + stats.delayed)
+            return false;
+    return true;
+}
+
+static void drain(sim_world_t *self) {
+    int64_t until = self->now_ns + CALM_MOST;
+    calm_down(self);
+    for (uint64_t n = 0; self->now_ns < until; n++) {
+        step(self);
+        if (n % 64 == 0 && settled(self))
+            break;
+    }
+    while (!sim_bus_at_rest(self))
+        step(self);
+    sim_witness_tell(&self->witness, &(sim_fact_t){.kind = SIM_END});
+    sim_bus_books(self);
+    sim_bus_verify(self);
+}
+
+void sim_world_run(sim_world_t *self, const sim_options_t *options) {
+    world_init(self, options);
+    while (self->step < self->steps) {
+        step(self);
+        if (self->step % 512 == 0 && self->bus.ledger)
+            sim_bus_books(self);
+    }
+    drain(self);
+}

@@ -1,0 +1,99 @@
+/* simulate [--seed N] [--steps N] [--seeds N] [--watch OFFSET] [--verbose]: runs worlds, tells what
+ * was looked at.
+ */
+#include "sim_world.h"
+
+#include <time.h>
+
+#define STEPS 100000
+
+typedef struct {
+    uint64_t looked[SIM_CHECKERS];
+    uint64_t steps, events, falls, stops, deaths, commands, verified;
+    double seconds;
+} sum_t;
+
+static double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void run_one(const sim_options_t *options, sum_t *sum) {
+    sim_world_t *world = sim_alloc(sizeof *world);
+    double began = seconds();
+    sim_world_run(world, options);
+    double took = seconds() - began;
+    printf("seed %llu: %llu steps, %.0f s of its time, %.2f s (%.0f steps/s), %llu events, "
+           "%llu letters, %llu falls and %llu stops of the bus, %llu deaths, %llu cuts, "
+           "%llu replays held\n",
+           (unsigned long long)options->seed, (unsigned long long)world->step,
+           (double)world->now_ns / 1e9, took, (double)world->step / took,
+           (unsigned long long)world->witness.events, (unsigned long long)world->network.letters,
+           (unsigned long long)world->falls, (unsigned long long)world->stops,
+           (unsigned long long)world->deaths, (unsigned long long)world->network.cuts,
+           (unsigned long long)world->verified);
+    for (size_t i = 0; i < world->witness.checker_count; i++)
+        sum->looked[i] += world->witness.checkers[i].looked;
+    sum->steps += world->step;
+    sum->events += world->witness.events;
+    sum->falls += world->falls;
+    sum->seconds += took;
+    if (world->witness.checker_count)
+        for (size_t i = 0; options->verbose && i < world->witness.checker_count; i++)
+            printf("  %s\n", world->witness.checkers[i].ops->promise);
+    sim_world_free(world);
+    free(world);
+}
+
+static void tell(const sum_t *sum) {
+    sim_witness_t names = {0};
+    sim_witness_init(&names, 0);
+    printf("\n%llu steps, %.0f steps/s, %llu events, %llu falls of the bus\n",
+           (unsigned long long)sum->steps, (double)sum->steps / sum->seconds,
+           (unsigned long long)sum->events, (unsigned long long)sum->falls);
+    for (size_t i = 0; i < names.checker_count; i++)
+        printf("%12llu looks  %s\n", (unsigned long long)sum->looked[i],
+               names.checkers[i].ops->promise);
+    sim_witness_free(&names);
+}
+
+static bool number(const char *text, uint64_t *out) {
+    char *end;
+    *out = strtoull(text, &end, 10);
+    return *text && !*end;
+}
+
+int main(int argc, char **argv) {
+    sim_options_t options = {.seed = 0, .steps = STEPS};
+    uint64_t seeds = 0;
+    bool good = true;
+    sum_t sum = {0};
+    for (int i = 1; i < argc && good; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (strcmp(argv[i], "--seed") == 0)
+            good = number(value, &options.seed), i++;
+        else if (strcmp(argv[i], "--steps") == 0)
+            good = number(value, &options.steps), i++;
+        else if (strcmp(argv[i], "--watch") == 0)
+            good = number(value, &options.watch), i++;
+        else if (strcmp(argv[i], "--seeds") == 0)
+            good = number(value, &seeds), i++;
+        else if (strcmp(argv[i], "--verbose") == 0)
+            options.verbose = true;
+        else
+            good = false;
+    }
+    if (!good) {
+        fprintf(
+            stderr,
+            "usage: simulate [--seed N] [--steps N] [--seeds N] [--watch OFFSET] [--verbose]\n");
+        return 64;
+    }
+    if (!options.seed) /* another one each time; it is told */
+        options.seed = (uint64_t)time(NULL);
+    for (uint64_t i = 0; i < (seeds ? seeds : 1); i++, options.seed++)
+        run_one(&options, &sum);
+    tell(&sum);
+    return 0;
+}
