@@ -34,6 +34,6 @@ typedef struct {
 /* A copy; kit_effect_free frees what it holds. Fails the test where the effect's bytes are not what
  * its kind and counts say. */
 kit_effect_t kit_effect_copy(const fob_effect_t *effect);
-void kit_effect_free(kit_effect_t *self);
+void kit_effect_free(kit_effect_t *effect);
 
 #endif
