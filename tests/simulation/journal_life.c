@@ -209,14 +209,17 @@ static void append(owner_t *self) {
     fob_entry_t entries[MODEL_ENTRIES];
     const fob_journal_ops_t *ops = self->journal->ops;
     size_t most = (size_t)sim_random_skewed(&self->random, self->plan->most);
-    if (sim_random_once(&self->random, 64))
+    if (self->plan->even > 0)
+        most = self->plan->even;
+    else if (sim_random_once(&self->random, 64))
         most = SEGMENT + (size_t)pick(self, SEGMENT); /* larger than a segment */
     if (!ops->reserve(self->journal, most)) {
         self->out->refused = true;
         return;
     }
     held_t *held = calloc(1, sizeof *held);
-    size_t count = model_append(self->model, &self->random, most, entries, &held->memory);
+    size_t count = model_append(self->model, &self->random, most, self->plan->even > 0, entries,
+                                &held->memory);
     held->position = self->model->count;
     *self->held_tail = held;
     self->held_tail = &held->next;

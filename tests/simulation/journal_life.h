@@ -17,6 +17,7 @@ typedef struct {
     fob_sync_t sync;
     uint64_t max_bytes;
     unsigned steps;
+    size_t even;  /* bytes of each commit; 0: they differ */
     size_t most;  /* bytes of a commit, usually */
     bool flipped; /* a bit was: DAMAGED is an answer */
     bool careful; /* reads all at the end */

@@ -63,19 +63,26 @@ static model_commit_t *new_commit(model_t *self) {
     return commit;
 }
 
-size_t model_append(model_t *self, sim_random_t *random, size_t most, fob_entry_t *entries,
-                    void **memory) {
+static void choose_entry(model_commit_t *commit, unsigned i, sim_random_t *random, size_t most,
+                         bool even) {
+    bool events = even || !sim_random_once(random, 4);
+    uint64_t skipped = !even && sim_random_once(random, 16) ? sim_random_below(random, 5) : 0;
+    uint32_t count = even ? 1 : (uint32_t)sim_random_between(random, 1, 20);
+    commit->entries[i].count = events ? count : 0;
+    commit->entries[i].first_offset = events ? commit->next_offset + skipped : 0;
+    commit->entries[i].size =
+        even ? most : (size_t)sim_random_below(random, most / commit->entry_count + 1);
+    if (events)
+        commit->next_offset = commit->entries[i].first_offset + count;
+}
+
+size_t model_append(model_t *self, sim_random_t *random, size_t most, bool even,
+                    fob_entry_t *entries, void **memory) {
     model_commit_t *commit = new_commit(self);
     size_t total = 0, at = 0;
-    commit->entry_count = (unsigned)sim_random_between(random, 1, MODEL_ENTRIES);
+    commit->entry_count = even ? 1 : (unsigned)sim_random_between(random, 1, MODEL_ENTRIES);
     for (unsigned i = 0; i < commit->entry_count; i++) {
-        bool events = !sim_random_once(random, 4);
-        uint64_t skipped = sim_random_once(random, 16) ? sim_random_below(random, 5) : 0;
-        commit->entries[i].count = events ? (uint32_t)sim_random_between(random, 1, 20) : 0;
-        commit->entries[i].first_offset = events ? commit->next_offset + skipped : 0;
-        commit->entries[i].size = sim_random_below(random, most / commit->entry_count + 1);
-        if (events)
-            commit->next_offset = commit->entries[i].first_offset + commit->entries[i].count;
+        choose_entry(commit, i, random, most, even);
         total += commit->entries[i].size;
     }
     uint8_t *bytes = *memory = got(malloc(total + 1));

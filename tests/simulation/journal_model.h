@@ -47,10 +47,11 @@ static inline bool model_failed(const model_t *self) {
     return self->failure[0] != '\0';
 }
 
-/* The next commit, of about `most` bytes at the most: its entries, with bytes in *memory, which the
+/* The next commit, of about `most` bytes at the most, or of exactly so many and one event where it
+ * is `even`: its entries, with bytes in *memory, which the
  * caller frees once it is durable. */
-size_t model_append(model_t *self, sim_random_t *random, size_t most, fob_entry_t *entries,
-                    void **memory);
+size_t model_append(model_t *self, sim_random_t *random, size_t most, bool even,
+                    fob_entry_t *entries, void **memory);
 uint64_t model_next_offset(const model_t *self);
 
 uint64_t model_checkpoint_begin(model_t *self, uint64_t position);

@@ -241,7 +241,7 @@ static uint64_t each_call_once(life_plan_t plan) {
 
 static void each_call_to_the_disk_fails_once_and_nothing_is_lost(void **state) {
     (void)state;
-    life_plan_t plan = {.max_bytes = 16 * 65536, .steps = 150, .most = 8000};
+    life_plan_t plan = {.max_bytes = 16 * 65536, .steps = 100, .most = 8000};
     assert_in_range(each_call_once(plan), 100, 5000);
     plan.sync = FOB_SYNC_INTERVAL;
     assert_in_range(each_call_once(plan), 100, 5000);
