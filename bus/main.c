@@ -26,7 +26,7 @@ static const command_t commands[] = {
     {"dead", fob_command_dead, "ls | show | redrive | purge", "events that a group gave up"},
     {"stats", fob_command_stats, "[--json]", "the bus's figures, once"},
     {"ping", fob_command_ping, "", "whether the bus answers: 0, or 69"},
-    {"journal", fob_command_journal, "verify | ls", "look into a data folder"},
+    {"journal", fob_command_journal, "verify | ls | salvage...", "look into a folder, copy it"},
     {"version", fob_command_version, "", "the version of this program"},
 };
 

@@ -1,4 +1,7 @@
-/* fob journal: looks into a data folder without changing it, also while a bus uses it. */
+/* fob journal: looks into a data folder without changing it, also while a bus uses it; and makes
+ * copies of it. */
+#include "bus/commands/journal.h"
+
 #include "bus/commands/commands.h"
 #include "bus/commands/folder.h"
 #include "bus/journal/file.h"
@@ -9,13 +12,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FORMS                                                                                      \
+    "fob journal verify [DIR] | ls [DIR] | salvage DIR --to NEWDIR | backup NEWDIR [--data DIR]"
+
 static const char help[] =
     "usage: fob journal verify [DIR]     read all of it and check every checksum\n"
-    "       fob journal ls [DIR]         its segments\n\n"
-    "      --data DIR             the data folder, if not DIR; else FOB_DATA, else\n"
-    "                             ~/.local/share/fob\n"
-    "  -j, --json                 ls: one array on one line\n"
-    "  -q, --quiet                verify: print nothing if all is well\n";
+    "       fob journal ls [DIR]         its segments\n"
+    "       fob journal salvage DIR --to NEWDIR\n"
+    "                                    what is whole of a damaged folder, in a\n"
+    "                                    new one; says what is lost\n"
+    "       fob journal backup NEWDIR    a copy, also while a bus uses the folder\n\n"
+    "      --data DIR             the data folder; else FOB_DATA, else ~/.local/share/fob\n"
+    "      --to NEWDIR            salvage: the new folder\n"
+    "  -j, --json                 ls: one array; salvage, backup: one object, on one line\n"
+    "  -q, --quiet                verify, backup: print nothing if all is well\n";
 
 #define NAME_SIZE 64
 
@@ -97,20 +107,25 @@ static void on_torn(void *arg, const char *name, uint64_t at, const char *text) 
              name, at, text);
 }
 
-static int fail(const look_t *self, const char *folder, fob_journal_error_t *error) {
+int fob_journal_fail(const fob_cli_t *cli, const char *folder, fob_journal_error_t *error) {
     size_t size = strlen(error->text);
     if (size > 0 && error->text[size - 1] == '.')
         error->text[size - 1] = '\0';
     switch (error->code) {
     case FOB_JOURNAL_DAMAGED:
-        return fob_fail(self->cli, FOB_EXIT_FOLDER, "%s is damaged: %s", folder, error->text);
+        return fob_fail(cli, FOB_EXIT_FOLDER, "%s is damaged: %s", folder, error->text);
     case FOB_JOURNAL_NEWER:
-        return fob_fail(self->cli, FOB_EXIT_FOLDER, "%s was written by a newer version: %s", folder,
+        return fob_fail(cli, FOB_EXIT_FOLDER, "%s was written by a newer version: %s", folder,
                         error->text);
+    case FOB_JOURNAL_IN_USE:
+        return fob_fail(cli, FOB_EXIT_FOLDER, "%s", error->text);
+    case FOB_JOURNAL_FULL:
+    case FOB_JOURNAL_FAILED:
+        return fob_fail(cli, FOB_EXIT_IO, "%s", error->text);
     case FOB_JOURNAL_MEMORY:
-        return fob_fail_status(self->cli, FOB_NO_MEMORY, NULL);
+        return fob_fail_status(cli, FOB_NO_MEMORY, NULL);
     default:
-        return fob_fail(self->cli, FOB_EXIT_FOLDER, "cannot read the journal in %s: %s", folder,
+        return fob_fail(cli, FOB_EXIT_FOLDER, "cannot read the journal in %s: %s", folder,
                         error->text);
     }
 }
@@ -128,7 +143,7 @@ static int look(look_t *self, const char *folder) {
     if (code != FOB_JOURNAL_OK) {
         fflush(stdout);
         error.code = code;
-        return fail(self, folder, &error);
+        return fob_journal_fail(self->cli, folder, &error);
     }
     if (!self->list && !self->cli->quiet)
         printf("%s: whole: %" PRIu64 " segments, %" PRIu64 " bytes, %" PRIu64 " commits (%" PRIu64
@@ -138,33 +153,76 @@ static int look(look_t *self, const char *folder) {
     return fob_print_end(self->cli);
 }
 
+typedef enum { VERIFY, LS, SALVAGE, BACKUP, VERBS } verb_t;
+
+static const struct {
+    const char *name, *speaker;
+} verbs[VERBS] = {{"verify", "journal verify"},
+                  {"ls", "journal ls"},
+                  {"salvage", "journal salvage"},
+                  {"backup", "journal backup"}};
+
+static int look_into(const fob_cli_t *cli, verb_t verb, const char *folder) {
+    look_t self = {
+        .cli = cli, .list = verb == LS, .rows = verb == LS && cli->json ? json_array() : NULL};
+    int code = look(&self, folder);
+    json_decref(self.rows);
+    return code;
+}
+
+/* What the words mean: the folder that is read, and the one that is made (NULL: none). */
+static int sort_out(const fob_cli_t *cli, verb_t verb, const fob_args_t *args, const char *data,
+                    const char **from, const char **to) {
+    const char *word = args->arg_count == 2 ? args->args[1] : NULL;
+    *from = data;
+    if (verb == BACKUP) {
+        if (*to || !word)
+            return fob_fail(cli, FOB_EXIT_USAGE,
+                            "where to? fob journal backup NEWDIR [--data DIR]");
+        *to = word;
+        return FOB_EXIT_OK;
+    }
+    if (word && data)
+        return fob_fail(cli, FOB_EXIT_USAGE, "the folder is given twice: as DIR and by --data");
+    if (word)
+        *from = word;
+    if (verb == SALVAGE && !*to)
+        return fob_fail(cli, FOB_EXIT_USAGE, "where to? fob journal salvage DIR --to NEWDIR");
+    if (verb != SALVAGE && *to)
+        return fob_fail(cli, FOB_EXIT_USAGE, "--to is for fob journal salvage");
+    return FOB_EXIT_OK;
+}
+
 int fob_command_journal(int argc, char **argv) {
     fob_cli_t cli = {.command = "journal"};
     fob_args_t args = {0};
-    const char *data = NULL;
+    const char *data = NULL, *to = NULL, *from;
     char folder[4096];
     const fob_option_t options[] = {{"data", 0, FOB_OPT_TEXT, &data, 0, 0},
+                                    {"to", 0, FOB_OPT_TEXT, &to, 0, 0},
                                     {"quiet", 'q', FOB_OPT_FLAG, &cli.quiet, 0, 0},
                                     FOB_OPTION_JSON(&cli)};
     int code =
         fob_options(&cli, options, sizeof options / sizeof options[0], help, argc, argv, &args);
     if (code >= 0)
         return code;
-    code = fob_args_check(&cli, &args, 1, 2, "fob journal verify | ls [DIR]");
+    code = fob_args_check(&cli, &args, 1, 2, FORMS);
     if (code != FOB_EXIT_OK)
         return code;
-    bool list = strcmp(args.args[0], "ls") == 0;
-    if (!list && strcmp(args.args[0], "verify") != 0)
-        return fob_fail(&cli, FOB_EXIT_USAGE,
-                        "\"%.40s\" is not one of: fob journal verify | ls [DIR]", args.args[0]);
-    if (args.arg_count == 2 && data)
-        return fob_fail(&cli, FOB_EXIT_USAGE, "the folder is given twice: as DIR and by --data");
-    cli.command = list ? "journal ls" : "journal verify";
-    if (!fob_data_folder(args.arg_count == 2 ? args.args[1] : data, folder, sizeof folder))
+    unsigned verb = 0;
+    while (verb < VERBS && strcmp(args.args[0], verbs[verb].name) != 0)
+        verb++;
+    if (verb == VERBS)
+        return fob_fail(&cli, FOB_EXIT_USAGE, "\"%.40s\" is not one of: " FORMS, args.args[0]);
+    cli.command = verbs[verb].speaker;
+    code = sort_out(&cli, verb, &args, data, &from, &to);
+    if (code != FOB_EXIT_OK)
+        return code;
+    if (!fob_data_folder(from, folder, sizeof folder))
         return fob_fail(&cli, FOB_EXIT_USAGE,
                         "which folder? give --data DIR, or set FOB_DATA (HOME is not set, either)");
-    look_t self = {.cli = &cli, .list = list, .rows = list && cli.json ? json_array() : NULL};
-    code = look(&self, folder);
-    json_decref(self.rows);
-    return code;
+    if (verb == SALVAGE)
+        return fob_journal_salvage_command(&cli, folder, to);
+    return verb == BACKUP ? fob_journal_backup_command(&cli, folder, to)
+                          : look_into(&cli, verb, folder);
 }

@@ -77,7 +77,7 @@ static void options_of_later_versions_are_unknown(void **state) {
     REFUSED(self, 64, "--mode", "sub", ">", "--mode", "live");
     REFUSED(self, 64, "--since", "sub", ">", "--since", "5m");
     REFUSED(self, 64, "unknown command", "call", "t", "1");
-    REFUSED(self, 64, "not one of", "journal", "salvage");
+    REFUSED(self, 64, "not one of", "journal", "copy");
     REFUSED(self, 64, "only \"latest\"", "sub", ">", "--from", "earliest");
     REFUSED(self, 64, "only \"latest\"", "tail", "--from", "-10m");
 }

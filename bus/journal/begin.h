@@ -1,0 +1,13 @@
+/* begin: a folder whose journal begins where another's ends. One thread. */
+#ifndef FOB_JOURNAL_BEGIN_H
+#define FOB_JOURNAL_BEGIN_H
+
+#include "bus/journal/journal.h"
+
+/* Writes the epoch file of a folder that holds segments `lowest` to `highest` (0: none yet), all up
+ * to `position` whole: offsets were given under `epoch` and may be given again, so a start takes a
+ * new one. OK, SYSTEM, MEMORY with *error. */
+fob_journal_code_t fob_journal_begin(const char *folder, uint64_t epoch, uint64_t position,
+                                     uint64_t lowest, uint64_t highest, fob_journal_error_t *error);
+
+#endif
