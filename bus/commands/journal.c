@@ -22,9 +22,9 @@ static const char help[] =
     "                                    what is whole of a damaged folder, in a\n"
     "                                    new one; says what is lost\n"
     "       fob journal backup NEWDIR    a copy, also while a bus uses the folder\n\n"
-    "      --data DIR             the data folder; else FOB_DATA, else ~/.local/share/fob\n"
+    "      --data DIR             else FOB_DATA, else ~/.local/share/fob\n"
     "      --to NEWDIR            salvage: the new folder\n"
-    "  -j, --json                 ls: one array; salvage, backup: one object, on one line\n"
+    "  -j, --json                 on one line: ls an array, the others an object\n"
     "  -q, --quiet                verify, backup: print nothing if all is well\n";
 
 #define NAME_SIZE 64
