@@ -1,6 +1,7 @@
 #include "bus/ledger.h"
 
 #include "bus/flights.h"
+#include "bus/leeway.h"
 #include "bus/needs.h"
 #include "bus/outbox.h"
 #include "bus/shortage.h"
@@ -13,10 +14,9 @@
 
 #define BUSY_ABOVE       (128u << 20) /* bytes under way to the journal; above, publishes are BUSY */
 #define RECORD_ROOM      512          /* bytes of a record beside its batch, generously */
-#define SETTLE_ROOM      152 /* bytes on disk of a commit that settles one event, and no more */
-#define EVENT_LEAST      4   /* no encoded event has fewer bytes */
-#define ROOM_SAMPLE      (1u << 20) /* bytes taken until the journal is asked again */
-#define ENTRIES_KEPT     256        /* entries that need no allocation of their own */
+#define COMMIT_ROOM      128          /* bytes on disk of a commit beside its records, about */
+#define EVENT_LEAST      4            /* no encoded event has fewer bytes */
+#define ENTRIES_KEPT     256          /* entries that need no allocation of their own */
 #define TRIM_EVERY       FOB_SEC
 #define MOVE_EVERY       (10 * FOB_MS) /* while events are moved */
 #define MOVE_ROOM        (256u << 10)  /* bytes in one turn, but for one event */
@@ -30,10 +30,10 @@ struct fob_ledger {
     fob_outbox_t *outbox;
     fob_log_fn *log;
     void *log_arg;
-    fob_turn_t *orphan;   /* a turn that could not be held, as memory ran out */
-    uint64_t room, taken; /* free in the journal when it was asked last; promised since */
-    bool stepped;         /* since the last turn */
-    size_t promised;      /* bytes of publishes in this turn, as reserved */
+    fob_turn_t *orphan; /* a turn that could not be held, as memory ran out */
+    fob_leeway_t room;
+    size_t appended; /* bytes, by the last turn */
+    bool stepped;    /* since the last turn */
     fob_entry_t *entries;
     size_t entry_room;
     fob_needs_t needs;
@@ -173,21 +173,16 @@ void fob_ledger_destroy(fob_ledger_t **self_p) {
 
 /* --- turns --- */
 
+/* What publishes leave: settles, and some retries. */
+static uint64_t kept_for(uint64_t settles) {
+    return settles + settles / 8;
+}
+
 /* Whether, with these bytes taken too, all that is unsettled could still be settled, and `settles`
- * more. The journal's figure is asked for now and then only; meanwhile what was taken is
- * subtracted. */
+ * more. */
 static bool room_for_settles(fob_ledger_t *self, size_t bytes, uint64_t settles) {
-    uint64_t needed = fob_core_settle_reserve(self->core) + bytes + settles * SETTLE_ROOM;
-    if (self->taken + needed > self->room || self->taken > ROOM_SAMPLE) {
-        fob_journal_stats_t stats;
-        ops(self)->stats(self->journal, &stats);
-        self->room = stats.free_bytes > self->promised ? stats.free_bytes - self->promised : 0;
-        self->taken = 0;
-    }
-    if (needed > self->room - self->taken)
-        return false;
-    self->taken += bytes;
-    return true;
+    uint64_t reserve = fob_core_settle_reserve(self->core) + settles * FOB_SETTLE_ROOM;
+    return fob_leeway_take(&self->room, self->journal, bytes, kept_for(reserve));
 }
 
 static uint64_t events_in(fob_slice_t body) {
@@ -211,12 +206,12 @@ static bool room_for(fob_ledger_t *self, fob_slice_t body) {
 
 /* Holds room in the journal for a publish, or says how it must be refused. */
 static fob_status_t make_room(fob_ledger_t *self, fob_slice_t body) {
-    if (fob_outbox_bytes(self->outbox) + self->promised > BUSY_ABOVE)
+    if (fob_outbox_bytes(self->outbox) + self->room.promised > BUSY_ABOVE)
         return FOB_BUSY;
-    size_t wanted = self->promised + body.size + RECORD_ROOM;
+    size_t wanted = self->room.promised + body.size + RECORD_ROOM;
     if (!room_for(self, body) || !ops(self)->reserve(self->journal, wanted))
         return FOB_DISK_FULL;
-    self->promised = wanted;
+    self->room.promised = wanted;
     return FOB_OK;
 }
 
@@ -251,13 +246,33 @@ static fob_status_t begin_group(fob_ledger_t *self, fob_now_t now, const fob_com
     return fob_core_step(self->core, now, &order);
 }
 
+/* A settle is always taken. Where room is short its text is left away. */
+static fob_status_t settle(fob_ledger_t *self, fob_now_t now, const fob_command_t *command) {
+    fob_command_t order = *command;
+    order.settle.text = (fob_slice_t){0};
+    return fob_core_step(self->core, now, &order);
+}
+
 fob_status_t fob_ledger_step(fob_ledger_t *self, fob_now_t now, const fob_command_t *command) {
     self->stepped = true;
     if (command->kind == FOB_CMD_PUBLISH)
         return publish(self, now, command);
+    if (command->kind == FOB_CMD_SETTLE && (self->room.tight || self->shortage.short_of_room))
+        return settle(self, now, command);
     if (command->kind == FOB_CMD_GROUP_ADD || command->kind == FOB_CMD_GROUP_RESET)
         return begin_group(self, now, command);
     return fob_core_step(self->core, now, command);
+}
+
+/* True: what came back may go out as it did not before, or the other way round. */
+static bool look_at_room(fob_ledger_t *self, uint64_t appended) {
+    bool before = self->room.sparing;
+    uint64_t all = fob_core_settle_reserve(self->core);
+    fob_leeway_look(&self->room, self->journal, appended, kept_for(all));
+    if (self->room.tight)
+        fob_leeway_spare(&self->room, all, fob_core_once_reserve(self->core));
+    fob_core_spare(self->core, self->room.sparing, fob_leeway_left(&self->room));
+    return self->room.sparing != before;
 }
 
 static bool entry_room(fob_ledger_t *self, size_t count) {
@@ -293,9 +308,11 @@ static fob_status_t append(fob_ledger_t *self, const fob_turn_t *turn) {
 }
 
 fob_status_t fob_ledger_turn(fob_ledger_t *self, fob_now_t now) {
+    (void)look_at_room(self, self->appended); /* the take sees to what that changes */
+    self->appended = 0;
     fob_turn_t *turn = fob_core_take(self->core, now);
     self->stepped = false;
-    self->promised = 0;
+    self->room.promised = 0;
     if (!turn)
         return FOB_OK;
     fob_status_t status = turn->record_count ? append(self, turn) : FOB_OK;
@@ -305,6 +322,7 @@ fob_status_t fob_ledger_turn(fob_ledger_t *self, fob_now_t now) {
         self->orphan = turn; /* the journal may be reading it: it goes with the ledger */
         return status;
     }
+    self->appended = turn->bytes + COMMIT_ROOM;
     fob_outbox_durable(self->outbox, ops(self)->durable(self->journal));
     return FOB_OK;
 }
@@ -460,7 +478,7 @@ static fob_status_t reclaim(fob_ledger_t *self, fob_now_t now) {
     if (stats.pinned_below == 0 || !room_for_settles(self, self->move_room, 0) ||
         !ops(self)->reserve(self->journal, self->move_room))
         return FOB_OK;
-    self->promised = self->move_room;
+    self->room.promised = self->move_room;
     fob_command_t command = {.kind = FOB_CMD_RECLAIM};
     command.reclaim.below = stats.pinned_below;
     command.reclaim.bytes = stats.pinned_bytes;
@@ -482,7 +500,10 @@ static fob_status_t trim(fob_ledger_t *self, fob_now_t now) {
                         now.wall_ms);
     self->trim_floor = floor;
     self->trim_needs = fob_outbox_last(self->outbox);
-    return reclaim(self, now);
+    fob_status_t status = reclaim(self, now);
+    if (status == FOB_OK && look_at_room(self, 0))
+        status = fob_ledger_step(self, now, &(fob_command_t){.kind = FOB_CMD_TICK});
+    return status;
 }
 
 fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) {

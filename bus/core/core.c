@@ -5,6 +5,7 @@
 #include "bus/core/lease.h"
 #include "bus/core/reclaim.h"
 #include "bus/core/seed.h"
+#include "bus/core/sparing.h"
 #include "bus/core/walk.h"
 
 #include <assert.h>
@@ -299,7 +300,9 @@ static void fall_due(fob_core_t *self, fob_group_t *group) {
     int64_t due = entry ? entry->due_ns : FOB_NEVER;
     int64_t leases = fob_lease_expire(self, group);
     int64_t limits = fob_dead_limits(self, group); /* what has just died counts */
+    int64_t spared = fob_sparing_due(self, group);
     due = leases < due ? leases : due;
+    due = spared < due ? spared : due;
     fob_waits_next(&self->waits, group, limits < due ? limits : due);
 }
 
@@ -420,9 +423,22 @@ uint64_t fob_core_floor(fob_core_t *self) {
     return floor;
 }
 
+_Static_assert(FOB_SETTLE_ROOM ==
+                   COMMIT_FRAME + RECORD_FRAME + FOB_RECORD_RUNS_SIZE + 64 + FOB_RUN_SIZE,
+               "a record with a note");
+
 /* The worst: each event is settled by a commit of its own, which the journal frames. */
 uint64_t fob_core_settle_reserve(const fob_core_t *self) {
-    return self->unsettled * (COMMIT_FRAME + RECORD_FRAME + FOB_RECORD_RUNS_SIZE + FOB_RUN_SIZE);
+    return self->unsettled * FOB_SETTLE_ROOM;
+}
+
+uint64_t fob_core_once_reserve(const fob_core_t *self) {
+    uint64_t waiting = 0;
+    for (size_t i = 0; i < self->groups.count; i++) {
+        const fob_back_t *back = &self->groups.by_id[i]->back;
+        waiting += back->count - back->in_state[FOB_BACK_LEASED];
+    }
+    return (self->unsettled - waiting) * FOB_SETTLE_ROOM;
 }
 
 uint64_t fob_core_head(const fob_core_t *self) {

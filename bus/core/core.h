@@ -226,6 +226,10 @@ typedef struct {
     size_t effect_count;
 } fob_turn_t;
 
+/* Bytes on disk of a commit that settles one event, by a worker with a name of up to 64 bytes and
+ * without a text, and no more. */
+#define FOB_SETTLE_ROOM 216
+
 /* NULL: no memory. */
 fob_core_t *fob_core_new(const fob_core_config_t *config);
 void fob_core_destroy(fob_core_t **self_p);
@@ -259,8 +263,14 @@ int64_t fob_core_deadline(const fob_core_t *self);
 /* The lowest offset at which the journal still holds what a group needs; head + 1 where none does.
  */
 uint64_t fob_core_floor(fob_core_t *self);
-/* Bytes of disk to keep free for settling all that is unsettled now, at the worst one by one. */
+/* Bytes of disk to keep free for settling all that is unsettled now, at the worst one by one:
+ * FOB_SETTLE_ROOM each. */
 uint64_t fob_core_settle_reserve(const fob_core_t *self);
+/* Of these, those that did not come back to wait. Costs a look at each group. */
+uint64_t fob_core_once_reserve(const fob_core_t *self);
+/* Whether the journal has so little room left that what came back is to go out only a few at a time
+ * (see sparing.h), and how much that is, in bytes. Told before a take. */
+void fob_core_spare(fob_core_t *self, bool sparing, uint64_t left);
 uint64_t fob_core_head(const fob_core_t *self);
 /* The last number stored for a session; 0: none. *known: the session is in the table. */
 uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, bool *known);

@@ -90,6 +90,9 @@ typedef struct fob_group {
     int64_t due_ns;           /* nothing that waits for a time is due before */
     uint32_t due_at;          /* its place in the heap of those due, + 1; 0: not in it */
     int64_t no_member_ns;     /* since when nobody works for it */
+    uint32_t spare_width; /* while room is scarce, see sparing.h: of what came back so many may be
+                             out; 0: one */
+    int64_t spare_ns, spare_pause; /* and not before; the last pause; 0: none */
     uint64_t redelivered;
     fob_load_t load;
     fob_meter_t in, out;

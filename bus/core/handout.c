@@ -7,6 +7,7 @@
 #include "bus/core/census.h"
 #include "bus/core/debt.h"
 #include "bus/core/delivery.h"
+#include "bus/core/sparing.h"
 
 #include <assert.h>
 
@@ -361,6 +362,9 @@ static fob_walk_t serve_back(fob_core_t *core, fob_group_t *group, unsigned prio
     returning_t self = {.priority = priority, .listed_at = 1};
     if (!fob_delivery_begin(&self.delivery, core, group))
         return FOB_WALK_MEMORY;
+    uint32_t spared = fob_sparing_most(core, group);
+    if (self.delivery.quota > spared)
+        self.delivery.quota = spared;
     /* What is only given up counts towards the room too. */
     uint32_t most = self.delivery.quota * 2 + 1;
     if (!fob_runs_begin(&self.runs, core, group, most + FOB_RUNS_SPARE + 1, most))
@@ -405,14 +409,20 @@ static void settle_unknown(fob_core_t *core, fob_group_t *group) {
     fob_runs_end(&runs);
 }
 
+/* Whether what came back, or may have been out, may go out at all. */
+static bool back_open(const fob_core_t *core, const fob_group_t *group) {
+    return fob_sparing_most(core, group) > 0;
+}
+
 /* The highest priority of what may go out, as far as it is known without a walk: 0 where it may be
  * that. */
 static unsigned top_priority(const fob_core_t *core, const fob_group_t *group) {
-    const fob_back_entry_t *entry = fob_back_ready(&group->back);
+    bool open = back_open(core, group);
+    const fob_back_entry_t *entry = open ? fob_back_ready(&group->back) : NULL;
     unsigned top = entry ? entry->priority : 0;
     for (unsigned i = FOB_PRIORITIES - 1; group->prio.events && i > top; i--) {
         if (group->prio.lists[i].stretches.count &&
-            (next_listed(core, group, i) || resume_listed(core, group, i, 1)))
+            (next_listed(core, group, i) || (open && resume_listed(core, group, i, 1))))
             return i;
     }
     return top;
@@ -423,7 +433,8 @@ static fob_walk_t serve_plain(fob_core_t *core, fob_group_t *group, size_t *byte
     fob_walk_t walk = FOB_WALK_END;
     if ((group->debt || group->skip_to) && fob_debt_any(core, group))
         walk = fob_debt_pay(core, group, budget);
-    if (walk == FOB_WALK_END && (ready_of(group, 0) || resume_walks(core, group)))
+    bool back = ready_of(group, 0) || resume_walks(core, group);
+    if (walk == FOB_WALK_END && back && back_open(core, group))
         walk = serve_back(core, group, 0, bytes);
     if (walk == FOB_WALK_END && !group->caught_up && !fob_debt_waits(core, group))
         walk = serve_fresh(core, group, bytes);
@@ -437,7 +448,8 @@ static fob_walk_t serve(fob_core_t *core, fob_group_t *group, size_t *bytes, uin
     if (priority == 0)
         return serve_plain(core, group, bytes, budget);
     fob_walk_t walk = FOB_WALK_END;
-    if (ready_of(group, priority) || resume_listed(core, group, priority, 1))
+    bool back = ready_of(group, priority) || resume_listed(core, group, priority, 1);
+    if (back && back_open(core, group))
         walk = serve_back(core, group, priority, bytes);
     return walk == FOB_WALK_END ? serve_listed(core, group, priority, bytes) : walk;
 }

@@ -3,6 +3,7 @@
 #include "bus/core/lease.h"
 #include "bus/core/lost.h"
 #include "bus/core/refused.h"
+#include "bus/core/sparing.h"
 #include "bus/core/walk.h"
 
 #include <assert.h>
@@ -38,6 +39,7 @@ fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, u
         bool counts = i < counted && grant->token < unsent;
         fob_run_record_t run = fob_fate(self, group, grant, (fob_reason_t)reason, counts, 0);
         fob_runs_put(&runs, &run);
+        fob_sparing_back(self, group, grant);
         fob_grants_remove(&group->grants, &member->held, grant);
     }
     fob_runs_end(&runs);

@@ -3,6 +3,7 @@
 #include "bus/core/fate.h"
 #include "bus/core/lost.h"
 #include "bus/core/runs.h"
+#include "bus/core/sparing.h"
 #include "proto/duration.h"
 
 #include <stdio.h>
@@ -168,6 +169,7 @@ static void tell(const loss_t *self, int kind) {
 static void let_overdue(loss_t *self, fob_member_t *member, uint32_t at) {
     fob_grant_t *grant = &self->group->grants.slab[at];
     fob_grant_t lease = {.token = grant->token, .offset = grant->offset, .member = self->member};
+    fob_sparing_back(self->core, self->group, grant);
     fob_grants_remove(&self->group->grants, &member->held, grant);
     fob_grants_add(&self->group->overdue, &member->overdue, &lease);
 }

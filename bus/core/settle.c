@@ -4,6 +4,7 @@
 #include "bus/core/lease.h"
 #include "bus/core/refused.h"
 #include "bus/core/runs.h"
+#include "bus/core/sparing.h"
 
 #define SETTLES_MAX 1048576                               /* events that one SETTLE may name */
 #define SURE_EVENTS (FOB_REFUSED_BYTES / FOB_REFUSED_ROW) /* each may be refused by itself */
@@ -39,9 +40,11 @@ static void settle_grant(settle_t *self, fob_settle_kind_t kind, uint64_t after_
                          fob_grant_t *grant) {
     fob_group_t *group = self->group;
     if (kind == FOB_KIND_ACK) {
+        fob_sparing_done(self->core, group, grant);
         fob_run_record_t run = ack_run(grant);
         fob_runs_put(&self->acks, &run);
     } else {
+        fob_sparing_back(self->core, group, grant);
         fob_run_record_t run = fob_fate(self->core, group, grant, reason_of(kind), true, after_ms);
         fob_runs_put(&self->others, &run);
     }

@@ -160,6 +160,11 @@ static void explain_waiting(const fob_core_t *self, const fob_group_t *group,
     else if (out->ready && group->blocked)
         say(out, "waiting", "%llu ready, being read back from the journal at offset %llu",
             ull(out->ready), ull(group->blocked_at));
+    else if (out->ready && self->sparing && group->back.in_state[FOB_BACK_READY] > 0)
+        say(out, "waiting",
+            "%llu ready, of which %llu came back: these go out a few at a time, as the journal has "
+            "hardly any room left",
+            ull(out->ready), ull(group->back.in_state[FOB_BACK_READY]));
     else if (out->ready && group->ring_count == 0)
         say(out, "waiting",
             group->member_count == 1 ? "%llu ready, the %u worker holds as much as it asked for"

@@ -72,6 +72,13 @@ static uint64_t room_to_make(const file_t *self) {
     return limit < available ? limit : available;
 }
 
+static bool at_limit(file_t *self) {
+    fob_lock_take(&self->store.lock);
+    uint64_t to_make = room_to_make(self);
+    fob_lock_drop(&self->store.lock);
+    return to_make == 0;
+}
+
 static bool file_reserve(fob_journal_t *journal, size_t bytes) {
     file_t *self = file_of(journal);
     fob_store_t *store = &self->store;
@@ -303,8 +310,10 @@ static bool file_checkpoint_due(fob_journal_t *journal) {
         return false;
     if (self->appended >= self->checkpoint_every || fob_checkpoints_again(self->checkpoints))
         return true;
-    /* No room: what the older checkpoint pins goes with the next one. */
-    return self->refused && self->appended >= self->store.segment_bytes / 2;
+    /* No room: what the older checkpoint pins goes with the next one. Where no segment can be made
+     * settles have only what is left, and what they free by that. */
+    return (self->refused && self->appended >= self->store.segment_bytes / 2) ||
+           (self->appended >= self->store.segment_bytes / 4 && at_limit(self));
 }
 
 static uint64_t file_bytes_from(fob_journal_t *journal, uint64_t offset) {
@@ -365,6 +374,8 @@ static void file_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
         store->segments.all[0]->first_offset < atomic_load(&store->next_offset))
         out->first_offset = store->segments.all[0]->first_offset;
     room_made(self, &tail, &behind);
+    if (!fob_segments_find(&store->segments, self->tail_sequence))
+        tail = 0; /* it is among what could still be made */
     uint64_t room = tail + behind + room_to_make(self);
     fob_lock_drop(&store->lock);
     out->free_bytes = room > store->margin ? room - store->margin : 0;

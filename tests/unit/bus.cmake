@@ -6,5 +6,8 @@ endforeach()
 target_sources(test_config PRIVATE ${PROJECT_SOURCE_DIR}/bus/commands/config.c)
 
 # With real journals around it.
-fob_test(NAME ledger_moved LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_ledger_moved.c
-    LIBRARIES fob_bus fob_journal_test_support)
+foreach(topic moved full)
+    fob_test(NAME ledger_${topic} LABEL unit TIMEOUT 120
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_ledger_${topic}.c
+        LIBRARIES fob_bus fob_journal_test_support)
+endforeach()

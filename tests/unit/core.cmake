@@ -19,10 +19,6 @@ endforeach()
 target_sources(test_core_units_memory PRIVATE ${CMAKE_CURRENT_LIST_DIR}/scarce.c)
 target_link_options(test_core_units_memory PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 
-# What the fuzzer found.
-fob_test(NAME core_forged LABEL unit LIBRARIES fob_core_kit
-    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_forged.c ${CMAKE_CURRENT_LIST_DIR}/test_core_whole.c)
-
 # What comes in.
 foreach(topic busy limits duplicates full)
     fob_test(NAME core_${topic} LABEL unit
@@ -78,7 +74,7 @@ fob_test(NAME core_inquiry_memory LABEL unit
 # How leases end, and what is kept of it.
 fob_test(NAME core_history LABEL unit
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_history.c LIBRARIES fob_core)
-foreach(topic settle lease overdue dead_limits runs)
+foreach(topic settle lease overdue sparing dead_limits runs)
     fob_test(NAME core_${topic} LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c
             ${CMAKE_CURRENT_LIST_DIR}/test_core_worker_kit.c
