@@ -20,6 +20,7 @@
 #define TRIM_EVERY       FOB_SEC
 #define MOVE_EVERY       (10 * FOB_MS) /* while events are moved */
 #define MOVE_ROOM        (256u << 10)  /* bytes in one turn, but for one event */
+#define MOVE_LEAST       (1u << 10)    /* where less than that is left, nothing is moved */
 #define CHECKPOINT_AFTER FOB_SEC       /* one that failed is tried again then */
 
 typedef enum { CHECKPOINT_NONE, CHECKPOINT_SLICES, CHECKPOINT_WAITS } checkpoint_t;
@@ -470,19 +471,29 @@ static void checkpoint_step(fob_ledger_t *self, fob_now_t now) {
         checkpoint_later(self, now);
 }
 
+/* Holds room for what is moved in a turn: where there is little left, for less; or a full disk
+ * would stay full. 0: none. */
+static size_t room_to_move(fob_ledger_t *self) {
+    size_t room = self->move_room;
+    while (room >= MOVE_LEAST &&
+           (!room_for_settles(self, room, 0) || !ops(self)->reserve(self->journal, room)))
+        room /= 2;
+    return room >= MOVE_LEAST ? room : 0;
+}
+
 /* Little is needed of the oldest part: it goes to the head, where there is room for it. */
 static fob_status_t reclaim(fob_ledger_t *self, fob_now_t now) {
     fob_journal_stats_t stats;
     uint64_t head = fob_core_head(self->core);
     ops(self)->stats(self->journal, &stats);
-    if (stats.pinned_below == 0 || !room_for_settles(self, self->move_room, 0) ||
-        !ops(self)->reserve(self->journal, self->move_room))
+    size_t room = stats.pinned_below ? room_to_move(self) : 0;
+    if (room == 0)
         return FOB_OK;
-    self->room.promised = self->move_room;
+    self->room.promised = room;
     fob_command_t command = {.kind = FOB_CMD_RECLAIM};
     command.reclaim.below = stats.pinned_below;
     command.reclaim.bytes = stats.pinned_bytes;
-    command.reclaim.room = self->move_room - RECORD_ROOM;
+    command.reclaim.room = room - RECORD_ROOM;
     fob_status_t status = fob_ledger_step(self, now, &command);
     if (fob_core_head(self->core) != head)
         self->trim_ns = now.mono_ns + MOVE_EVERY;

@@ -34,14 +34,18 @@ static fob_now_t now(void) {
     return (fob_now_t){.mono_ns = FOB_SEC + ms * FOB_MS, .wall_ms = 1700000000000 + ms};
 }
 
-static fob_journal_t *open_file(void) {
+static fob_journal_t *open_file_of(uint64_t bytes) {
     fob_journal_error_t error;
     fob_file_options_t options = {.folder = folder,
                                   .sync = FOB_SYNC_OS,
                                   .segment_bytes = 256 << 10,
-                                  .max_bytes = 8 << 20,
+                                  .max_bytes = bytes,
                                   .retain_bytes = 1 << 20};
     return fob_journal_file_open(&options, &error);
+}
+
+static fob_journal_t *open_file(void) {
+    return open_file_of(8 << 20);
 }
 
 static void open_ledger(fob_journal_t *journal) {
@@ -104,14 +108,17 @@ static void publish(void) {
     }
     fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
     delivered = 0;
-    /* Refused while the next segment is not made yet: it is offered again. */
-    for (int i = 0; i < 10000 && delivered == 0; i++)
+    /* Refused while the next segment is not made yet, or is given back first: it is offered again.
+     */
+    for (int i = 0; i < 10000 && delivered == 0; i++) {
+        ms += i % 100 == 99 ? 1000 : 0;
         step(&(fob_command_t){.kind = FOB_CMD_PUBLISH,
                               .conn = 1,
                               .publish = {.session = (const uint8_t *)"0123456789abcdef",
                                           .first = next_number,
                                           .low = next_number,
                                           .body = blob}});
+    }
     next_number += BATCH;
     fob_blob_unref(&blob);
     fob_buf_free(&body);
@@ -207,5 +214,17 @@ static void dead_letters_do_not_keep_a_journal_in_memory(void **state) {
     fob_ledger_destroy(&ledger);
 }
 
+/* What little is needed goes to the head also where little room is left for that. */
+static void dead_letters_do_not_keep_a_full_disk_full(void **state) {
+    (void)state;
+    folder = folder_new();
+    open_ledger(open_file_of(2 << 20));
+    live();
+    assert_all_come_back(2);
+    fob_ledger_destroy(&ledger);
+    folder_remove(&folder);
+}
+
 FOB_MAIN(FOB_CASE(dead_letters_do_not_keep_a_journal_on_disk),
+         FOB_CASE(dead_letters_do_not_keep_a_full_disk_full),
          FOB_CASE(dead_letters_do_not_keep_a_journal_in_memory))
