@@ -231,7 +231,7 @@ static void warn(fob_broker_t *self) {
     if (!fob_warnings_due(&self->warnings, self->now))
         return;
     fob_ledger_journal(self->ledger, &journal);
-    fob_disk_t disk = {journal.max_bytes, journal.free_bytes, pinned, self->ledger};
+    fob_room_t disk = {journal.max_bytes, journal.free_bytes, pinned, self->ledger};
     fob_warnings_look(&self->warnings, self->now, fob_ledger_core(self->ledger), &disk, on_warning,
                       self);
 }

@@ -98,7 +98,9 @@ static fob_status_t fill_defaults(fob_terms_t *defaults, const fob_bus_options_t
 /* The groups' own are looked at, and read again when the groups are made. */
 static fob_status_t check_groups(const fob_bus_options_t *options, char *text, size_t size) {
     if (options->group_count > (options->max_groups ? options->max_groups : MAX_GROUPS))
-        return invalid(text, size, "there are more groups than max_groups");
+        return invalid(text, size,
+                       "more groups are declared than max_groups allows: raise it, or declare "
+                       "fewer");
     for (size_t i = 0; i < options->group_count; i++) {
         fob_terms_t terms = {0};
         char problem[384];

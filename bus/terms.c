@@ -24,10 +24,19 @@ static bool count_parse(const char *text, uint64_t *out) {
     return true;
 }
 
-/* "none" and "0" are 0, which the bounds then judge. */
+/* Words for no time at all, which the bounds then judge. */
+static bool is_no_time(const char *text) {
+    static const char *const words[] = {"none", "0", "0s", "0ms"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(text, words[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool time_parse(const char *text, uint64_t *out) {
     int64_t ms = 0;
-    if (strcmp(text, "none") != 0 && strcmp(text, "0") != 0 && !fob_duration_parse(text, &ms))
+    if (!is_no_time(text) && !fob_duration_parse(text, &ms))
         return false;
     *out = (uint64_t)ms;
     return true;

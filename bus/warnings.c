@@ -156,7 +156,7 @@ bool fob_warnings_group(fob_warnings_t *self, const fob_group_stats_t *group, ch
 
 /* --- the disk --- */
 
-static void say_holder(const fob_disk_t *disk, const fob_group_stats_t *holder, char *out,
+static void say_holder(const fob_room_t *disk, const fob_group_stats_t *holder, char *out,
                        size_t size) {
     char bytes[AMOUNT];
     if (!holder) {
@@ -172,7 +172,7 @@ static void say_holder(const fob_disk_t *disk, const fob_group_stats_t *holder, 
              holder->why, (int)holder->group.size, (const char *)holder->group.data);
 }
 
-bool fob_warnings_disk(fob_warnings_t *self, const fob_disk_t *disk,
+bool fob_warnings_disk(fob_warnings_t *self, const fob_room_t *disk,
                        const fob_group_stats_t *holder, char *line, size_t size) {
     uint64_t left = disk->free < disk->most ? disk->free : disk->most;
     unsigned taken = percent(disk->most - left, disk->most);
@@ -201,7 +201,7 @@ bool fob_warnings_due(const fob_warnings_t *self, fob_now_t now) {
 }
 
 void fob_warnings_look(fob_warnings_t *self, fob_now_t now, fob_core_t *core,
-                       const fob_disk_t *disk, void (*say)(void *arg, const char *line),
+                       const fob_room_t *disk, void (*say)(void *arg, const char *line),
                        void *arg) {
     char line[2048];
     fob_group_stats_t group, holder = {0};

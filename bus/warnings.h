@@ -14,7 +14,7 @@ typedef struct {
     uint64_t free;                                      /* of it, or what the file system has */
     uint64_t (*pinned)(const void *arg, uint64_t from); /* held by who needs all from there on */
     const void *arg;
-} fob_disk_t;
+} fob_room_t;
 
 typedef struct {
     fob_slice_t name; /* its own copy */
@@ -36,13 +36,13 @@ bool fob_warnings_due(const fob_warnings_t *self, fob_now_t now);
 /* Looks at every group and at the disk, and tells `say` what is new. Where memory lacks a line may
  * come twice. */
 void fob_warnings_look(fob_warnings_t *self, fob_now_t now, fob_core_t *core,
-                       const fob_disk_t *disk, void (*say)(void *arg, const char *line), void *arg);
+                       const fob_room_t *disk, void (*say)(void *arg, const char *line), void *arg);
 
 /* One group, one disk (`holder`: who needs the oldest event, or NULL). True: `line` is to be said.
  */
 bool fob_warnings_group(fob_warnings_t *self, const fob_group_stats_t *group, char *line,
                         size_t size);
-bool fob_warnings_disk(fob_warnings_t *self, const fob_disk_t *disk,
+bool fob_warnings_disk(fob_warnings_t *self, const fob_room_t *disk,
                        const fob_group_stats_t *holder, char *line, size_t size);
 
 #endif

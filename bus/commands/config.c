@@ -329,17 +329,21 @@ static bool take_all(reading_t *self) {
     return true;
 }
 
-static char *read_file(const char *path) {
+/* Reads all of it, terminated. NULL: *problem says why; a part of a file must not pass for all. */
+static char *read_file(const char *path, const char **problem) {
     FILE *file = fopen(path, "re");
-    char *content = file ? calloc(1, FILE_MAX + 1) : NULL;
-    if (content && fread(content, 1, FILE_MAX, file) == 0 && ferror(file)) {
+    char *content = file ? calloc(1, FILE_MAX + 2) : NULL;
+    size_t size = content ? fread(content, 1, FILE_MAX + 1, file) : 0;
+    *problem = !content || ferror(file)  ? strerror(errno)
+               : size > FILE_MAX         ? "it has more than 1 MiB"
+               : strlen(content) != size ? "it holds a zero byte, so it is no text"
+                                         : NULL;
+    if (file)
+        fclose(file);
+    if (*problem) {
         free(content);
         content = NULL;
     }
-    int problem = errno;
-    if (file)
-        fclose(file);
-    errno = problem;
     return content;
 }
 
@@ -368,9 +372,10 @@ static bool parse(fob_config_t *self, const char *path, const char *content,
 fob_config_t *fob_config_load(const char *path, fob_bus_options_t *options, char *text,
                               size_t size) {
     fob_config_t *self = calloc(1, sizeof *self);
-    char *content = self ? read_file(path) : NULL;
+    const char *problem = "out of memory";
+    char *content = self ? read_file(path, &problem) : NULL;
     if (!content)
-        snprintf(text, size, "%s: cannot be read: %s", path, strerror(errno));
+        snprintf(text, size, "%s: cannot be read: %s", path, problem);
     if (!content || !parse(self, path, content, options, text, size))
         fob_config_destroy(&self);
     free(content);

@@ -126,9 +126,10 @@ static bool accept_fits(const fob_group_t *group, const fob_run_record_t *run) {
     if (run->from < group->census_at || run->to > group->census_to || group->census_at == 0)
         return false;
     if (run->detail == 0)
-        return true;
+        return enough_open(group, run);
     uint64_t next = fob_prio_first(&group->prio, run->from);
-    return run->detail < FOB_PRIORITIES && fob_run_dense(run) && (next == 0 || next > run->to);
+    return run->detail < FOB_PRIORITIES && fob_run_dense(run) && (next == 0 || next > run->to) &&
+           all_fresh(group, run);
 }
 
 bool fob_apply_run_fits(const fob_core_t *self, const fob_group_t *group,

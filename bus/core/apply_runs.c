@@ -136,13 +136,16 @@ static void apply_dead(const applying_t *self, const fob_run_record_t *run) {
 
 /* --- what comes back, and goes out again --- */
 
+/* What is due later than this (a hundred years, in ms) waits so long. */
+#define WAIT_MAX INT64_C(3155760000000)
+
 void fob_core_schedule(fob_core_t *self, fob_group_t *group, fob_back_entry_t *entry) {
     int64_t wait = entry->due_ms - fob_core_time(self);
     if (wait <= 0) {
         fob_back_set(&group->back, entry, FOB_BACK_READY, 0);
         return;
     }
-    int64_t due = self->now.mono_ns + wait * FOB_MS;
+    int64_t due = self->now.mono_ns + (wait < WAIT_MAX ? wait : WAIT_MAX) * FOB_MS;
     fob_back_set(&group->back, entry, FOB_BACK_DELAYED, due);
     fob_waits_due(&self->waits, group, due);
 }

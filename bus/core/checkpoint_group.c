@@ -16,6 +16,7 @@
  * each group   16 where the note is new: worker, text */
 #include "bus/core/checkpoint.h"
 #include "bus/core/digest.h"
+#include "bus/core/record.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -280,7 +281,10 @@ static void get_back(fob_unit_t *in, told_t *told, fob_back_t *back, size_t coun
     for (size_t i = 0; i < count && !in->failed; i++) {
         const uint8_t *bytes = fob_get_bytes(in, BACK_SIZE);
         if (!bytes || fob_get64(bytes) == 0 || fob_back_find(back, fob_get64(bytes)) ||
-            bytes[30] >= FOB_REASON_END || bytes[31] > 1 || bytes[32] >= FOB_PRIORITIES) {
+            bytes[30] >= FOB_REASON_END || bytes[31] > 1 || bytes[32] >= FOB_PRIORITIES ||
+            !fob_record_number_fits(fob_get64(bytes)) ||
+            !fob_record_number_fits(fob_get64(bytes + 8)) ||
+            !fob_record_time_fits((int64_t)fob_get64(bytes + 16))) {
             in->failed = true;
             return;
         }
@@ -313,6 +317,7 @@ static void get_deads(fob_unit_t *in, told_t *told, fob_deads_t *deads, uint64_t
         if (dead.count == 0 || (dead.offset && dead.count != 1) ||
             dead.serial <= deads->last_serial || dead.serial > last_serial ||
             dead.reason >= FOB_REASON_END || dead.priority >= FOB_PRIORITIES ||
+            !fob_record_number_fits(dead.offset) || !fob_record_time_fits(dead.time_ms) ||
             fob_deads_find(deads, dead.offset)) {
             in->failed = true;
             return;
@@ -333,7 +338,7 @@ static void get_policy(fob_unit_t *in, fob_policy_t *policy, size_t count) {
 static void get_cover(fob_unit_t *in, fob_cover_t *cover, size_t count) {
     for (size_t i = 0; i < count && !in->failed; i++) {
         uint64_t from = fob_get_u64(in), to = fob_get_u64(in);
-        if (in->failed || from > to || to == UINT64_MAX)
+        if (in->failed || from > to || !fob_record_number_fits(to))
             in->failed = true;
         else
             fob_cover_add(cover, from, to);
@@ -347,8 +352,8 @@ static fob_status_t get_prio(fob_unit_t *in, fob_prio_t *prio, size_t count) {
         uint64_t from = fob_get_u64(in), to = fob_get_u64(in), priority = fob_get_u64(in);
         if (priority != last_priority)
             last = 0;
-        if (in->failed || from <= last || from > to || to > INT64_MAX || priority == 0 ||
-            priority >= FOB_PRIORITIES || priority < last_priority) {
+        if (in->failed || from <= last || from > to || !fob_record_number_fits(to) ||
+            priority == 0 || priority >= FOB_PRIORITIES || priority < last_priority) {
             in->failed = true;
             break;
         }
@@ -388,6 +393,26 @@ static bool books_fit(const fob_group_t *group) {
            add_up(&gone, group->prio.events, all) && group->debt <= shed + removed;
 }
 
+static bool ends_by(const fob_intervals_t *intervals, uint64_t head) {
+    return intervals->count == 0 || fob_intervals_first(intervals)[intervals->count - 1].to <= head;
+}
+
+/* Whether nothing of it lies above the head of the same moment. */
+static bool head_fits(const fob_group_t *group, uint64_t head) {
+    uint32_t at = 0;
+    size_t dead_at = 0;
+    bool good = group->cover.floor <= head + 1 && group->start <= head + 1 &&
+                group->census_to <= head && group->skip_to <= head + 1;
+    good = good && ends_by(&group->cover.above, head);
+    for (unsigned i = 1; i < FOB_PRIORITIES; i++)
+        good = good && ends_by(&group->prio.lists[i].stretches, head);
+    for (const fob_back_entry_t *e; (e = fob_back_next(&group->back, &at)) != NULL;)
+        good = good && e->offset <= head;
+    for (const fob_dead_t *d; (d = fob_deads_next(&group->deads, &dead_at)) != NULL;)
+        good = good && d->offset <= head;
+    return good;
+}
+
 /* The parts of a group behind its scalars. */
 static fob_status_t get_parts(fob_unit_t *in, fob_group_t *group, told_t *told) {
     uint64_t last_serial = group->deads.last_serial;
@@ -419,10 +444,16 @@ fob_status_t fob_unit_get_group(fob_unit_t *in, fob_core_t *self) {
     group->damaged = flags & 1;
     for (size_t i = 0; i < SCALARS; i++) {
         uint64_t value = fob_get_u64(in);
+        bool time = scalars[i] == SCALAR(since_ms) || scalars[i] == SCALAR(paused_ms);
+        if (time ? !fob_record_time_fits((int64_t)value) : !fob_record_number_fits(value))
+            in->failed = true;
         memcpy((char *)group + scalars[i], &value, sizeof value);
     }
     told_t told = {.history = self->history};
     fob_status_t status = get_parts(in, group, &told);
     free(told.known);
+    if (status == FOB_OK && !fob_stamp_before(self->loaded, group->loaded) &&
+        !head_fits(group, self->head))
+        status = FOB_DAMAGED;
     return told.no_memory ? FOB_NO_MEMORY : status;
 }

@@ -1,5 +1,7 @@
 /* checkpoint, reading: slices joined to units, and what they hold put where it belongs. */
 #include "bus/core/checkpoint.h"
+#include "bus/core/record.h"
+#include "proto/topic.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -15,7 +17,8 @@ static fob_status_t get_listed(fob_unit_t *in, fob_core_t *self) {
         return FOB_DAMAGED;
     fob_slice_t name = fob_slice(text, name_size);
     fob_slice_t pattern = fob_slice(text + name_size, pattern_size);
-    if (fob_groups_find(&self->groups, name))
+    if (fob_groups_find(&self->groups, name) || !fob_topic_valid(name) ||
+        !fob_pattern_valid(pattern))
         return FOB_DAMAGED;
     if (!fob_core_reserve_group(self))
         return FOB_NO_MEMORY;
@@ -55,7 +58,9 @@ static fob_status_t get_head(fob_unit_t *in, fob_core_t *self) {
         fob_dedup_seed(self->dedup, self->seed);
     self->next_group = fob_get_u32(in);
     uint32_t groups = fob_get_u32(in);
-    fob_status_t status = in->failed ? FOB_DAMAGED : FOB_OK;
+    bool good = !in->failed && fob_record_number_fits(self->head) &&
+                fob_record_time_fits(self->time_ms) && fob_record_number_fits(self->writers.uses);
+    fob_status_t status = good ? FOB_OK : FOB_DAMAGED;
     for (uint32_t i = 0; i < groups && status == FOB_OK; i++)
         status = get_listed(in, self);
     if (status == FOB_OK)
@@ -72,7 +77,9 @@ static fob_status_t get_writer(fob_unit_t *in, fob_core_t *self) {
     int64_t seen_ms = (int64_t)fob_get_u64(in);
     uint64_t use = fob_get_u64(in), uses = self->writers.uses;
     size_t answers = fob_get_count(in, FOB_UNIT_ANSWER);
-    if (in->failed || answers > FOB_WINDOW_MAX + 1 || fob_writers_find(&self->writers, session))
+    if (in->failed || answers > FOB_WINDOW_MAX + 1 || next > INT64_MAX || low > next ||
+        !fob_record_time_fits(seen_ms) || !fob_record_number_fits(use) ||
+        fob_writers_find(&self->writers, session))
         return FOB_DAMAGED;
     if (!fob_writers_reserve(&self->writers, session, (uint32_t)answers))
         return FOB_NO_MEMORY;
@@ -109,7 +116,8 @@ static fob_status_t get_ids(fob_unit_t *in, fob_core_t *self) {
         known.ident.data = fob_get_u64(in);
         known.offset = fob_get_u64(in);
         known.time_ms = (int64_t)fob_get_u64(in);
-        if (known.offset <= self->snapshot.offset || (!known.ident.high && !known.ident.low))
+        if (known.offset <= self->snapshot.offset || !fob_record_number_fits(known.offset) ||
+            !fob_record_time_fits(known.time_ms) || (!known.ident.high && !known.ident.low))
             return FOB_DAMAGED;
         self->snapshot.offset = known.offset;
         fob_dedup_add(self->dedup, &known);

@@ -114,10 +114,10 @@ static void sort_offsets(uint64_t *offsets, size_t count) {
 /* Events die in the order of offsets more or less, so what came since belongs near the end; an
  * offset that was redriven and died again stands there twice. */
 static void sort(fob_deads_t *self) {
+    if (self->tail_count == 0)
+        return; /* perhaps there is no table yet */
     size_t all = self->sorted_count + self->tail_count;
     uint64_t *tail = self->sorted + self->sorted_count;
-    if (self->tail_count == 0)
-        return;
     sort_offsets(tail, self->tail_count);
     if (self->sorted_count == 0 || tail[0] > tail[-1]) {
         self->sorted_count += unique(tail, self->tail_count);

@@ -34,8 +34,10 @@ bool fob_intervals_reserve(fob_intervals_t *self, size_t more) {
 }
 
 size_t fob_intervals_find(const fob_intervals_t *self, uint64_t offset) {
+    if (self->count == 0)
+        return 0;
     const fob_interval_t *items = self->items + self->begin;
-    if (self->count == 0 || items[self->count - 1].to < offset)
+    if (items[self->count - 1].to < offset)
         return self->count;
     size_t low = 0, high = self->count - 1;
     while (low < high) {

@@ -22,9 +22,9 @@ void fob_intervals_free(fob_intervals_t *self);
 /* Room for `more` inserts; false: no memory, nothing changed. */
 bool fob_intervals_reserve(fob_intervals_t *self, size_t more);
 
-/* The first of them; good until the next change. */
+/* The first of them; good until the next change. NULL where none was ever there. */
 static inline fob_interval_t *fob_intervals_first(const fob_intervals_t *self) {
-    return self->items + self->begin;
+    return self->items ? self->items + self->begin : NULL;
 }
 
 /* Index of the first that ends at or behind `offset`; the count: none does. */

@@ -45,7 +45,9 @@ bool fob_record_read_events(fob_slice_t bytes, fob_record_events_t *out) {
     out->low = fob_get64(bytes.data + 48);
     out->next_number = fob_get64(bytes.data + 56);
     return out->first_number != 0 && out->next_number >= out->first_number &&
-           out->next_number - out->first_number >= out->count;
+           out->next_number - out->first_number >= out->count && out->next_number <= INT64_MAX &&
+           out->low <= out->next_number && fob_record_number_fits(out->first_offset) &&
+           fob_record_time_fits(out->time_ms);
 }
 
 void fob_record_write_forget(uint8_t *out, const uint8_t *const *sessions, uint32_t count) {
@@ -86,7 +88,8 @@ bool fob_record_read_group_add(fob_slice_t bytes, fob_record_group_add_t *out) {
     out->name = fob_slice(text, bytes.data[2]);
     out->pattern = fob_slice(text + bytes.data[2], bytes.data[3]);
     return bytes.size == FOB_RECORD_GROUP_ADD_SIZE + out->name.size + out->pattern.size &&
-           out->name.size > 0 && out->pattern.size > 0;
+           out->name.size > 0 && out->pattern.size > 0 && fob_record_number_fits(out->start) &&
+           fob_record_time_fits(out->time_ms);
 }
 
 void fob_record_write_group_remove(uint8_t *out, uint32_t id, int64_t time_ms) {
@@ -99,7 +102,7 @@ bool fob_record_read_group_remove(fob_slice_t bytes, uint32_t *id, int64_t *time
         return false;
     *id = fob_get32(bytes.data + 4);
     *time_ms = (int64_t)fob_get64(bytes.data + 8);
-    return bytes.size == FOB_RECORD_GROUP_REMOVE_SIZE;
+    return bytes.size == FOB_RECORD_GROUP_REMOVE_SIZE && fob_record_time_fits(*time_ms);
 }
 
 void fob_record_write_mark(uint8_t *out, const fob_record_mark_t *record) {
@@ -114,7 +117,8 @@ bool fob_record_read_mark(fob_slice_t bytes, fob_record_mark_t *out) {
     out->group = fob_get32(bytes.data + 4);
     out->offset = fob_get64(bytes.data + 8);
     out->token = fob_get64(bytes.data + 16);
-    return bytes.size == FOB_RECORD_MARK_SIZE;
+    return bytes.size == FOB_RECORD_MARK_SIZE && fob_record_number_fits(out->offset) &&
+           fob_record_number_fits(out->token);
 }
 
 void fob_record_write_runs(uint8_t *out, uint32_t group, int64_t time_ms) {
@@ -163,7 +167,7 @@ bool fob_record_read_runs(fob_slice_t bytes, fob_record_runs_t *out) {
     }
     out->runs = bytes.data + at;
     out->count = (bytes.size - at) / FOB_RUN_SIZE;
-    return (bytes.size - at) % FOB_RUN_SIZE == 0;
+    return (bytes.size - at) % FOB_RUN_SIZE == 0 && fob_record_time_fits(out->time_ms);
 }
 
 /* Whether the last field tells how many bytes the events have; else when they are due. */
@@ -198,7 +202,8 @@ bool fob_record_read_run(const uint8_t *bytes, fob_run_record_t *out) {
     else
         out->due_ms = (int64_t)last;
     if (out->verb < FOB_RUN_ACK || out->verb > FOB_RUN_ACCEPT || out->from > out->to ||
-        (out->from == 0 && out->verb != FOB_RUN_UNBURY))
+        (out->from == 0 && out->verb != FOB_RUN_UNBURY) || !fob_record_number_fits(out->to) ||
+        !fob_record_number_fits(out->token) || !fob_record_time_fits(out->due_ms))
         return false;
     if (out->verb == FOB_RUN_COVER)
         return out->count == 0;
@@ -228,7 +233,8 @@ bool fob_record_read_set(fob_slice_t bytes, uint32_t *group, int64_t *time_ms, u
     *count = bytes.data[1];
     *group = fob_get32(bytes.data + 4);
     *time_ms = (int64_t)fob_get64(bytes.data + 8);
-    return bytes.size == FOB_RECORD_SET_SIZE + (size_t)*count * FOB_RECORD_SET_ITEM;
+    return bytes.size == FOB_RECORD_SET_SIZE + (size_t)*count * FOB_RECORD_SET_ITEM &&
+           fob_record_time_fits(*time_ms);
 }
 
 bool fob_record_read_set_item(const uint8_t *bytes, uint32_t *number, uint64_t *value) {
@@ -262,7 +268,9 @@ bool fob_record_read_answers(fob_slice_t bytes, fob_record_answers_t *out) {
     memcpy(out->session, bytes.data + 16, FOB_SESSION_SIZE);
     out->low = fob_get64(bytes.data + 32);
     out->next_number = fob_get64(bytes.data + 40);
-    return bytes.size == FOB_RECORD_ANSWERS_SIZE + (size_t)out->rows * FOB_RECORD_ANSWERS_ROW;
+    return bytes.size == FOB_RECORD_ANSWERS_SIZE + (size_t)out->rows * FOB_RECORD_ANSWERS_ROW &&
+           out->low <= out->next_number && out->next_number <= INT64_MAX &&
+           fob_record_time_fits(out->time_ms);
 }
 
 bool fob_record_read_answer(const uint8_t *bytes, fob_record_answer_t *out) {
@@ -271,7 +279,8 @@ bool fob_record_read_answer(const uint8_t *bytes, fob_record_answer_t *out) {
     out->count = fob_get32(bytes + 16);
     out->groups = fob_get32(bytes + 20);
     out->flags = fob_get32(bytes + 24);
-    return out->number > 0 && out->offset > 0 && out->count > 0 && out->flags <= 3 &&
+    return out->number > 0 && out->number <= INT64_MAX && out->offset > 0 &&
+           fob_record_number_fits(out->offset) && out->count > 0 && out->flags <= 3 &&
            fob_get32(bytes + 28) == 0;
 }
 
@@ -292,7 +301,8 @@ bool fob_record_read_reset(fob_slice_t bytes, fob_record_reset_t *out) {
     out->time_ms = (int64_t)fob_get64(bytes.data + 8);
     out->offset = fob_get64(bytes.data + 16);
     out->head = fob_get64(bytes.data + 24);
-    return out->offset > 0 && out->mode < FOB_RESETS;
+    return out->offset > 0 && out->mode < FOB_RESETS && fob_record_number_fits(out->offset) &&
+           fob_record_number_fits(out->head) && fob_record_time_fits(out->time_ms);
 }
 
 void fob_record_write_seed(uint8_t *out, uint64_t seed) {
@@ -324,7 +334,8 @@ bool fob_record_read_moved(fob_slice_t bytes, fob_record_moved_t *out) {
     out->place = fob_get64(bytes.data + 16);
     out->origin = fob_get64(bytes.data + 24);
     out->time_ms = (int64_t)fob_get64(bytes.data + 32);
-    return out->origin > 0 && out->origin < out->place;
+    return out->origin > 0 && out->origin < out->place && fob_record_number_fits(out->place) &&
+           fob_record_time_fits(out->stored_ms) && fob_record_time_fits(out->time_ms);
 }
 
 /* --- names --- */

@@ -284,6 +284,17 @@ void fob_record_write_seed(uint8_t *out, uint64_t seed);
 void fob_record_write_moved(uint8_t *out, const fob_record_moved_t *record);
 void fob_record_write_run(uint8_t *out, const fob_run_record_t *run);
 
+/* No offset, token or time (either way) of a record is above these, so that sums with them do not
+ * run over. */
+#define FOB_RECORD_NUMBER_MAX (UINT64_C(1) << 62)
+#define FOB_RECORD_TIME_MAX   (INT64_C(1) << 61)
+static inline bool fob_record_number_fits(uint64_t number) {
+    return number <= FOB_RECORD_NUMBER_MAX;
+}
+static inline bool fob_record_time_fits(int64_t ms) {
+    return ms >= -FOB_RECORD_TIME_MAX && ms <= FOB_RECORD_TIME_MAX;
+}
+
 /* Readers trust nothing; false: not such a record. `read_events` takes the head only. */
 bool fob_record_read_events(fob_slice_t bytes, fob_record_events_t *out);
 /* The sessions begin at FOB_RECORD_FORGET_SIZE. */

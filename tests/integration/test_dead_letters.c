@@ -23,7 +23,9 @@ five_failures_are_a_dead_letter_with_five_reasons_and_redrive_brings_it_back_onc
     process_signal(worker, SIGTERM);
     assert_int_equal(process_wait(worker, 10000), 0);
 
-    json_t *letter = json_loads(stand_do("dead", "show", "billing", "1", "--json", NULL), 0, NULL);
+    char *shown = stand_do("dead", "show", "billing", "1", "--json", NULL);
+    json_t *letter = json_loads(shown, 0, NULL);
+    free(shown);
     assert_non_null(letter);
     json_t *history = json_object_get(letter, "history"), *attempt;
     assert_int_equal(json_array_size(history), 5);
@@ -84,7 +86,7 @@ static void a_bus_killed_during_a_redrive_brings_each_back_once(void **state) {
     unsigned char *seen = calloc(DEAD_EVENTS + 2, 1);
     char *text = stand_read(file);
     size_t lines = 0;
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++) {
+    for (char *rest = text, *line; (line = stand_line(&rest)) != NULL; lines++) {
         size_t offset = strtoul(strstr(line, "\"offset\":") + 9, NULL, 10);
         assert_in_range(offset, 1, DEAD_EVENTS + 1);
         assert_int_equal(seen[offset]++, 0);

@@ -32,7 +32,7 @@ static size_t count_offsets(const stand_t *stand, const char *name, unsigned cha
                             size_t most) {
     char *path = stand_path(stand, name), *text = stand_read(path);
     size_t lines = 0;
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++) {
+    for (char *rest = text, *line; (line = stand_line(&rest)) != NULL; lines++) {
         size_t offset = strtoul(line, NULL, 10);
         assert_in_range(offset, 1, most);
         seen[offset - 1]++;

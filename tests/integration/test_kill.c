@@ -18,7 +18,7 @@
 static size_t count_lines(const char *path, unsigned char *seen, size_t events) {
     char *text = stand_read(path);
     size_t lines = 0;
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++) {
+    for (char *rest = text, *line; (line = stand_line(&rest)) != NULL; lines++) {
         const char *at = strstr(line, "\"n\":");
         assert_non_null(at);
         size_t n = strtoul(at + 4, NULL, 10);
@@ -120,7 +120,7 @@ static void receipts_check(const storm_t *self) {
     char *text = stand_read(self->pub_file);
     size_t lines = 0;
     long long last = 0;
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++) {
+    for (char *rest = text, *line; (line = stand_line(&rest)) != NULL; lines++) {
         const char *at = strstr(line, "\"offset\":");
         assert_non_null(at);
         long long offset = atoll(at + 9);
@@ -220,8 +220,8 @@ static void a_killed_publishers_confirmed_events_are_all_there(void **state) {
     unsigned char *seen = calloc(events, 1);
     size_t lines = count_lines(worker_file, seen, events), confirmed = 0;
     char *text = stand_read(receipts);
-    for (const char *at = text; (at = strstr(at, "\"offset\":")); at++)
-        confirmed++;
+    for (char *rest = text, *line; (line = stand_line(&rest)) != NULL;)
+        confirmed += strstr(line, "\"offset\":") != NULL;
     printf("%zu confirmed, %zu handled\n", confirmed, lines);
     assert_true(confirmed > 0);
     /* Stored in the order sent: what was confirmed are the first ones, each handled once. */

@@ -47,8 +47,8 @@ static void a_program_writes_to_a_file_and_its_end_is_seen(void **state) {
     process_destroy(&worker);
     text = stand_read(file);
     size_t lines = 0;
-    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
-        lines++;
+    for (char *rest = text, *line; (line = stand_line(&rest)) != NULL; lines++)
+        assert_non_null(strstr(line, "\"topic\":\"mail\""));
     assert_int_equal(lines, 3);
     free(text);
     free(file);
@@ -70,6 +70,15 @@ static void it_may_have_settings_and_data_of_the_tests_own(void **state) {
     process_folder_remove(&folder);
 }
 
+static void a_text_has_lines_also_where_the_last_has_no_end(void **state) {
+    (void)state;
+    char text[] = "one\n\nthree", *rest = text;
+    assert_string_equal(stand_line(&rest), "one");
+    assert_string_equal(stand_line(&rest), "");
+    assert_string_equal(stand_line(&rest), "three");
+    assert_null(stand_line(&rest));
+}
+
 static void a_pace_is_kept(void **state) {
     (void)state;
     long long at = process_clock() + 30;
@@ -80,4 +89,5 @@ static void a_pace_is_kept(void **state) {
 
 FOB_MAIN(FOB_CASE(its_figures_are_those_of_the_bus_also_after_a_kill),
          FOB_CASE(a_program_writes_to_a_file_and_its_end_is_seen),
-         FOB_CASE(it_may_have_settings_and_data_of_the_tests_own), FOB_CASE(a_pace_is_kept))
+         FOB_CASE(it_may_have_settings_and_data_of_the_tests_own),
+         FOB_CASE(a_text_has_lines_also_where_the_last_has_no_end), FOB_CASE(a_pace_is_kept))

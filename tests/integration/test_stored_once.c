@@ -87,7 +87,7 @@ static size_t feed_and_cut(process_t *pub, proxy_t *proxy) {
 static void in_order(const char *path, const char *what, long long first, long long count) {
     char *text = stand_read(path);
     long long next = first;
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+    for (char *rest = text, *line; (line = stand_line(&rest)) != NULL;) {
         const char *at = strstr(line, what);
         assert_non_null(at);
         assert_int_equal(atoll(at + strlen(what)), next++);

@@ -58,6 +58,8 @@ void stand_await_workers(const stand_t *self, long long count);
 
 /* The file's text, the caller's to free; "" where there is none yet. */
 char *stand_read(const char *path);
+/* Cuts the next line off a text and steps over it; NULL: it has come to its end. */
+char *stand_line(char **rest);
 /* Gives the processor away until process_clock says `at`: the pace of a load, or of asking again.
  */
 void stand_pace(long long at);

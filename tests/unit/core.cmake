@@ -19,6 +19,10 @@ endforeach()
 target_sources(test_core_units_memory PRIVATE ${CMAKE_CURRENT_LIST_DIR}/scarce.c)
 target_link_options(test_core_units_memory PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 
+# What the fuzzer found.
+fob_test(NAME core_forged LABEL unit LIBRARIES fob_core_kit
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_forged.c ${CMAKE_CURRENT_LIST_DIR}/test_core_whole.c)
+
 # What comes in.
 foreach(topic busy limits duplicates full)
     fob_test(NAME core_${topic} LABEL unit

@@ -9,18 +9,22 @@ static char path[64];
 static char text[512];
 static fob_bus_options_t options;
 
-/* Loads a file with this content. */
-static fob_config_t *load(const char *content) {
+/* Loads a file of these bytes. */
+static fob_config_t *load_bytes(const char *content, size_t size) {
     strcpy(path, "/tmp/fob-config-XXXXXX");
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+    assert_int_equal(write(fd, content, size), size);
     close(fd);
     options = (fob_bus_options_t)FOB_BUS_OPTIONS;
     text[0] = 0;
     fob_config_t *config = fob_config_load(path, &options, text, sizeof text);
     unlink(path);
     return config;
+}
+
+static fob_config_t *load(const char *content) {
+    return load_bytes(content, strlen(content));
 }
 
 /* The same, which must be taken. */
@@ -249,6 +253,23 @@ static void a_file_that_is_not_there_is_named(void **state) {
     assert_non_null(strstr(text, "No such file"));
 }
 
+static void a_part_of_a_file_does_not_pass_for_all(void **state) {
+    (void)state;
+    static const char zero[] = "port = 7671\n\0groups\n";
+    assert_null(load_bytes(zero, sizeof zero - 1));
+    assert_non_null(strstr(text, "zero byte"));
+    size_t size = (1 << 20) + 1;
+    char *large = malloc(size);
+    assert_non_null(large);
+    memset(large, '\n', size);
+    assert_null(load_bytes(large, size));
+    assert_non_null(strstr(text, "more than 1 MiB"));
+    fob_config_t *config = load_bytes(large, size - 1);
+    assert_non_null(config);
+    fob_config_destroy(&config);
+    free(large);
+}
+
 FOB_MAIN(FOB_CASE(every_setting_is_taken), FOB_CASE(what_is_not_named_keeps_its_default),
          FOB_CASE(a_share_of_the_disk_is_told_apart),
          FOB_CASE(an_unknown_setting_is_named_with_its_line),
@@ -260,4 +281,5 @@ FOB_MAIN(FOB_CASE(every_setting_is_taken), FOB_CASE(what_is_not_named_keeps_its_
          FOB_CASE(settings_at_the_top_are_those_of_new_groups),
          FOB_CASE(a_bad_setting_of_a_group_is_named_with_its_line),
          FOB_CASE(a_bad_group_is_named_with_its_line), FOB_CASE(a_setting_given_twice_is_an_error),
-         FOB_CASE(a_file_that_is_not_there_is_named))
+         FOB_CASE(a_file_that_is_not_there_is_named),
+         FOB_CASE(a_part_of_a_file_does_not_pass_for_all))

@@ -33,6 +33,8 @@ static void each_setting_is_read_in_its_own_words(void **state) {
     good("overflow=dead-letter", FOB_POLICY_overflow, FOB_OVERFLOW_DEAD_LETTER);
     good("lease=30s", FOB_POLICY_lease, 30000);
     good("lease=none", FOB_POLICY_lease, 0);
+    good("backoff_first=0s", FOB_POLICY_backoff_first, 0);
+    good("backoff_first=0ms", FOB_POLICY_backoff_first, 0);
     good("max_attempts=1", FOB_POLICY_max_attempts, 1);
     good("max_age=7d", FOB_POLICY_max_age, INT64_C(604800000));
     good("backoff_first=250ms", FOB_POLICY_backoff_first, 250);

@@ -126,7 +126,7 @@ static uint64_t pinned(const void *arg, uint64_t from) {
 
 static bool tell_disk(uint64_t percent_taken, const fob_group_stats_t *holder) {
     const uint64_t gib = 1 << 30;
-    fob_disk_t disk = {gib, gib / 100 * (100 - percent_taken), pinned, NULL};
+    fob_room_t disk = {gib, gib / 100 * (100 - percent_taken), pinned, NULL};
     line[0] = 0;
     return fob_warnings_disk(&warnings, &disk, holder, line, sizeof line);
 }
@@ -150,7 +150,7 @@ static void a_disk_that_fills_is_told_with_who_holds_how_much(void **state) {
 
 static void a_file_system_with_more_room_than_we_may_have_is_not_full(void **state) {
     (void)state;
-    fob_disk_t disk = {1000, 5000, pinned, NULL};
+    fob_room_t disk = {1000, 5000, pinned, NULL};
     assert_false(fob_warnings_disk(&warnings, &disk, NULL, line, sizeof line));
 }
 
@@ -226,7 +226,7 @@ static int drop_core(void **state) {
 }
 
 static void look(int64_t second) {
-    fob_disk_t disk = {1000, 1000, pinned, NULL};
+    fob_room_t disk = {1000, 1000, pinned, NULL};
     fob_warnings_look(&warnings, at(second), core, &disk, count_lines, NULL);
 }
 

@@ -1,0 +1,35 @@
+/* fuzz_checkpoint: any slices as those of a checkpoint: damage, or a state to work with. A piece is
+ * a slice. Only where all of them are of one moment nothing is to be replayed. */
+#include "tests/fuzz/core_use.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/pieces.h"
+
+#include <string.h>
+
+#define KIND_AT    8u
+#define KIND_END   5u
+#define STAMP_AT   12u
+#define STAMP_SIZE 12u
+
+static bool same_moment(fob_slice_t a, fob_slice_t b) {
+    return memcmp(a.data + STAMP_AT, b.data + STAMP_AT, STAMP_SIZE) == 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    fob_slice_t rest = fob_slice(data, size), piece, first = {0};
+    fob_core_t *core = fob_core_new(&core_use_config);
+    fob_status_t status = FOB_OK;
+    bool one_moment = true, ended = false;
+    while (status == FOB_OK && piece_next(&rest, &piece)) {
+        status = fob_core_load(core, piece);
+        first = first.size ? first : piece;
+        ended = status == FOB_OK && piece.data[KIND_AT] == KIND_END;
+        one_moment = one_moment && status == FOB_OK && same_moment(first, piece);
+    }
+    FUZZ_RULE(status == FOB_OK || status == FOB_DAMAGED);
+    FUZZ_RULE(status == FOB_OK || fob_core_error(core)[0]);
+    if (ended && one_moment)
+        core_use(core, UINT32_MAX, (fob_slice_t){0}, 0, 0);
+    fob_core_destroy(&core);
+    return 0;
+}
