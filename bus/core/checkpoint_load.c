@@ -128,7 +128,8 @@ static fob_status_t get_ids(fob_unit_t *in, fob_core_t *self) {
 /* Reads a whole unit. */
 static fob_status_t get_unit(fob_core_t *self) {
     fob_snapshot_t *snapshot = &self->snapshot;
-    fob_unit_t in = {snapshot->unit.data, snapshot->unit.data + snapshot->unit.size, false};
+    fob_slice_t bytes = fob_buf_slice(&snapshot->unit);
+    fob_unit_t in = {bytes.data, bytes.size ? bytes.data + bytes.size : bytes.data, false};
     fob_status_t status = FOB_OK;
     if (snapshot->kind == FOB_UNIT_HEAD)
         status = get_head(&in, self);

@@ -40,5 +40,6 @@ int main(int argc, char **argv) {
     folder = argv[1];
     mkdir(folder, 0777);
     seeds_core();
+    seeds_wire();
     return 0;
 }

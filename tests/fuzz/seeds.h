@@ -11,5 +11,7 @@ void seed_piece(fob_buf_t *out, const char *head, size_t head_size, fob_slice_t 
 
 /* Records as the core writes them, and checkpoints. */
 void seeds_core(void);
+/* Messages, both ways. */
+void seeds_wire(void);
 
 #endif

@@ -46,14 +46,19 @@ static void add_events(void) {
     fob_buf_free(&body);
 }
 
-static fob_status_t add_group(const char *name, const char *pattern, uint64_t start) {
+static fob_status_t add_group_as(uint32_t id, const char *name, const char *pattern,
+                                 uint64_t start) {
     uint8_t bytes[FOB_RECORD_GROUP_ADD_SIZE + 510];
-    fob_record_write_group_add(bytes, &(fob_record_group_add_t){.id = 1,
+    fob_record_write_group_add(bytes, &(fob_record_group_add_t){.id = id,
                                                                 .time_ms = 1000,
                                                                 .start = start,
                                                                 .name = fob_slice_str(name),
                                                                 .pattern = fob_slice_str(pattern)});
     return replay(bytes, FOB_RECORD_GROUP_ADD_SIZE + strlen(name) + strlen(pattern));
+}
+
+static fob_status_t add_group(const char *name, const char *pattern, uint64_t start) {
+    return add_group_as(1, name, pattern, start);
 }
 
 static fob_status_t add_run_at(int64_t time_ms, fob_run_record_t run) {
@@ -144,6 +149,13 @@ static void a_group_without_a_name_or_a_pattern_is_damage(void **state) {
     assert_int_equal(add_group("g", "a.*", 1), FOB_OK);
 }
 
+/* The next one would begin at 0 again. */
+static void the_last_number_of_groups_is_not_given(void **state) {
+    (void)state;
+    assert_int_equal(add_group_as(UINT32_MAX, "g", "a.*", 1), FOB_DAMAGED);
+    assert_int_equal(add_group_as(UINT32_MAX - 1, "g", "a.*", 1), FOB_OK);
+}
+
 static void a_session_that_is_ahead_of_itself_is_damage(void **state) {
     (void)state;
     uint8_t bytes[FOB_RECORD_EVENTS_SIZE];
@@ -212,6 +224,7 @@ FOB_MAIN(FOB_CASE_WITH(a_mark_beyond_all_numbers_is_damage, setup, teardown),
          FOB_CASE_WITH(what_is_due_in_an_age_is_waited_for, setup, teardown),
          FOB_CASE_WITH(a_census_accepts_nothing_that_is_done, setup, teardown),
          FOB_CASE_WITH(a_group_without_a_name_or_a_pattern_is_damage, setup, teardown),
+         FOB_CASE_WITH(the_last_number_of_groups_is_not_given, setup, teardown),
          FOB_CASE_WITH(a_session_that_is_ahead_of_itself_is_damage, setup, teardown),
          FOB_CASE_WITH(a_checkpoint_with_impossible_numbers_is_damage, setup, teardown),
          FOB_CASE_WITH(a_group_above_the_head_of_its_checkpoint_is_damage, setup, teardown))
