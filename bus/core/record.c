@@ -209,7 +209,9 @@ bool fob_record_read_run(const uint8_t *bytes, fob_run_record_t *out) {
         return out->count == 0;
     if (out->verb == FOB_RUN_UNBURY && out->from == 0)
         return out->to == 0 && out->count > 0;
-    return out->count > 0 && out->count - 1 <= out->to - out->from;
+    /* No event has more than 4 GiB, so that the sum of them does not run over. */
+    return out->count > 0 && out->count - 1 <= out->to - out->from &&
+           (!has_bytes(out->verb) || out->bytes / out->count <= UINT32_MAX);
 }
 
 /* --- settings, answers, resets, the seed --- */

@@ -149,6 +149,17 @@ static void a_group_without_a_name_or_a_pattern_is_damage(void **state) {
     assert_int_equal(add_group("g", "a.*", 1), FOB_OK);
 }
 
+static void an_event_of_more_bytes_than_one_can_have_is_damage(void **state) {
+    (void)state;
+    fob_run_record_t run = {
+        .verb = FOB_RUN_ACCEPT, .count = 2, .from = 2, .to = 3, .bytes = UINT64_C(2) << 32};
+    add_events();
+    assert_int_equal(add_group("g", "a.*", 2), FOB_OK);
+    assert_int_equal(add_run(run), FOB_DAMAGED);
+    run.bytes = UINT64_C(2) * UINT32_MAX;
+    assert_int_equal(add_run(run), FOB_OK);
+}
+
 /* The next one would begin at 0 again. */
 static void the_last_number_of_groups_is_not_given(void **state) {
     (void)state;
@@ -224,6 +235,7 @@ FOB_MAIN(FOB_CASE_WITH(a_mark_beyond_all_numbers_is_damage, setup, teardown),
          FOB_CASE_WITH(what_is_due_in_an_age_is_waited_for, setup, teardown),
          FOB_CASE_WITH(a_census_accepts_nothing_that_is_done, setup, teardown),
          FOB_CASE_WITH(a_group_without_a_name_or_a_pattern_is_damage, setup, teardown),
+         FOB_CASE_WITH(an_event_of_more_bytes_than_one_can_have_is_damage, setup, teardown),
          FOB_CASE_WITH(the_last_number_of_groups_is_not_given, setup, teardown),
          FOB_CASE_WITH(a_session_that_is_ahead_of_itself_is_damage, setup, teardown),
          FOB_CASE_WITH(a_checkpoint_with_impossible_numbers_is_damage, setup, teardown),
