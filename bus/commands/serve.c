@@ -20,6 +20,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#define LEAVING_MS      1500 /* for a bus that was killed to be gone */
+#define LEAVING_STEP_MS 20
+
 static const char help[] =
     "usage: fob serve [--data DIR | --memory] [--port N] [--bind ADDR] [--sync MODE]\n"
     "                 [--config FILE] [--check] [--insecure]\n\n"
@@ -216,6 +219,20 @@ static int wait_for_end(serve_t *self, fob_bus_t *bus, int signals) {
     return fob_fail(&self->cli, fob_exit_code(health), "the bus stopped: %s", text);
 }
 
+/* Starts the bus. One that was killed right before may still be on its way out, with the folder's
+ * lock and the ports: they are waited for, a little while. A signal ends the wait. */
+static fob_bus_t *start(serve_t *self, int signals, fob_status_t *status, char *text, size_t size) {
+    struct pollfd ended = {.fd = signals, .events = POLLIN};
+    fob_bus_t *bus = NULL;
+    for (int tries = 0; tries < LEAVING_MS / LEAVING_STEP_MS; tries++) {
+        bus = fob_bus_new(&self->bus, status, text, size);
+        bool leaving = *status == FOB_FOLDER_IN_USE || *status == FOB_PORT_IN_USE;
+        if (bus || !leaving || poll(&ended, 1, LEAVING_STEP_MS) > 0)
+            break;
+    }
+    return bus;
+}
+
 static int run(serve_t *self) {
     int signals = open_signals();
     if (signals < 0)
@@ -223,7 +240,7 @@ static int run(serve_t *self) {
     raise_descriptors(self);
     fob_status_t status;
     char text[512];
-    fob_bus_t *bus = fob_bus_new(&self->bus, &status, text, sizeof text);
+    fob_bus_t *bus = start(self, signals, &status, text, sizeof text);
     int code = FOB_EXIT_OK;
     if (bus) {
         say_ready(self, bus);

@@ -87,6 +87,22 @@ static void a_folder_in_use_is_73_and_named(void **state) {
     process_folder_remove(&folder);
 }
 
+/* `kill -9 ...; fob serve ...`: the old one's lock and ports may outlive it by a moment. */
+static void a_bus_that_is_on_its_way_out_is_waited_for(void **state) {
+    (void)state;
+    char *folder = process_folder();
+    int port = process_port();
+    process_t *old = process_serve(port, "--data", folder, NULL);
+    process_t *bus = process_fob("serve", "--data", folder, "--port", port_text(port), NULL);
+    process_signal(old, SIGKILL);
+    assert_non_null(process_line_with(bus, PROCESS_OUT, "ready", 10000));
+    process_signal(bus, SIGTERM);
+    assert_int_equal(process_wait(bus, 10000), 0);
+    process_destroy(&bus);
+    process_destroy(&old);
+    process_folder_remove(&folder);
+}
+
 static void a_config_error_is_78_with_file_and_line(void **state) {
     (void)state;
     char *folder = process_folder(), path[512], where[600];
@@ -283,6 +299,7 @@ FOB_MAIN(FOB_CASE(groups_of_the_config_are_made_and_kept),
          FOB_CASE(sigterm_ends_it_with_0), FOB_CASE(sigint_ends_it_with_0),
          FOB_CASE(under_nohup_a_hang_up_does_not_end_it), FOB_CASE(a_port_in_use_is_71_and_named),
          FOB_CASE(a_folder_in_use_is_73_and_named),
+         FOB_CASE(a_bus_that_is_on_its_way_out_is_waited_for),
          FOB_CASE(a_config_error_is_78_with_file_and_line),
          FOB_CASE(checking_settings_runs_nothing), FOB_CASE(folders_on_the_way_are_made),
          FOB_CASE(an_open_address_must_be_meant), FOB_CASE(contradictions_are_usage_errors),
