@@ -150,6 +150,8 @@ void sim_network_bus_gone(sim_network_t *self, int64_t now_ns, bool silent) {
 
 void sim_network_dark(sim_network_t *self, sim_conn_t *conn, int64_t until_ns) {
     sim_pipe_t *pipes[] = {&conn->up, &conn->down};
+    if (until_ns < conn->dark_ns)
+        return;
     conn->dark_ns = until_ns;
     for (size_t p = 0; p < 2; p++)
         for (size_t i = 0; i < pipes[p]->count; i++) {

@@ -107,23 +107,40 @@ static bool it_is_time(sim_world_t *self, uint32_t odds) {
     return odds && sim_random_once(&self->random, odds);
 }
 
+static void darken(sim_world_t *self, sim_client_t *client, int64_t ns) {
+    sim_world_note(self, "client %u: nothing gets through for %.3f s", client->number,
+                   (double)ns / 1e9);
+    sim_network_dark(&self->network, client->conn, self->now_ns + ns);
+    sim_witness_tell(
+        &self->witness,
+        &(sim_fact_t){.kind = SIM_FROZE, .worker = client->number, .count = (uint64_t)ns});
+}
+
+static void freeze(sim_world_t *self, sim_client_t *client, int64_t ns) {
+    sim_world_note(self, "client %u stands still for %.3f s", client->number, (double)ns / 1e9);
+    client->frozen_ns = self->now_ns + ns;
+    client->due_ns = client->due_ns < client->frozen_ns ? client->frozen_ns : client->due_ns;
+    sim_witness_tell(
+        &self->witness,
+        &(sim_fact_t){.kind = SIM_FROZE, .worker = client->number, .count = (uint64_t)ns});
+    self->freezes++;
+}
+
 static void befall_client(sim_world_t *self, sim_client_t *client) {
     const sim_weather_t *w = &self->weather;
     sim_random_t *random = &self->random;
     if (!client->own)
         return;
-    if (it_is_time(self, w->cuts))
-        sim_client_cut(client, !sim_random_once(random, 4), !sim_random_once(random, 4));
-    if (it_is_time(self, w->darks) && client->conn)
-        sim_network_dark(&self->network, client->conn,
-                         self->now_ns + (int64_t)sim_random_skewed(random, 10 * FOB_SEC));
-    if (it_is_time(self, w->freezes)) {
-        client->frozen_ns = self->now_ns + (int64_t)sim_random_skewed(random, 20 * FOB_SEC);
-        client->due_ns = client->due_ns < client->frozen_ns ? client->frozen_ns : client->due_ns;
-        sim_witness_tell(&self->witness,
-                         &(sim_fact_t){.kind = SIM_FROZE, .worker = client->number});
-        self->freezes++;
+    if (it_is_time(self, w->cuts)) {
+        bool tell_client = !sim_random_once(random, 4), tell_bus = !sim_random_once(random, 4);
+        sim_world_note(self, "client %u is cut off (told %d, the bus %d)", client->number,
+                       tell_client, tell_bus);
+        sim_client_cut(client, tell_client, tell_bus);
     }
+    if (it_is_time(self, w->darks) && client->conn)
+        darken(self, client, (int64_t)sim_random_skewed(random, 10 * FOB_SEC));
+    if (it_is_time(self, w->freezes))
+        freeze(self, client, (int64_t)sim_random_skewed(random, 20 * FOB_SEC));
     if (it_is_time(self, w->deaths)) {
         sim_world_note(self, "client %u dies", client->number);
         sim_client_death(client, false);
@@ -143,8 +160,11 @@ static void befall_bus(sim_world_t *self) {
             sim_bus_crash(self);
         return;
     }
-    if (it_is_time(self, w->stalls))
+    if (it_is_time(self, w->stalls)) {
         bus->frozen_ns = self->now_ns + (int64_t)sim_random_skewed(random, 5 * FOB_SEC);
+        sim_world_note(self, "the bus stands still for %.3f s",
+                       (double)(bus->frozen_ns - self->now_ns) / 1e9);
+    }
     if (it_is_time(self, w->jumps))
         bus->clock.wall_ms += (int64_t)sim_random_skewed(random, 400000) - 200000;
     if (it_is_time(self, w->fulls)) {

@@ -6,8 +6,7 @@ typedef struct {
     uint32_t begun;  /* times */
     uint32_t worker; /* of the last time */
     int64_t begun_ns;
-    uint32_t starts; /* of the bus then */
-    bool failed;     /* ended by other than an ack, or taken away */
+    bool failed; /* ended by other than an ack, or taken away */
 } event_t;
 
 typedef struct {
@@ -20,7 +19,7 @@ typedef struct {
     size_t room;
     int64_t *downs; /* by worker: when its connection broke last, as the world knows, plus one */
     size_t worker_room;
-    uint32_t starts;
+    int64_t bus_ns; /* when the bus started or ended last, plus one */
 } own_t;
 
 static group_t *group_of(sim_checker_t *self, const sim_group_t *group) {
@@ -47,20 +46,21 @@ static int64_t *downs_of(own_t *own, uint32_t worker) {
     return &own->downs[worker];
 }
 
+/* Whether what broke then may be why an event is handled again. */
+static bool after_break(const event_t *event, int64_t broke_ns) {
+    return broke_ns && broke_ns > event->begun_ns - UNTOLD_NS;
+}
+
 static void begun(sim_checker_t *self, const sim_fact_t *fact) {
     own_t *own = self->own;
     event_t *event = event_of(self, fact->group, fact->offset);
-    int64_t down = *downs_of(own, event->worker);
     SIM_HOLD(
         self,
-        !event->begun || event->failed || fact->untold || event->starts != own->starts ||
-            (down && down > event->begun_ns - UNTOLD_NS),
+        !event->begun || event->failed || fact->untold || after_break(event, own->bus_ns) ||
+            after_break(event, *downs_of(own, event->worker)),
         "group %s: offset %llu is handled again, by worker %u after worker %u, without a cause",
         fact->group->name, (unsigned long long)fact->offset, fact->worker, event->worker);
-    *event = (event_t){.begun = event->begun + 1,
-                       .worker = fact->worker,
-                       .begun_ns = fact->now_ns,
-                       .starts = own->starts};
+    *event = (event_t){.begun = event->begun + 1, .worker = fact->worker, .begun_ns = fact->now_ns};
 }
 
 /* All that may begin again: by an operator. */
@@ -80,6 +80,11 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
         again(self, fact->group, run->from, run->to);
 }
 
+static void down(own_t *own, const sim_fact_t *fact) {
+    int64_t *last = downs_of(own, fact->worker), until = fact->now_ns + (int64_t)fact->count + 1;
+    *last = until > *last ? until : *last;
+}
+
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     own_t *own = self->own;
     if (fact->kind == SIM_BEGUN)
@@ -89,9 +94,9 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     else if (fact->kind == SIM_TOLD_LOST)
         lost(self, fact);
     else if (fact->kind == SIM_DOWN || fact->kind == SIM_FROZE)
-        *downs_of(own, fact->worker) = fact->now_ns + 1;
+        down(own, fact);
     else if (fact->kind == SIM_BUS_UP || fact->kind == SIM_BUS_DOWN)
-        own->starts++;
+        own->bus_ns = fact->now_ns + 1;
     else if (fact->kind == SIM_RUN)
         run(self, fact);
     else if (fact->kind == SIM_RESET && fact->reset->mode == FOB_RESET_ANEW)
