@@ -5,9 +5,9 @@
 #include <stdarg.h>
 
 static const sim_checker_ops_t *const all[] = {
-    &sim_check_confirmed, &sim_check_places,   &sim_check_books,  &sim_check_holder,
-    &sim_check_order,     &sim_check_once,     &sim_check_depth,  &sim_check_cause,
-    &sim_check_bytes,     &sim_check_receipts, &sim_check_drained};
+    &sim_check_confirmed, &sim_check_places,   &sim_check_books,   &sim_check_holder,
+    &sim_check_order,     &sim_check_once,     &sim_check_depth,   &sim_check_cause,
+    &sim_check_bytes,     &sim_check_receipts, &sim_check_drained, &sim_check_heard};
 
 void sim_broken(const sim_checker_t *self, const char *format, ...) {
     char text[512];
@@ -46,9 +46,9 @@ void sim_witness_free(sim_witness_t *self) {
 
 /* What becomes of the event that is watched. */
 static void watch(const sim_witness_t *self, const sim_fact_t *fact) {
-    static const char *const names[] = {"stored", "group made", "group gone", "run",      "reset",
-                                        "set",    "offered",    "receipt",    "begun",    "ended",
-                                        "down",   "froze",      "heard",      "told lost"};
+    static const char *const names[] = {
+        "stored", "group made", "group gone", "run",   "reset", "set",    "offered",  "receipt",
+        "begun",  "ended",      "down",       "froze", "heard", "missed", "told lost"};
     const fob_run_record_t *run = fact->run;
     bool any = fact->kind == SIM_DOWN || fact->kind == SIM_FROZE;
     bool it = any || fact->offset == self->watched ||

@@ -71,6 +71,21 @@ static bool untold(const sim_client_t *self) {
     return self->conn && self->conn->told_bus_ns <= self->world->now_ns;
 }
 
+/* The bus took the lease away a moment ago: the LOST may be under way, or lost with a connection.
+ */
+static bool told_lost(const sim_world_t *world, const sim_group_t *group, uint64_t offset,
+                      uint64_t token) {
+    for (uint64_t i = world->lost_count; i-- > 0 && i + SIM_LOST_KEPT > world->lost_count;) {
+        const sim_lost_t *lost = &world->lost[i % SIM_LOST_KEPT];
+        if (world->now_ns - lost->at_ns > 3 * FOB_SEC)
+            return false;
+        if (lost->group == group && token - lost->token == offset - lost->offset &&
+            offset >= lost->offset && offset - lost->offset < lost->count)
+            return true;
+    }
+    return false;
+}
+
 static void begin(sim_client_t *self, fob_now_t now, fob_event_t *event) {
     sim_world_t *world = self->world;
     worker_t *own = of(self);
@@ -83,6 +98,7 @@ static void begin(sim_client_t *self, fob_now_t now, fob_event_t *event) {
                    .offset = fob_event_offset(event),
                    .token = fob_event_token(event),
                    .end_at = now.mono_ns + (int64_t)takes};
+    job->told_lost = told_lost(world, job->group, job->offset, job->token);
     if (!job->group)
         sim_world_fail(world, "nothing is delivered before it is durable",
                        "a worker gets events of a group that is not durable");
@@ -94,7 +110,7 @@ static void begin(sim_client_t *self, fob_now_t now, fob_event_t *event) {
                                    .token = job->token,
                                    .attempt = fob_event_attempt(event),
                                    .bytes = fob_event_envelope(event)->bytes,
-                                   .untold = untold(self),
+                                   .untold = untold(self) || job->told_lost,
                                    .sure = sim_worker_sure_elsewhere(world, job->group, job->offset,
                                                                      job->token)});
 }
@@ -209,6 +225,8 @@ void sim_worker_told_lost(sim_world_t *world, fob_slice_t header) {
     const sim_group_t *group = sim_witness_group(&world->witness, msg.group);
     while (fob_runs_next(&runs, &run)) {
         lose(world, group, &run);
+        world->lost[world->lost_count++ % SIM_LOST_KEPT] =
+            (sim_lost_t){group, run.at[0], run.at[1], run.at[2], world->now_ns};
         if (group)
             sim_witness_tell(&world->witness, &(sim_fact_t){.kind = SIM_TOLD_LOST,
                                                             .group = group,

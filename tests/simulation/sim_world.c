@@ -54,18 +54,27 @@ static void draw_weather(sim_world_t *self) {
     w->offer_ms = 1 + (uint32_t)sim_random_skewed(random, 1000);
     w->depth = 1 + sim_random_skewed(random, 100000);
     w->rough = !sim_random_once(random, 3);
+    w->operators = (uint32_t)sim_random_below(random, 2);
+    w->subscribers = (uint32_t)sim_random_below(random, 3);
     self->network.delay_least_ns = FOB_MS / 50;
     self->network.delay_most_ns = FOB_MS / 10 + (int64_t)sim_random_skewed(random, 400 * FOB_MS);
 }
 
 static void births(sim_world_t *self) {
     const sim_weather_t *w = &self->weather;
-    self->client_count = w->publishers + w->workers;
-    for (size_t i = 0; i < self->client_count; i++) {
-        self->clients[i].index = (uint32_t)i;
-        sim_client_birth(self, &self->clients[i],
-                         i < w->workers ? &sim_worker_role : &sim_publisher_role);
-    }
+    const struct {
+        const sim_role_t *role;
+        uint32_t count;
+    } all[] = {{&sim_worker_role, w->workers},
+               {&sim_publisher_role, w->publishers},
+               {&sim_operator_role, w->operators},
+               {&sim_subscriber_role, w->subscribers}};
+    for (size_t r = 0; r < sizeof all / sizeof *all; r++)
+        for (uint32_t i = 0; i < all[r].count; i++) {
+            sim_client_t *client = &self->clients[self->client_count];
+            client->index = (uint32_t)self->client_count++;
+            sim_client_birth(self, client, all[r].role);
+        }
 }
 
 static void world_init(sim_world_t *self, const sim_options_t *options) {
@@ -232,14 +241,21 @@ static void calm_down(sim_world_t *self) {
     sim_witness_tell(&self->witness, &(sim_fact_t){.kind = SIM_CALM});
 }
 
+static bool done(const sim_client_t *client) {
+    if (client->role == &sim_publisher_role)
+        return sim_publisher_done(client);
+    if (client->role == &sim_worker_role)
+        return sim_worker_done(client);
+    return client->role != &sim_operator_role || sim_operator_done(client);
+}
+
 static bool settled(sim_world_t *self) {
     fob_group_stats_t stats;
     if (!sim_bus_at_rest(self))
         return false;
     for (size_t i = 0; i < self->client_count; i++) {
         const sim_client_t *client = &self->clients[i];
-        if (!client->link || (client->role == &sim_publisher_role ? !sim_publisher_done(client)
-                                                                  : !sim_worker_done(client)))
+        if (!client->link || !done(client))
             return false;
     }
     fob_now_t now = sim_clock_now(&self->bus.clock, self->now_ns);

@@ -73,6 +73,14 @@ typedef struct {
     bool rough; /* handlers fail */
 } sim_weather_t;
 
+/* Leases that the bus told a worker are lost. */
+typedef struct {
+    const sim_group_t *group;
+    uint64_t offset, count, token;
+    int64_t at_ns;
+} sim_lost_t;
+#define SIM_LOST_KEPT 4096
+
 struct sim_world {
     uint64_t seed;
     sim_random_t random;
@@ -87,7 +95,8 @@ struct sim_world {
     uint32_t next_number;
     int64_t full_until_ns;
     sim_witness_t witness;
-    int64_t wrong_shift_ms; /* of the wall clocks, all together */
+    sim_lost_t lost[SIM_LOST_KEPT]; /* the newest */
+    uint64_t lost_count;
     uint64_t falls, stops, deaths, freezes, verified;
     bool verbose;
 };
@@ -132,11 +141,12 @@ int64_t sim_client_heard(const sim_client_t *self);
 /* Is run as soon as may be. */
 void sim_client_wake(sim_client_t *self);
 
-extern const sim_role_t sim_publisher_role, sim_worker_role;
+extern const sim_role_t sim_publisher_role, sim_worker_role, sim_operator_role, sim_subscriber_role;
 
 /* Whether all its work is done. */
 bool sim_publisher_done(const sim_client_t *self);
 bool sim_worker_done(const sim_client_t *self);
+bool sim_operator_done(const sim_client_t *self);
 /* Whether a handler runs for this event under another token whose worker is sure of its lease. */
 bool sim_worker_sure_elsewhere(sim_world_t *world, const sim_group_t *group, uint64_t offset,
                                uint64_t token);

@@ -89,7 +89,7 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     else if (fact->kind == SIM_GROUP_MADE)
         book_of(self, fact->group)->anew = fact->group->start <= self->ground->head;
     else if (fact->kind == SIM_RESET)
-        book_of(self, fact->group)->anew |= fact->reset->mode == FOB_RESET_ANEW;
+        book_of(self, fact->group)->anew = true;
     else if (fact->kind == SIM_RUN)
         run(book_of(self, fact->group), fact->run);
     else if (fact->kind == SIM_BOOKS)

@@ -60,7 +60,10 @@ static void begun(sim_checker_t *self, const sim_fact_t *fact) {
             after_break(event, *downs_of(own, event->worker)),
         "group %s: offset %llu is handled again, by worker %u after worker %u, without a cause",
         fact->group->name, (unsigned long long)fact->offset, fact->worker, event->worker);
-    *event = (event_t){.begun = event->begun + 1, .worker = fact->worker, .begun_ns = fact->now_ns};
+    *event = (event_t){.begun = event->begun + 1,
+                       .worker = fact->worker,
+                       .begun_ns = fact->now_ns,
+                       .failed = fact->untold};
 }
 
 /* All that may begin again: by an operator. */

@@ -48,13 +48,14 @@ typedef enum {
     SIM_RESET,      /* group, reset */
     SIM_SET,        /* group, setting, value */
     /* From the applications. */
-    SIM_OFFERED,   /* publisher, serial */
-    SIM_RECEIPT,   /* publisher, serial, status, offset, duplicate_of, groups */
-    SIM_BEGUN,     /* worker, group, offset, token, attempt, bytes */
-    SIM_ENDED,     /* worker, group, offset, token, settle */
-    SIM_DOWN,      /* worker: its connection is over, or it died */
-    SIM_FROZE,     /* worker: it stood still */
-    SIM_HEARD,     /* worker (a subscriber), offset: from the broadcast */
+    SIM_OFFERED, /* publisher, serial */
+    SIM_RECEIPT, /* publisher, serial, status, offset, duplicate_of, groups */
+    SIM_BEGUN,   /* worker, group, offset, token, attempt, bytes */
+    SIM_ENDED,   /* worker, group, offset, token, settle */
+    SIM_DOWN,    /* worker: its connection is over, or it died */
+    SIM_FROZE,   /* worker: it stood still */
+    SIM_HEARD,   /* worker (a subscriber), offset: from the broadcast */
+    SIM_MISSED,  /* worker (a subscriber), offset: value were lost before it, it is told of count */
     SIM_TOLD_LOST, /* group, offset, count, token: the bus told a worker so */
     /* Of the world. */
     SIM_BUS_UP,   /* it started */
@@ -123,6 +124,6 @@ void sim_broken(const sim_checker_t *self, const char *format, ...)
 
 extern const sim_checker_ops_t sim_check_confirmed, sim_check_places, sim_check_books,
     sim_check_holder, sim_check_order, sim_check_once, sim_check_depth, sim_check_cause,
-    sim_check_bytes, sim_check_receipts, sim_check_drained;
+    sim_check_bytes, sim_check_receipts, sim_check_drained, sim_check_heard;
 
 #endif

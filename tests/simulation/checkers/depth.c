@@ -47,7 +47,7 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
         stored(self, fact->offset);
     else if (fact->kind == SIM_RUN)
         run(group_of(self, fact->group), fact->run);
-    else if (fact->kind == SIM_RESET && fact->reset->mode != FOB_RESET_PURGE)
+    else if (fact->kind == SIM_RESET)
         group_of(self, fact->group)->depth = 0; /* at the least */
     else if (fact->kind == SIM_SET && fact->setting == 1)
         group_of(self, fact->group)->limit = fact->value;

@@ -6,6 +6,7 @@ typedef struct {
     uint8_t *place; /* by offset */
     uint8_t *said;  /* by offset: bits of what handlers said of it: 1 << fob_settle_kind_t */
     size_t room;
+    uint64_t debt; /* shed or removed, and not found yet */
 } account_t;
 
 typedef struct {
@@ -38,7 +39,7 @@ static sim_place_t get(sim_checker_t *self, const sim_group_t *group, uint64_t o
 
 static bool is_its(const sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
     const sim_stored_t *event = &self->ground->events[offset];
-    return offset <= self->ground->head && event->there && group->matches[event->topic];
+    return event->there && group->matches[event->topic];
 }
 
 static void stored(sim_checker_t *self, uint64_t offset) {
@@ -72,7 +73,8 @@ static void look_at_word(sim_checker_t *self, const sim_group_t *group, uint64_t
 static void move(sim_checker_t *self, const sim_fact_t *fact, uint64_t offset, sim_place_t from,
                  sim_place_t to) {
     sim_place_t at = get(self, fact->group, offset);
-    SIM_HOLD(self, at == from,
+    bool good = at == from || (from == SIM_BACK && at == SIM_OUT);
+    SIM_HOLD(self, good,
              "group %s: run %u (flags %u, reason %u, %llu..%llu x %u) finds offset %llu at %d, not "
              "at %d",
              fact->group->name, fact->run->verb, fact->run->flags, fact->run->reason,
@@ -97,23 +99,24 @@ static void move_fresh(sim_checker_t *self, const sim_fact_t *fact, sim_place_t 
              (unsigned long long)run->to, run->count, (unsigned long long)count);
 }
 
-/* The lowest that were never out. */
+/* How many are gone is known, and which ones when the walk comes to them. */
 static void move_debt(sim_checker_t *self, const sim_fact_t *fact, sim_place_t to) {
-    uint32_t left = fact->run->count;
-    for (uint64_t o = fact->group->start; o <= self->ground->head && left; o++)
-        if (get(self, fact->group, o) == SIM_FRESH && self->ground->events[o].priority == 0) {
-            put(self, fact->group, o, to);
-            left--;
-        }
-    SIM_HOLD(self, left == 0, "group %s: %u events are shed or removed that are not there",
-             fact->group->name, left);
+    account_t *account = account_of(self, fact->group, 0);
+    const fob_run_record_t *run = fact->run;
+    if (run->flags & FOB_RUN_DEBT) {
+        account->debt += run->count;
+        return;
+    }
+    SIM_HOLD(self, run->flags & FOB_RUN_FRESH && run->count <= account->debt,
+             "group %s: %u events are found that were not shed or removed before",
+             fact->group->name, run->count);
+    account->debt -= run->count;
+    move_fresh(self, fact, to);
 }
 
 static void move_run(sim_checker_t *self, const sim_fact_t *fact, sim_place_t to, bool anywhere) {
     const fob_run_record_t *run = fact->run;
-    if (run->flags & FOB_RUN_PAID)
-        return; /* counted before */
-    if (run->flags & FOB_RUN_DEBT) {
+    if (run->flags & (FOB_RUN_PAID | FOB_RUN_DEBT)) {
         move_debt(self, fact, to);
         return;
     }
@@ -153,8 +156,10 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
         move_run(self, fact, SIM_ACKED, true);
         break;
     case FOB_RUN_RETURN:
-    case FOB_RUN_HANDOUT:
         move_run(self, fact, SIM_BACK, false);
+        break;
+    case FOB_RUN_HANDOUT:
+        move_run(self, fact, SIM_OUT, false);
         break;
     case FOB_RUN_DEAD:
         SIM_HOLD(self, fact->run->reason != FOB_REASON_DAMAGED,
@@ -182,19 +187,28 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
     }
 }
 
-/* What a group begins anew with. */
+/* Where an event is after the group began anew, or was emptied. */
+static sim_place_t after_reset(const fob_record_reset_t *record, uint64_t offset, sim_place_t at) {
+    bool back = at == SIM_BACK || at == SIM_OUT;
+    switch (record->mode) {
+    case FOB_RESET_ANEW:
+        return at == SIM_DEAD ? SIM_DEAD : offset >= record->offset ? SIM_FRESH : SIM_NOT_ITS;
+    case FOB_RESET_FORWARD:
+        return back ? SIM_REMOVED : at;
+    case FOB_RESET_LATEST:
+        return back || at == SIM_FRESH ? SIM_REMOVED : at;
+    default:
+        return at == SIM_BACK || at == SIM_FRESH ? SIM_REMOVED : at;
+    }
+}
+
 static void reset(sim_checker_t *self, const sim_fact_t *fact) {
     const fob_record_reset_t *record = fact->reset;
-    for (uint64_t o = 1; o <= self->ground->head; o++) {
-        if (!is_its(self, fact->group, o))
-            continue;
-        sim_place_t at = get(self, fact->group, o);
-        bool anew = record->mode == FOB_RESET_ANEW && o >= record->offset;
-        if (anew && at != SIM_DEAD)
-            put(self, fact->group, o, SIM_FRESH);
-        else if (at == SIM_BACK)
-            put(self, fact->group, o, SIM_REMOVED);
-    }
+    if (record->mode != FOB_RESET_FORWARD)
+        account_of(self, fact->group, 0)->debt = 0;
+    for (uint64_t o = 1; o <= self->ground->head; o++)
+        if (is_its(self, fact->group, o))
+            put(self, fact->group, o, after_reset(record, o, get(self, fact->group, o)));
 }
 
 static void said(sim_checker_t *self, const sim_fact_t *fact) {
@@ -205,7 +219,7 @@ static void said(sim_checker_t *self, const sim_fact_t *fact) {
 /* What is settled is not handled any more. */
 static void begun(sim_checker_t *self, const sim_fact_t *fact) {
     sim_place_t at = get(self, fact->group, fact->offset);
-    SIM_HOLD(self, at == SIM_FRESH || at == SIM_BACK || fact->untold,
+    SIM_HOLD(self, at == SIM_FRESH || at == SIM_BACK || at == SIM_OUT || fact->untold,
              "group %s: worker %u begins offset %llu, which is at %d", fact->group->name,
              fact->worker, (unsigned long long)fact->offset, (int)at);
 }
@@ -215,7 +229,9 @@ static void at_end(sim_checker_t *self) {
     for (size_t i = 0; i < self->ground->group_count; i++) {
         const sim_group_t *group = &self->ground->groups[i];
         for (uint64_t o = 1; !group->gone && o <= self->ground->head; o++)
-            SIM_HOLD(self, get(self, group, o) != SIM_FRESH && get(self, group, o) != SIM_BACK,
+            SIM_HOLD(self,
+                     get(self, group, o) != SIM_FRESH && get(self, group, o) != SIM_BACK &&
+                         get(self, group, o) != SIM_OUT,
                      "group %s: offset %llu was never settled", group->name, (unsigned long long)o);
     }
 }

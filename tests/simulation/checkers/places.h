@@ -6,7 +6,8 @@
 typedef enum {
     SIM_NOT_ITS,
     SIM_FRESH, /* never in a record of the group's */
-    SIM_BACK,  /* it came back, or its hand-out is on record */
+    SIM_BACK,  /* it came back */
+    SIM_OUT,   /* its hand-out is on record */
     SIM_ACKED,
     SIM_DEAD,
     SIM_SHED,
