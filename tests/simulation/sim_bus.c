@@ -6,18 +6,15 @@
 
 #define READ_MOST 1024
 
-static const char *groups_default = NULL;
-
 /* --- the service's doors --- */
 
 static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice_t header,
                           fob_body_t body) {
     sim_world_t *world = arg;
     (void)conn;
-    if (header.size > 1 && header.data[1] == FOB_VERB_LOST)
-        sim_worker_told_lost(world, header);
     uint32_t id;
     memcpy(&id, route.data + 1, sizeof id);
+    sim_letters_read(world, id, header);
     fob_send_t sent = sim_network_reply(&world->network, route, world->now_ns, header, body);
     const sim_conn_t *to = &world->network.conns[id % SIM_CONNECTIONS];
     if (sent == FOB_SEND_DONE && to->client_holds)
@@ -91,7 +88,6 @@ static fob_policy_t policy_of(sim_world_t *world, sim_random_t *random) {
 
 void sim_bus_init(sim_world_t *world) {
     sim_bus_t *bus = &world->bus;
-    (void)groups_default;
     bus->random = sim_random_fork(&world->random);
     sim_random_t *random = &bus->random;
     bus->clock = (sim_clock_t){(int64_t)sim_random_between(random, 1, 1u << 30) * FOB_MS,

@@ -129,6 +129,9 @@ void sim_bus_books(sim_world_t *world);
 void sim_bus_verify(sim_world_t *world);
 void sim_bus_free(sim_world_t *world);
 
+/* Tells the checkers what the bus says to a connection. */
+void sim_letters_read(sim_world_t *world, uint32_t conn, fob_slice_t header);
+
 /* --- clients --- */
 void sim_client_birth(sim_world_t *world, sim_client_t *self, const sim_role_t *role);
 /* It is gone as a process is that was killed. */

@@ -57,6 +57,8 @@ typedef enum {
     SIM_HEARD,   /* worker (a subscriber), offset: from the broadcast */
     SIM_MISSED,  /* worker (a subscriber), offset: value were lost before it, it is told of count */
     SIM_TOLD_LOST, /* group, offset, count, token: the bus told a worker so */
+    SIM_BUSY,      /* worker (a connection), group, value: its depth, count: its limit */
+    SIM_DELIVERED, /* worker (a connection), group, offset, count, token, attempt: it is sent */
     /* Of the world. */
     SIM_BUS_UP,   /* it started */
     SIM_BUS_DOWN, /* it fell */
@@ -124,6 +126,7 @@ void sim_broken(const sim_checker_t *self, const char *format, ...)
 
 extern const sim_checker_ops_t sim_check_confirmed, sim_check_places, sim_check_books,
     sim_check_holder, sim_check_order, sim_check_once, sim_check_depth, sim_check_cause,
-    sim_check_bytes, sim_check_receipts, sim_check_drained, sim_check_heard;
+    sim_check_bytes, sim_check_receipts, sim_check_drained, sim_check_heard, sim_check_attempts,
+    sim_check_handout, sim_check_busy;
 
 #endif

@@ -1,0 +1,86 @@
+/* First hand-outs to one worker go in the order of the offsets, within a priority. */
+#include "checker.h"
+
+#define CONNECTIONS 128
+#define GROUPS      64
+
+typedef struct {
+    uint32_t conn, life;
+    uint64_t last[10]; /* by priority */
+} lane_t;
+
+typedef struct {
+    uint8_t *delivered; /* by offset: ever */
+    size_t room;
+} group_t;
+
+typedef struct {
+    lane_t lanes[CONNECTIONS][GROUPS];
+    group_t groups[GROUPS];
+    uint32_t life[GROUPS]; /* grows when the walk begins anew */
+} own_t;
+
+static void one(sim_checker_t *self, const sim_fact_t *fact, size_t index, uint64_t offset) {
+    own_t *own = self->own;
+    group_t *group = &own->groups[index];
+    lane_t *lane = &own->lanes[fact->worker % CONNECTIONS][index];
+    while (offset >= group->room)
+        group->delivered = sim_grow(group->delivered, group->room, &group->room, 1);
+    if (lane->conn != fact->worker || lane->life != own->life[index])
+        *lane = (lane_t){.conn = fact->worker, .life = own->life[index]};
+    if (group->delivered[offset])
+        return; /* it comes back */
+    group->delivered[offset] = 1;
+    if (offset > self->ground->head || !self->ground->events[offset].there)
+        return; /* that is another promise */
+    uint64_t *last = &lane->last[self->ground->events[offset].priority];
+    SIM_HOLD(self, offset > *last, "group %s: offset %llu goes out for the first time behind %llu",
+             fact->group->name, (unsigned long long)offset, (unsigned long long)*last);
+    *last = offset;
+}
+
+/* The walk begins anew: what was never out may lie anywhere. */
+static void anew(sim_checker_t *self, const sim_group_t *group) {
+    own_t *own = self->own;
+    for (size_t i = 0; i < GROUPS; i++)
+        if (!group || i == (size_t)(group - self->ground->groups))
+            own->life[i]++;
+}
+
+/* What is on record as handed out was so, also where its worker was gone before it was told. */
+static void run(sim_checker_t *self, const sim_fact_t *fact) {
+    own_t *own = self->own;
+    const fob_run_record_t *run = fact->run;
+    size_t index = (size_t)(fact->group - self->ground->groups);
+    if (index >= GROUPS || (run->verb != FOB_RUN_RETURN && run->verb != FOB_RUN_HANDOUT))
+        return;
+    group_t *group = &own->groups[index];
+    for (uint64_t o = run->to - run->count + 1; o <= run->to; o++) {
+        while (o >= group->room)
+            group->delivered = sim_grow(group->delivered, group->room, &group->room, 1);
+        group->delivered[o] = 1;
+    }
+}
+
+static void fact(sim_checker_t *self, const sim_fact_t *fact) {
+    if (fact->kind == SIM_BUS_UP)
+        anew(self, NULL);
+    else if (fact->kind == SIM_RESET)
+        anew(self, fact->group);
+    else if (fact->kind == SIM_RUN)
+        run(self, fact);
+    if (fact->kind != SIM_DELIVERED)
+        return;
+    size_t index = (size_t)(fact->group - self->ground->groups);
+    for (uint64_t i = 0; index < GROUPS && i < fact->count; i++)
+        one(self, fact, index, fact->offset + i);
+}
+
+static void end(sim_checker_t *self) {
+    own_t *own = self->own;
+    for (size_t i = 0; i < GROUPS; i++)
+        free(own->groups[i].delivered);
+}
+
+const sim_checker_ops_t sim_check_handout = {
+    "first hand-outs go in the order of offsets, within a priority", sizeof(own_t), fact, end};

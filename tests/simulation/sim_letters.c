@@ -1,0 +1,70 @@
+/* What the bus says, read for the checkers as it leaves. */
+#include "sim_world.h"
+
+#include "proto/cursor.h"
+
+/* depth and limit of a refusal; false: it names none. */
+static bool read_busy(fob_slice_t detail, fob_slice_t *group, uint64_t *depth, uint64_t *limit) {
+    fob_cursor_t cursor = fob_cursor(detail);
+    fob_slice_t name, skipped;
+    uint32_t count = 0;
+    unsigned found = 0;
+    if (!detail.size || !fob_cursor_map(&cursor, &count))
+        return false;
+    for (uint32_t i = 0; i < count && fob_cursor_str(&cursor, &name); i++) {
+        if (fob_slice_eq(name, fob_slice_str("group")))
+            found += fob_cursor_str(&cursor, group);
+        else if (fob_slice_eq(name, fob_slice_str("depth")))
+            found += fob_cursor_uint(&cursor, depth);
+        else if (fob_slice_eq(name, fob_slice_str("limit")))
+            found += fob_cursor_uint(&cursor, limit);
+        else if (!fob_cursor_skip(&cursor, &skipped))
+            break;
+    }
+    return found == 3;
+}
+
+static void receipt(sim_world_t *world, uint32_t conn, const fob_run_t *run) {
+    fob_slice_t name = {0};
+    uint64_t depth = 0, limit = 0;
+    if (run->at[0] == FOB_BUSY && read_busy(run->detail, &name, &depth, &limit))
+        sim_witness_tell(&world->witness,
+                         &(sim_fact_t){.kind = SIM_BUSY,
+                                       .worker = conn,
+                                       .group = sim_witness_group(&world->witness, name),
+                                       .value = depth,
+                                       .count = limit});
+}
+
+static void deliver(sim_world_t *world, uint32_t conn, fob_slice_t name, const fob_run_t *run) {
+    const sim_group_t *group = sim_witness_group(&world->witness, name);
+    if (!group)
+        sim_world_fail(world, "nothing is delivered before it is durable",
+                       "a delivery is of a group that is not durable");
+    sim_witness_tell(&world->witness, &(sim_fact_t){.kind = SIM_DELIVERED,
+                                                    .worker = conn,
+                                                    .group = group,
+                                                    .offset = run->at[0],
+                                                    .count = run->at[1],
+                                                    .token = run->at[2],
+                                                    .attempt = (uint32_t)run->at[3]});
+}
+
+void sim_letters_read(sim_world_t *world, uint32_t conn, fob_slice_t header) {
+    fob_wire_t msg;
+    fob_runs_t runs;
+    fob_run_t run;
+    uint8_t verb = header.size > 1 ? header.data[1] : 0; /* it is written in its shortest form */
+    if (verb == FOB_VERB_LOST)
+        sim_worker_told_lost(world, header);
+    if (verb != FOB_VERB_RECEIPT && verb != FOB_VERB_DELIVER)
+        return;
+    if (fob_wire_read(header, &msg) != FOB_OK || !fob_runs(msg.runs, &runs))
+        sim_world_fail(world, "the bus speaks the protocol", "what it says cannot be read");
+    while (fob_runs_next(&runs, &run)) {
+        if (verb == FOB_VERB_RECEIPT)
+            receipt(world, conn, &run);
+        else
+            deliver(world, conn, msg.group, &run);
+    }
+}
