@@ -294,8 +294,9 @@ static void wait_for_the_end(fob_broker_t *self, zsock_t *pipe) {
 static void settle(fob_broker_t *self) {
     int64_t until = fob_clock_now().mono_ns + STOP_WITHIN;
     zmq_pollitem_t item = {NULL, fob_ledger_fd(self->ledger), ZMQ_POLLIN, 0};
-    fob_service_decide(self->service, fob_clock_now());
     for (;;) {
+        /* What could not be sent, or was read, is decided about too. */
+        fob_service_decide(self->service, fob_clock_now());
         fob_service_news(self->service);
         fob_service_perform(self->service);
         self->now = fob_clock_now();
@@ -303,7 +304,6 @@ static void settle(fob_broker_t *self) {
             self->now.mono_ns > until)
             return;
         zmq_poll(&item, 1, 50);
-        fob_service_round(self->service, fob_clock_now());
     }
 }
 

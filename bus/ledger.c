@@ -254,6 +254,12 @@ static fob_status_t settle(fob_ledger_t *self, fob_now_t now, const fob_command_
     return fob_core_step(self->core, now, &order);
 }
 
+/* Something may be decided: until the turn is ended, what is durable is not all there is. */
+static fob_status_t step(fob_ledger_t *self, fob_now_t now, const fob_command_t *command) {
+    self->stepped = true;
+    return fob_core_step(self->core, now, command);
+}
+
 fob_status_t fob_ledger_step(fob_ledger_t *self, fob_now_t now, const fob_command_t *command) {
     self->stepped = true;
     if (command->kind == FOB_CMD_PUBLISH)
@@ -356,7 +362,7 @@ static fob_status_t give(fob_ledger_t *self, fob_now_t now, const fob_page_t *pa
         command.page.count = entry->count;
         command.page.asked = page->tag;
         command.page.last = i + 1 == page->entry_count;
-        status = fob_core_step(self->core, now, &command);
+        status = step(self, now, &command);
     }
     return status;
 }
@@ -373,7 +379,7 @@ static fob_status_t absent(fob_ledger_t *self, fob_now_t now, const fob_page_t *
     command.absent.count = page->resume > page->tag ? page->resume - page->tag : 1;
     if (page->code == FOB_JOURNAL_DAMAGED)
         say_damage(self, page->text);
-    return fob_core_step(self->core, now, &command);
+    return step(self, now, &command);
 }
 
 static fob_status_t take_page(fob_ledger_t *self, fob_now_t now, fob_page_t *page) {
@@ -541,10 +547,14 @@ int64_t fob_ledger_deadline(const fob_ledger_t *self) {
 }
 
 bool fob_ledger_at_rest(const fob_ledger_t *self) {
-    return all_durable(self, fob_outbox_last(self->outbox));
+    return !self->stepped && all_durable(self, fob_outbox_last(self->outbox));
 }
 
+/* Not of a turn that is open: the journal has none of its records, and the next start would take
+ * others in their place for those that the checkpoint holds. */
 bool fob_ledger_checkpoint(fob_ledger_t *self) {
+    if (!fob_ledger_at_rest(self))
+        return false;
     bool good = self->checkpoint == CHECKPOINT_SLICES || checkpoint_begin(self);
     while (good && self->checkpoint == CHECKPOINT_SLICES)
         good = checkpoint_slice(self);

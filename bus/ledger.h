@@ -51,9 +51,10 @@ fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) FOB_MUST_USE;
 /* When tidy is wanted (mono_ns). */
 int64_t fob_ledger_deadline(const fob_ledger_t *self);
 
-/* Everything decided is durable and let out. */
+/* Everything decided is durable, and nothing was decided since the last turn. */
 bool fob_ledger_at_rest(const fob_ledger_t *self);
-/* A whole checkpoint, at the end. False: it could not be had (the next start replays more). */
+/* A whole checkpoint, at the end. False: it could not be had, as where it is not at rest (the next
+ * start replays more). */
 bool fob_ledger_checkpoint(fob_ledger_t *self);
 
 fob_core_t *fob_ledger_core(fob_ledger_t *self);

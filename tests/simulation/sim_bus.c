@@ -180,11 +180,13 @@ void sim_bus_stop(sim_world_t *world) {
     sim_bus_t *bus = &world->bus;
     sim_world_note(world, "the bus stops");
     world->stops++;
-    fob_service_decide(bus->service, sim_clock_now(&bus->clock, world->now_ns));
-    sim_log_settle(bus->log);
-    fob_service_news(bus->service);
-    fob_service_perform(bus->service);
-    if (fob_ledger_at_rest(bus->ledger) && fob_ledger_checkpoint(bus->ledger))
+    do { /* as the broker's settle */
+        fob_service_decide(bus->service, sim_clock_now(&bus->clock, world->now_ns));
+        sim_log_settle(bus->log);
+        fob_service_news(bus->service);
+        fob_service_perform(bus->service);
+    } while (!fob_ledger_at_rest(bus->ledger) && !bus->failed);
+    if (fob_ledger_checkpoint(bus->ledger))
         sim_log_settle(bus->log);
     fob_service_goodbye(bus->service, "the bus stops", 500);
     sim_network_bus_gone(&world->network, world->now_ns, false);
@@ -255,10 +257,8 @@ int64_t sim_bus_due(const sim_world_t *world) {
 
 /* --- what it says of itself --- */
 
-/* All that is decided is durable; nothing was decided since the last turn. */
 bool sim_bus_at_rest(const sim_world_t *world) {
-    const fob_ledger_t *ledger = world->bus.ledger;
-    return ledger && fob_ledger_at_rest(ledger) && fob_ledger_deadline(ledger) != 0;
+    return world->bus.ledger && fob_ledger_at_rest(world->bus.ledger);
 }
 
 void sim_bus_books(sim_world_t *world) {

@@ -379,6 +379,23 @@ static void a_checkpoint_is_finished_when_all_in_it_is_durable(void **state) {
     assert_int_equal(odd->finished, 2);
 }
 
+/* The journal has none of an open turn: the next start would skip other records in its place. */
+static void a_turn_that_is_open_is_in_no_checkpoint(void **state) {
+    (void)state;
+    join(0, 0);
+    publish(0, 1, 10);
+    turn(0);
+    assert_true(fob_ledger_at_rest(ledger));
+    fob_command_t lost = {.kind = FOB_CMD_LOST, .conn = 1};
+    assert_int_equal(fob_ledger_step(ledger, at(1), &lost), FOB_OK);
+    assert_false(fob_ledger_at_rest(ledger));
+    assert_false(fob_ledger_checkpoint(ledger));
+    assert_int_equal(odd->finished, 0);
+    assert_int_equal(fob_ledger_turn(ledger, at(1)), FOB_OK);
+    assert_true(fob_ledger_at_rest(ledger));
+    assert_true(fob_ledger_checkpoint(ledger));
+}
+
 /* Publishes an event, and settles it. */
 static void settle_one(int64_t ms) {
     const fob_effect_t *deliver = effect(0, FOB_EFF_DELIVER);
@@ -544,6 +561,7 @@ FOB_MAIN(
     FOB_CASE_WITH(too_much_under_way_is_busy, open_ledger, close_ledger),
     FOB_CASE_WITH(a_failed_journal_is_told_with_its_reason, open_ledger, close_ledger),
     FOB_CASE_WITH(a_checkpoint_is_finished_when_all_in_it_is_durable, open_ledger, close_ledger),
+    FOB_CASE_WITH(a_turn_that_is_open_is_in_no_checkpoint, open_ledger, close_ledger),
     FOB_CASE_WITH(trimming_waits_for_the_settles_it_rests_on, open_ledger, close_ledger),
     FOB_CASE_WITH(what_a_group_wants_again_is_not_trimmed, open_ledger, close_ledger),
     FOB_CASE_WITH(a_backlog_comes_back_from_the_journal_also_after_a_failed_read, open_ledger,

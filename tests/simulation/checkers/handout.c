@@ -65,7 +65,7 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     if (fact->kind == SIM_BUS_UP)
         anew(self, NULL);
-    else if (fact->kind == SIM_RESET)
+    else if (fact->kind == SIM_RESET || fact->kind == SIM_TOLD_LOST)
         anew(self, fact->group);
     else if (fact->kind == SIM_RUN)
         run(self, fact);
