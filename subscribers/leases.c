@@ -336,6 +336,13 @@ static void take_row(fob_leases_t *self, fob_now_t now, const fob_run_t *run, fo
         self->stale = no_memory;
 }
 
+/* Offset and token are given from 1 on, and do not run over. */
+static bool leasable(const fob_run_t *run) {
+    const uint64_t most = INT64_MAX - NUMBER_MOST;
+    return run->at[0] > 0 && run->at[0] <= most && run->at[2] > 0 && run->at[2] <= most &&
+           run->at[4] <= INT64_MAX;
+}
+
 static void on_deliver(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {
     fob_runs_t runs;
     fob_run_t run;
@@ -344,9 +351,13 @@ static void on_deliver(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg,
     fob_cursor_t cursor = fob_cursor(body ? fob_blob_slice(body) : fob_slice(NULL, 0));
     if (!fob_runs(msg->runs, &runs))
         return;
-    while (fob_runs_next(&runs, &run))
-        if (run.at[1])
+    while (fob_runs_next(&runs, &run)) {
+        if (run.at[1] && leasable(&run))
             take_row(self, now, &run, &cursor, body);
+        else if (skim(&cursor, run.at[1]))
+            fob_leases_say(self, fob_slice_str("the bus delivered what cannot be a lease"),
+                           FOB_PROTOCOL);
+    }
 }
 
 static void on_error(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg) {

@@ -254,11 +254,15 @@ static fob_journal_code_t walk_segment(recovery_t *self, size_t index) {
     fob_commit_t commit;
     uint64_t at;
     fob_found_t found;
+    bool back = false;
     fob_scan_begin(&scan, store->disk, segment->fd, segment->sequence, segment->seed,
                    FOB_SEGMENT_HEADER_BYTES, segment->bytes);
     segment->first_position = 0; /* what was peeked is replaced by what is checked */
     while ((found = fob_scan_next(&scan, &commit, &at)) == FOB_FOUND_WHOLE) {
         if (commit.position != self->expected)
+            break;
+        back = commit.first_offset < self->out->next_offset; /* offsets only grow */
+        if (back)
             break;
         uint64_t next = offset_behind(&commit);
         fob_segment_note(segment, commit.position, commit.first_offset, next, commit.wall_ms, at,
@@ -274,7 +278,10 @@ static fob_journal_code_t walk_segment(recovery_t *self, size_t index) {
     }
     fob_journal_code_t code = FOB_JOURNAL_OK;
     errno = scan.error;
-    if (found == FOB_FOUND_UNREAD)
+    if (back)
+        code = say(self, FOB_JOURNAL_DAMAGED, segment->sequence, at,
+                   "the events of a commit have offsets that were given before it");
+    else if (found == FOB_FOUND_UNREAD)
         code = say_errno(self, segment->sequence, "read");
     else if (found == FOB_FOUND_NEWER)
         code = say(self, FOB_JOURNAL_NEWER, segment->sequence, scan.at,

@@ -41,5 +41,6 @@ int main(int argc, char **argv) {
     mkdir(folder, 0777);
     seeds_core();
     seeds_wire();
+    seeds_journal();
     return 0;
 }

@@ -13,5 +13,7 @@ void seed_piece(fob_buf_t *out, const char *head, size_t head_size, fob_slice_t 
 void seeds_core(void);
 /* Messages, both ways. */
 void seeds_wire(void);
+/* Folders and segments. */
+void seeds_journal(void);
 
 #endif

@@ -138,6 +138,45 @@ static char *two_segments(uint64_t fourth, bool checkpoint) {
     return folder;
 }
 
+/* The second commit says that its events are at offset 6. */
+static void give_offsets_again(const char *path) {
+    static uint8_t data[FOB_SEGMENT_HEADER_BYTES + 4096];
+    uint8_t *first = data + FOB_SEGMENT_HEADER_BYTES;
+    fob_segment_head_t head;
+    fob_commit_t commit;
+    file_read_at(path, 0, data, sizeof data);
+    assert_int_equal(fob_format_segment_decode(data, &head), FOB_FOUND_WHOLE);
+    assert_int_equal(fob_format_commit_check(first, 4096, head.sequence, head.seed, &commit),
+                     FOB_FOUND_WHOLE);
+    fob_disk_commit_t *second = (fob_disk_commit_t *)(void *)(first + commit.total);
+    fob_disk_entry_t *entry = (fob_disk_entry_t *)(void *)(second + 1);
+    struct iovec payload = {entry, second->payload_bytes};
+    second->first_offset = entry->first_offset = 6;
+    fob_format_commit_seal(second, head.seed, &payload, 1);
+    file_write_at(path, 0, data, sizeof data);
+}
+
+/* Found by the fuzzer: two commits, each whole, of which the second gives the first one's offsets
+ * again. */
+static void offsets_given_twice_are_damage_that_is_named(void **state) {
+    (void)state;
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    fob_journal_error_t error;
+    fob_journal_t *journal = open_ok(&options);
+    assert_true(wait_durable(journal, put_events(journal, 5, 2, 100, true)));
+    assert_true(wait_durable(journal, put_events(journal, 7, 2, 100, true)));
+    journal->ops->close(&journal);
+    char *path = folder_nth(folder, ".seg", 0);
+    give_offsets_again(path);
+    assert_null(fob_journal_file_open(&options, &error));
+    assert_int_equal(error.code, FOB_JOURNAL_DAMAGED);
+    assert_non_null(strstr(error.text, "offsets that were given before it"));
+    free(path);
+    forget_events();
+    folder_remove(&folder);
+}
+
 static void offsets_that_nobody_used_between_segments_are_no_damage(void **state) {
     (void)state;
     char *folder = two_segments(10, true);
@@ -172,7 +211,8 @@ static void damage_to_a_segments_first_commit_is_told_of_that_segment(void **sta
     folder_remove(&folder);
 }
 
-FOB_MAIN(FOB_CASE(a_full_disk_starts_serves_and_ends_clean),
+FOB_MAIN(FOB_CASE(offsets_given_twice_are_damage_that_is_named),
+         FOB_CASE(a_full_disk_starts_serves_and_ends_clean),
          FOB_CASE(a_lock_that_cannot_be_written_still_locks),
          FOB_CASE(an_epoch_record_torn_at_any_byte_leaves_the_other_and_a_new_epoch),
          FOB_CASE(an_epoch_is_never_given_twice_though_the_clock_went_back),

@@ -314,6 +314,20 @@ static void events_that_cannot_be_decoded_go_back_as_tried(void **state) {
     fob_leases_destroy(&b.leases);
 }
 
+/* Found by the fuzzer: an event at offset 0 was handed out. */
+static void a_delivery_that_cannot_be_a_lease_is_not_handed_out(void **state) {
+    (void)state;
+    bench_t b = working(2, 10, 0);
+    delivered(&b, 0, 1, 5, 1);
+    delivered(&b, 5, 1, 0, 1);
+    delivered(&b, UINT64_MAX, 1, 6, 1);
+    next_says(&b, FOB_AGAIN);
+    assert_non_null(strstr(fob_leases_trouble(b.leases), "cannot be a lease"));
+    delivered(&b, UINT64_C(1) << 60, 1, UINT64_C(1) << 60, 1);
+    settle(&b, next(&b, UINT64_C(1) << 60), FOB_KIND_ACK, FOB_OK);
+    fob_leases_destroy(&b.leases);
+}
+
 static void what_makes_no_sense_changes_nothing(void **state) {
     (void)state;
     bench_t b = working(1, 10, 0);
@@ -391,6 +405,7 @@ FOB_MAIN(FOB_CASE(settles_of_neighbours_become_one_row_and_carry_the_credit),
          FOB_CASE(a_drain_releases_the_prefetch_and_leaves_at_last),
          FOB_CASE(another_epoch_voids_every_lease),
          FOB_CASE(events_that_cannot_be_decoded_go_back_as_tried),
+         FOB_CASE(a_delivery_that_cannot_be_a_lease_is_not_handed_out),
          FOB_CASE(what_makes_no_sense_changes_nothing),
          FOB_CASE(no_contact_in_time_is_unreachable_until_there_is_one),
          FOB_CASE(a_join_refused_for_good_ends_it_and_one_for_now_is_tried_again))
