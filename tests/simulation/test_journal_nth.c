@@ -1,0 +1,272 @@
+/* The journal where the N-th call to the disk fails, once or from then on: success or a documented
+ * error, and whatever was durable is there at the next start, after the end of the program and
+ * after the loss of power. */
+#include "tests/support/case.h"
+
+#include "fibers.h"
+#include "sim_disk.h"
+#include "tests/support/faults_disk.h"
+
+#include "bus/journal/file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define FOLDER  "/data/journal"
+#define SEGMENT 16384u
+#define COMMITS 24u
+#define SIZE    3000u
+#define TURNS   UINT64_C(1000000)
+#define PATIENT INT64_C(120000000) /* us */
+
+static faults_t faults;
+static faults_disk_t disk;
+static sim_disk_t *sim;
+static fibers_t *fibers;
+static uint8_t data[COMMITS + 1][SIZE];
+
+/* What is known of the folder. */
+static uint64_t durable;  /* position that was told to be */
+static uint64_t appended; /* the highest that was given */
+static uint64_t found;    /* the highest that a start showed */
+static bool opened;
+
+/* --- one run --- */
+
+static bool on_slice(void *arg, const uint8_t *bytes, size_t size) {
+    (void)arg, (void)bytes, (void)size;
+    return true;
+}
+
+static bool on_record(void *arg, const fob_stored_t *record) {
+    (void)arg;
+    assert_int_equal(record->size, SIZE);
+    assert_int_equal(record->first_offset, record->position);
+    assert_memory_equal(record->data, data[record->position], SIZE);
+    found = record->position;
+    return true;
+}
+
+static fob_journal_t *open_journal(fob_journal_error_t *error) {
+    fob_file_options_t options = {.folder = FOLDER,
+                                  .segment_bytes = SEGMENT,
+                                  .max_bytes = 32 * SEGMENT,
+                                  .retain_bytes = 1,
+                                  .retain_ms = 1,
+                                  .disk = &disk.table,
+                                  .runtime = fibers_runtime(fibers)};
+    *error = (fob_journal_error_t){.text = ""};
+    fob_journal_t *journal = fob_journal_file_open(&options, error);
+    if (!journal) {
+        assert_true(error->text[0] != 0);
+        assert_true(error->code == FOB_JOURNAL_SYSTEM || error->code == FOB_JOURNAL_FULL ||
+                    error->code == FOB_JOURNAL_MEMORY);
+    }
+    return journal;
+}
+
+static bool healthy(fob_journal_t *journal) {
+    fob_journal_error_t error = {.text = ""};
+    if (journal->ops->health(journal, &error) == FOB_JOURNAL_OK)
+        return true;
+    assert_true(error.text[0] != 0 && faults.failed > 0);
+    return false;
+}
+
+/* Waits for it; false: the journal has failed. */
+static bool wait_for(fob_journal_t *journal, uint64_t position) {
+    int64_t until = fibers_now(fibers) + PATIENT;
+    while (journal->ops->durable(journal) < position) {
+        if (!healthy(journal))
+            return false;
+        if (fibers_now(fibers) > until)
+            fail_msg("commit %u is neither durable nor has it failed", (unsigned)position);
+        fibers_wait_bell(fibers, journal->ops->fd(journal), 1000000);
+        journal->ops->clear(journal);
+    }
+    return true;
+}
+
+/* Room may have to be made; false: there is none. */
+static bool reserve(fob_journal_t *journal) {
+    for (unsigned tries = 0; tries < 20; tries++) {
+        if (journal->ops->reserve(journal, SIZE))
+            return true;
+        if (!healthy(journal))
+            return false;
+        fibers_sleep(fibers, 1000000);
+    }
+    assert_true(faults.failed > 0);
+    return false;
+}
+
+static bool put_one(fob_journal_t *journal) {
+    uint64_t position = appended + 1;
+    fob_entry_t entry = {position, 1, 1, {{data[position], SIZE}}};
+    if (!reserve(journal))
+        return false;
+    assert_int_equal(journal->ops->append(journal, &entry, 1, true), position);
+    appended = position;
+    if (!wait_for(journal, position))
+        return false;
+    durable = position;
+    return true;
+}
+
+static void checkpoint(fob_journal_t *journal, uint64_t position) {
+    fob_journal_stats_t stats;
+    if (journal->ops->checkpoint_begin(journal, position) != FOB_JOURNAL_OK ||
+        journal->ops->checkpoint_slice(journal, data[1], 100) != FOB_JOURNAL_OK ||
+        journal->ops->checkpoint_finish(journal) != FOB_JOURNAL_OK) {
+        assert_true(faults.failed > 0);
+        return;
+    }
+    for (unsigned tries = 0; tries < 20 && healthy(journal); tries++) {
+        journal->ops->stats(journal, &stats);
+        if (stats.checkpoint_position >= position)
+            break;
+        fibers_sleep(fibers, 1000000);
+    }
+    journal->ops->trim(journal, position, fob_wall_ms(fibers_runtime(fibers)) + 1000000);
+    fibers_sleep(fibers, 1000000);
+}
+
+static void work(fob_journal_t *journal) {
+    while (appended < COMMITS) {
+        if (!put_one(journal))
+            return;
+        if (appended % 6 == 0)
+            checkpoint(journal, appended);
+    }
+}
+
+static void *life(void *arg) {
+    fob_journal_error_t error;
+    const bool *working = arg;
+    fob_journal_t *journal = open_journal(&error);
+    opened = journal;
+    if (!journal)
+        return NULL;
+    fob_replay_t to = {on_slice, on_record, NULL};
+    fob_journal_stats_t stats;
+    fob_journal_code_t code = journal->ops->replay(journal, &to, &error);
+    journal->ops->stats(journal, &stats);
+    found = stats.last_position;
+    opened = code == FOB_JOURNAL_OK;
+    assert_true(opened || (code == FOB_JOURNAL_SYSTEM && error.text[0] && faults.failed > 0));
+    if (opened && *working) {
+        assert_true(found >= durable && found <= appended);
+        appended = found;
+        work(journal);
+    }
+    journal->ops->close(&journal);
+    return NULL;
+}
+
+static void live(bool working) {
+    fibers = fibers_new(1);
+    fibers_end_t end = fibers_run(fibers, life, &working, TURNS);
+    if (end != FIBERS_ENDED)
+        fibers_print(fibers);
+    assert_int_equal(end, FIBERS_ENDED);
+    fibers_destroy(&fibers);
+}
+
+/* --- the story --- */
+
+/* A start on `on`, which has no faults: all that was durable is there. */
+static void look(sim_disk_t *on) {
+    faults_t before = faults;
+    const fob_disk_t *inner = disk.inner;
+    faults = (faults_t){.failed = 1};
+    disk.inner = sim_disk_table(on);
+    found = 0;
+    live(false);
+    assert_true(opened);
+    assert_true(found >= durable && found <= appended);
+    assert_int_equal(sim_disk_open_files(on), 0);
+    disk.inner = inner;
+    faults = before;
+}
+
+static void story(void *arg) {
+    (void)arg;
+    sim = sim_disk_new(1, UINT64_C(64) << 20);
+    disk.inner = sim_disk_table(sim);
+    durable = appended = found = 0;
+    faults.watching = true;
+    live(true);
+    live(true); /* another start, while the fault lasts or is over */
+    faults.watching = false;
+    assert_int_equal(sim_disk_open_files(sim), 0);
+    for (uint64_t seed = 0; seed < 3; seed++) {
+        sim_disk_t *after = sim_disk_crash(sim, seed);
+        look(after);
+        sim_disk_destroy(&after);
+    }
+    look(sim);
+    if (faults.failed == 0)
+        assert_int_equal(durable, COMMITS);
+    sim_disk_destroy(&sim);
+}
+
+static void each(unsigned kinds, int error, uint64_t least) {
+    for (size_t i = 1; i <= COMMITS; i++)
+        memset(data[i], (int)i, SIZE);
+    faults_disk_init(&disk, NULL, &faults);
+    disk.kinds = kinds;
+    disk.error = error;
+    uint64_t calls = faults_each(&faults, story, NULL);
+    print_message("%u calls, each failed\n", (unsigned)calls);
+    assert_true(calls >= least);
+}
+
+static void each_write_may_fail(void **state) {
+    (void)state;
+    each(FAULTS_WRITE, EIO, 20);
+}
+
+static void each_write_may_find_no_room(void **state) {
+    (void)state;
+    each(FAULTS_WRITE | FAULTS_FALLOCATE, ENOSPC, 20);
+}
+
+static void each_sync_may_fail(void **state) {
+    (void)state;
+    each(FAULTS_SYNC, EIO, 20);
+}
+
+static void each_open_may_fail(void **state) {
+    (void)state;
+    each(FAULTS_OPEN, EMFILE, 10);
+}
+
+static void each_rename_may_fail(void **state) {
+    (void)state;
+    each(FAULTS_RENAME, EIO, 3);
+}
+
+static void each_unlink_may_fail(void **state) {
+    (void)state;
+    each(FAULTS_UNLINK, EIO, 1);
+}
+
+static void each_folder_may_not_be_made(void **state) {
+    (void)state;
+    each(FAULTS_MKDIR, EACCES, 1);
+}
+
+static void each_read_may_fail(void **state) {
+    (void)state;
+    each(FAULTS_READ, EIO, 3);
+}
+
+static void each_look_may_fail(void **state) {
+    (void)state;
+    each(FAULTS_LOOK, EIO, 5);
+}
+
+FOB_MAIN(FOB_CASE(each_write_may_fail), FOB_CASE(each_write_may_find_no_room),
+         FOB_CASE(each_sync_may_fail), FOB_CASE(each_open_may_fail), FOB_CASE(each_rename_may_fail),
+         FOB_CASE(each_unlink_may_fail), FOB_CASE(each_folder_may_not_be_made),
+         FOB_CASE(each_read_may_fail), FOB_CASE(each_look_may_fail))
