@@ -345,6 +345,11 @@ static void get_cover(fob_unit_t *in, fob_cover_t *cover, size_t count) {
     }
 }
 
+static bool overlaps(const fob_prio_t *prio, uint64_t from, uint64_t to) {
+    uint64_t next = fob_prio_first(prio, from);
+    return next != 0 && next <= to;
+}
+
 /* Ascending within a priority, so that no event is there twice. */
 static fob_status_t get_prio(fob_unit_t *in, fob_prio_t *prio, size_t count) {
     uint64_t last = 0, last_priority = 0;
@@ -353,7 +358,8 @@ static fob_status_t get_prio(fob_unit_t *in, fob_prio_t *prio, size_t count) {
         if (priority != last_priority)
             last = 0;
         if (in->failed || from <= last || from > to || !fob_record_number_fits(to) ||
-            priority == 0 || priority >= FOB_PRIORITIES || priority < last_priority) {
+            priority == 0 || priority >= FOB_PRIORITIES || priority < last_priority ||
+            overlaps(prio, from, to)) {
             in->failed = true;
             break;
         }
@@ -364,6 +370,25 @@ static fob_status_t get_prio(fob_unit_t *in, fob_prio_t *prio, size_t count) {
         last_priority = priority;
     }
     return FOB_OK;
+}
+
+/* What was never out is not covered, what came back is. */
+static bool cover_fits(const fob_group_t *group) {
+    const fob_cover_t *cover = &group->cover;
+    uint32_t at = 0;
+    for (unsigned i = 1; i < FOB_PRIORITIES; i++) {
+        const fob_intervals_t *stretches = &group->prio.lists[i].stretches;
+        for (size_t k = 0; k < stretches->count; k++) {
+            const fob_interval_t *one = fob_intervals_first(stretches) + k;
+            if (fob_cover_has(cover, one->from) || fob_cover_next(cover, one->from) <= one->to)
+                return false;
+        }
+    }
+    for (const fob_back_entry_t *e; (e = fob_back_next(&group->back, &at)) != NULL;) {
+        if (!fob_cover_has(cover, e->offset))
+            return false;
+    }
+    return true;
 }
 
 /* Adds to *sum what is not above `most` with it. */
@@ -432,7 +457,7 @@ static fob_status_t get_parts(fob_unit_t *in, fob_group_t *group, told_t *told) 
     get_back(in, told, &group->back, back);
     get_deads(in, told, &group->deads, last_serial, deads);
     group->deads.last_serial = last_serial;
-    return in->failed || !books_fit(group) ? FOB_DAMAGED : FOB_OK;
+    return in->failed || !books_fit(group) || !cover_fits(group) ? FOB_DAMAGED : FOB_OK;
 }
 
 fob_status_t fob_unit_get_group(fob_unit_t *in, fob_core_t *self) {

@@ -222,6 +222,18 @@ static void a_checkpoint_with_impossible_numbers_is_damage(void **state) {
     of_another_number(5000, INT64_MAX, FOB_DAMAGED);
 }
 
+/* whole_core: covered up to 29, 40 to 60, 80 to 90; priorities at 300 to 310, 315, 320, 321; 45
+ * came back. */
+static void an_event_at_two_places_of_a_checkpoint_is_damage(void **state) {
+    (void)state;
+    of_another_number(90, 299, FOB_OK);
+    of_another_number(90, 300, FOB_DAMAGED);
+    of_another_number(315, 311, FOB_OK);
+    of_another_number(315, 310, FOB_DAMAGED);
+    of_another_number(45, 46, FOB_OK);
+    of_another_number(45, 61, FOB_DAMAGED);
+}
+
 static void a_group_above_the_head_of_its_checkpoint_is_damage(void **state) {
     (void)state;
     of_another_number(10000, 400, FOB_OK);
@@ -239,4 +251,5 @@ FOB_MAIN(FOB_CASE_WITH(a_mark_beyond_all_numbers_is_damage, setup, teardown),
          FOB_CASE_WITH(the_last_number_of_groups_is_not_given, setup, teardown),
          FOB_CASE_WITH(a_session_that_is_ahead_of_itself_is_damage, setup, teardown),
          FOB_CASE_WITH(a_checkpoint_with_impossible_numbers_is_damage, setup, teardown),
+         FOB_CASE_WITH(an_event_at_two_places_of_a_checkpoint_is_damage, setup, teardown),
          FOB_CASE_WITH(a_group_above_the_head_of_its_checkpoint_is_damage, setup, teardown))
