@@ -57,7 +57,7 @@ static void a_chain_keeps_what_was_told_the_oldest_first(void **state) {
 static void of_many_attempts_the_newest_stay(void **state) {
     (void)state;
     uint32_t chain = 0;
-    char text[16];
+    char text[24];
     for (int i = 0; i < 3 * FOB_HISTORY_MAX; i++) {
         snprintf(text, sizeof text, "reason %d", i);
         chain = add(chain, i, 1, "w", text);
