@@ -7,6 +7,10 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#ifndef CRASH_EVERY /* under a sanitizer: only some of the places */
+#define CRASH_EVERY 1
+#endif
+
 /* A damaged folder, what it held before, and what is salvaged of it. */
 typedef struct {
     folder_t folder;
@@ -200,7 +204,7 @@ static void damage_below_the_checkpoint_keeps_the_books(void **state) {
 static void a_damaged_head_of_a_segment_costs_nothing(void **state) {
     (void)state;
     static const size_t places[] = {0, 9, 24, 32, 39, 44, 56, 100};
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i += CRASH_EVERY) {
         scene_t scene;
         begin(&scene);
         char *name = strdup(folder_file(&scene.folder, ".seg", 1));
