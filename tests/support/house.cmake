@@ -20,6 +20,10 @@ function(fob_case)
     if(NOT T_TIMEOUT)
         set(T_TIMEOUT 60)
     endif()
+    # A sanitizer is ten times slower, and machines are uneven.
+    if(FOB_SANITIZE AND T_TIMEOUT LESS 400)
+        set(T_TIMEOUT 400)
+    endif()
     add_test(NAME ${T_NAME} COMMAND ${T_COMMAND})
     set_tests_properties(${T_NAME} PROPERTIES LABELS ${T_LABEL} TIMEOUT ${T_TIMEOUT}
         ENVIRONMENT "${FOB_TEST_ENVIRONMENT}")
