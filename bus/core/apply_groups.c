@@ -2,6 +2,7 @@
 #include "bus/core/apply.h"
 #include "bus/core/dead_limits.h"
 #include "bus/core/lease.h"
+#include "bus/core/reclaim.h"
 #include "bus/core/room.h"
 #include "proto/topic.h"
 
@@ -46,6 +47,7 @@ fob_status_t fob_apply_group_add(fob_core_t *self, uint64_t position, fob_slice_
     group->policy = self->config.policy; /* of a journal without the SET that follows */
     group->born = group->ruled = position;
     group->no_member_ns = self->now.mono_ns;
+    fob_core_sweep_moved(self);
     begin_census(self, group, record.start);
     self->next_group = record.id + 1;
     self->time_ms = record.time_ms;

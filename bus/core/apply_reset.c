@@ -1,6 +1,7 @@
 /* apply, reset: a group begins anew, or is emptied: what that does to its books, and to who works
  * for it. */
 #include "bus/core/apply.h"
+#include "bus/core/reclaim.h"
 #include "bus/core/walk.h"
 
 static void remove_some(fob_group_t *group, fob_removal_t removal, uint64_t count) {
@@ -133,6 +134,7 @@ fob_status_t fob_apply_reset(fob_core_t *self, uint64_t position, fob_slice_t by
     fob_group_t *group = fob_groups_by_id(&self->groups, record.group);
     if (!group)
         return fob_damaged(self, position, "a reset of a group that there is not");
+    fob_core_sweep_moved(self);
     if (fob_core_holds(self, group->loaded)) {
         self->time_ms = record.time_ms;
         return FOB_OK;

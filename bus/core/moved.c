@@ -69,6 +69,13 @@ uint64_t fob_moved_lowest(fob_moved_t *self, fob_moved_needed_fn *needed, const 
     return UINT64_MAX;
 }
 
+void fob_moved_sweep(fob_moved_t *self, fob_moved_needed_fn *needed, const void *arg) {
+    size_t at = 0;
+    for (const fob_moved_item_t *item; (item = fob_moved_next(self, &at)) != NULL;)
+        if (!needed(arg, item->origin))
+            fob_map64_remove(&self->map, item->origin);
+}
+
 const fob_moved_item_t *fob_moved_next(const fob_moved_t *self, size_t *at) {
     while (*at < self->count) {
         const fob_moved_item_t *item = &self->items[self->begin + (*at)++];

@@ -36,6 +36,8 @@ typedef bool fob_moved_needed_fn(const void *arg, uint64_t origin);
  * the way. */
 uint64_t fob_moved_lowest(fob_moved_t *self, fob_moved_needed_fn *needed, const void *arg,
                           uint64_t *origin);
+/* Drops all that is not needed. */
+void fob_moved_sweep(fob_moved_t *self, fob_moved_needed_fn *needed, const void *arg);
 /* Steps through those that hold, places ascending; *at begins with 0. NULL: the end. */
 const fob_moved_item_t *fob_moved_next(const fob_moved_t *self, size_t *at);
 

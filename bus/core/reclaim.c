@@ -23,6 +23,10 @@ uint64_t fob_core_lowest_moved(fob_core_t *self, uint64_t *origin) {
     return fob_moved_lowest(&self->moved, needed, self, origin);
 }
 
+void fob_core_sweep_moved(fob_core_t *self) {
+    fob_moved_sweep(&self->moved, needed, self);
+}
+
 /* --- whether it is worth it --- */
 
 static uint64_t weight(const fob_core_t *self, uint64_t offset, uint64_t size, uint64_t below) {

@@ -16,4 +16,8 @@ uint64_t fob_core_lowest_moved(fob_core_t *self, uint64_t *origin);
 /* Whether a group has that event come back, or dead. */
 bool fob_core_needs(const fob_core_t *self, uint64_t origin);
 
+/* Before a group may need old events again: what nobody needs now is not known as moved any more.
+ * Else it would depend on when the floor was asked for whether it still is. */
+void fob_core_sweep_moved(fob_core_t *self);
+
 #endif

@@ -116,6 +116,13 @@ static bool it_is_time(sim_world_t *self, uint32_t odds) {
     return odds && sim_random_once(&self->random, odds);
 }
 
+/* Mostly a moment; now and then about as long as it takes to count as lost. */
+static int64_t a_while(sim_random_t *random, int64_t most) {
+    if (sim_random_once(random, 4))
+        return (int64_t)sim_random_between(random, (uint64_t)FOB_SEC, (uint64_t)(5 * FOB_SEC));
+    return (int64_t)sim_random_skewed(random, (uint64_t)most);
+}
+
 static void darken(sim_world_t *self, sim_client_t *client, int64_t ns) {
     sim_world_note(self, "client %u: nothing gets through for %.3f s", client->number,
                    (double)ns / 1e9);
@@ -147,9 +154,9 @@ static void befall_client(sim_world_t *self, sim_client_t *client) {
         sim_client_cut(client, tell_client, tell_bus);
     }
     if (it_is_time(self, w->darks) && client->conn)
-        darken(self, client, (int64_t)sim_random_skewed(random, 10 * FOB_SEC));
+        darken(self, client, a_while(random, 10 * FOB_SEC));
     if (it_is_time(self, w->freezes))
-        freeze(self, client, (int64_t)sim_random_skewed(random, 20 * FOB_SEC));
+        freeze(self, client, a_while(random, 20 * FOB_SEC));
     if (it_is_time(self, w->deaths)) {
         sim_world_note(self, "client %u dies", client->number);
         sim_client_death(client, false);

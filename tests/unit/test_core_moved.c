@@ -128,6 +128,29 @@ static void a_dead_letter_goes_to_the_head_and_keeps_its_offset(void **state) {
     assert_int_equal(fob_core_floor(kit.core), 12); /* nobody needs it at its new place */
 }
 
+/* Whether its copy is still known must not depend on when the floor was asked for. */
+static void what_a_reset_wants_again_is_read_from_its_own_place(void **state) {
+    (void)state;
+    ten(FOB_KIND_REJECT);
+    reclaim(11, 1000000);
+    fob_command_t purge = {
+        .kind = FOB_CMD_DEAD_PURGE, .conn = 9, .dead = {.group = fob_slice_str("g")}};
+    kit_do(&kit, &purge);
+    assert_int_equal(kit_stats(&kit, "g").dead, 0);
+    assert_int_equal(fob_core_floor(kit.core), 11); /* live the copy is forgotten by this */
+    fob_command_t reset = {.kind = FOB_CMD_GROUP_RESET,
+                           .conn = 9,
+                           .admin = {.group = fob_slice_str("g"), .offset = 1, .lowest = 1}};
+    kit_do(&kit, &reset);
+    kit_clear(&kit);
+    kit_credit(&kit, 1, "g", 20);
+    kit_pages(&kit);
+    kit_settle(&kit, 1, "g", 2, FOB_KIND_RETRY, 1, 1, nth(0)[1]);
+    uint64_t hash = fob_core_hash(kit.core);
+    kit_crash(&kit, kit.position);
+    assert_int_equal(fob_core_hash(kit.core), hash);
+}
+
 static void what_came_back_is_moved_and_goes_out_again(void **state) {
     (void)state;
     int64_t stored = kit.now.wall_ms;
@@ -243,6 +266,7 @@ static void the_room_of_a_turn_is_not_exceeded(void **state) {
 FOB_MAIN(FOB_CASE_WITH(the_table_knows_the_newest_place_and_drops_what_nobody_needs, setup,
                        teardown),
          FOB_CASE_WITH(a_dead_letter_goes_to_the_head_and_keeps_its_offset, setup, teardown),
+         FOB_CASE_WITH(what_a_reset_wants_again_is_read_from_its_own_place, setup, teardown),
          FOB_CASE_WITH(what_came_back_is_moved_and_goes_out_again, setup, teardown),
          FOB_CASE_WITH(what_is_out_for_the_first_time_is_moved_too, setup, teardown),
          FOB_CASE_WITH(what_was_moved_is_moved_again, setup, teardown),

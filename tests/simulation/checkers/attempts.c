@@ -11,6 +11,7 @@ typedef struct {
 typedef struct {
     event_t *events; /* by offset */
     size_t room;
+    int64_t reset_ns; /* when it began anew last; what goes out then may be from before */
 } group_t;
 
 typedef struct {
@@ -18,12 +19,16 @@ typedef struct {
     size_t room;
 } own_t;
 
-static event_t *event_of(sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
+static group_t *group_of(sim_checker_t *self, const sim_group_t *group) {
     own_t *own = self->own;
     size_t index = (size_t)(group - self->ground->groups);
     while (index >= own->room)
         own->groups = sim_grow(own->groups, own->room, &own->room, sizeof *own->groups);
-    group_t *one = &own->groups[index];
+    return &own->groups[index];
+}
+
+static event_t *event_of(sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
+    group_t *one = group_of(self, group);
     while (offset >= one->room)
         one->events = sim_grow(one->events, one->room, &one->room, sizeof *one->events);
     return &one->events[offset];
@@ -46,7 +51,8 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
 
 /* Where a worker claims back what it lost a moment ago, it goes on under the number it knows. */
 static void delivered(sim_checker_t *self, const sim_fact_t *fact) {
-    for (uint64_t i = 0; i < fact->count; i++) {
+    for (uint64_t i = 0; i < fact->count && group_of(self, fact->group)->reset_ns != fact->now_ns;
+         i++) {
         const event_t *event = event_of(self, fact->group, fact->offset + i);
         if (event->token > fact->token + i || (event->back && event->token == fact->token + i))
             continue; /* it came back before this letter left */
@@ -57,12 +63,17 @@ static void delivered(sim_checker_t *self, const sim_fact_t *fact) {
     }
 }
 
+static void reset(sim_checker_t *self, const sim_fact_t *fact) {
+    group_of(self, fact->group)->reset_ns = fact->now_ns;
+    for (uint64_t o = 1; o <= self->ground->head; o++)
+        *event_of(self, fact->group, o) = (event_t){0};
+}
+
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     if (fact->kind == SIM_RUN)
         run(self, fact);
     else if (fact->kind == SIM_RESET && fact->reset->mode == FOB_RESET_ANEW)
-        for (uint64_t o = 1; o <= self->ground->head; o++)
-            *event_of(self, fact->group, o) = (event_t){0};
+        reset(self, fact);
     else if (fact->kind == SIM_DELIVERED)
         delivered(self, fact);
 }
