@@ -7,8 +7,7 @@
 #define LOOKS_PER_BEAT 4 /* how often in a heartbeat the beats are looked at */
 
 typedef struct {
-    uint64_t conn; /* 0: the slot is free */
-    uint32_t generation;
+    uint64_t conn;   /* 0: the slot is free */
     uint32_t number; /* of the routing id */
     uint32_t next_free;
     fob_role_t role;
@@ -26,6 +25,7 @@ struct fob_peers {
     uint32_t free_slot;  /* index + 1; 0: none */
     uint32_t *table;     /* routing number -> slot + 1, open addressing */
     uint32_t mask;
+    uint32_t hellos;            /* ever, round and round: connections are numbered in this order */
     int64_t round_ns;           /* when the last round began */
     int64_t spare_ns;           /* nobody is declared dead before */
     int64_t next_ns;            /* the next look at the beats */
@@ -134,9 +134,7 @@ static peer_t *add(fob_peers_t *self, fob_now_t now, fob_slice_t route, uint32_t
     else
         slot = ++self->slot_count;
     peer_t *peer = &self->slots[slot - 1];
-    uint32_t generation = peer->generation + 1;
-    *peer = (peer_t){.generation = generation, .number = number};
-    peer->conn = (uint64_t)generation << 32 | slot;
+    *peer = (peer_t){.number = number, .conn = (uint64_t)++self->hellos << 32 | slot};
     memcpy(peer->route, route.data, FOB_ROUTE_SIZE);
     peer->heard_ns = peer->sent_ns = now.mono_ns;
     self->table[place_of(self, number)] = slot;

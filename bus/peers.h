@@ -3,7 +3,7 @@
  *
  * A connection is known to libzmq by its routing id and to the core by a number, `conn`. The number
  * is new for each HELLO, so that nothing meant for a connection that ended can reach the one that
- * came after it. */
+ * came after it; and it is above those before, but that it begins anew after 2^32 of them. */
 #ifndef FOB_PEERS_H
 #define FOB_PEERS_H
 

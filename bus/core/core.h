@@ -79,7 +79,8 @@ typedef struct {
     fob_command_kind_t kind;
     uint64_t conn; /* whose; 0 for PAGE and TICK */
     union {
-        struct {
+        struct { /* ignored where the session published on a connection with a higher number, as
+                    those before it may still have something under way */
             const uint8_t *session; /* FOB_SESSION_SIZE bytes */
             uint64_t first;         /* number of the first event in the body, from 1 */
             uint64_t low;           /* every number below has its receipt */

@@ -217,6 +217,19 @@ static bool valid(const fob_offer_t *self) {
            fob_blob_slice(self->body).size <= UINT32_MAX;
 }
 
+/* What an older connection of the session still had under way is not carried out: meanwhile the
+ * publisher may have given an event up there, and used its number up by a void one; the event
+ * itself would be stored behind later ones of its topic. */
+static bool overtaken(const fob_writer_t *writer, uint64_t conn) {
+    return writer && writer->conn && (int64_t)(conn - writer->conn) < 0; /* they go round */
+}
+
+static void note_conn(fob_core_t *self, const uint8_t *session, uint64_t conn) {
+    fob_writer_t *writer = fob_writers_find(&self->writers, session);
+    if (writer)
+        writer->conn = conn;
+}
+
 fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) {
     fob_offer_t offer = {.core = self,
                          .conn = command->conn,
@@ -229,6 +242,8 @@ fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) {
     if (offer.low > offer.first)
         offer.low = offer.first;
     offer.writer = fob_writers_find(&self->writers, offer.session);
+    if (overtaken(offer.writer, command->conn))
+        return FOB_OK;
     offer.next = offer.writer ? offer.writer->next : 0;
     offer.sheet = fob_sheet_new(&self->sheets);
     if (!offer.sheet)
@@ -244,5 +259,7 @@ fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) {
                        : publish_by_number(&offer, good, command->publish.refuse);
     }
     fob_sheet_unref(&self->sheets, sheet);
+    if (!offer.writer || offer.writer->conn != command->conn)
+        note_conn(self, offer.session, command->conn);
     return status;
 }

@@ -33,6 +33,7 @@ struct fob_writer {
     uint32_t begin, count, capacity;
     uint64_t position;  /* volatile: of the last commit that concerns it */
     fob_stamp_t loaded; /* volatile: records before it are in what was loaded */
+    uint64_t conn;      /* volatile: the newest connection that it published on */
 };
 
 typedef struct {

@@ -327,7 +327,39 @@ static void a_refusal_goes_with_the_connection_that_met_it(void **state) {
     RECEIPT({FOB_GAP, 3, 1, 0, 0});
 }
 
+static void publish_on(uint64_t conn, uint64_t first, const char *topics) {
+    static const uint8_t session[FOB_SESSION_SIZE] = "one of its own..";
+    fob_buf_t body = {0};
+    for (; *topics; topics++) {
+        size_t at = body.size;
+        kit_event(&body, "a", "data", 4);
+        body.data[at + 2] = (uint8_t)*topics;
+    }
+    fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
+    kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_PUBLISH,
+                                  .conn = conn,
+                                  .publish = {session, first, 1, blob, FOB_OK}});
+    fob_blob_unref(&blob);
+    fob_buf_free(&body);
+}
+
+/* The publisher gave number 2 up and went on; the event itself is still under way on the old one.
+ */
+static void what_an_older_connection_still_had_under_way_is_ignored(void **state) {
+    (void)state;
+    publish_on(7, 1, "a");
+    publish_on(8, 1, "a.a"); /* a topic that is none: it is used up */
+    RECEIPT({FOB_OK, 1, 1, 1, 0}, {FOB_BAD_TOPIC, 2, 1, 0, 0}, {FOB_OK, 3, 1, 2, 0});
+    kit_clear(&kit);
+    publish_on(7, 1, "aaa");
+    assert_int_equal(kit_count(&kit, FOB_EFF_RECEIPT), 0);
+    assert_int_equal(fob_core_head(kit.core), 2);
+    publish_on(8, 4, "a");
+    RECEIPT({FOB_OK, 4, 1, 3, 0});
+}
+
 FOB_MAIN(FOB_CASE_WITH(a_refusal_goes_with_the_connection_that_met_it, setup, teardown),
+         FOB_CASE_WITH(what_an_older_connection_still_had_under_way_is_ignored, setup, teardown),
          FOB_CASE_WITH(a_receipt_waits_for_its_commit, setup, teardown),
          FOB_CASE_WITH(a_receipt_counts_the_groups_each_event_entered, setup, teardown),
          FOB_CASE_WITH(a_resend_gets_its_first_receipt_again, setup, teardown),
