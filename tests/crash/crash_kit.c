@@ -167,12 +167,15 @@ commit_t *folder_commits(const folder_t *self, size_t *count) {
 /* --- events --- */
 
 static void keep(events_t *self, uint64_t offset, fob_slice_t bytes) {
-    if (offset > self->last) {
-        self->digests = realloc(self->digests, (offset + 1) * sizeof *self->digests);
+    if (offset >= self->room) {
+        uint64_t room = 2 * offset;
+        self->digests = realloc(self->digests, room * sizeof *self->digests);
         assert_non_null(self->digests);
-        memset(self->digests + self->last + 1, 0, (offset - self->last) * sizeof *self->digests);
-        self->last = offset;
+        memset(self->digests + self->room, 0, (room - self->room) * sizeof *self->digests);
+        self->room = room;
     }
+    if (offset > self->last)
+        self->last = offset;
     uint64_t digest = XXH3_64bits(bytes.data, bytes.size);
     self->digests[offset] = digest ? digest : 1;
 }
@@ -209,7 +212,7 @@ static bool on_lost(void *arg, const fob_loss_t *loss) {
 void events_read(events_t *self, const char *path) {
     fob_journal_error_t error;
     const fob_salvage_to_t to = {on_begin, on_slice, on_record, on_lost, self};
-    *self = (events_t){.digests = calloc(1, sizeof *self->digests)};
+    *self = (events_t){.digests = calloc(1, sizeof *self->digests), .room = 1};
     if (fob_journal_salvage(path, &to, &error) != FOB_JOURNAL_OK)
         fail_msg("%s", error.text);
 }

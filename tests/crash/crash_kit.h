@@ -51,7 +51,7 @@ commit_t *folder_commits(const folder_t *self, size_t *count);
 
 /* Events by offset, as a digest of their bytes; 0: not there. */
 typedef struct {
-    uint64_t last; /* highest offset */
+    uint64_t last, room; /* highest offset */
     uint64_t *digests;
 } events_t;
 /* Those that the commits of a folder hold, however damaged it is. */
