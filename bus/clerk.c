@@ -1,6 +1,6 @@
 #include "bus/clerk.h"
 
-#include "bus/core/history.h"
+#include "bus/core/work/history.h"
 #include "bus/forms.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "bus/figures.h"
 
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 
 #include <stdio.h>
 #include <unistd.h>

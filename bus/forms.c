@@ -1,6 +1,6 @@
 #include "bus/forms.h"
 
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 #include "bus/terms.h"
 #include "proto/cursor.h"
 #include "proto/topic.h"

@@ -13,7 +13,7 @@ typedef struct {
     bool tight;           /* less is left than is kept from publishes, or nearly: settles go without
                              their texts */
     bool sparing; /* less than is needed to settle all that has not come back, and half of what
-                     has: see bus/core/sparing.h */
+                     has: see bus/core/work/sparing.h */
 } fob_leeway_t;
 
 /* Takes `bytes`, where that leaves `reserve`; false: it does not. */

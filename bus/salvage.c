@@ -1,7 +1,7 @@
 #include "bus/salvage.h"
 
 #include "bus/clock.h"
-#include "bus/core/salvage.h"
+#include "bus/core/durable/salvage.h"
 #include "bus/journal/rehearse.h"
 #include "bus/settings.h"
 #include "bus/transcript.h"

@@ -4,7 +4,7 @@
 #ifndef FOB_TERMS_H
 #define FOB_TERMS_H
 
-#include "bus/core/policy.h"
+#include "bus/core/group/policy.h"
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 #include "bus/transcript.h"
 
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 #include "bus/journal/begin.h"
 #include "bus/journal/file.h"
 #include "proto/buf.h"

@@ -1,12 +1,12 @@
 /* core: commands in, turns out. */
-#include "bus/core/dead_limits.h"
-#include "bus/core/digest.h"
-#include "bus/core/inquiry.h"
-#include "bus/core/lease.h"
-#include "bus/core/reclaim.h"
-#include "bus/core/seed.h"
-#include "bus/core/sparing.h"
-#include "bus/core/walk.h"
+#include "bus/core/admin/inquiry.h"
+#include "bus/core/admin/reclaim.h"
+#include "bus/core/durable/digest.h"
+#include "bus/core/durable/seed.h"
+#include "bus/core/group/dead_limits.h"
+#include "bus/core/work/lease.h"
+#include "bus/core/work/sparing.h"
+#include "bus/core/work/walk.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -11,7 +11,7 @@
 #ifndef FOB_CORE_H
 #define FOB_CORE_H
 
-#include "bus/core/policy.h"
+#include "bus/core/group/policy.h"
 #include "proto/blob.h"
 #include "proto/buf.h"
 #include "proto/now.h"

@@ -2,18 +2,18 @@
 #ifndef FOB_CORE_STATE_H
 #define FOB_CORE_STATE_H
 
-#include "bus/core/cache.h"
+#include "bus/core/admin/moved.h"
 #include "bus/core/core.h"
-#include "bus/core/dedup.h"
-#include "bus/core/history.h"
-#include "bus/core/member.h"
-#include "bus/core/moved.h"
-#include "bus/core/record.h"
-#include "bus/core/refusal.h"
+#include "bus/core/durable/record.h"
+#include "bus/core/events/cache.h"
+#include "bus/core/events/waits.h"
+#include "bus/core/publish/dedup.h"
+#include "bus/core/publish/refusal.h"
+#include "bus/core/publish/twins.h"
+#include "bus/core/publish/writer.h"
 #include "bus/core/turn.h"
-#include "bus/core/twins.h"
-#include "bus/core/waits.h"
-#include "bus/core/writer.h"
+#include "bus/core/work/history.h"
+#include "bus/core/work/member.h"
 
 /* A checkpoint under way: see checkpoint.c. */
 typedef struct {

@@ -1,6 +1,6 @@
 #include "bus/core/turn.h"
 
-#include "bus/core/room.h"
+#include "bus/core/table/room.h"
 
 #include <assert.h>
 #include <stdlib.h>

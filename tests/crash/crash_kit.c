@@ -1,6 +1,6 @@
 #include "crash_kit.h"
 
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 #include "bus/journal/file.h"
 #include "bus/journal/salvage.h"
 #include "proto/cursor.h"

@@ -5,7 +5,7 @@
  * at some of them. FOB_ROUNDS: at so many times more. */
 #include "crash_kit.h"
 
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 #include "bus/journal/file.h"
 #include "bus/journal/format.h"
 #include "bus/salvage.h"

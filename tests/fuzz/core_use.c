@@ -1,6 +1,6 @@
 #include "tests/fuzz/core_use.h"
 
-#include "bus/core/policy.h"
+#include "bus/core/group/policy.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* fuzz_replay: any records as those of a journal, replayed by the core: damage, or a state to work
  * with. A piece is a record behind one byte: 0: of the same commit as the one before. */
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 #include "tests/fuzz/core_use.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/pieces.h"

@@ -2,7 +2,7 @@
 #ifndef FOB_TESTS_CORE_POLICY_H
 #define FOB_TESTS_CORE_POLICY_H
 
-#include "bus/core/policy.h"
+#include "bus/core/group/policy.h"
 
 /* What failed waits so long, and twice as long each time, up to the most (ms). */
 #define CORE_POLICY(first_ms, most_ms)                                                             \

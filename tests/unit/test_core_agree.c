@@ -1,7 +1,7 @@
 /* core_books, compared: whether the core says the same. */
 #include "test_core_books.h"
 
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 #include "tests/support/case.h"
 
 #define WRONG(...)                                                                                 \

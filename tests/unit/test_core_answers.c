@@ -1,5 +1,5 @@
 /* Answers fit into a header, however scattered what they tell of. */
-#include "bus/core/refused.h"
+#include "bus/core/work/refused.h"
 #include "test_core_kit.h"
 
 #include "tests/support/case.h"

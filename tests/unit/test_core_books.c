@@ -1,6 +1,6 @@
 #include "test_core_books.h"
 
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 #include "proto/topic.h"
 #include "tests/support/case.h"
 

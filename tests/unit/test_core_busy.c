@@ -2,7 +2,7 @@
  * order when it comes again. */
 #include "test_core_admin.h"
 
-#include "bus/core/refusal.h"
+#include "bus/core/publish/refusal.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>

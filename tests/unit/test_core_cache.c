@@ -1,5 +1,5 @@
 /* cache: the newest batches, and what was read back. */
-#include "bus/core/cache.h"
+#include "bus/core/events/cache.h"
 
 #include "tests/support/case.h"
 

@@ -1,7 +1,7 @@
 /* census: a group that begins in the past finds its events. */
 #include "test_core_queue.h"
 
-#include "bus/core/census.h"
+#include "bus/core/work/census.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>

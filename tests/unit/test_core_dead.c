@@ -1,5 +1,5 @@
 /* dead: the table of a group's letters. */
-#include "bus/core/dead.h"
+#include "bus/core/group/dead.h"
 
 #include "tests/support/case.h"
 

@@ -1,7 +1,7 @@
 /* debt: what was shed by number, and what lies below a reset, is walked over and never goes out. */
 #include "test_core_queue.h"
 
-#include "bus/core/debt.h"
+#include "bus/core/work/debt.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>

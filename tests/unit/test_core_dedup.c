@@ -1,7 +1,7 @@
 /* dedup: what was stored under an id; and the idents of a batch. */
-#include "bus/core/dedup.h"
+#include "bus/core/publish/dedup.h"
 
-#include "bus/core/sheet.h"
+#include "bus/core/events/sheet.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>

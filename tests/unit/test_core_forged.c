@@ -2,8 +2,8 @@
  * What cannot be is damage, and what is taken can be worked with. */
 #include "test_core_whole.h"
 
-#include "bus/core/little.h"
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
+#include "bus/core/table/little.h"
 #include "tests/support/case.h"
 
 static fob_core_t *core;

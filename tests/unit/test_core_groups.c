@@ -1,7 +1,7 @@
 /* What an operator does to groups: durable, live, and told in words. */
 #include "test_core_kit.h"
 
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 #include "tests/support/case.h"
 
 static kit_t kit;

@@ -1,5 +1,5 @@
 /* history: how attempts ended, kept in chains; worker and text stand once. */
-#include "bus/core/history.h"
+#include "bus/core/work/history.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>

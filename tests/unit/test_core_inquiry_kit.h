@@ -2,7 +2,7 @@
 #ifndef FOB_TESTS_INQUIRY_KIT_H
 #define FOB_TESTS_INQUIRY_KIT_H
 
-#include "bus/core/inquiry.h"
+#include "bus/core/admin/inquiry.h"
 #include "test_core_kit.h"
 
 #include "tests/support/case.h"

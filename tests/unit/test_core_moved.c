@@ -1,7 +1,7 @@
 /* Old events that are still needed are copied to the head, so that they do not keep all that lies
  * behind them. */
-#include "bus/core/moved.h"
-#include "bus/core/record.h"
+#include "bus/core/admin/moved.h"
+#include "bus/core/durable/record.h"
 #include "test_core_kit.h"
 #include "tests/support/case.h"
 

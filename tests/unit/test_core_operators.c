@@ -1,7 +1,7 @@
 /* The operators of the model: they set, pause, empty and reset groups, and see to dead letters. */
 #include "test_core_world.h"
 
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 
 static fob_command_t command(fob_command_kind_t kind, unsigned group) {
     return (fob_command_t){

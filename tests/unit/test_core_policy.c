@@ -1,5 +1,5 @@
 /* policy: the settings of a group, by name, within bounds. */
-#include "bus/core/policy.h"
+#include "bus/core/group/policy.h"
 #include "tests/support/case.h"
 
 static const char *explained(unsigned number, uint64_t value) {

@@ -1,5 +1,5 @@
 /* prio: which events that were never out have a priority. */
-#include "bus/core/prio.h"
+#include "bus/core/work/prio.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* Publishing: receipts, resends, refusals, numbers, the broadcast's chain. */
-#include "bus/core/topics.h"
-#include "bus/core/writer.h"
+#include "bus/core/events/topics.h"
+#include "bus/core/publish/writer.h"
 #include "test_core_kit.h"
 
 #include "tests/support/case.h"

@@ -1,5 +1,5 @@
 /* record: the bytes in the journal stay what they are. */
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 
 #include "tests/support/case.h"
 

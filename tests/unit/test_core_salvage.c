@@ -1,6 +1,6 @@
 /* A journal with a hole: what becomes of its groups. In a seeded world records are taken out of the
  * middle; what is left is salvaged, and worked off to the end. */
-#include "bus/core/salvage.h"
+#include "bus/core/durable/salvage.h"
 #include "test_core_kit.h"
 #include "tests/support/case.h"
 

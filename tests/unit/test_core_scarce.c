@@ -3,7 +3,7 @@
 #include "core_scarce.h"
 #include "test_core_queue.h"
 
-#include "bus/core/runs.h"
+#include "bus/core/durable/runs.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* seek: the offset of a time, by which a group begins. */
-#include "bus/core/inquiry.h"
+#include "bus/core/admin/inquiry.h"
 #include "test_core_kit.h"
 
 #include "tests/support/case.h"

@@ -1,7 +1,7 @@
 /* What becomes of events whose handlers fail: back-off, attempts, dead letters, and what is kept of
  * how it came about. */
-#include "bus/core/fate.h"
 #include "bus/core/state.h"
+#include "bus/core/work/fate.h"
 #include "test_core_worker_kit.h"
 
 #include "tests/support/case.h"

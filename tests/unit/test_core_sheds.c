@@ -3,7 +3,7 @@
  * without a look at where they lie: among themselves the oldest first, before what has a place. */
 #include "test_core_world.h"
 
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 
 /* How soon an event has to go: the lowest first. */
 static uint64_t turn_of(const books_group_t *group, uint64_t offset) {

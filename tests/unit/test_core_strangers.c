@@ -4,7 +4,7 @@
  * hash. FOB_SEED runs that one seed alone, FOB_SEEDS so many. */
 #include "test_core_kit.h"
 
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* cover, map64, back, grant, meter: the small tables of the core. */
-#include "bus/core/back.h"
-#include "bus/core/cover.h"
-#include "bus/core/grant.h"
-#include "bus/core/meter.h"
-#include "bus/core/refusal.h"
-#include "bus/core/waits.h"
+#include "bus/core/events/waits.h"
+#include "bus/core/group/back.h"
+#include "bus/core/group/cover.h"
+#include "bus/core/group/meter.h"
+#include "bus/core/publish/refusal.h"
+#include "bus/core/work/grant.h"
 #include "proto/now.h"
 #include "tests/support/case.h"
 

@@ -2,7 +2,7 @@
  * that are not ours are never worse than refused. */
 #include "test_core_whole.h"
 
-#include "bus/core/checkpoint.h"
+#include "bus/core/durable/checkpoint.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>

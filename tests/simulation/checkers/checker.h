@@ -6,7 +6,7 @@
 
 #include "../sim_event.h"
 #include "../sim_memory.h"
-#include "bus/core/record.h"
+#include "bus/core/durable/record.h"
 #include "proto/now.h"
 
 /* An event that is durable, by its offset. */

@@ -1,0 +1,484 @@
+/* checkpoint, groups: one group's durable state as bytes. Each in a unit is:
+ *
+ *   group     u32 id, u32 flags (1 damaged), then u64 each: what `scalars` lists, numbers of:
+ *             settings, intervals, intervals of priorities, back entries, dead letters; then these:
+ *   setting   u64 number, value
+ *   interval  u64 from, to
+ *   priority  u64 from, to, priority
+ *   back      0 u64 offset   8 u64 token   16 i64 due   24 u32 attempts   28 u16 releases
+ *            30 u8 reason   31 u8 out   32 u8 priority   33 u8 attempts in its history
+ *            34 6 zero bytes   40 these attempts
+ *   dead      0 u64 offset   8 u64 serial   16 i64 time   24 u32 count   28 u32 attempts
+ *            32 u32 size   36 u8 reason   37 u8 priority   38 u8 attempts in its history
+ *            39 u8 zero   40 these attempts
+ *   attempt   0 i64 time   8 u8 reason   9 u8 flags (1 counted, 2 a new note)
+ *            10 u8 bytes of worker   11 u8 bytes of text   12 u32 its note's number, from 0 for
+ * each group   16 where the note is new: worker, text */
+#include "bus/core/durable/checkpoint.h"
+#include "bus/core/durable/digest.h"
+#include "bus/core/durable/record.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BACK_SIZE     40u
+#define DEAD_SIZE     40u
+#define ATTEMPT_SIZE  16u
+#define SETTING_SIZE  16u
+#define INTERVAL_SIZE 16u
+#define PRIORITY_SIZE 24u
+#define NOTES_KNOWN   256u /* while writing: one that is not among them is written anew */
+
+enum { ATTEMPT_COUNTED = 1, ATTEMPT_NEW_NOTE = 2 };
+
+#define SCALAR(member) offsetof(fob_group_t, member)
+
+/* Fields of one 64-bit number each, in the order of the format. */
+static const size_t scalars[] = {
+    SCALAR(generation),    SCALAR(since_ms),      SCALAR(start),
+    SCALAR(accepted),      SCALAR(acked),         SCALAR(dead),
+    SCALAR(expired),       SCALAR(shed),          SCALAR(removed),
+    SCALAR(shed_by[0]),    SCALAR(shed_by[1]),    SCALAR(shed_by[2]),
+    SCALAR(removed_by[0]), SCALAR(removed_by[1]), SCALAR(removed_by[2]),
+    SCALAR(removed_by[3]), SCALAR(removed_by[4]), SCALAR(mark_offset),
+    SCALAR(mark_token),    SCALAR(paused_ms),     SCALAR(bytes),
+    SCALAR(debt),          SCALAR(census_at),     SCALAR(census_to),
+    SCALAR(skip_to),       SCALAR(cover.floor),   SCALAR(deads.last_serial),
+    SCALAR(void_token)};
+#define SCALARS (sizeof scalars / sizeof scalars[0])
+
+_Static_assert(FOB_OVERFLOW_DEAD_LETTER == 3 && FOB_REMOVALS == 5,
+               "the counts by reason are in the format: raise its version");
+
+/* --- writing --- */
+
+/* The notes of a group's attempts, as far as they are remembered. */
+typedef struct {
+    struct {
+        fob_slice_t worker, text;
+        uint32_t number; /* + 1; 0: none */
+    } known[NOTES_KNOWN];
+    size_t last; /* place of the last one: most have the same */
+    uint32_t count;
+} notes_t;
+
+static bool is_note(const notes_t *notes, size_t at, const fob_attempt_t *attempt) {
+    return notes->known[at].number && fob_slice_eq(notes->known[at].worker, attempt->worker) &&
+           fob_slice_eq(notes->known[at].text, attempt->text);
+}
+
+/* The number of an attempt's note; *is_new: it was not told yet. */
+static uint32_t note_of(notes_t *notes, const fob_attempt_t *attempt, bool *is_new) {
+    *is_new = false;
+    if (is_note(notes, notes->last, attempt))
+        return notes->known[notes->last].number - 1;
+    uint64_t hash = fob_digest(attempt->worker.data, attempt->worker.size) * 31 +
+                    fob_digest(attempt->text.data, attempt->text.size);
+    size_t at = notes->last = hash % NOTES_KNOWN;
+    *is_new = !is_note(notes, at, attempt);
+    if (*is_new) {
+        notes->known[at].worker = attempt->worker;
+        notes->known[at].text = attempt->text;
+        notes->known[at].number = ++notes->count;
+    }
+    return notes->known[at].number - 1;
+}
+
+static void put_attempt(fob_buf_t *out, notes_t *notes, const fob_attempt_t *attempt) {
+    uint8_t bytes[ATTEMPT_SIZE] = {0};
+    bool is_new;
+    uint32_t note = note_of(notes, attempt, &is_new);
+    fob_put64(bytes, (uint64_t)attempt->time_ms);
+    bytes[8] = attempt->reason;
+    bytes[9] =
+        (uint8_t)((attempt->counted ? ATTEMPT_COUNTED : 0) | (is_new ? ATTEMPT_NEW_NOTE : 0));
+    bytes[10] = is_new ? (uint8_t)attempt->worker.size : 0;
+    bytes[11] = is_new ? (uint8_t)attempt->text.size : 0;
+    fob_put32(bytes + 12, note);
+    fob_buf_put(out, bytes, sizeof bytes);
+    if (bytes[10])
+        fob_buf_put(out, attempt->worker.data, bytes[10]);
+    if (bytes[11])
+        fob_buf_put(out, attempt->text.data, bytes[11]);
+}
+
+static void put_history(fob_buf_t *out, notes_t *notes, const fob_history_t *history,
+                        uint32_t chain, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        fob_attempt_t attempt;
+        fob_history_at(history, chain, i, &attempt);
+        put_attempt(out, notes, &attempt);
+    }
+}
+
+static void put_back(fob_buf_t *out, notes_t *notes, const fob_back_t *back,
+                     const fob_history_t *history) {
+    uint32_t at = 0;
+    for (const fob_back_entry_t *e; (e = fob_back_next(back, &at)) != NULL;) {
+        uint8_t bytes[BACK_SIZE] = {0};
+        uint32_t attempts = e->history ? fob_history_count(history, e->history) : 0;
+        fob_put64(bytes, e->offset);
+        fob_put64(bytes + 8, e->token);
+        fob_put64(bytes + 16, (uint64_t)e->due_ms);
+        fob_put32(bytes + 24, e->attempts);
+        bytes[28] = (uint8_t)e->releases;
+        bytes[29] = (uint8_t)(e->releases >> 8);
+        bytes[30] = e->reason;
+        bytes[31] = e->out;
+        bytes[32] = e->priority;
+        bytes[33] = (uint8_t)attempts;
+        fob_buf_put(out, bytes, sizeof bytes);
+        put_history(out, notes, history, e->history, attempts);
+    }
+}
+
+static void put_deads(fob_buf_t *out, notes_t *notes, const fob_deads_t *deads,
+                      const fob_history_t *history) {
+    size_t at = 0;
+    for (const fob_dead_t *dead; (dead = fob_deads_next(deads, &at)) != NULL;) {
+        uint8_t bytes[DEAD_SIZE] = {0};
+        uint32_t attempts = dead->history ? fob_history_count(history, dead->history) : 0;
+        fob_put64(bytes, dead->offset);
+        fob_put64(bytes + 8, dead->serial);
+        fob_put64(bytes + 16, (uint64_t)dead->time_ms);
+        fob_put32(bytes + 24, dead->count);
+        fob_put32(bytes + 28, dead->attempts);
+        fob_put32(bytes + 32, dead->size);
+        bytes[36] = dead->reason;
+        bytes[37] = dead->priority;
+        bytes[38] = (uint8_t)attempts;
+        fob_buf_put(out, bytes, sizeof bytes);
+        put_history(out, notes, history, dead->history, attempts);
+    }
+}
+
+static void put_policy(fob_buf_t *out, const fob_policy_t *policy) {
+    for (unsigned number = 1; number < FOB_POLICY_END; number++) {
+        fob_put_u64(out, number);
+        fob_put_u64(out, fob_policy_get(policy, number));
+    }
+}
+
+static void put_cover(fob_buf_t *out, const fob_cover_t *cover) {
+    const fob_interval_t *items = fob_intervals_first(&cover->above);
+    for (size_t i = 0; i < cover->above.count; i++) {
+        uint8_t bytes[INTERVAL_SIZE];
+        fob_put64(bytes, items[i].from);
+        fob_put64(bytes + 8, items[i].to);
+        fob_buf_put(out, bytes, sizeof bytes);
+    }
+}
+
+static uint64_t prio_stretches(const fob_prio_t *prio) {
+    uint64_t count = 0;
+    for (unsigned priority = 1; priority < FOB_PRIORITIES; priority++)
+        count += prio->lists[priority].stretches.count;
+    return count;
+}
+
+static void put_prio(fob_buf_t *out, const fob_prio_t *prio) {
+    for (unsigned priority = 1; priority < FOB_PRIORITIES; priority++) {
+        const fob_intervals_t *stretches = &prio->lists[priority].stretches;
+        const fob_interval_t *items = fob_intervals_first(stretches);
+        for (size_t i = 0; i < stretches->count; i++) {
+            uint8_t bytes[PRIORITY_SIZE];
+            fob_put64(bytes, items[i].from);
+            fob_put64(bytes + 8, items[i].to);
+            fob_put64(bytes + 16, priority);
+            fob_buf_put(out, bytes, sizeof bytes);
+        }
+    }
+}
+
+void fob_unit_put_group(fob_buf_t *out, const fob_group_t *group, const fob_history_t *history) {
+    notes_t notes = {.count = 0};
+    const uint64_t counts[] = {FOB_POLICY_SETTINGS, group->cover.above.count,
+                               prio_stretches(&group->prio), group->back.count, group->deads.count};
+    fob_put_u32(out, group->id);
+    fob_put_u32(out, group->damaged ? 1 : 0);
+    for (size_t i = 0; i < SCALARS; i++) {
+        uint64_t value;
+        memcpy(&value, (const char *)group + scalars[i], sizeof value);
+        fob_put_u64(out, value);
+    }
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
+        fob_put_u64(out, counts[i]);
+    put_policy(out, &group->policy);
+    put_cover(out, &group->cover);
+    put_prio(out, &group->prio);
+    put_back(out, &notes, &group->back, history);
+    put_deads(out, &notes, &group->deads, history);
+}
+
+/* --- reading --- */
+
+/* A group's notes as they come. */
+typedef struct {
+    fob_history_t *history;
+    struct {
+        fob_slice_t worker, text;
+    } * known;
+    size_t count, capacity;
+    bool no_memory;
+} told_t;
+
+static bool keep_note(told_t *told, fob_slice_t worker, fob_slice_t text) {
+    if (told->count == told->capacity) {
+        size_t capacity = told->capacity ? told->capacity * 2 : 16;
+        void *known = realloc(told->known, capacity * sizeof *told->known);
+        told->no_memory = !known;
+        if (!known)
+            return false;
+        told->known = known;
+        told->capacity = capacity;
+    }
+    told->known[told->count].worker = worker;
+    told->known[told->count++].text = text;
+    return true;
+}
+
+/* The note of an attempt whose head was read; false: there is none such, or no memory. */
+static bool get_note(fob_unit_t *in, told_t *told, const uint8_t *head, fob_attempt_t *attempt) {
+    uint32_t number = fob_get32(head + 12);
+    if (head[9] & ATTEMPT_NEW_NOTE) {
+        const uint8_t *text = fob_get_bytes(in, (size_t)head[10] + head[11]);
+        if (!text || number != told->count ||
+            !keep_note(told, fob_slice(text, head[10]), fob_slice(text + head[10], head[11])))
+            return false;
+    } else if (number >= told->count || head[10] || head[11]) {
+        return false;
+    }
+    attempt->worker = told->known[number].worker;
+    attempt->text = told->known[number].text;
+    return true;
+}
+
+/* A chain of `count` attempts; 0: none, or it cannot be had (then `in` has failed). */
+static uint32_t get_history(fob_unit_t *in, told_t *told, uint32_t count) {
+    uint32_t chain = 0;
+    for (uint32_t i = 0; i < count && !in->failed; i++) {
+        const uint8_t *head = fob_get_bytes(in, ATTEMPT_SIZE);
+        fob_attempt_t attempt;
+        if (!head || count > FOB_HISTORY_MAX || head[8] >= FOB_REASON_END ||
+            head[9] > (ATTEMPT_COUNTED | ATTEMPT_NEW_NOTE) || !get_note(in, told, head, &attempt)) {
+            in->failed = true;
+            break;
+        }
+        attempt.time_ms = (int64_t)fob_get64(head);
+        attempt.reason = head[8];
+        attempt.counted = head[9] & ATTEMPT_COUNTED;
+        told->no_memory =
+            !fob_history_reserve(told->history, 1, attempt.worker.size + attempt.text.size);
+        in->failed = told->no_memory;
+        if (!in->failed)
+            chain = fob_history_add(told->history, chain, &attempt);
+    }
+    return chain;
+}
+
+static void get_back(fob_unit_t *in, told_t *told, fob_back_t *back, size_t count) {
+    for (size_t i = 0; i < count && !in->failed; i++) {
+        const uint8_t *bytes = fob_get_bytes(in, BACK_SIZE);
+        if (!bytes || fob_get64(bytes) == 0 || fob_back_find(back, fob_get64(bytes)) ||
+            bytes[30] >= FOB_REASON_END || bytes[31] > 1 || bytes[32] >= FOB_PRIORITIES ||
+            !fob_record_number_fits(fob_get64(bytes)) ||
+            !fob_record_number_fits(fob_get64(bytes + 8)) ||
+            !fob_record_time_fits((int64_t)fob_get64(bytes + 16))) {
+            in->failed = true;
+            return;
+        }
+        fob_back_entry_t *entry = fob_back_add(back, fob_get64(bytes));
+        entry->token = fob_get64(bytes + 8);
+        entry->due_ms = (int64_t)fob_get64(bytes + 16);
+        entry->attempts = fob_get32(bytes + 24);
+        entry->releases = (uint16_t)(bytes[28] | bytes[29] << 8);
+        entry->reason = bytes[30];
+        entry->out = bytes[31];
+        entry->priority = bytes[32];
+        entry->history = get_history(in, told, bytes[33]);
+    }
+}
+
+static void get_deads(fob_unit_t *in, told_t *told, fob_deads_t *deads, uint64_t last_serial,
+                      size_t count) {
+    for (size_t i = 0; i < count && !in->failed; i++) {
+        const uint8_t *bytes = fob_get_bytes(in, DEAD_SIZE);
+        fob_dead_t dead = {0};
+        if (bytes)
+            dead = (fob_dead_t){.offset = fob_get64(bytes),
+                                .serial = fob_get64(bytes + 8),
+                                .time_ms = (int64_t)fob_get64(bytes + 16),
+                                .count = fob_get32(bytes + 24),
+                                .attempts = fob_get32(bytes + 28),
+                                .size = fob_get32(bytes + 32),
+                                .reason = bytes[36],
+                                .priority = bytes[37]};
+        if (dead.count == 0 || (dead.offset && dead.count != 1) ||
+            dead.serial <= deads->last_serial || dead.serial > last_serial ||
+            dead.reason >= FOB_REASON_END || dead.priority >= FOB_PRIORITIES ||
+            !fob_record_number_fits(dead.offset) || !fob_record_time_fits(dead.time_ms) ||
+            fob_deads_find(deads, dead.offset)) {
+            in->failed = true;
+            return;
+        }
+        dead.history = get_history(in, told, bytes[38]);
+        fob_deads_add(deads, &dead); /* also where its history failed: it owns the chain */
+    }
+}
+
+static void get_policy(fob_unit_t *in, fob_policy_t *policy, size_t count) {
+    for (size_t i = 0; i < count && !in->failed; i++) {
+        uint64_t number = fob_get_u64(in), value = fob_get_u64(in);
+        if (number >= FOB_POLICY_END || !fob_policy_set(policy, (unsigned)number, value))
+            in->failed = true;
+    }
+}
+
+static void get_cover(fob_unit_t *in, fob_cover_t *cover, size_t count) {
+    for (size_t i = 0; i < count && !in->failed; i++) {
+        uint64_t from = fob_get_u64(in), to = fob_get_u64(in);
+        if (in->failed || from > to || !fob_record_number_fits(to))
+            in->failed = true;
+        else
+            fob_cover_add(cover, from, to);
+    }
+}
+
+static bool overlaps(const fob_prio_t *prio, uint64_t from, uint64_t to) {
+    uint64_t next = fob_prio_first(prio, from);
+    return next != 0 && next <= to;
+}
+
+/* Ascending within a priority, so that no event is there twice. */
+static fob_status_t get_prio(fob_unit_t *in, fob_prio_t *prio, size_t count) {
+    uint64_t last = 0, last_priority = 0;
+    for (size_t i = 0; i < count && !in->failed; i++) {
+        uint64_t from = fob_get_u64(in), to = fob_get_u64(in), priority = fob_get_u64(in);
+        if (priority != last_priority)
+            last = 0;
+        if (in->failed || from <= last || from > to || !fob_record_number_fits(to) ||
+            priority == 0 || priority >= FOB_PRIORITIES || priority < last_priority ||
+            overlaps(prio, from, to)) {
+            in->failed = true;
+            break;
+        }
+        if (!fob_prio_reserve_adds(prio, (unsigned)priority, 1))
+            return FOB_NO_MEMORY;
+        fob_prio_add_run(prio, (unsigned)priority, from, to);
+        last = to;
+        last_priority = priority;
+    }
+    return FOB_OK;
+}
+
+/* What was never out is not covered, what came back is. */
+static bool cover_fits(const fob_group_t *group) {
+    const fob_cover_t *cover = &group->cover;
+    uint32_t at = 0;
+    for (unsigned i = 1; i < FOB_PRIORITIES; i++) {
+        const fob_intervals_t *stretches = &group->prio.lists[i].stretches;
+        for (size_t k = 0; k < stretches->count; k++) {
+            const fob_interval_t *one = fob_intervals_first(stretches) + k;
+            if (fob_cover_has(cover, one->from) || fob_cover_next(cover, one->from) <= one->to)
+                return false;
+        }
+    }
+    for (const fob_back_entry_t *e; (e = fob_back_next(&group->back, &at)) != NULL;) {
+        if (!fob_cover_has(cover, e->offset))
+            return false;
+    }
+    return true;
+}
+
+/* Adds to *sum what is not above `most` with it. */
+static bool add_up(uint64_t *sum, uint64_t part, uint64_t most) {
+    if (*sum > most || part > most - *sum)
+        return false;
+    *sum += part;
+    return true;
+}
+
+/* Whether the parts and the counts of a group are of one state. */
+static bool books_fit(const fob_group_t *group) {
+    uint64_t all = group->accepted, gone = 0, shed = 0, removed = 0, dead = 0;
+    const uint64_t parts[] = {group->acked, group->dead,    group->expired,
+                              group->shed,  group->removed, group->back.count};
+    bool good = true;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        good = good && add_up(&gone, parts[i], all);
+    for (size_t i = 0; i < FOB_OVERFLOW_DEAD_LETTER; i++)
+        good = good && add_up(&shed, group->shed_by[i], group->shed);
+    for (size_t i = 0; i < FOB_REMOVALS; i++)
+        good = good && add_up(&removed, group->removed_by[i], group->removed);
+    size_t at = 0;
+    for (const fob_dead_t *d; (d = fob_deads_next(&group->deads, &at)) != NULL;)
+        good = good && add_up(&dead, d->count, group->dead);
+    return good && shed == group->shed && removed == group->removed && dead == group->dead &&
+           add_up(&gone, group->prio.events, all) && group->debt <= shed + removed;
+}
+
+static bool ends_by(const fob_intervals_t *intervals, uint64_t head) {
+    return intervals->count == 0 || fob_intervals_first(intervals)[intervals->count - 1].to <= head;
+}
+
+/* Whether nothing of it lies above the head of the same moment. */
+static bool head_fits(const fob_group_t *group, uint64_t head) {
+    uint32_t at = 0;
+    size_t dead_at = 0;
+    bool good = group->cover.floor <= head + 1 && group->start <= head + 1 &&
+                group->census_to <= head && group->skip_to <= head + 1;
+    good = good && ends_by(&group->cover.above, head);
+    for (unsigned i = 1; i < FOB_PRIORITIES; i++)
+        good = good && ends_by(&group->prio.lists[i].stretches, head);
+    for (const fob_back_entry_t *e; (e = fob_back_next(&group->back, &at)) != NULL;)
+        good = good && e->offset <= head;
+    for (const fob_dead_t *d; (d = fob_deads_next(&group->deads, &dead_at)) != NULL;)
+        good = good && d->offset <= head;
+    return good;
+}
+
+/* The parts of a group behind its scalars. */
+static fob_status_t get_parts(fob_unit_t *in, fob_group_t *group, told_t *told) {
+    uint64_t last_serial = group->deads.last_serial;
+    group->deads.last_serial = 0;
+    size_t settings = fob_get_count(in, SETTING_SIZE), intervals = fob_get_count(in, INTERVAL_SIZE);
+    size_t stretches = fob_get_count(in, PRIORITY_SIZE), back = fob_get_count(in, BACK_SIZE);
+    size_t deads = fob_get_count(in, DEAD_SIZE);
+    if (in->failed)
+        return FOB_DAMAGED;
+    if (!fob_cover_reserve(&group->cover, intervals) || !fob_back_reserve(&group->back, back) ||
+        !fob_deads_reserve(&group->deads, deads))
+        return FOB_NO_MEMORY;
+    get_policy(in, &group->policy, settings);
+    get_cover(in, &group->cover, intervals);
+    if (get_prio(in, &group->prio, stretches) != FOB_OK)
+        return FOB_NO_MEMORY;
+    get_back(in, told, &group->back, back);
+    get_deads(in, told, &group->deads, last_serial, deads);
+    group->deads.last_serial = last_serial;
+    return in->failed || !books_fit(group) || !cover_fits(group) ? FOB_DAMAGED : FOB_OK;
+}
+
+fob_status_t fob_unit_get_group(fob_unit_t *in, fob_core_t *self) {
+    fob_group_t *group = fob_groups_by_id(&self->groups, fob_get_u32(in));
+    uint32_t flags = fob_get_u32(in);
+    if (in->failed || flags > 1 || !group || group->loaded.position != UINT64_MAX)
+        return FOB_DAMAGED;
+    group->loaded = self->snapshot.stamp;
+    group->damaged = flags & 1;
+    for (size_t i = 0; i < SCALARS; i++) {
+        uint64_t value = fob_get_u64(in);
+        bool time = scalars[i] == SCALAR(since_ms) || scalars[i] == SCALAR(paused_ms);
+        if (time ? !fob_record_time_fits((int64_t)value) : !fob_record_number_fits(value))
+            in->failed = true;
+        memcpy((char *)group + scalars[i], &value, sizeof value);
+    }
+    told_t told = {.history = self->history};
+    fob_status_t status = get_parts(in, group, &told);
+    free(told.known);
+    if (status == FOB_OK && !fob_stamp_before(self->loaded, group->loaded) &&
+        !head_fits(group, self->head))
+        status = FOB_DAMAGED;
+    return told.no_memory ? FOB_NO_MEMORY : status;
+}
