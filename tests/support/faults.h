@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* All zeros: nothing fails. */
+/* All zeros: nothing fails. Calls may come from several threads. */
 typedef struct {
     bool watching; /* else calls are neither counted nor fail */
     bool lasting;  /* all behind that call fail too */
@@ -20,10 +20,11 @@ typedef struct {
 static inline bool faults_strike(faults_t *self) {
     if (!self->watching)
         return false;
-    self->calls++;
-    bool strikes = self->fail_at != 0 &&
-                   (self->lasting ? self->calls >= self->fail_at : self->calls == self->fail_at);
-    self->failed += strikes;
+    uint64_t call = __atomic_add_fetch(&self->calls, 1, __ATOMIC_RELAXED);
+    bool strikes =
+        self->fail_at != 0 && (self->lasting ? call >= self->fail_at : call == self->fail_at);
+    if (strikes)
+        __atomic_add_fetch(&self->failed, 1, __ATOMIC_RELAXED);
     return strikes;
 }
 

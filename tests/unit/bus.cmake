@@ -13,10 +13,7 @@ foreach(topic moved full)
 endforeach()
 
 # Memory is refused to all of it.
-set(wraps -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
-foreach(function round news message turn perform)
-    list(APPEND wraps -Wl,--wrap=fob_service_${function})
-endforeach()
-fob_test(NAME service_scarce LABEL unit LIBRARIES fob_bus ${wraps}
-    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_service_scarce.c ${CMAKE_CURRENT_LIST_DIR}/scarce.c
-        ${PROJECT_SOURCE_DIR}/tests/support/faults.c)
+set(watch round news message turn perform)
+list(TRANSFORM watch PREPEND fob_service_)
+fob_scarce_test(NAME service_scarce LIBRARIES fob_bus WATCH ${watch}
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_service_scarce.c)

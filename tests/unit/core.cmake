@@ -12,12 +12,11 @@ foreach(topic tables dedup record cache publish worker restart checkpoint answer
 endforeach()
 
 # What a checkpoint is made of; and where memory is refused.
-foreach(topic units units_memory)
-    fob_test(NAME core_${topic} LABEL unit LIBRARIES fob_core_kit
-        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_whole.c)
-endforeach()
-target_sources(test_core_units_memory PRIVATE ${CMAKE_CURRENT_LIST_DIR}/scarce.c)
-target_link_options(test_core_units_memory PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
+set(whole ${CMAKE_CURRENT_LIST_DIR}/test_core_whole.c)
+fob_test(NAME core_units LABEL unit LIBRARIES fob_core_kit
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_units.c ${whole})
+fob_scarce_test(NAME core_units_memory LIBRARIES fob_core_kit
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_units_memory.c ${whole})
 
 # What the fuzzer found.
 fob_test(NAME core_forged LABEL unit LIBRARIES fob_core_kit
@@ -39,10 +38,9 @@ foreach(topic handout debt census interplay)
 endforeach()
 
 # The same where the core's allocations fail, one after the other.
-fob_test(NAME core_scarce LABEL unit
+fob_scarce_test(NAME core_scarce LIBRARIES fob_core_kit WATCH fob_core_step fob_core_take
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_scarce.c ${CMAKE_CURRENT_LIST_DIR}/test_core_queue.c
-        ${CMAKE_CURRENT_LIST_DIR}/core_scarce.c ${CMAKE_CURRENT_LIST_DIR}/scarce.c
-    LIBRARIES fob_core_kit -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fob_core_step,--wrap=fob_core_take)
+        ${CMAKE_CURRENT_LIST_DIR}/core_scarce.c)
 
 # A seeded world around it.
 fob_test(NAME core_seeded LABEL unit TIMEOUT 300
@@ -58,9 +56,7 @@ add_executable(core_speed EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/test_core_s
 target_link_libraries(core_speed PRIVATE fob_core)
 
 # Its allocations are counted, and refused.
-fob_test(NAME core_memory LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_memory.c
-    ${CMAKE_CURRENT_LIST_DIR}/scarce.c
-    LIBRARIES fob_core -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
+fob_scarce_test(NAME core_memory SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_memory.c LIBRARIES fob_core)
 
 # What an operator does to groups, and what is said of them.
 foreach(topic policy groups stats moved)
@@ -70,10 +66,8 @@ foreach(topic policy groups stats moved)
 endforeach()
 
 # Memory is refused to requests that wait.
-fob_test(NAME core_inquiry_memory LABEL unit
-    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_inquiry_memory.c
-        ${CMAKE_CURRENT_LIST_DIR}/core_scarce.c ${CMAKE_CURRENT_LIST_DIR}/scarce.c
-    LIBRARIES fob_core_kit -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fob_core_step,--wrap=fob_core_take)
+fob_scarce_test(NAME core_inquiry_memory LIBRARIES fob_core_kit WATCH fob_core_step fob_core_take
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_inquiry_memory.c ${CMAKE_CURRENT_LIST_DIR}/core_scarce.c)
 
 # How leases end, and what is kept of it.
 fob_test(NAME core_history LABEL unit

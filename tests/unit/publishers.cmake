@@ -17,11 +17,8 @@ if(TARGET fob_publishers)
         target_include_directories(test_${test} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     endforeach()
     # Memory is refused to it.
-    set(wraps -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
-    foreach(function offer up down input output tick close)
-        list(APPEND wraps -Wl,--wrap=fob_session_${function})
-    endforeach()
-    fob_test(NAME publisher_scarce LABEL unit LIBRARIES fob_publishers ${wraps}
-        SOURCES ${here}/test_publisher_scarce.c ${bench} ${here}/scarce.c ${PROJECT_SOURCE_DIR}/tests/support/faults.c)
-    target_include_directories(test_publisher_scarce PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    set(watch offer up down input output tick close)
+    list(TRANSFORM watch PREPEND fob_session_)
+    fob_scarce_test(NAME publisher_scarce LIBRARIES fob_publishers WATCH ${watch}
+        SOURCES ${here}/test_publisher_scarce.c ${bench})
 endif()

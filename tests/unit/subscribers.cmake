@@ -21,13 +21,9 @@ if(TARGET fob_subscribers)
     fob_test(NAME once_faults LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_once_faults.c
         LIBRARIES fob_subscribers fob_test_support -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
     # Memory is refused to the pure parts.
-    set(wraps -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
-    foreach(function leases_up leases_down leases_input leases_round leases_output leases_next leases_settle
-            sequencer_take sequencer_move batch_next)
-        list(APPEND wraps -Wl,--wrap=fob_${function})
-    endforeach()
-    fob_test(NAME leases_scarce LABEL unit LIBRARIES fob_subscribers ${wraps}
-        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_leases_scarce.c ${CMAKE_CURRENT_LIST_DIR}/scarce.c
-            ${PROJECT_SOURCE_DIR}/tests/support/faults.c)
-    target_include_directories(test_leases_scarce PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    set(watch leases_up leases_down leases_input leases_round leases_output leases_next leases_settle
+        sequencer_take sequencer_move batch_next)
+    list(TRANSFORM watch PREPEND fob_)
+    fob_scarce_test(NAME leases_scarce LIBRARIES fob_subscribers WATCH ${watch}
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_leases_scarce.c)
 endif()

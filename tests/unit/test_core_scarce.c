@@ -10,24 +10,24 @@
 
 static queue_t q;
 
-static void begin(uint64_t n) {
+static void begin(void) {
     queue_init_small(&q);
     q.size = 4;
     core_scarce = true;
-    scarce.calls = 0;
-    scarce.fail_at = n;
+}
+
+static void with_a_queue(void *arg) {
+    void (*const *story)(void) = arg;
+    begin();
+    (*story)();
+    queue_free(&q);
 }
 
 /* Runs a story with every allocation failing in turn. */
-static void tell(void (*story)(void)) {
-    uint64_t n = 0;
+static void tell(const char *name, void (*story)(void)) {
     core_scarce_refused = 0;
-    do {
-        begin(++n);
-        story();
-        queue_free(&q);
-    } while (scarce.calls >= n);
-    assert_true(n > 50 && core_scarce_refused > 0);
+    scarce_each(name, 50, with_a_queue, &story);
+    assert_true(core_scarce_refused > 0);
 }
 
 /* Each step may have to be made once more: pages come again, turns are taken again. */
@@ -125,26 +125,26 @@ static void what_is_old_dies(void) {
 
 static void memory_that_lacks_only_delays_a_census(void **state) {
     (void)state;
-    tell(a_past_is_found);
+    tell("core: census", a_past_is_found);
 }
 static void memory_that_lacks_only_delays_a_debt(void **state) {
     (void)state;
-    tell(a_debt_is_paid);
+    tell("core: debt", a_debt_is_paid);
 }
 static void memory_that_lacks_only_delays_a_reset(void **state) {
     (void)state;
-    tell(what_lies_below_is_removed);
+    tell("core: reset", what_lies_below_is_removed);
 }
 static void memory_that_lacks_only_delays_a_death_of_age(void **state) {
     (void)state;
-    tell(what_is_old_dies);
+    tell("core: ages", what_is_old_dies);
 }
 
 /* --- warm --- */
 
 static void priorities_allocate_nothing_once_warm(void **state) {
     (void)state;
-    begin(0);
+    begin();
     queue_join(&q, "a");
     for (unsigned round = 0; round < 600; round++) {
         if (round == 500)

@@ -12,14 +12,14 @@ static fob_buf_t slices[SLICES_MAX];
 static size_t slice_count;
 
 /* Takes a checkpoint; false: memory was refused, and it says so. */
-static bool take_all(fob_core_t *core) {
+static bool take_all(fob_core_t *of) {
     bool more = true;
     scarce.watching = true;
-    fob_core_checkpoint_begin(core);
+    fob_core_checkpoint_begin(of);
     while (more) {
         fob_buf_t *slice = &slices[slice_count];
         *slice = (fob_buf_t){0};
-        more = fob_core_checkpoint_next(core, slice);
+        more = fob_core_checkpoint_next(of, slice);
         slice_count += more;
         assert_true(slice_count < SLICES_MAX);
     }
@@ -34,55 +34,53 @@ static void drop_slices(void) {
         fob_buf_free(&slices[--slice_count]);
 }
 
-static void a_checkpoint_is_taken_or_is_said_to_be_none(void **state) {
-    (void)state;
-    fob_core_t *core = whole_core(2000);
-    uint64_t hash = fob_core_hash(core), failures = 0;
-    for (bool more = true; more; drop_slices()) {
-        scarce.calls = 0;
-        scarce.fail_at++;
-        bool taken = take_all(core);
-        more = scarce.calls >= scarce.fail_at;
-        assert_int_equal(taken, !more);
-        assert_int_equal(fob_core_hash(core), hash);
-        failures += more;
-    }
-    assert_true(failures > 5);
-    fob_core_destroy(&core);
-    scarce.fail_at = 0;
+static fob_core_t *core;
+static uint64_t hash;
+
+static void taking(void *arg) {
+    (void)arg;
+    bool taken = take_all(core);
+    assert_int_equal(taken, scarce.failed == 0);
+    assert_int_equal(fob_core_hash(core), hash);
+    drop_slices();
 }
 
-/* Loads all slices, of which call `fail_at` for memory fails. */
-static fob_status_t load_all(fob_core_t *core) {
+static void a_checkpoint_is_taken_or_is_said_to_be_none(void **state) {
+    (void)state;
+    core = whole_core(2000);
+    hash = fob_core_hash(core);
+    scarce_each("core: checkpoint", 5, taking, NULL);
+    fob_core_destroy(&core);
+}
+
+static fob_status_t load_all(fob_core_t *into) {
     fob_status_t status = FOB_OK;
-    scarce.calls = 0;
     scarce.watching = true;
     for (size_t i = 0; i < slice_count && status == FOB_OK; i++)
-        status = fob_core_load(core, fob_buf_slice(&slices[i]));
+        status = fob_core_load(into, fob_buf_slice(&slices[i]));
     scarce.watching = false;
     return status;
 }
 
+static void reading(void *arg) {
+    (void)arg;
+    fob_core_t *again = fob_core_new(&kit_config);
+    fob_status_t status = load_all(again);
+    /* A table that cannot be spread is slower, and no failure. */
+    assert_true(status == FOB_OK || (scarce.failed && status == FOB_NO_MEMORY));
+    if (status == FOB_OK)
+        assert_int_equal(fob_core_hash(again), hash);
+    fob_core_destroy(&again);
+}
+
 static void a_checkpoint_is_read_or_there_is_no_memory(void **state) {
     (void)state;
-    fob_core_t *core = whole_core(2000);
-    uint64_t hash = fob_core_hash(core), failures = 0;
+    core = whole_core(2000);
+    hash = fob_core_hash(core);
     assert_true(take_all(core));
-    for (bool more = true; more; failures += more) {
-        fob_core_t *again = fob_core_new(&kit_config);
-        scarce.fail_at++;
-        fob_status_t status = load_all(again);
-        more = scarce.calls >= scarce.fail_at;
-        /* A table that cannot be spread is slower, and no failure. */
-        assert_true(status == FOB_OK || (more && status == FOB_NO_MEMORY));
-        if (status == FOB_OK)
-            assert_int_equal(fob_core_hash(again), hash);
-        fob_core_destroy(&again);
-    }
-    assert_true(failures > 50);
+    scarce_each("core: load", 50, reading, NULL);
     drop_slices();
     fob_core_destroy(&core);
-    scarce.fail_at = 0;
 }
 
 FOB_MAIN(FOB_CASE(a_checkpoint_is_taken_or_is_said_to_be_none),
