@@ -16,7 +16,7 @@ char *stand_path(const stand_t *self, const char *name) {
     return path;
 }
 
-static void serve(stand_t *self) {
+void stand_serve(stand_t *self) {
     self->bus = self->config ? process_serve(self->port, "--data", self->data, "--config",
                                              self->config, NULL)
                              : process_serve(self->port, "--data", self->data, NULL);
@@ -32,7 +32,7 @@ void stand_start_with(stand_t *self, const char *config, const char *data) {
         assert_true(fputs(config, file) >= 0);
         assert_int_equal(fclose(file), 0);
     }
-    serve(self);
+    stand_serve(self);
     setenv("FOB_BUS", process_bus(self->port), 1);
 }
 
@@ -44,7 +44,7 @@ void stand_kill_bus(stand_t *self) {
     process_signal(self->bus, SIGKILL);
     assert_int_equal(process_wait(self->bus, 5000), 128 + SIGKILL);
     process_destroy(&self->bus);
-    serve(self);
+    stand_serve(self);
 }
 
 void stand_end(stand_t *self) {

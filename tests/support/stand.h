@@ -27,6 +27,8 @@ void stand_start(stand_t *self);
 /* The same with these lines as the config file; or with the data at a path of the test's. */
 void stand_start_with(stand_t *self, const char *config, const char *data);
 void stand_kill_bus(stand_t *self);
+/* A new one where the last has ended. */
+void stand_serve(stand_t *self);
 /* Ends the bus (which must end well), removes the folder. */
 void stand_end(stand_t *self);
 
