@@ -25,6 +25,8 @@
 #define FIRST_BELL  1000000 /* no descriptor of the system's */
 #define WALL_START  INT64_C(1700000000000)
 #define MONO_START  INT64_C(5000000)
+/* Turns in which no time passes: more than any work takes. */
+#define MOST_RESTLESS UINT64_C(3000000)
 
 typedef enum { READY, SLEEPS, WAITS_LOCK, WAITS_COND, WAITS_END, WAITS_BELL, ENDED } state_t;
 
@@ -53,6 +55,8 @@ struct fibers {
     int64_t us, jumped_ms;
     uint64_t turns, most_turns;
     fibers_end_t end;
+    void (*stuck)(void *arg); /* home is one of them, and is told so; NULL: it runs them */
+    void *stuck_arg;
     bool set[MOST_BELLS], open[MOST_BELLS];
 };
 
@@ -115,8 +119,11 @@ static bool advance(fibers_t *self) {
     }
     if (at < 0)
         return false;
-    if (at > self->us)
+    if (at > self->us) {
         self->us = at;
+        if (self->stuck != NULL)
+            self->most_turns = self->turns + MOST_RESTLESS;
+    }
     for (size_t i = 0; i < self->count; i++) {
         fiber_t *fiber = self->all[i];
         if (fiber->state == ENDED || fiber->wake_at < 0 || fiber->wake_at > self->us)
@@ -147,6 +154,8 @@ static void next(fibers_t *self) {
     else
         self->turns++;
     bool goes_on = chosen != NULL && self->end != FIBERS_LATE;
+    if (!goes_on && self->stuck != NULL)
+        self->stuck(self->stuck_arg);
     switch_to(self, goes_on ? chosen : &self->home);
 }
 
@@ -459,7 +468,8 @@ void fibers_destroy(fibers_t **self_p) {
         return;
     fibers_t *self = *self_p;
     for (size_t i = 0; i < self->count; i++)
-        fiber_free(self->all[i]);
+        if (self->all[i] != &self->home)
+            fiber_free(self->all[i]);
     free(self);
     *self_p = NULL;
 }
@@ -477,6 +487,38 @@ fibers_end_t fibers_run(fibers_t *self, void *(*run)(void *), void *arg, uint64_
     next(self);
     self->now = NULL;
     return self->end;
+}
+
+void fibers_join_in(fibers_t *self, void (*stuck)(void *arg), void *arg) {
+#if defined(__SANITIZE_THREAD__)
+    self->home.fake = __tsan_get_current_fiber();
+#endif
+    self->stuck = stuck;
+    self->stuck_arg = arg;
+    self->most_turns = MOST_RESTLESS;
+    self->home.state = READY;
+    self->now = self->all[self->count++] = &self->home;
+}
+
+int64_t fibers_due(const fibers_t *self) {
+    int64_t at = -1;
+    for (size_t i = 0; i < self->count; i++) {
+        const fiber_t *fiber = self->all[i];
+        if (fiber == self->now || fiber->state == ENDED)
+            continue;
+        if (fiber->state == READY)
+            return self->us;
+        if (fiber->wake_at >= 0 && (at < 0 || fiber->wake_at < at))
+            at = fiber->wake_at;
+    }
+    return at;
+}
+
+void fibers_rest(fibers_t *self, int64_t until_us) {
+    if (until_us > self->us)
+        fibers_sleep(self, until_us - self->us);
+    for (int64_t at = fibers_due(self); at >= 0 && at <= self->us; at = fibers_due(self))
+        fibers_yield(self);
 }
 
 void fibers_print(const fibers_t *self) {
@@ -502,6 +544,10 @@ int64_t fibers_now(const fibers_t *self) {
 
 uint64_t fibers_turns(const fibers_t *self) {
     return self->turns;
+}
+
+bool fibers_bell(const fibers_t *self, int fd) {
+    return *bell((fibers_t *)(uintptr_t)self, fd);
 }
 
 bool fibers_wait_bell(fibers_t *self, int fd, int64_t us) {

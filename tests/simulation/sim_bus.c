@@ -1,10 +1,13 @@
 #include "sim_world.h"
 
 #include "bus/desk.h"
+#include "sim_log.h"
 
 #include <stdarg.h>
 
-#define READ_MOST 1024
+#define READ_MOST   1024
+#define STOP_WITHIN (5 * FOB_SEC) /* as the broker's */
+#define STOP_LOOK   (50 * FOB_MS)
 
 /* --- the service's doors --- */
 
@@ -70,8 +73,8 @@ static void on_durable(void *arg, const sim_commit_t *commit) {
     sim_witness_commit(&world->witness, commit);
 }
 
-static void on_wrong(void *arg, const char *what) {
-    sim_world_fail(arg, "what is given to the journal stays as it is", what);
+static void on_wrong(void *arg, const char *promise, const char *text) {
+    sim_world_fail(arg, promise, text);
 }
 
 static fob_policy_t policy_of(sim_world_t *world, sim_random_t *random) {
@@ -117,7 +120,7 @@ void sim_bus_init(sim_world_t *world) {
                             .seed = sim_random_next(random),
                             .slice_bytes = 256 + (uint32_t)sim_random_skewed(random, 1 << 16),
                             .release_first_ms = 100};
-    bus->log = sim_log_new(&(sim_log_options_t){
+    bus->store = sim_log_new(&(sim_log_options_t){
         .seed = sim_random_next(random),
         .sync_least_ns = FOB_MS / 20,
         .sync_most_ns = FOB_MS + (int64_t)sim_random_skewed(random, 50 * FOB_MS),
@@ -125,36 +128,70 @@ void sim_bus_init(sim_world_t *world) {
         .read_most_ns = FOB_MS + (int64_t)sim_random_skewed(random, 20 * FOB_MS),
         .max_bytes = UINT64_C(64) << 20,
         .segment_bytes = 2048 + sim_random_skewed(random, 1 << 18),
-        .checkpoint_bytes = 4096 + sim_random_skewed(random, 1 << 18),
-        .durable = on_durable,
-        .wrong = on_wrong,
-        .arg = world});
+        .checkpoint_bytes = 4096 + sim_random_skewed(random, 1 << 18)});
+    bus->store->history.durable = on_durable;
+    bus->store->history.wrong = on_wrong;
+    bus->store->history.arg = world;
+}
+
+/* The journal may have held it up. */
+static void wait_for_store(sim_world_t *world) {
+    int64_t at = world->bus.store->ops->now(world->bus.store);
+    if (at > world->bus.frozen_ns)
+        world->bus.frozen_ns = at;
+}
+
+/* What its journal refuses, for a cause that the world gave, it tries again later. */
+static void start_later(sim_world_t *world, const char *text) {
+    sim_bus_t *bus = &world->bus;
+    sim_store_t *store = bus->store;
+    sim_world_note(world, "the bus does not start: %s", text);
+    if (!store->ops->excused(store) && !store->ops->fallen(store))
+        sim_world_fail(world, "the bus starts on what it wrote", text);
+    bus->start_ns = store->ops->now(store) + (int64_t)sim_random_skewed(&bus->random, 2 * FOB_SEC);
+    bus->refused++;
+}
+
+static bool open_ledger(sim_world_t *world) {
+    sim_bus_t *bus = &world->bus;
+    fob_status_t status;
+    fob_journal_error_t error = {0};
+    char text[512] = "";
+    fob_journal_t *journal = bus->store->ops->open(bus->store, &error);
+    if (!journal) {
+        start_later(world, error.text);
+        return false;
+    }
+    fob_now_t now = sim_clock_now(&bus->clock, bus->store->ops->now(bus->store));
+    bus->ledger =
+        fob_ledger_new(journal, &bus->config, now, on_line, world, &status, text, sizeof text);
+    if (!bus->ledger)
+        start_later(world, text);
+    return bus->ledger;
 }
 
 void sim_bus_start(sim_world_t *world) {
     sim_bus_t *bus = &world->bus;
-    fob_status_t status;
-    char text[512] = "";
-    fob_now_t now = sim_clock_now(&bus->clock, world->now_ns);
-    sim_log_step(bus->log, world->now_ns);
-    bus->ledger = fob_ledger_new(sim_log_open(bus->log), &bus->config, now, on_line, world, &status,
-                                 text, sizeof text);
-    if (!bus->ledger)
-        sim_world_fail(world, "the bus starts on what it wrote", text);
-    bus->service = fob_service_new(&(fob_service_options_t){.ledger = bus->ledger,
-                                                            .house = &bus->house,
-                                                            .max_connections = 1000,
-                                                            .max_disk = UINT64_C(64) << 20,
-                                                            .source = sim_random_next(&bus->random),
-                                                            .ops = &doors,
-                                                            .arg = world});
-    bus->failed = false;
+    if (!open_ledger(world))
+        return;
+    bus->house.epoch = fob_ledger_epoch(bus->ledger);
+    bus->service =
+        fob_service_new(&(fob_service_options_t){.ledger = bus->ledger,
+                                                 .house = &bus->house,
+                                                 .max_connections = 1000,
+                                                 .max_disk = bus->store->ops->max_bytes(bus->store),
+                                                 .source = sim_random_next(&bus->random),
+                                                 .ops = &doors,
+                                                 .arg = world});
+    bus->failed = bus->stopping = false;
     bus->starts++;
-    sim_world_note(world, "the bus starts: %zu commits", sim_log_count(bus->log));
+    size_t commits = bus->store->history.count;
+    sim_world_note(world, "the bus starts: %zu commits", commits);
     sim_witness_tell(&world->witness, &(sim_fact_t){.kind = SIM_BUS_UP});
-    if (sim_random_once(&bus->random, 4) || sim_log_count(bus->log) < 2000)
+    if (sim_random_once(&bus->random, 4) || commits < 2000)
         sim_bus_verify(world);
     sim_bus_books(world);
+    wait_for_store(world);
 }
 
 static void close_all(sim_world_t *world) {
@@ -165,14 +202,18 @@ static void close_all(sim_world_t *world) {
     bus->start_ns = world->now_ns + (int64_t)sim_random_skewed(&bus->random, 10 * FOB_SEC);
 }
 
-void sim_bus_crash(sim_world_t *world) {
-    sim_bus_t *bus = &world->bus;
-    sim_world_note(world, "the bus falls");
-    world->falls++;
-    sim_log_crash(bus->log);
-    sim_network_bus_gone(&world->network, world->now_ns, sim_random_once(&bus->random, 4));
+static void net_down(sim_world_t *world, bool silent) {
+    sim_network_bus_gone(&world->network, world->now_ns, silent);
     for (size_t i = 0; i < world->client_count; i++)
         sim_client_wake(&world->clients[i]);
+}
+
+void sim_bus_crash(sim_world_t *world, bool power) {
+    sim_bus_t *bus = &world->bus;
+    sim_world_note(world, power ? "the machine of the bus falls" : "the bus is killed");
+    world->falls++;
+    bus->store->ops->crash(bus->store, power);
+    net_down(world, sim_random_once(&bus->random, 4));
     close_all(world);
 }
 
@@ -180,19 +221,8 @@ void sim_bus_stop(sim_world_t *world) {
     sim_bus_t *bus = &world->bus;
     sim_world_note(world, "the bus stops");
     world->stops++;
-    do { /* as the broker's settle */
-        fob_service_decide(bus->service, sim_clock_now(&bus->clock, world->now_ns));
-        sim_log_settle(bus->log);
-        fob_service_news(bus->service);
-        fob_service_perform(bus->service);
-    } while (!fob_ledger_at_rest(bus->ledger) && !bus->failed);
-    if (fob_ledger_checkpoint(bus->ledger))
-        sim_log_settle(bus->log);
-    fob_service_goodbye(bus->service, "the bus stops", 500);
-    sim_network_bus_gone(&world->network, world->now_ns, false);
-    for (size_t i = 0; i < world->client_count; i++)
-        sim_client_wake(&world->clients[i]);
-    close_all(world);
+    bus->stopping = true;
+    bus->stop_ns = world->now_ns + STOP_WITHIN;
 }
 
 void sim_bus_free(sim_world_t *world) {
@@ -201,7 +231,21 @@ void sim_bus_free(sim_world_t *world) {
         fob_service_destroy(&bus->service);
         fob_ledger_destroy(&bus->ledger);
     }
-    sim_log_free(bus->log);
+    bus->store->ops->free(bus->store);
+}
+
+/* As the broker's settle: nothing is read any more, what was decided gets durable and out. */
+static void stop_round(sim_world_t *world) {
+    sim_bus_t *bus = &world->bus;
+    fob_service_decide(bus->service, sim_clock_now(&bus->clock, world->now_ns));
+    fob_service_news(bus->service);
+    fob_service_perform(bus->service);
+    if (bus->failed || (!fob_ledger_at_rest(bus->ledger) && world->now_ns < bus->stop_ns))
+        return;
+    fob_ledger_checkpoint(bus->ledger);
+    fob_service_goodbye(bus->service, "the bus stops", 500);
+    net_down(world, false);
+    close_all(world);
 }
 
 /* --- rounds --- */
@@ -227,10 +271,9 @@ static bool receive(sim_world_t *world) {
     return false;
 }
 
-void sim_bus_run(sim_world_t *world) {
+static void run_round(sim_world_t *world) {
     sim_bus_t *bus = &world->bus;
-    bool news = sim_log_step(bus->log, world->now_ns);
-    bus->rounds++;
+    bool news = bus->store->ops->news(bus->store);
     fob_service_round(bus->service, sim_clock_now(&bus->clock, world->now_ns));
     if (news)
         fob_service_news(bus->service);
@@ -239,9 +282,18 @@ void sim_bus_run(sim_world_t *world) {
     fob_service_turn(bus->service, drained);
     if (!fob_service_failed(bus->service))
         fob_service_perform(bus->service);
-    sim_log_step(bus->log, world->now_ns); /* a sync that is wanted at once begins */
-    if (bus->failed)
-        sim_bus_crash(world);
+}
+
+void sim_bus_run(sim_world_t *world) {
+    sim_bus_t *bus = &world->bus;
+    bus->rounds++;
+    if (bus->stopping)
+        stop_round(world);
+    else
+        run_round(world);
+    if (bus->ledger && (bus->failed || bus->store->ops->fallen(bus->store)))
+        sim_bus_crash(world, sim_random_once(&bus->random, 2));
+    wait_for_store(world);
 }
 
 int64_t sim_bus_due(const sim_world_t *world) {
@@ -249,9 +301,12 @@ int64_t sim_bus_due(const sim_world_t *world) {
     if (!bus->ledger)
         return bus->start_ns;
     int64_t at = sim_clock_when(&bus->clock, fob_service_deadline(bus->service));
-    int64_t log = sim_log_next(bus->log);
-    at = log < at ? log : at;
-    at = world->network.up_next < at ? world->network.up_next : at;
+    if (bus->store->ops->news(bus->store) || bus->store->ops->fallen(bus->store))
+        at = world->now_ns;
+    if (bus->stopping)
+        at = at < world->now_ns + STOP_LOOK ? at : world->now_ns + STOP_LOOK;
+    else
+        at = world->network.up_next < at ? world->network.up_next : at;
     return at < bus->frozen_ns ? bus->frozen_ns : at;
 }
 
@@ -297,8 +352,12 @@ static uint64_t replayed(sim_world_t *world, bool from_the_first) {
     sim_bus_t *bus = &world->bus;
     fob_core_t *core = fob_core_new(&bus->config);
     fob_replay_t to = {on_slice, on_record, core};
-    if (!sim_log_replay(bus->log, from_the_first, &to))
-        sim_world_fail(world, "what was written can be replayed", fob_core_error(core));
+    char text[512] = "";
+    bool good = from_the_first ? sim_history_replay(&bus->store->history, 0, &to)
+                               : bus->store->ops->replay(bus->store, &to, text, sizeof text);
+    if (!good)
+        sim_world_fail(world, "what was written can be replayed",
+                       *fob_core_error(core) ? fob_core_error(core) : text);
     uint64_t hash = fob_core_hash(core);
     fob_core_destroy(&core);
     return hash;

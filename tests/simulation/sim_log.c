@@ -1,5 +1,5 @@
 /* The simulated log: what is durable, what is lost when the machine falls, and its time. */
-#include "sim_journal_inside.h"
+#include "sim_log_inside.h"
 
 /* --- checkpoints --- */
 
@@ -10,13 +10,12 @@ void sim_checkpoint_clear(checkpoint_t *self) {
     *self = (checkpoint_t){0};
 }
 
-static void checkpoint_put(sim_journal_t *self) {
+void sim_checkpoint_put(sim_journal_t *self) {
     sim_log_t *log = self->log;
     sim_checkpoint_clear(&log->checkpoint);
     log->checkpoint = self->draft;
     log->checkpoint.there = true;
     log->since_checkpoint = 0;
-    log->counts.checkpoints++;
     self->draft = (checkpoint_t){0};
     self->draft_done = false;
     self->changed = true;
@@ -40,9 +39,9 @@ static void segment_add(sim_log_t *log, size_t index, const sim_commit_t *commit
 }
 
 /* The commit is on the disk. */
-static void keep(sim_log_t *log, sim_commit_t *commit) {
-    log->commits = sim_grow(log->commits, log->count, &log->room, sizeof *log->commits);
-    log->commits[log->count] = commit;
+static void keep(sim_log_t *log, sim_pending_t *pending, bool bytes_too) {
+    const sim_commit_t *commit = pending->commit;
+    size_t index = log->base.history.count;
     for (uint32_t i = 0; i < commit->record_count; i++) {
         const fob_stored_t *record = &commit->records[i];
         if (!record->count)
@@ -50,45 +49,25 @@ static void keep(sim_log_t *log, sim_commit_t *commit) {
         log->places =
             sim_grow(log->places, log->place_count, &log->place_room, sizeof *log->places);
         log->places[log->place_count++] =
-            (place_t){record->first_offset, record->first_offset + record->count, log->count, i};
+            (place_t){record->first_offset, record->first_offset + record->count, index, i};
     }
-    segment_add(log, log->count, commit);
-    log->count++;
+    segment_add(log, index, commit);
     log->live_bytes += commit->bytes;
     log->since_checkpoint += commit->bytes;
-    log->options.durable(log->options.arg, commit);
-}
-
-void sim_pending_free(pending_t *pending, bool kept) {
-    free(pending->parts);
-    if (!kept)
-        free(pending->commit);
-}
-
-/* The owner promised that the bytes stay as they are. */
-static void look_at_bytes(sim_log_t *log, const pending_t *pending) {
-    const uint8_t *copy = pending->commit->records[0].data;
-    for (size_t i = 0; i < pending->part_count; i++) {
-        const struct iovec *part = &pending->parts[i];
-        if (memcmp(copy, part->iov_base, part->iov_len) != 0)
-            log->options.wrong(log->options.arg, "a record changed before it was durable");
-        copy += part->iov_len;
-    }
+    sim_pending_keep(pending, &log->base.history, bytes_too);
 }
 
 static void sync_done(sim_journal_t *self) {
     for (size_t i = 0; i < self->sync_count; i++) {
-        pending_t *pending = &self->pending[self->pending_first++];
-        look_at_bytes(self->log, pending);
+        sim_pending_t *pending = &self->pending[self->pending_first++];
         self->pending_bytes -= pending->commit->bytes;
-        keep(self->log, pending->commit);
-        sim_pending_free(pending, true);
+        keep(self->log, pending, true);
     }
     if (self->pending_first == self->pending_count)
         self->pending_first = self->pending_count = 0;
     self->syncing = false;
     self->changed = true;
-    self->log->counts.syncs++;
+    self->log->syncs++;
 }
 
 static void sync_begin(sim_journal_t *self) {
@@ -118,7 +97,7 @@ static size_t place_find(const sim_log_t *log, uint64_t offset) {
 }
 
 static const sim_commit_t *commit_at(const sim_log_t *log, size_t place) {
-    return log->commits[log->places[place].commit];
+    return log->base.history.commits[log->places[place].commit];
 }
 
 static void page_fill(const sim_log_t *log, size_t from, size_t max_bytes, fob_page_t *page) {
@@ -144,14 +123,12 @@ static void page_make(sim_journal_t *self, const read_t *read) {
     fob_page_t *page = &self->pages[self->page_count++];
     *page = (fob_page_t){.tag = read->tag, .code = FOB_JOURNAL_OK};
     size_t at = place_find(log, read->offset);
-    log->counts.pages++;
     if (at < log->place_count && !commit_at(log, at)->trimmed &&
         log->places[at].first_offset <= read->offset) {
         page_fill(log, at, read->max_bytes, page);
         return;
     }
     page->code = FOB_JOURNAL_ABSENT;
-    log->counts.absent++;
     while (at < log->place_count && commit_at(log, at)->trimmed)
         at++;
     page->resume = at < log->place_count ? log->places[at].first_offset : 0;
@@ -161,67 +138,80 @@ static void page_make(sim_journal_t *self, const read_t *read) {
 
 /* --- life --- */
 
-sim_log_t *sim_log_new(const sim_log_options_t *options) {
-    sim_log_t *self = sim_alloc(sizeof *self);
-    self->options = *options;
-    self->random = sim_random_new(options->seed);
-    return self;
+static sim_log_t *of(sim_store_t *store) {
+    return (sim_log_t *)(void *)store;
 }
 
-void sim_log_free(sim_log_t *self) {
-    for (size_t i = 0; i < self->count; i++)
-        free(self->commits[i]);
+static const sim_log_t *seen(const sim_store_t *store) {
+    return (const sim_log_t *)(const void *)store;
+}
+
+static void log_free(sim_store_t *store) {
+    sim_log_t *self = of(store);
+    sim_history_free(&store->history);
     sim_checkpoint_clear(&self->checkpoint);
-    free(self->commits);
     free(self->places);
     free(self->segments);
     free(self);
 }
 
-fob_journal_t *sim_log_open(sim_log_t *self) {
+static fob_journal_t *log_open(sim_store_t *store, fob_journal_error_t *error) {
+    sim_log_t *self = of(store);
+    (void)error;
     sim_journal_t *journal = sim_alloc(sizeof *journal);
     journal->base.ops = &sim_journal_ops;
     journal->log = self;
-    journal->position = self->count;
+    journal->position = store->history.count;
     journal->wanted_at = INT64_MAX;
     self->open = journal;
     self->fail = false;
     return &journal->base;
 }
 
+static bool log_excused(const sim_store_t *store) {
+    (void)store;
+    return false;
+}
+
 /* What was being written may be on the disk, from the front on. */
-void sim_log_crash(sim_log_t *self) {
+static void log_crash(sim_store_t *store, bool power) {
+    sim_log_t *self = of(store);
     sim_journal_t *journal = self->open;
     size_t left = journal->pending_count - journal->pending_first;
     size_t kept = (size_t)sim_random_below(&self->random, left + 1);
+    (void)power;
     if (sim_random_once(&self->random, 3))
         kept = 0;
-    for (size_t i = 0; i < kept; i++) {
-        pending_t *pending = &journal->pending[journal->pending_first++];
-        keep(self, pending->commit);
-        sim_pending_free(pending, true);
-    }
-    self->counts.kept_commits += kept;
-    self->counts.lost_commits += left - kept;
-    if (journal->draft_done && self->count >= journal->draft.position &&
+    for (size_t i = 0; i < kept; i++)
+        keep(self, &journal->pending[journal->pending_first++], false);
+    if (journal->draft_done && store->history.count >= journal->draft.position &&
         sim_random_once(&self->random, 2))
-        checkpoint_put(journal);
+        sim_checkpoint_put(journal);
     self->open = NULL;
 }
 
-void sim_log_settle(sim_log_t *self) {
-    sim_journal_t *journal = self->open;
-    journal->sync_count = journal->pending_count - journal->pending_first;
-    sync_done(journal);
-    if (journal->draft_done)
-        checkpoint_put(journal);
+static bool log_fallen(const sim_store_t *store) {
+    (void)store;
+    return false;
 }
 
-bool sim_log_step(sim_log_t *self, int64_t now_ns) {
-    sim_journal_t *journal = self->open;
-    self->now_ns = now_ns;
-    if (!journal)
-        return false;
+/* --- time --- */
+
+/* When something happens next; INT64_MAX: nothing is under way. */
+static int64_t next(const sim_journal_t *journal) {
+    int64_t at = INT64_MAX;
+    if (journal->syncing)
+        at = journal->sync_at;
+    else if (!journal->failed)
+        at = journal->wanted_at;
+    for (size_t i = 0; i < journal->read_count; i++)
+        at = journal->reads[i].at_ns < at ? journal->reads[i].at_ns : at;
+    return journal->draft_done && journal->draft_at < at ? journal->draft_at : at;
+}
+
+/* All that happens now. */
+static void step(sim_log_t *self, sim_journal_t *journal) {
+    int64_t now_ns = self->now_ns;
     if (self->fail && journal->syncing && journal->sync_at <= now_ns && !journal->failed) {
         journal->failed = journal->changed = true;
         journal->syncing = false;
@@ -240,60 +230,99 @@ bool sim_log_step(sim_log_t *self, int64_t now_ns) {
         journal->changed = true;
     }
     if (journal->draft_done && journal->draft_at <= now_ns)
-        checkpoint_put(journal);
-    return journal->changed;
+        sim_checkpoint_put(journal);
 }
 
-int64_t sim_log_next(const sim_log_t *self) {
-    const sim_journal_t *journal = self->open;
-    if (!journal)
-        return INT64_MAX;
-    if (journal->changed)
-        return 0;
-    int64_t at = INT64_MAX;
-    if (journal->syncing)
-        at = journal->sync_at;
-    else if (!journal->failed)
-        at = journal->wanted_at;
-    for (size_t i = 0; i < journal->read_count; i++)
-        at = journal->reads[i].at_ns < at ? journal->reads[i].at_ns : at;
-    return journal->draft_done && journal->draft_at < at ? journal->draft_at : at;
+static int64_t log_run(sim_store_t *store, int64_t now_ns, int64_t until_ns) {
+    sim_log_t *self = of(store);
+    sim_journal_t *journal = self->open;
+    bool before = journal && journal->changed;
+    self->now_ns = now_ns;
+    while (journal) {
+        int64_t at = next(journal);
+        if (at > until_ns)
+            break;
+        self->now_ns = at > self->now_ns ? at : self->now_ns;
+        step(self, journal);
+        if (journal->changed && !before)
+            return self->now_ns;
+    }
+    self->now_ns = until_ns;
+    return until_ns;
 }
 
-void sim_log_full(sim_log_t *self, bool full) {
-    self->full = full;
+static bool log_news(const sim_store_t *store) {
+    const sim_journal_t *journal = seen(store)->open;
+    return journal && journal->changed;
 }
 
-void sim_log_fail(sim_log_t *self) {
-    self->fail = true;
+static int64_t log_now(const sim_store_t *store) {
+    return seen(store)->now_ns;
 }
 
-void sim_log_slow(sim_log_t *self, int64_t sync_ns) {
-    self->slow_ns = sync_ns;
+/* --- faults --- */
+
+static void log_full(sim_store_t *store, bool full) {
+    of(store)->full = full;
 }
 
-size_t sim_log_count(const sim_log_t *self) {
-    return self->count;
+static void log_fail(sim_store_t *store) {
+    of(store)->fail = true;
 }
 
-const sim_commit_t *sim_log_commit(const sim_log_t *self, size_t index) {
-    return self->commits[index];
+static void log_slow(sim_store_t *store, int64_t ns) {
+    of(store)->slow_ns = ns;
 }
 
-bool sim_log_replay(const sim_log_t *self, bool from_the_first, const fob_replay_t *to) {
-    const checkpoint_t *checkpoint = &self->checkpoint;
-    bool short_cut = checkpoint->there && !from_the_first;
-    if (short_cut)
-        for (size_t i = 0; i < checkpoint->count; i++)
-            if (!to->slice(to->arg, checkpoint->slices[i].data, checkpoint->slices[i].size))
-                return false;
-    for (size_t i = short_cut ? (size_t)checkpoint->position : 0; i < self->count; i++)
-        for (uint32_t r = 0; r < self->commits[i]->record_count; r++)
-            if (!to->record(to->arg, &self->commits[i]->records[r]))
-                return false;
-    return true;
+static void log_jump(sim_store_t *store, int64_t ms) {
+    (void)store, (void)ms;
 }
 
-const sim_log_counts_t *sim_log_counts(const sim_log_t *self) {
-    return &self->counts;
+static void log_nothing(sim_store_t *store) {
+    (void)store;
+}
+
+/* --- looking --- */
+
+static bool log_replay(sim_store_t *store, const fob_replay_t *to, char *text, size_t size) {
+    const checkpoint_t *checkpoint = &of(store)->checkpoint;
+    snprintf(text, size, "the replay was stopped");
+    for (size_t i = 0; checkpoint->there && i < checkpoint->count; i++)
+        if (!to->slice(to->arg, checkpoint->slices[i].data, checkpoint->slices[i].size))
+            return false;
+    return sim_history_replay(&store->history, checkpoint->there ? (size_t)checkpoint->position : 0,
+                              to);
+}
+
+static uint64_t log_max_bytes(const sim_store_t *store) {
+    return seen(store)->options.max_bytes;
+}
+
+static uint64_t log_hash(const sim_store_t *store) {
+    return store->history.count * 31 + seen(store)->live_bytes;
+}
+
+sim_store_t *sim_log_new(const sim_log_options_t *options) {
+    static const sim_store_ops_t ops = {.open = log_open,
+                                        .excused = log_excused,
+                                        .crash = log_crash,
+                                        .fallen = log_fallen,
+                                        .run = log_run,
+                                        .news = log_news,
+                                        .now = log_now,
+                                        .full = log_full,
+                                        .fail = log_fail,
+                                        .slow = log_slow,
+                                        .jump = log_jump,
+                                        .befall = log_nothing,
+                                        .calm = log_nothing,
+                                        .replay = log_replay,
+                                        .max_bytes = log_max_bytes,
+                                        .hash = log_hash,
+                                        .free = log_free};
+    sim_log_t *self = sim_alloc(sizeof *self);
+    self->base.ops = &ops;
+    self->options = *options;
+    self->random = sim_random_new(options->seed);
+    return &self->base;
 }

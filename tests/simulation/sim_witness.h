@@ -3,7 +3,7 @@
 #define FOB_TESTS_SIMULATION_WITNESS_H
 
 #include "checkers/checker.h"
-#include "sim_journal.h"
+#include "sim_history.h"
 
 #define SIM_CHECKERS 16
 

@@ -169,11 +169,12 @@ static void befall_bus(sim_world_t *self) {
     const sim_weather_t *w = &self->weather;
     sim_bus_t *bus = &self->bus;
     sim_random_t *random = &self->random;
+    sim_store_t *store = bus->store;
     if (it_is_time(self, w->bus_falls)) {
         if (sim_random_once(random, 4))
             sim_bus_stop(self);
         else
-            sim_bus_crash(self);
+            sim_bus_crash(self, !sim_random_once(random, 3));
         return;
     }
     if (it_is_time(self, w->stalls)) {
@@ -181,22 +182,25 @@ static void befall_bus(sim_world_t *self) {
         sim_world_note(self, "the bus stands still for %.3f s",
                        (double)(bus->frozen_ns - self->now_ns) / 1e9);
     }
-    if (it_is_time(self, w->jumps))
-        bus->clock.wall_ms += (int64_t)sim_random_skewed(random, 400000) - 200000;
+    if (it_is_time(self, w->jumps)) {
+        int64_t ms = (int64_t)sim_random_skewed(random, 400000) - 200000;
+        bus->clock.wall_ms += ms;
+        store->ops->jump(store, ms);
+    }
     if (it_is_time(self, w->fulls)) {
         self->full_until_ns = self->now_ns + (int64_t)sim_random_skewed(random, 10 * FOB_SEC);
-        sim_log_full(bus->log, true);
+        store->ops->full(store, true);
     }
     if (it_is_time(self, w->fails))
-        sim_log_fail(bus->log);
+        store->ops->fail(store);
     if (it_is_time(self, w->stalls))
-        sim_log_slow(bus->log, (int64_t)sim_random_skewed(random, 2 * FOB_SEC));
+        store->ops->slow(store, (int64_t)sim_random_skewed(random, 2 * FOB_SEC));
 }
 
 static void befall(sim_world_t *self) {
     if (self->full_until_ns && self->full_until_ns <= self->now_ns) {
         self->full_until_ns = 0;
-        sim_log_full(self->bus.log, false);
+        self->bus.store->ops->full(self->bus.store, false);
     }
     for (size_t i = 0; i < self->client_count; i++) {
         sim_client_t *client = &self->clients[i];
@@ -212,21 +216,40 @@ static void befall(sim_world_t *self) {
 
 /* --- time --- */
 
-/* Runs whoever is due next. */
-static void step(sim_world_t *self) {
-    int64_t at = sim_bus_due(self);
+/* Who is due next; NULL: the bus. */
+static sim_client_t *next(sim_world_t *self, int64_t *at) {
     sim_client_t *who = NULL;
+    *at = sim_bus_due(self);
     for (size_t i = 0; i < self->client_count; i++) {
         sim_client_t *client = &self->clients[i];
         int64_t due = client->link ? client->due_ns : client->born_again_ns;
-        if (due < at) {
-            at = due;
+        if (due < *at) {
+            *at = due;
             who = client;
         }
     }
+    *at = *at > self->now_ns ? *at : self->now_ns;
+    return who;
+}
+
+/* The time of whoever is due next has come: until then the journal may have had news. */
+static sim_client_t *let_time_pass(sim_world_t *self) {
+    sim_store_t *store = self->bus.store;
+    for (;;) {
+        int64_t at;
+        sim_client_t *who = next(self, &at);
+        int64_t reached = store->ops->run(store, self->now_ns, at);
+        self->now_ns = reached > self->now_ns ? reached : self->now_ns;
+        self->witness.now_ns = self->now_ns;
+        if (reached >= at)
+            return who;
+    }
+}
+
+/* Runs whoever is due next. */
+static void step(sim_world_t *self) {
+    sim_client_t *who = let_time_pass(self);
     self->step++;
-    self->now_ns = at > self->now_ns ? at : self->now_ns;
-    self->witness.now_ns = self->now_ns;
     befall(self);
     if (who && who->link)
         sim_client_run(who);
@@ -241,7 +264,8 @@ static void step(sim_world_t *self) {
 static void calm_down(sim_world_t *self) {
     self->calm = true;
     self->full_until_ns = 0;
-    sim_log_full(self->bus.log, false);
+    self->bus.store->ops->full(self->bus.store, false);
+    self->bus.store->ops->calm(self->bus.store);
     self->bus.frozen_ns = 0;
     for (size_t i = 0; i < self->client_count; i++)
         self->clients[i].frozen_ns = 0;

@@ -6,8 +6,8 @@
 #include "bus/service.h"
 #include "proto/link/link.h"
 #include "sim_clock.h"
-#include "sim_journal.h"
 #include "sim_network.h"
+#include "sim_store.h"
 #include "sim_witness.h"
 
 #define SIM_CLIENTS 32
@@ -51,16 +51,17 @@ struct sim_client {
 typedef struct {
     fob_house_t house;
     fob_core_config_t config;
-    sim_log_t *log;
+    sim_store_t *store;
     fob_ledger_t *ledger; /* NULL: it is down */
     fob_service_t *service;
     sim_clock_t clock;
     sim_random_t random;
-    bool failed;
+    bool failed, stopping;
     int64_t start_ns; /* when it comes back */
+    int64_t stop_ns;  /* when it is to have stopped, whatever is left */
     int64_t frozen_ns;
     int64_t looked_ns; /* when the network was read last */
-    uint64_t starts, rounds, messages, commands, turns;
+    uint64_t starts, refused, rounds, messages, commands, turns;
 } sim_bus_t;
 
 /* How a world is: drawn from the seed. */
@@ -118,8 +119,8 @@ void sim_world_note(sim_world_t *self, const char *format, ...)
 /* --- the bus --- */
 void sim_bus_init(sim_world_t *world);
 void sim_bus_start(sim_world_t *world);
-void sim_bus_crash(sim_world_t *world);
-void sim_bus_stop(sim_world_t *world); /* in order */
+void sim_bus_crash(sim_world_t *world, bool power);
+void sim_bus_stop(sim_world_t *world); /* in order: begins to */
 void sim_bus_run(sim_world_t *world);
 int64_t sim_bus_due(const sim_world_t *world);
 bool sim_bus_at_rest(const sim_world_t *world);

@@ -2,6 +2,7 @@
 
 #include "fibers.h"
 
+#include <setjmp.h>
 #include <stdlib.h>
 
 typedef struct {
@@ -14,6 +15,7 @@ typedef struct {
     int bell;
     uint64_t trace; /* who did what, in order */
     int64_t at;
+    jmp_buf out;
 } world_t;
 
 static void note(world_t *self, uint64_t what) {
@@ -241,8 +243,69 @@ static void the_wall_clock_jumps_and_the_other_does_not(void **state) {
     world_free(world);
 }
 
+static void *tick(void *arg) {
+    world_t *self = arg;
+    for (unsigned i = 0; i < 10; i++) {
+        fibers_sleep(self->fibers, 100);
+        self->count++;
+    }
+    self->runtime->bell_set(self->runtime->arg, self->bell);
+    return NULL;
+}
+
+static void never_told(void *arg) {
+    (void)arg;
+    fail_msg("it waits for what nobody does");
+}
+
+static void one_who_joins_in_moves_the_time_and_others_work_meanwhile(void **state) {
+    (void)state;
+    world_t *world = world_new(10);
+    fibers_t *fibers = world->fibers;
+    fob_task_t task;
+    fibers_join_in(fibers, never_told, NULL);
+    assert_int_equal(fibers_due(fibers), -1);
+    world->bell = world->runtime->bell_open(world->runtime->arg);
+    assert_int_equal(world->runtime->start(world->runtime->arg, &task, tick, world), 0);
+    fibers_rest(fibers, 350);
+    assert_int_equal(fibers_now(fibers), 350);
+    assert_int_equal(world->count, 3);
+    assert_int_equal(fibers_due(fibers), 400);
+    assert_true(fibers_wait_bell(fibers, world->bell, 5000));
+    assert_int_equal(fibers_now(fibers), 1000);
+    fibers_rest(fibers, 2000);
+    assert_int_equal(fibers_due(fibers), -1);
+    world->runtime->join(world->runtime->arg, &task);
+    world->runtime->bell_close(world->runtime->arg, world->bell);
+    world_free(world);
+}
+
+static void told_by(void *arg) {
+    world_t *self = arg;
+    self->flag = true;
+    fibers_print(self->fibers);
+    longjmp(self->out, 1);
+}
+
+static void one_who_joined_in_is_told_that_all_are_stuck(void **state) {
+    (void)state;
+    world_t *world = world_new(11);
+    fibers_join_in(world->fibers, told_by, world);
+    assert_int_equal(fob_lock_init(&world->lock, world->runtime), 0);
+    assert_int_equal(fob_cond_init(&world->cond, world->runtime), 0);
+    if (setjmp(world->out) == 0) {
+        fob_lock_take(&world->lock);
+        for (;;)
+            fob_cond_wait(&world->cond, &world->lock, -1);
+    }
+    assert_true(world->flag);
+    world_free(world);
+}
+
 FOB_MAIN(FOB_CASE(a_seed_repeats_a_run_and_another_does_not), FOB_CASE(a_lock_has_one_holder),
          FOB_CASE(a_broadcast_wakes_all_who_wait), FOB_CASE(time_moves_only_when_nobody_can_run),
          FOB_CASE(those_who_wait_for_what_nobody_does_are_found),
          FOB_CASE(a_run_without_an_end_is_found), FOB_CASE(a_bell_is_heard_until_it_is_cleared),
-         FOB_CASE(the_wall_clock_jumps_and_the_other_does_not))
+         FOB_CASE(the_wall_clock_jumps_and_the_other_does_not),
+         FOB_CASE(one_who_joins_in_moves_the_time_and_others_work_meanwhile),
+         FOB_CASE(one_who_joined_in_is_told_that_all_are_stuck))

@@ -1,8 +1,8 @@
-/* The inside of the simulated journal, shared by its two files. */
-#ifndef FOB_TESTS_SIMULATION_JOURNAL_INSIDE_H
-#define FOB_TESTS_SIMULATION_JOURNAL_INSIDE_H
+/* The inside of the log in memory, shared by its two files. */
+#ifndef FOB_TESTS_SIMULATION_LOG_INSIDE_H
+#define FOB_TESTS_SIMULATION_LOG_INSIDE_H
 
-#include "sim_journal.h"
+#include "sim_log.h"
 #include "sim_memory.h"
 
 #define MOST_READS 8
@@ -18,13 +18,6 @@ typedef struct {
     slice_t *slices;
     size_t count, room;
 } checkpoint_t;
-
-/* Not durable yet: the bytes as they were given, and where they lie, to see whether they stay. */
-typedef struct {
-    sim_commit_t *commit;
-    struct iovec *parts;
-    size_t part_count;
-} pending_t;
 
 typedef struct {
     uint64_t offset, tag;
@@ -44,12 +37,11 @@ typedef struct {
     uint64_t next_offset, bytes;
 } segment_t;
 
-struct sim_log {
+typedef struct {
+    struct sim_store base;
     sim_log_options_t options;
     sim_random_t random;
     int64_t now_ns;
-    sim_commit_t **commits; /* durable */
-    size_t count, room;
     place_t *places;
     size_t place_count, place_room;
     segment_t *segments;
@@ -60,14 +52,14 @@ struct sim_log {
     bool full, fail;
     int64_t slow_ns;
     struct sim_journal *open;
-    sim_log_counts_t counts;
-};
+    uint64_t syncs;
+} sim_log_t;
 
 /* What goes with the process. */
 typedef struct sim_journal {
     struct fob_journal base;
     sim_log_t *log;
-    pending_t *pending;
+    sim_pending_t *pending;
     size_t pending_count, pending_room, pending_first;
     uint64_t position;
     size_t pending_bytes;
@@ -88,7 +80,6 @@ typedef struct sim_journal {
 extern const fob_journal_ops_t sim_journal_ops;
 
 void sim_checkpoint_clear(checkpoint_t *self);
-/* The commit of what was not synced goes with it, unless it was kept. */
-void sim_pending_free(pending_t *pending, bool kept);
+void sim_checkpoint_put(sim_journal_t *self);
 
 #endif

@@ -1,5 +1,5 @@
-/* The simulated journal as the bus sees it: a fob_journal_t over the log. */
-#include "sim_journal_inside.h"
+/* The log in memory as the bus sees it: a fob_journal_t. */
+#include "sim_log_inside.h"
 
 #define LAZY_NS INT64_C(5000000)
 
@@ -46,45 +46,10 @@ static bool j_checkpoint_due(fob_journal_t *journal) {
 
 /* --- appending --- */
 
-static sim_commit_t *commit_of(uint64_t position, const fob_entry_t *entries, size_t count) {
-    size_t bytes = 0;
-    for (size_t i = 0; i < count; i++)
-        for (uint32_t p = 0; p < entries[i].part_count; p++)
-            bytes += entries[i].parts[p].iov_len;
-    sim_commit_t *commit = sim_alloc(sizeof *commit + count * sizeof(fob_stored_t) + bytes);
-    commit->records = (fob_stored_t *)(void *)(commit + 1);
-    uint8_t *to = (uint8_t *)(commit->records + count);
-    for (size_t i = 0; i < count; i++) {
-        fob_stored_t *record = &commit->records[i];
-        *record = (fob_stored_t){position, entries[i].first_offset, entries[i].count, to, 0};
-        for (uint32_t p = 0; p < entries[i].part_count; p++) {
-            if (entries[i].parts[p].iov_len)
-                memcpy(to, entries[i].parts[p].iov_base, entries[i].parts[p].iov_len);
-            to += entries[i].parts[p].iov_len;
-        }
-        record->size = (size_t)(to - record->data);
-    }
-    commit->position = position;
-    commit->record_count = (uint32_t)count;
-    commit->bytes = bytes + 48; /* what stands around it on a disk */
-    return commit;
-}
-
-static struct iovec *parts_of(const fob_entry_t *entries, size_t count, size_t *part_count) {
-    struct iovec *parts = sim_alloc((2 * count + 1) * sizeof *parts);
-    *part_count = 0;
-    for (size_t i = 0; i < count; i++)
-        for (uint32_t p = 0; p < entries[i].part_count; p++)
-            if (entries[i].parts[p].iov_len)
-                parts[(*part_count)++] = entries[i].parts[p];
-    return parts;
-}
-
 static uint64_t j_append(fob_journal_t *journal, const fob_entry_t *entries, size_t count,
                          bool sync) {
     sim_journal_t *self = of(journal);
-    pending_t pending = {.commit = commit_of(++self->position, entries, count)};
-    pending.parts = parts_of(entries, count, &pending.part_count);
+    sim_pending_t pending = sim_pending(++self->position, entries, count);
     self->pending =
         sim_grow(self->pending, self->pending_count, &self->pending_room, sizeof *self->pending);
     self->pending[self->pending_count++] = pending;
@@ -96,7 +61,7 @@ static uint64_t j_append(fob_journal_t *journal, const fob_entry_t *entries, siz
 }
 
 static uint64_t j_durable(fob_journal_t *journal) {
-    return of(journal)->log->count;
+    return of(journal)->log->base.history.count;
 }
 
 static fob_journal_code_t j_health(fob_journal_t *journal, fob_journal_error_t *error) {
@@ -150,10 +115,8 @@ static fob_journal_code_t j_page(fob_journal_t *journal, fob_page_t *out) {
 static void segment_drop(sim_log_t *log) {
     const segment_t *segment = &log->segments[log->segment_first++];
     size_t end = log->segments[log->segment_first].first;
-    for (size_t i = segment->first; i < end; i++) {
-        log->commits[i]->trimmed = true;
-        log->counts.trimmed++;
-    }
+    for (size_t i = segment->first; i < end; i++)
+        log->base.history.commits[i]->trimmed = true;
     log->live_bytes -= segment->bytes;
 }
 
@@ -166,7 +129,7 @@ static void j_trim(fob_journal_t *journal, uint64_t offset, int64_t now_ms) {
         const segment_t *oldest = &log->segments[log->segment_first];
         const segment_t *next = oldest + 1;
         if (!log->checkpoint.there ||
-            log->commits[next->first - 1]->position > log->checkpoint.position)
+            log->base.history.commits[next->first - 1]->position > log->checkpoint.position)
             return;
         if (oldest->next_offset > offset) {
             self->pinned_below = oldest->next_offset;
@@ -191,13 +154,14 @@ static const char *j_level(fob_journal_t *journal) {
 
 /* The first offset that can be read; 0: none. */
 static uint64_t first_offset(const sim_log_t *log) {
+    const sim_history_t *history = &log->base.history;
     for (size_t i = log->segment_first < log->segment_count
                         ? log->segments[log->segment_first].first
-                        : log->count;
-         i < log->count; i++)
-        for (uint32_t r = 0; r < log->commits[i]->record_count; r++)
-            if (log->commits[i]->records[r].count)
-                return log->commits[i]->records[r].first_offset;
+                        : history->count;
+         i < history->count; i++)
+        for (uint32_t r = 0; r < history->commits[i]->record_count; r++)
+            if (history->commits[i]->records[r].count)
+                return history->commits[i]->records[r].first_offset;
     return 0;
 }
 
@@ -212,9 +176,9 @@ static void j_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
         .first_offset = first_offset(log),
         .last_offset = log->place_count ? log->places[log->place_count - 1].next_offset - 1 : 0,
         .last_position = self->position,
-        .durable_position = log->count,
+        .durable_position = log->base.history.count,
         .checkpoint_position = log->checkpoint.position,
-        .syncs = log->counts.syncs,
+        .syncs = log->syncs,
         .free_bytes =
             !log->full && taken < log->options.max_bytes ? log->options.max_bytes - taken : 0,
         .pinned_below = self->pinned_below,
@@ -232,16 +196,17 @@ static uint64_t j_bytes_from(fob_journal_t *journal, uint64_t offset) {
 
 static fob_journal_code_t j_replay(fob_journal_t *journal, const fob_replay_t *to,
                                    fob_journal_error_t *error) {
-    bool whole = sim_log_replay(of(journal)->log, false, to);
-    if (!whole)
-        snprintf(error->text, sizeof error->text, "the replay was stopped");
+    sim_store_t *store = &of(journal)->log->base;
+    bool whole = store->ops->replay(store, to, error->text, sizeof error->text);
     return whole ? FOB_JOURNAL_OK : FOB_JOURNAL_DAMAGED;
 }
 
 static void j_close(fob_journal_t **self_p) {
     sim_journal_t *self = of(*self_p);
+    if (self->log->open == self && self->draft_done)
+        sim_checkpoint_put(self);
     for (size_t i = self->pending_first; i < self->pending_count; i++)
-        sim_pending_free(&self->pending[i], false);
+        sim_pending_drop(&self->pending[i]);
     for (size_t i = 0; i < self->page_count; i++)
         free(self->pages[i].memory);
     sim_checkpoint_clear(&self->draft);
