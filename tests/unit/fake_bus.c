@@ -43,6 +43,13 @@ void fake_bus_send(fake_bus_t *self, fob_slice_t peer, const fob_wire_t *msg, fo
         zmq_send(self->router, body.data, body.size, 0);
 }
 
+void fake_bus_send_raw(fake_bus_t *self, fob_slice_t peer, const fob_slice_t *frames,
+                       size_t count) {
+    zmq_send(self->router, peer.data, peer.size, ZMQ_SNDMORE);
+    for (size_t i = 0; i < count; i++)
+        zmq_send(self->router, frames[i].data, frames[i].size, i + 1 < count ? ZMQ_SNDMORE : 0);
+}
+
 static void say_welcome(fake_bus_t *self, fob_slice_t peer) {
     fob_buf_t shards = {0};
     fob_shard_t shard = {.xsub = (uint16_t)self->options.xsub_port};

@@ -35,6 +35,8 @@ unsigned fake_bus_beats(fake_bus_t *self);
 unsigned fake_bus_goodbyes(fake_bus_t *self);
 /* Only on the bus's thread, inside `handle`. */
 void fake_bus_send(fake_bus_t *self, fob_slice_t peer, const fob_wire_t *msg, fob_slice_t body);
+/* Whatever bytes, as one message of so many frames. */
+void fake_bus_send_raw(fake_bus_t *self, fob_slice_t peer, const fob_slice_t *frames, size_t count);
 
 /* Waits for a condition, up to 20 s; the test fails where it does not come. */
 #define WAIT_FOR(condition)                                                                        \
