@@ -20,8 +20,8 @@ function(fob_case)
     if(NOT T_TIMEOUT)
         set(T_TIMEOUT 60)
     endif()
-    # A sanitizer is ten times slower, and machines are uneven.
-    if(FOB_SANITIZE AND T_TIMEOUT LESS 400)
+    # A sanitizer is ten times slower, counted code five times, and machines are uneven.
+    if((FOB_SANITIZE OR FOB_COVERAGE) AND T_TIMEOUT LESS 400)
         set(T_TIMEOUT 400)
     endif()
     add_test(NAME ${T_NAME} COMMAND ${T_COMMAND})
