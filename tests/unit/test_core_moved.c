@@ -151,6 +151,30 @@ static void what_a_reset_wants_again_is_read_from_its_own_place(void **state) {
     assert_int_equal(fob_core_hash(kit.core), hash);
 }
 
+/* The same where the group that wants it again has not had it yet. */
+static void what_another_group_has_yet_to_hand_out_is_known_as_moved_all_the_same(void **state) {
+    (void)state;
+    ten(FOB_KIND_REJECT);
+    reclaim(11, 1000000);
+    fob_command_t add = {
+        .kind = FOB_CMD_GROUP_ADD,
+        .admin = {.group = fob_slice_str("h"), .pattern = fob_slice_str("a"), .offset = 1}};
+    kit_do(&kit, &add);
+    kit_pages(&kit);
+    fob_command_t purge = {
+        .kind = FOB_CMD_DEAD_PURGE, .conn = 9, .dead = {.group = fob_slice_str("g")}};
+    kit_do(&kit, &purge);
+    assert_int_equal(fob_core_floor(kit.core),
+                     1); /* live a copy nobody needs is forgotten by this */
+    kit_clear(&kit);
+    kit_join(&kit, 2, "h", "a", 1);
+    kit_pages(&kit);
+    kit_settle(&kit, 2, "h", 1, FOB_KIND_RETRY, 1, 1, nth(0)[1]);
+    uint64_t hash = fob_core_hash(kit.core);
+    kit_crash(&kit, kit.position);
+    assert_int_equal(fob_core_hash(kit.core), hash);
+}
+
 static void what_came_back_is_moved_and_goes_out_again(void **state) {
     (void)state;
     int64_t stored = kit.now.wall_ms;
@@ -267,6 +291,8 @@ FOB_MAIN(FOB_CASE_WITH(the_table_knows_the_newest_place_and_drops_what_nobody_ne
                        teardown),
          FOB_CASE_WITH(a_dead_letter_goes_to_the_head_and_keeps_its_offset, setup, teardown),
          FOB_CASE_WITH(what_a_reset_wants_again_is_read_from_its_own_place, setup, teardown),
+         FOB_CASE_WITH(what_another_group_has_yet_to_hand_out_is_known_as_moved_all_the_same, setup,
+                       teardown),
          FOB_CASE_WITH(what_came_back_is_moved_and_goes_out_again, setup, teardown),
          FOB_CASE_WITH(what_is_out_for_the_first_time_is_moved_too, setup, teardown),
          FOB_CASE_WITH(what_was_moved_is_moved_again, setup, teardown),

@@ -6,12 +6,17 @@
 #define SIZE_UNKNOWN 512                     /* bytes taken for an event whose size is not known */
 #define DECLINED_NS  (INT64_C(60) * FOB_SEC) /* not looked at again before */
 
+/* What it has not come to yet may be its own. So a need ends once and for all, unless the group
+ * begins anew. */
+static bool group_needs(const fob_group_t *group, uint64_t origin) {
+    return !fob_cover_has(&group->cover, origin) || fob_back_find(&group->back, origin) ||
+           fob_deads_find(&group->deads, origin);
+}
+
 bool fob_core_needs(const fob_core_t *self, uint64_t origin) {
-    for (size_t i = 0; i < self->groups.count; i++) {
-        const fob_group_t *group = self->groups.by_id[i];
-        if (fob_back_find(&group->back, origin) || fob_deads_find(&group->deads, origin))
+    for (size_t i = 0; i < self->groups.count; i++)
+        if (group_needs(self->groups.by_id[i], origin))
             return true;
-    }
     return false;
 }
 
@@ -23,8 +28,17 @@ uint64_t fob_core_lowest_moved(fob_core_t *self, uint64_t *origin) {
     return fob_moved_lowest(&self->moved, needed, self, origin);
 }
 
+/* A group that is of a later moment may have needed it at this one. */
+static bool needed_here(const void *arg, uint64_t origin) {
+    const fob_core_t *self = arg;
+    for (size_t i = 0; i < self->groups.count; i++)
+        if (fob_core_holds(self, self->groups.by_id[i]->loaded))
+            return true;
+    return fob_core_needs(self, origin);
+}
+
 void fob_core_sweep_moved(fob_core_t *self) {
-    fob_moved_sweep(&self->moved, needed, self);
+    fob_moved_sweep(&self->moved, needed_here, self);
 }
 
 /* --- whether it is worth it --- */

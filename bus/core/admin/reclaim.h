@@ -13,7 +13,7 @@
 fob_status_t fob_reclaim(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 /* The lowest place of a moved event that a group needs, and its offset; UINT64_MAX: none. */
 uint64_t fob_core_lowest_moved(fob_core_t *self, uint64_t *origin);
-/* Whether a group has that event come back, or dead. */
+/* Whether a group has that event come back, or dead, or has not come to it yet. */
 bool fob_core_needs(const fob_core_t *self, uint64_t origin);
 
 /* Before a group may need old events again: what nobody needs now is not known as moved any more.
