@@ -4,6 +4,7 @@
 #include "bus/journal/checkpoint.h"
 #include "bus/journal/epoch.h"
 #include "bus/journal/folder.h"
+#include "bus/journal/recovery.h"
 #include "bus/journal/scan.h"
 
 #include <errno.h>
@@ -235,6 +236,23 @@ static fob_journal_code_t write_segment(backup_t *self, const char *name, int fr
     return end_file(self, fd, name, code);
 }
 
+/* A file that was cut short would be refused at the first start on the copy: it is said here. */
+static fob_journal_code_t check_head(backup_t *self, const char *name, uint64_t sequence,
+                                     const uint8_t *data, size_t size, uint64_t bytes,
+                                     fob_segment_head_t *out) {
+    fob_found_t found =
+        size == FOB_SEGMENT_HEADER_BYTES ? fob_format_segment_decode(data, out) : FOB_FOUND_BAD;
+    bool whole = found == FOB_FOUND_WHOLE && out->sequence == sequence;
+    if (whole && bytes >= out->bytes)
+        return FOB_JOURNAL_OK;
+    fob_journal_code_t code = found == FOB_FOUND_NEWER ? FOB_JOURNAL_NEWER : FOB_JOURNAL_DAMAGED;
+    const char *text = found == FOB_FOUND_NEWER ? "written by a newer version of fob; use that one"
+                                                : "the head is damaged";
+    fob_error_set(self->error, code, "Segment %s in %s, byte %" PRIu64 ": %s.", name, self->from,
+                  whole ? bytes : 0, whole ? FOB_CUT_OFF : text);
+    return code;
+}
+
 static fob_journal_code_t copy_segment(backup_t *self, size_t index) {
     char name[FOB_SEGMENT_NAME_SIZE];
     uint8_t data[FOB_SEGMENT_HEADER_BYTES] = {0};
@@ -247,16 +265,11 @@ static fob_journal_code_t copy_segment(backup_t *self, size_t index) {
     if (self->disk->fstat(self->disk->arg, from, &stat) != 0 ||
         fob_disk_read(self->disk, from, data, sizeof data, 0, &got) != 0)
         return refuse(self, "read", self->from, name);
-    fob_found_t found = fob_format_segment_decode(data, &head);
-    if (found != FOB_FOUND_WHOLE || head.sequence != self->list.segments[index]) {
-        fob_journal_code_t code =
-            found == FOB_FOUND_NEWER ? FOB_JOURNAL_NEWER : FOB_JOURNAL_DAMAGED;
-        fob_error_set(self->error, code, "Segment %s in %s, byte 0: %s.", name, self->from,
-                      found == FOB_FOUND_NEWER ? "written by a newer version of fob; use that one"
-                                               : "the head is damaged");
+    fob_journal_code_t code =
+        check_head(self, name, self->list.segments[index], data, got, stat.size, &head);
+    if (code != FOB_JOURNAL_OK)
         return code;
-    }
-    fob_journal_code_t code = find_end(self, name, from, &head, stat.size, &end);
+    code = find_end(self, name, from, &head, stat.size, &end);
     if (code != FOB_JOURNAL_OK)
         return code;
     self->ended = self->out->commits == commits;
