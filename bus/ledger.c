@@ -106,7 +106,7 @@ static fob_status_t recover(fob_ledger_t *self, char *text, size_t size) {
     fob_journal_code_t code = ops(self)->replay(self->journal, &to, &error);
     if (replay.status != FOB_OK) {
         const char *why = fob_core_error(self->core);
-        if (replay.status != FOB_DAMAGED || !*why)
+        if (replay.status == FOB_NO_MEMORY || !*why)
             why = fob_status_text(replay.status);
         snprintf(text, size, "the journal cannot be replayed: %s", why);
         return replay.status;

@@ -42,6 +42,14 @@ static bool no_memory(salvage_t *self) {
     return fail(self, FOB_JOURNAL_MEMORY, "There is no memory for it.");
 }
 
+/* What the core does not take. */
+static bool refuse(salvage_t *self, fob_status_t status) {
+    if (status == FOB_NO_MEMORY)
+        return no_memory(self);
+    return fail(self, status == FOB_FOLDER_NEWER ? FOB_JOURNAL_NEWER : FOB_JOURNAL_DAMAGED,
+                fob_core_error(self->core));
+}
+
 static fob_core_t *new_core(void) {
     fob_settings_t settings;
     const fob_bus_options_t options = FOB_BUS_OPTIONS;
@@ -71,9 +79,7 @@ static bool on_begin(void *arg, uint64_t epoch, uint64_t checkpoint) {
 static bool on_slice(void *arg, const uint8_t *data, size_t size) {
     salvage_t *self = arg;
     fob_status_t status = fob_core_load(self->core, fob_slice(data, size));
-    if (status == FOB_NO_MEMORY)
-        return no_memory(self);
-    return status == FOB_OK || fail(self, FOB_JOURNAL_DAMAGED, fob_core_error(self->core));
+    return status == FOB_OK || refuse(self, status);
 }
 
 /* As a start replays it, as long as nothing is missing. */
@@ -93,8 +99,9 @@ static bool on_record(void *arg, const fob_stored_t *record) {
     salvage_t *self = arg;
     fob_salvaged_t *out = self->out;
     bool used;
-    if (replay(self, record, &used) != FOB_OK)
-        return no_memory(self);
+    fob_status_t status = replay(self, record, &used);
+    if (status != FOB_OK)
+        return refuse(self, status);
     out->unused += !used;
     out->commits += record->position != self->position;
     self->position = record->position;
@@ -216,9 +223,9 @@ fob_journal_code_t fob_salvage_try(const char *folder, uint64_t *hash, fob_journ
     if (!self.core)
         return error->code = FOB_JOURNAL_MEMORY;
     fob_journal_code_t code = fob_journal_rehearse(folder, &to, NULL, error);
-    if (self.status == FOB_NO_MEMORY)
-        code = FOB_JOURNAL_MEMORY;
-    else if (self.status != FOB_OK && *fob_core_error(self.core))
+    if (self.status == FOB_NO_MEMORY || self.status == FOB_FOLDER_NEWER)
+        code = self.status == FOB_NO_MEMORY ? FOB_JOURNAL_MEMORY : FOB_JOURNAL_NEWER;
+    if (self.status != FOB_OK && *fob_core_error(self.core))
         snprintf(error->text, sizeof error->text, "The journal cannot be replayed: %s.",
                  fob_core_error(self.core));
     if (code == FOB_JOURNAL_OK && hash)

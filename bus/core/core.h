@@ -236,7 +236,7 @@ fob_core_t *fob_core_new(const fob_core_config_t *config);
 void fob_core_destroy(fob_core_t **self_p);
 
 /* Recovery: slices of a checkpoint, then records, then start. FOB_OK, FOB_DAMAGED (not what we
- * wrote; text in fob_core_error), FOB_NO_MEMORY. A record that a slice already holds is skipped. */
+ * wrote) or FOB_FOLDER_NEWER (what a newer version wrote), text in fob_core_error; FOB_NO_MEMORY. A record that a slice already holds is skipped. */
 fob_status_t fob_core_load(fob_core_t *self, fob_slice_t slice) FOB_MUST_USE;
 fob_status_t fob_core_replay(fob_core_t *self, uint64_t position, fob_slice_t record) FOB_MUST_USE;
 const char *fob_core_error(const fob_core_t *self);

@@ -141,8 +141,9 @@ static void steady_next(storm_t *self) {
         process_destroy(&self->steady);
         read_steady(self);
     }
-    char *path = numbered(self, "steady", self->steady_count++), words[64];
-    snprintf(words, sizeof words, "work steady steady --json --count %d", STEADY_COUNT);
+    char *path = numbered(self, "steady", self->steady_count++), words[96];
+    snprintf(words, sizeof words, "work steady steady --json --connect-timeout 2m --count %d",
+             STEADY_COUNT);
     self->steady = fob_to(self, path, words);
     free(path);
 }
@@ -294,7 +295,7 @@ static void end_steady(storm_t *self) {
     assert_int_equal(process_wait(self->steady, PATIENCE), 0);
     process_destroy(&self->steady);
     char *last = numbered(self, "steady", self->steady_count++);
-    process_t *worker = fob_to(self, last, "work steady steady --json");
+    process_t *worker = fob_to(self, last, "work steady steady --json --connect-timeout 2m");
     await_settled(self, "steady");
     end_worker(&worker);
     free(last);

@@ -395,9 +395,13 @@ static void a_record_that_does_not_fit_is_refused(void **state) {
     }
     fob_core_t *core = fob_core_new(&kit_config);
     static const uint8_t unknown[16] = {99};
-    assert_int_equal(fob_core_replay(core, 1, fob_slice(unknown, sizeof unknown)), FOB_DAMAGED);
-    assert_string_equal(fob_core_error(core),
-                        "commit 1: a record of a kind that this version does not know");
+    assert_int_equal(fob_core_replay(core, 1, fob_slice(unknown, sizeof unknown)),
+                     FOB_FOLDER_NEWER);
+    assert_string_equal(fob_core_error(core), "commit 1: a record of a kind that only a newer "
+                                              "version of fob knows; use that one");
+    static const uint8_t none[16] = {0};
+    assert_int_equal(fob_core_replay(core, 2, fob_slice(none, sizeof none)), FOB_DAMAGED);
+    assert_string_equal(fob_core_error(core), "commit 2: a record of no kind");
     fob_core_destroy(&core);
 }
 

@@ -8,7 +8,11 @@
 
 #define EVENTS 600
 #define GROUPS 2
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define ROUNDS 25 /* each takes several times as long */
+#else
 #define ROUNDS 150
+#endif
 
 /* What was told of an event in a group. */
 typedef struct {

@@ -10,6 +10,15 @@ fob_status_t fob_damaged(fob_core_t *self, uint64_t position, const char *what) 
     return FOB_DAMAGED;
 }
 
+/* Checksums keep the bytes of a known kind from turning into another. */
+static fob_status_t unknown(fob_core_t *self, uint64_t position, fob_slice_t record) {
+    if (record.size == 0 || record.data[0] < FOB_RECORD_KINDS)
+        return fob_damaged(self, position, "a record of no kind");
+    fob_damaged(self, position,
+                "a record of a kind that only a newer version of fob knows; use that one");
+    return FOB_FOLDER_NEWER;
+}
+
 fob_status_t fob_apply(fob_core_t *self, uint64_t position, fob_slice_t record) {
     switch (record.size ? record.data[0] : 0) {
     case FOB_RECORD_EVENTS:
@@ -36,6 +45,6 @@ fob_status_t fob_apply(fob_core_t *self, uint64_t position, fob_slice_t record) 
     case FOB_RECORD_SEED:
         return fob_apply_seed(self, position, record);
     default:
-        return fob_damaged(self, position, "a record of a kind that this version does not know");
+        return unknown(self, position, record);
     }
 }

@@ -30,9 +30,9 @@
  * u64 number, offset, u32 count, groups, flags, zero ids 4     any number of: u64 high, low, data,
  * offset, i64 time end 5     nothing: the last slice
  *
- * To change it: raise the version, write that, and keep reading the old one. Versions 1 to 3 were
- * never in a release, and are not read. The journal guards the bytes by checksums; what is read is
- * checked all the same. */
+ * To change it: raise the version, and the journal's with it, as for a record; write that, and keep
+ * reading the old one. Versions 1 to 3 were never in a release, and are refused by name. The
+ * journal guards the bytes by checksums; what is read is checked all the same. */
 #ifndef FOB_CORE_CHECKPOINT_H
 #define FOB_CORE_CHECKPOINT_H
 

@@ -151,12 +151,26 @@ static fob_status_t not_ours(fob_core_t *self) {
     return FOB_DAMAGED;
 }
 
+/* By its number a version is named; how its bytes are laid out is known to no other. */
+static fob_status_t of_our_version(fob_core_t *self, fob_slice_t slice) {
+    if (slice.size < FOB_SLICE_HEAD || fob_get32(slice.data) != FOB_SLICE_MAGIC)
+        return not_ours(self);
+    uint32_t version = fob_get32(slice.data + 4);
+    if (version == FOB_SLICE_VERSION)
+        return FOB_OK;
+    bool newer = version > FOB_SLICE_VERSION;
+    snprintf(self->error, sizeof self->error, "the checkpoint is of version %u, which %s",
+             (unsigned)version,
+             newer ? "only a newer version of fob knows; use that one"
+                   : "was in no release and is not read any more");
+    return newer ? FOB_FOLDER_NEWER : FOB_DAMAGED;
+}
+
 /* Whether a slice is the one that follows; keeps what its head says. */
 static bool follows(fob_core_t *self, fob_slice_t slice) {
     fob_snapshot_t *snapshot = &self->snapshot;
-    if (slice.size < FOB_SLICE_HEAD || fob_get32(slice.data) != FOB_SLICE_MAGIC ||
-        fob_get32(slice.data + 4) != FOB_SLICE_VERSION || slice.data[9] > 1 || slice.data[10] ||
-        slice.data[11] || fob_get64(slice.data + 24) != snapshot->number)
+    if (slice.data[9] > 1 || slice.data[10] || slice.data[11] ||
+        fob_get64(slice.data + 24) != snapshot->number)
         return false;
     uint8_t kind = slice.data[8];
     fob_stamp_t stamp = {fob_get64(slice.data + 16), fob_get32(slice.data + 12)};
@@ -177,6 +191,9 @@ static bool follows(fob_core_t *self, fob_slice_t slice) {
 fob_status_t fob_core_load(fob_core_t *self, fob_slice_t slice) {
     fob_buf_t *unit = &self->snapshot.unit;
     assert(!self->live);
+    fob_status_t status = of_our_version(self, slice);
+    if (status != FOB_OK)
+        return status;
     if (!follows(self, slice))
         return not_ours(self);
     if (slice.size > FOB_SLICE_HEAD)
@@ -185,6 +202,6 @@ fob_status_t fob_core_load(fob_core_t *self, fob_slice_t slice) {
         return FOB_NO_MEMORY;
     if (slice.data[9])
         return FOB_OK;
-    fob_status_t status = get_unit(self);
+    status = get_unit(self);
     return status == FOB_DAMAGED ? not_ours(self) : status;
 }

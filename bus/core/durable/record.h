@@ -2,7 +2,8 @@
  *
  * Little-endian, fixed places, reserved bytes zero and checked. The first byte is the kind. To
  * change the format: give a new kind the next free number, write only that, and keep reading the
- * old one. */
+ * old one. Raise the journal's FOB_FORMAT_VERSION with it: then an older program refuses the folder
+ * by name before it writes into it. */
 #ifndef FOB_CORE_RECORD_H
 #define FOB_CORE_RECORD_H
 
@@ -21,7 +22,8 @@ typedef enum {
     FOB_RECORD_NOTED = 9, /* as RUNS, with a note */
     FOB_RECORD_RESET = 10,
     FOB_RECORD_SEED = 11,
-    FOB_RECORD_MOVED = 12
+    FOB_RECORD_MOVED = 12,
+    FOB_RECORD_KINDS /* above all that are known */
 } fob_record_kind_t;
 
 /* clang-format off */
