@@ -35,6 +35,7 @@ static void pass(fob_broadcast_t *self, zmq_msg_t *header, zmq_msg_t *body) {
 static size_t fired(fob_broadcast_t *self, zmq_msg_t *header, zmq_msg_t *body) {
     if (zmq_msg_recv(header, self->xsub, ZMQ_DONTWAIT) < 0)
         return 0;
+    fob_traffic_heard(self->xsub_traffic, zmq_msg_get(header, ZMQ_SRCFD));
     size_t size = zmq_msg_size(header) + 1;
     if (!zmq_msg_more(header) || zmq_msg_recv(body, self->xsub, ZMQ_DONTWAIT) < 0) {
         self->malformed++;
@@ -70,20 +71,23 @@ static size_t stored(fob_broadcast_t *self, zmq_msg_t *header, zmq_msg_t *body) 
 
 typedef size_t(take_fn)(fob_broadcast_t *self, zmq_msg_t *header, zmq_msg_t *body);
 
-/* Takes from one input, up to a turn's share. */
-static void take(fob_broadcast_t *self, take_fn *one) {
+/* Takes from one input, up to a turn's share. Returns how many messages; less than that share: it
+ * was read until it was empty. */
+static size_t take(fob_broadcast_t *self, take_fn *one) {
     zmq_msg_t header, body;
     zmq_msg_init(&header);
     zmq_msg_init(&body);
-    size_t bytes = 0;
-    for (int i = 0; i < TURN_MESSAGES && bytes < TURN_BYTES; i++) {
+    size_t bytes = 0, count = 0;
+    bool drained = false;
+    while (count < TURN_MESSAGES && bytes < TURN_BYTES && !drained) {
         size_t size = one(self, &header, &body);
-        if (size == 0)
-            break;
+        drained = size == 0;
         bytes += size;
+        count += !drained;
     }
     zmq_msg_close(&header);
     zmq_msg_close(&body);
+    return drained ? count : TURN_MESSAGES;
 }
 
 /* --- subscriptions --- */
@@ -101,20 +105,9 @@ static void answer_probe(fob_broadcast_t *self, fob_slice_t prefix) {
     fob_buf_free(&frame);
 }
 
-/* Ends a connection: one subscription more, even refused, would cost libzmq's memory, and the
- * subscriber should know. */
-static void end_crowded(fob_broadcast_t *self, int fd, fob_status_t why) {
-    const char *sentence = why == FOB_NO_MEMORY
-                               ? "a connection was ended: no memory to count its subscriptions"
-                               : "a connection with too many subscriptions was ended";
-    char line[160];
-    if (fob_pace(&self->crowded, fob_clock_now().mono_ns, sentence, line, sizeof line) && self->log)
-        self->log(self->log_arg, line);
-    fob_traffic_end(fd);
-}
-
 /* What the gate said of a subscription, or a refusal, and the end of the connection, if it has
- * enough of them. `held`: of the connection it came from; NULL: nobody's to count. */
+ * enough of them (one more, even refused, would cost libzmq's memory, and the subscriber should
+ * know) or they cannot be counted. `held`: of the connection it came from; NULL: nobody's. */
 static fob_gate_t admit(fob_broadcast_t *self, fob_subscriptions_t *held, fob_slice_t prefix,
                         int fd) {
     fob_gate_t gate = fob_gate_subscription(prefix);
@@ -124,19 +117,28 @@ static fob_gate_t admit(fob_broadcast_t *self, fob_subscriptions_t *held, fob_sl
                                                   : fob_subscriptions_add(held, prefix, self->seed);
     if (status == FOB_OK)
         return gate;
-    end_crowded(self, fd, status);
+    fob_traffic_end(self->xpub_traffic, fd, FOB_ENDED_SUBSCRIPTIONS);
     return FOB_GATE_REFUSE;
+}
+
+/* In manual mode libzmq keeps two queues, what came and for whom a subscription is to be, and steps
+ * on in both with each read; but a message that is no subscription stands in the first only. Behind
+ * it each subscription would go to the connection after its own, until both queues are empty. So
+ * until then all that is read is refused, and who sent it has to connect again. */
+static bool mixed_up(fob_broadcast_t *self, fob_slice_t frame, bool more, int fd) {
+    bool talk = frame.size == 0 || frame.data[0] > 1 || more;
+    if (!talk && !self->mixed)
+        return false;
+    self->mixed = true;
+    self->malformed += talk;
+    fob_traffic_end(self->xpub_traffic, fd, talk ? FOB_ENDED_TALK : FOB_ENDED_MIXED);
+    return true;
 }
 
 /* The one place that lets a subscription in. `frame` is what XPUB gave us, for the peer it came
  * from, whose descriptor is `fd` (negative: it is gone, and so are its subscriptions). */
 static void subscription(fob_broadcast_t *self, fob_slice_t frame, int fd) {
-    if (frame.size == 0 || frame.data[0] > 1) {
-        self->malformed++; /* a subscriber that talks: there is nothing to say here */
-        return;
-    }
     fob_slice_t prefix = fob_slice(frame.data + 1, frame.size - 1);
-    fob_traffic_read(self->xpub_traffic); /* that it was accepted is told before what it says */
     fob_subscriptions_t *held = fob_traffic_subscriptions(self->xpub_traffic, fd);
     if (frame.data[0] == 0) {
         if (held)
@@ -154,20 +156,25 @@ static void subscription(fob_broadcast_t *self, fob_slice_t frame, int fd) {
         answer_probe(self, prefix);
 }
 
-static void subscriptions(fob_broadcast_t *self) {
+/* True: all that waited was read. */
+static bool subscriptions(fob_broadcast_t *self) {
     zmq_msg_t frame;
     zmq_msg_init(&frame);
-    for (int i = 0; i < TURN_SUBSCRIPTIONS; i++) {
-        if (zmq_msg_recv(&frame, self->xpub, ZMQ_DONTWAIT) < 0)
-            break;
-        if (zmq_msg_more(&frame)) {
-            drain(self->xpub, &frame);
-            self->malformed++;
-        } else {
-            subscription(self, bytes_of(&frame), zmq_msg_get(&frame, ZMQ_SRCFD));
-        }
+    int count = 0;
+    while (count < TURN_SUBSCRIPTIONS && zmq_msg_recv(&frame, self->xpub, ZMQ_DONTWAIT) >= 0) {
+        int fd = zmq_msg_get(&frame, ZMQ_SRCFD);
+        fob_traffic_read(self->xpub_traffic); /* that it was accepted is told before what it says */
+        fob_traffic_heard(self->xpub_traffic, fd);
+        if (!mixed_up(self, bytes_of(&frame), zmq_msg_more(&frame), fd) &&
+            !fob_traffic_ended(self->xpub_traffic, fd))
+            subscription(self, bytes_of(&frame), fd);
+        count++;
     }
     zmq_msg_close(&frame);
+    bool drained = count < TURN_SUBSCRIPTIONS;
+    if (drained)
+        self->mixed = false;
+    return drained;
 }
 
 /* --- the actor --- */
@@ -203,7 +210,22 @@ static void fail(fob_broadcast_t *self, int problem) {
         self->failed(self->failed_arg, FOB_INTERNAL, text);
 }
 
+/* For zmq_poll, in ms. */
+static long patience(const fob_broadcast_t *self) {
+    int64_t at = fob_traffic_deadline(self->xsub_traffic);
+    int64_t other = fob_traffic_deadline(self->xpub_traffic);
+    return fob_patience(at < other ? at : other);
+}
+
+static void look(fob_broadcast_t *self, size_t fires, bool subscriptions_drained) {
+    int64_t now = fob_clock_now().mono_ns;
+    fob_traffic_round(self->xsub_traffic, now, fires, fires < TURN_MESSAGES);
+    fob_traffic_round(self->xpub_traffic, now, 0, subscriptions_drained);
+}
+
 static void run(fob_broadcast_t *self, zsock_t *pipe) {
+    size_t fires;
+    bool drained;
     zmq_pollitem_t items[] = {{zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
                               {self->xsub, 0, ZMQ_POLLIN, 0},
                               {self->xpub, 0, ZMQ_POLLIN, 0},
@@ -211,7 +233,7 @@ static void run(fob_broadcast_t *self, zsock_t *pipe) {
                               {fob_traffic_socket(self->xsub_traffic), 0, ZMQ_POLLIN, 0},
                               {fob_traffic_socket(self->xpub_traffic), 0, ZMQ_POLLIN, 0}};
     for (;;) {
-        if (zmq_poll(items, 6, -1) < 0) {
+        if (zmq_poll(items, 6, patience(self)) < 0) {
             if (errno == EINTR)
                 continue;
             fail(self, errno);
@@ -219,16 +241,15 @@ static void run(fob_broadcast_t *self, zsock_t *pipe) {
         }
         if (items[0].revents && told_to_stop(pipe))
             return;
-        if (items[2].revents)
-            subscriptions(self);
-        if (items[1].revents)
-            take(self, fired);
+        drained = items[2].revents ? subscriptions(self) : true;
+        fires = items[1].revents ? take(self, fired) : 0;
         if (items[3].revents)
             take(self, stored);
         if (items[4].revents)
             fob_traffic_read(self->xsub_traffic);
         if (items[5].revents)
             fob_traffic_read(self->xpub_traffic);
+        look(self, fires, drained);
     }
 }
 

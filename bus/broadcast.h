@@ -30,8 +30,8 @@ typedef struct {
     void *log_arg;
     void (*failed)(void *arg, fob_status_t status, const char *text);
     void *failed_arg;
-    fob_pace_t crowded;    /* lines about connections with too many subscriptions */
-    uint64_t seed;         /* of the hashes of subscriptions; the actor draws it */
+    bool mixed;    /* libzmq does not know whose the subscriptions are that wait to be read */
+    uint64_t seed; /* of the hashes of subscriptions; the actor draws it */
     unsigned long planted; /* for FOB_PLANT_RACE only */
     char token;            /* its address tells TSan of what crosses `stored` */
 } fob_broadcast_t;

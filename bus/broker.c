@@ -25,6 +25,7 @@ struct fob_broker {
     fob_service_t *service;
     fob_desk_t desk;
     fob_now_t now;     /* of this round */
+    size_t read;       /* messages in it */
     int64_t retry_ns;  /* when what waits for slow clients is tried again */
     fob_pace_t unread; /* lines about clients that did not read */
     fob_jump_t jump;
@@ -129,6 +130,8 @@ static bool open_service(fob_broker_t *self) {
                                      .arg = self};
     self->service = fob_service_new(&options);
     self->router = self->service ? fob_router_new(self->options.router) : NULL;
+    if (self->router)
+        fob_router_watch(self->router, self->options.traffic);
     return self->router != NULL;
 }
 
@@ -181,7 +184,7 @@ void fob_broker_destroy(fob_broker_t **self_p) {
 /* True: the socket was read until it was empty. */
 static bool receive(fob_broker_t *self) {
     size_t bytes = 0;
-    for (int i = 0; i < FOB_SERVICE_MESSAGES && bytes < TURN_BYTES; i++) {
+    for (self->read = 0; self->read < FOB_SERVICE_MESSAGES && bytes < TURN_BYTES; self->read++) {
         fob_mail_t mail;
         if (fob_service_failed(self->service))
             return false;
@@ -210,12 +213,12 @@ static void retry(fob_broker_t *self) {
 /* How long to sleep, in ms for zmq_poll. */
 static long patience(fob_broker_t *self) {
     int64_t at = fob_service_deadline(self->service);
+    int64_t look = fob_traffic_deadline(self->options.traffic);
+    if (look < at)
+        at = look;
     if (fob_router_waits(self->router) && self->retry_ns < at)
         at = self->retry_ns;
-    if (at == FOB_NEVER)
-        return -1;
-    int64_t left = at - fob_clock_now().mono_ns;
-    return left <= 0 ? 0 : (long)((left + FOB_MS - 1) / FOB_MS);
+    return fob_patience(at);
 }
 
 static uint64_t pinned(const void *arg, uint64_t from) {
@@ -245,7 +248,10 @@ static void round_of(fob_broker_t *self, bool mail, bool journal) {
     fob_service_round(self->service, self->now);
     if (journal)
         fob_service_news(self->service);
-    fob_service_turn(self->service, mail ? receive(self) : true);
+    self->read = 0;
+    bool drained = mail ? receive(self) : true;
+    fob_traffic_round(self->options.traffic, self->now.mono_ns, self->read, drained);
+    fob_service_turn(self->service, drained);
     if (fob_service_failed(self->service))
         return;
     warn(self);

@@ -194,6 +194,15 @@ static bool open_context(fob_bus_t *self) {
            zmq_ctx_set(self->zmq, ZMQ_MAX_SOCKETS, MAX_SOCKETS) == 0;
 }
 
+static void rule_ports(fob_bus_t *self) {
+    fob_ports_rules_t rules = {.max_connections = self->settings.max_connections,
+                               .max_message = self->settings.max_message,
+                               .heartbeat_ns = self->settings.heartbeat_ms * FOB_MS,
+                               .log = self->settings.file.log,
+                               .log_arg = self->settings.file.log_arg};
+    fob_ports_rule(&self->ports, &rules);
+}
+
 static bool start_broadcast(fob_bus_t *self) {
     fob_broadcast_t *broadcast = &self->broadcast;
     broadcast->xsub = self->ports.xsub;
@@ -268,6 +277,7 @@ static fob_status_t start(fob_bus_t *self, const fob_bus_options_t *options, cha
                             self->settings.max_message, text, size);
     if (status != FOB_OK)
         return status;
+    rule_ports(self);
     return start_broadcast(self) && start_broker(self) ? FOB_OK : FOB_NO_MEMORY;
 }
 

@@ -2,10 +2,13 @@
 
 #include <stdio.h>
 
-static uint64_t failed_handshakes(fob_traffic_t *traffic) {
+/* Adds what a socket's connections did wrong. */
+static void add_traffic(fob_figures_t *out, fob_traffic_t *traffic) {
     fob_traffic_stats_t stats;
     fob_traffic_stats(traffic, &stats);
-    return stats.failed;
+    out->malformed += stats.failed;
+    for (int reason = 0; reason < FOB_ENDED_COUNT; reason++)
+        out->ended[reason] += stats.ended[reason];
 }
 
 static void gather(const fob_desk_t *self, fob_now_t now, fob_figures_t *out) {
@@ -30,12 +33,12 @@ static void gather(const fob_desk_t *self, fob_now_t now, fob_figures_t *out) {
                            .busy = core.busy,
                            .ids = core.ids,
                            .dedup_span_ms = core.ids > 0 ? core.dedup_span_ms : -1,
-                           .malformed = peers.malformed + atomic_load(&broadcast->malformed) +
-                                        failed_handshakes(self->traffic) +
-                                        failed_handshakes(broadcast->xsub_traffic) +
-                                        failed_handshakes(broadcast->xpub_traffic),
+                           .malformed = peers.malformed + atomic_load(&broadcast->malformed),
                            .dropped_broadcast = self->dropped_casts,
                            .dropped_unread = self->dropped_unread};
+    add_traffic(out, self->traffic);
+    add_traffic(out, broadcast->xsub_traffic);
+    add_traffic(out, broadcast->xpub_traffic);
 }
 
 static fob_status_t give(fob_slice_t value, fob_body_t *body) {

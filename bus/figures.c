@@ -32,6 +32,19 @@ static void put_rate(fob_buf_t *out, const char *name, double value) {
         fob_pack_double(out, value);
 }
 
+/* Counts by their names; those of zero are left out. */
+static void put_counts(fob_buf_t *out, const char *name, const uint64_t *counts, size_t count,
+                       const char *(*name_of)(size_t index)) {
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++)
+        used += counts[i] > 0;
+    fob_pack_cstr(out, name);
+    fob_pack_map(out, used);
+    for (size_t i = 0; i < count; i++)
+        if (counts[i] > 0)
+            put_uint(out, name_of(i), counts[i]);
+}
+
 /* --- the bus --- */
 
 static void put_dropped(fob_buf_t *out, const fob_figures_t *bus) {
@@ -43,8 +56,12 @@ static void put_dropped(fob_buf_t *out, const fob_figures_t *bus) {
         put_uint(out, "unread", bus->dropped_unread);
 }
 
+static const char *ended_name(size_t reason) {
+    return fob_ended_name((fob_ended_t)reason);
+}
+
 static void put_bus(fob_buf_t *out, const fob_figures_t *bus) {
-    fob_pack_map(out, 17);
+    fob_pack_map(out, 18);
     put_text(out, "version", fob_slice_str(FOB_VERSION_STRING));
     put_text(out, "level", fob_slice_str(bus->level));
     put_uint(out, "epoch", bus->epoch);
@@ -62,22 +79,10 @@ static void put_bus(fob_buf_t *out, const fob_figures_t *bus) {
     put_dropped(out, bus);
     put_uint(out, "ids", bus->ids);
     put_known(out, "dedup_span_ms", bus->dedup_span_ms);
+    put_counts(out, "ended", bus->ended, FOB_ENDED_COUNT, ended_name);
 }
 
 /* --- groups --- */
-
-/* Counts by their names; those of zero are left out. */
-static void put_counts(fob_buf_t *out, const char *name, const uint64_t *counts, size_t count,
-                       const char *(*name_of)(size_t index)) {
-    size_t used = 0;
-    for (size_t i = 0; i < count; i++)
-        used += counts[i] > 0;
-    fob_pack_cstr(out, name);
-    fob_pack_map(out, used);
-    for (size_t i = 0; i < count; i++)
-        if (counts[i] > 0)
-            put_uint(out, name_of(i), counts[i]);
-}
 
 static const char *shed_name(size_t index) {
     return fob_overflow_name(index);

@@ -2,6 +2,7 @@
 #ifndef FOB_FIGURES_H
 #define FOB_FIGURES_H
 
+#include "bus/conduct.h"
 #include "bus/ledger.h"
 
 /* The bus's own; what is unknown is negative. */
@@ -11,9 +12,10 @@ typedef struct {
     int64_t rss_bytes;
     uint64_t connections, publishers, subscribers, workers;
     uint64_t events_in, busy, malformed;
-    uint64_t ids;               /* remembered */
-    int64_t dedup_span_ms;      /* how far back they reach */
-    uint64_t dropped_broadcast; /* events that the broadcast did not get, as it was behind */
+    uint64_t ids;                    /* remembered */
+    int64_t dedup_span_ms;           /* how far back they reach */
+    uint64_t dropped_broadcast;      /* events that the broadcast did not get, as it was behind */
+    uint64_t ended[FOB_ENDED_COUNT]; /* connections, by why the bus ended them */
     uint64_t dropped_unread; /* messages to clients that did not read, and were given up for it */
 } fob_figures_t;
 

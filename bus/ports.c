@@ -4,11 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <zmq.h>
 
 #define CLIENT_HWM   256   /* messages in a client's pipe, each way: at 64 KiB a batch 16 MiB */
 #define BACKLOG      1024  /* connections waiting to be accepted */
 #define HANDSHAKE_MS 10000 /* then a stranger who greets too slowly is disconnected */
+#define SILENT_BEATS 10    /* a client that beats must have said something in them */
+#define UNREAD_BEATS 60    /* and must have taken something in these, if there is something */
+#define STRANGERS    64    /* above max_connections: they are told of the limit by name */
+#define OUR_FILES    128   /* descriptors for what is not a connection */
+#define TALK_BURST   (1u << 20) /* bytes a subscriber may send at once, and each second: it */
+#define TALK_RATE    (1u << 20) /* holds 1,024 subscriptions of 256 bytes at the most */
 #define KEEPALIVE_IDLE                                                                             \
     60 /* seconds: a machine that went is noticed on idle broadcast connections */
 
@@ -111,6 +118,31 @@ fob_status_t fob_ports_open(fob_ports_t *self, void *zmq, const char *bind, int 
     else
         endpoint_of(self->endpoint, sizeof self->endpoint, bind, self->router_port);
     return status;
+}
+
+static uint64_t descriptors(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    return limit.rlim_cur > 2 * OUR_FILES ? limit.rlim_cur - OUR_FILES : OUR_FILES;
+}
+
+void fob_ports_rule(fob_ports_t *self, const fob_ports_rules_t *how) {
+    fob_traffic_rules_t rules = {.most = (uint64_t)how->max_connections + STRANGERS,
+                                 .crowd = &self->crowd,
+                                 .log = how->log,
+                                 .log_arg = how->log_arg};
+    self->crowd.most = descriptors();
+    rules.conduct.message =
+        2 * (uint64_t)how->max_message; /* two frames, each as large as may be */
+    rules.conduct.unread_ns = UNREAD_BEATS * how->heartbeat_ns;
+    fob_traffic_rule(self->xsub_traffic, &rules);
+    rules.conduct.burst = TALK_BURST;
+    rules.conduct.rate = TALK_RATE;
+    fob_traffic_rule(self->xpub_traffic, &rules);
+    rules.conduct.burst = rules.conduct.rate = 0;
+    rules.conduct.silent_ns = SILENT_BEATS * how->heartbeat_ns;
+    fob_traffic_rule(self->router_traffic, &rules);
 }
 
 static void close_one(void **socket, fob_traffic_t **traffic) {

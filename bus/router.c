@@ -1,7 +1,6 @@
 #include "bus/router.h"
 
 #include "bus/peers.h"
-#include "bus/traffic.h"
 #include "proto/handover.h"
 
 #include <assert.h>
@@ -33,6 +32,7 @@ typedef struct {
 
 struct fob_router {
     void *socket;
+    fob_traffic_t *traffic;
     zmq_msg_t route, header;
     queue_t *queues; /* by slot of the connection (the low half of its number) */
     size_t queue_count;
@@ -87,6 +87,10 @@ void fob_router_destroy(fob_router_t **self_p, int linger_ms) {
     *self_p = NULL;
 }
 
+void fob_router_watch(fob_router_t *self, fob_traffic_t *traffic) {
+    self->traffic = traffic;
+}
+
 void *fob_router_socket(fob_router_t *self) {
     return self->socket;
 }
@@ -115,8 +119,8 @@ static fob_blob_t *blob_of(zmq_msg_t *frame) {
     return blob;
 }
 
-/* libzmq hands a message over when all its frames are there: what an endless one takes meanwhile is
- * not seen here. */
+/* libzmq hands a message over when all its frames are there: an endless one is not seen here, but
+ * by what comes over its connection. */
 static void receive_rest(fob_router_t *self, fob_mail_t *out) {
     zmq_msg_t frame;
     zmq_msg_init(&frame);
@@ -129,9 +133,16 @@ static void receive_rest(fob_router_t *self, fob_mail_t *out) {
             out->failed = !out->body;
         }
     }
-    if (out->frames > FRAMES_MAX)
-        fob_traffic_end(zmq_msg_get(&self->header, ZMQ_SRCFD));
     zmq_msg_close(&frame);
+}
+
+static void tell_whose(fob_router_t *self, size_t frames) {
+    int fd = self->traffic ? zmq_msg_get(&self->header, ZMQ_SRCFD) : -1;
+    if (fd < 0)
+        return;
+    fob_traffic_heard(self->traffic, fd);
+    if (frames > FRAMES_MAX)
+        fob_traffic_end(self->traffic, fd, FOB_ENDED_FRAMES);
 }
 
 bool fob_router_receive(fob_router_t *self, fob_mail_t *out) {
@@ -145,6 +156,7 @@ bool fob_router_receive(fob_router_t *self, fob_mail_t *out) {
     } else {
         out->frames = 1;
         receive_rest(self, out);
+        tell_whose(self, out->frames);
     }
     out->route = fob_slice(zmq_msg_data(&self->route), zmq_msg_size(&self->route));
     out->header = fob_slice(zmq_msg_data(&self->header), zmq_msg_size(&self->header));

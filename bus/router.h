@@ -7,6 +7,7 @@
 #define FOB_ROUTER_H
 
 #include "bus/letters.h"
+#include "bus/traffic.h"
 
 typedef struct fob_router fob_router_t;
 
@@ -32,6 +33,10 @@ fob_router_t *fob_router_new(void *socket);
 /* Closes the socket, sending what it took for `linger_ms` at the most; drops what still waits.
  * Nulls. */
 void fob_router_destroy(fob_router_t **self_p, int linger_ms);
+
+/* Tells of each message whose it was, and has those ended who send what nobody may. It outlives the
+ * router's receiving; NULL (as it begins): nobody is told. */
+void fob_router_watch(fob_router_t *self, fob_traffic_t *traffic);
 
 void *fob_router_socket(fob_router_t *self);
 

@@ -1,11 +1,24 @@
 #include "bus/traffic.h"
 
-#include <stdatomic.h>
-#include <stdio.h>
+#include "bus/clock.h"
+#include "bus/figures.h"
+#include "bus/pace.h"
+#include "bus/tcp.h"
+
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <zmq.h>
+
+#define LOOK_EVERY  (50 * FOB_MS) /* what an endless message can grow by before it is seen */
+#define LOOK_AGAIN  (5 * FOB_MS)  /* at once, where one seems to send without an end */
+#define LOOK_SHARE  (FOB_MS / 10) /* a connection: a look at one costs the hundredth of it */
+#define RSS_GROWTH  (32 << 20)    /* bytes: then all are looked at, however many there are */
+#define SURE_AFTER  1024          /* messages, and two of each connection: it had its turn */
+#define WARY        64  /* connections looked at again at once; the others at the next look */
+#define TURNED_AWAY 256 /* connections told of at once; more wait for a look */
 
 #define EVENTS                                                                                     \
     (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |                 \
@@ -21,6 +34,9 @@
 typedef struct {
     uint64_t age; /* when it was accepted; 0: not young then */
     bool open, gone_early;
+    bool crowded, ending; /* to be ended, as there are too many; it was ended */
+    uint64_t serial;      /* as the how many-th it was accepted */
+    fob_conduct_t conduct;
     fob_subscriptions_t subscriptions;
 } line_t;
 
@@ -31,7 +47,19 @@ struct fob_traffic {
     uint64_t judged; /* counted as failed; with a negative `young` too many by that */
     line_t *lines;   /* by descriptor */
     size_t line_count;
-    _Atomic uint64_t open, accepted, failed;
+    fob_traffic_rules_t rules;
+    int64_t awake_ns, looked_ns;   /* see conduct.h; the last look */
+    int64_t look_ns;               /* when to look again at somebody, */
+    int64_t all_ns, looked_all_ns; /* at all; when that was done */
+    int64_t rss;                   /* then */
+    size_t messages;               /* read since then */
+    bool drained;
+    uint32_t wary[WARY]; /* descriptors to look at again soon: they may send without an end */
+    size_t wary_count;
+    fob_pace_t told;
+    uint32_t crowd[TURNED_AWAY];
+    size_t crowd_count;
+    _Atomic uint64_t open, accepted, failed, ended[FOB_ENDED_COUNT];
 };
 
 fob_traffic_t *fob_traffic_new(void *zmq, void *socket, const char *name) {
@@ -54,10 +82,17 @@ fob_traffic_t *fob_traffic_new(void *zmq, void *socket, const char *name) {
     return self;
 }
 
+void fob_traffic_rule(fob_traffic_t *self, const fob_traffic_rules_t *rules) {
+    self->rules = *rules;
+    self->awake_ns = 1;
+}
+
 void fob_traffic_destroy(fob_traffic_t **self_p) {
     fob_traffic_t *self = *self_p;
     if (!self)
         return;
+    if (self->rules.crowd)
+        self->rules.crowd->open -= self->open;
     if (self->socket)
         zmq_socket_monitor(self->socket, NULL, 0);
     if (self->monitor)
@@ -99,25 +134,41 @@ static void grown_up(fob_traffic_t *self) {
 static void gone(fob_traffic_t *self, line_t *line) {
     bool failed = self->young > 0 && line->age == self->age;
     fob_subscriptions_clear(&line->subscriptions);
-    *line = (line_t){0};
+    *line = (line_t){.ending = line->ending}; /* more of it may be read until there is a new one */
     self->open--;
+    if (self->rules.crowd)
+        self->rules.crowd->open--;
     if (!failed)
         return;
     self->judged++;
     grown_up(self);
 }
 
-static void came(fob_traffic_t *self, line_t *line) {
+/* One more is here. False: one too many. */
+static bool count_in(fob_traffic_t *self) {
+    const fob_traffic_rules_t *rules = &self->rules;
     self->accepted++;
-    self->open++;
     self->young++;
+    bool room = !rules->most || self->open < rules->most;
+    self->open++;
+    return !rules->crowd || rules->crowd->open++ < rules->crowd->most ? room : false;
+}
+
+static void came(fob_traffic_t *self, uint32_t fd) {
+    line_t *line = line_of(self, fd);
+    bool room = count_in(self);
     if (!line)
         return;
     bool early = line->gone_early;
     fob_subscriptions_clear(&line->subscriptions); /* what was read late of who had it before */
-    *line = (line_t){.open = true, .age = self->young > 0 ? self->age : 0};
+    *line = (line_t){.open = true,
+                     .age = self->young > 0 ? self->age : 0,
+                     .crowded = !room,
+                     .serial = self->accepted};
     if (early)
         gone(self, line);
+    else if (!room && self->crowd_count < TURNED_AWAY)
+        self->crowd[self->crowd_count++] = fd;
 }
 
 static void closed(fob_traffic_t *self, line_t *line) {
@@ -132,15 +183,10 @@ fob_subscriptions_t *fob_traffic_subscriptions(fob_traffic_t *self, int fd) {
     return line ? &line->subscriptions : NULL;
 }
 
-void fob_traffic_end(int fd) {
-    if (fd >= 0)
-        shutdown(fd, SHUT_RDWR); /* an error: it is gone already */
-}
-
 void fob_traffic_event(fob_traffic_t *self, uint16_t event, uint32_t value) {
     switch (event) {
     case ZMQ_EVENT_ACCEPTED:
-        came(self, line_of(self, value));
+        came(self, value);
         break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         grown_up(self);
@@ -155,10 +201,10 @@ void fob_traffic_event(fob_traffic_t *self, uint16_t event, uint32_t value) {
     self->failed = self->judged > wrong ? self->judged - wrong : 0;
 }
 
-void fob_traffic_read(fob_traffic_t *self) {
+static void read_events(fob_traffic_t *self) {
     zmq_msg_t frame;
     zmq_msg_init(&frame);
-    while (zmq_msg_recv(&frame, self->monitor, ZMQ_DONTWAIT) >= 0) {
+    while (self->monitor && zmq_msg_recv(&frame, self->monitor, ZMQ_DONTWAIT) >= 0) {
         uint16_t event = 0;
         uint32_t value = 0;
         if (zmq_msg_size(&frame) == sizeof event + sizeof value) {
@@ -172,8 +218,151 @@ void fob_traffic_read(fob_traffic_t *self) {
     zmq_msg_close(&frame);
 }
 
+/* --- ending connections --- */
+
+static void tell(fob_traffic_t *self, int fd, fob_ended_t reason, int64_t now_ns) {
+    char peer[64], sentence[192], line[256];
+    if (!self->rules.log)
+        return;
+    fob_tcp_peer(fd, peer, sizeof peer);
+    snprintf(sentence, sizeof sentence, "a connection from %s was ended: %s", peer,
+             fob_ended_sentence(reason));
+    if (fob_pace(&self->told, now_ns, sentence, line, sizeof line))
+        self->rules.log(self->rules.log_arg, line);
+}
+
+/* Whether it is (still) the one with this serial, and was not ended before. */
+static bool still(const fob_traffic_t *self, int fd, uint64_t serial) {
+    const line_t *line = &self->lines[fd];
+    return line->open && line->serial == serial && !line->ending;
+}
+
+/* A descriptor that is closed may be another's at once, and libzmq's thread closes it when it
+ * likes. So it is held first; then the monitor is read, which is told of an end before the
+ * descriptor is closed: if it knows of none, what we hold is that connection's. With `serial` 0 it
+ * is ended whoever it is. */
+static void end(fob_traffic_t *self, int fd, uint64_t serial, fob_ended_t reason) {
+    int held = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    read_events(self);
+    line_t *line = line_of(self, (uint32_t)fd);
+    bool known = line && line->open;
+    if (serial ? still(self, fd, serial) : !known || !line->ending) {
+        int at = held >= 0 ? held : fd; /* no descriptor is left: as it is */
+        self->ended[reason]++;
+        tell(self, at, reason, fob_clock_now().mono_ns);
+        shutdown(at, SHUT_RDWR); /* an error: it is gone already */
+        if (known)
+            line->ending = true;
+    }
+    if (held >= 0)
+        close(held);
+}
+
+void fob_traffic_end(fob_traffic_t *self, int fd, fob_ended_t reason) {
+    if (fd >= 0)
+        end(self, fd, 0, reason);
+}
+
+bool fob_traffic_ended(const fob_traffic_t *self, int fd) {
+    return fd >= 0 && (size_t)fd < self->line_count && self->lines[fd].ending;
+}
+
+void fob_traffic_read(fob_traffic_t *self) {
+    read_events(self);
+    while (self->crowd_count > 0) {
+        uint32_t fd = self->crowd[--self->crowd_count];
+        if (self->lines[fd].crowded)
+            end(self, (int)fd, self->lines[fd].serial, FOB_ENDED_CROWD);
+    }
+}
+
+/* --- looking at all of them --- */
+
+void fob_traffic_heard(fob_traffic_t *self, int fd) {
+    if (fd >= 0 && (size_t)fd < self->line_count)
+        self->lines[fd].conduct.heard = true;
+}
+
+static void look_at(fob_traffic_t *self, int fd, const fob_conduct_look_t *look) {
+    line_t *line = &self->lines[fd];
+    const fob_conduct_limits_t *limits = &self->rules.conduct;
+    fob_conduct_sample_t sample;
+    if (!line->open || line->ending || !fob_tcp_sample(fd, &sample))
+        return;
+    if (sample.received - line->conduct.base > limits->message)
+        sample.unread = fob_tcp_unread(fd);
+    uint64_t serial = line->serial;
+    fob_ended_t verdict = fob_conduct_judge(&line->conduct, limits, &sample, look);
+    if (line->crowded)
+        verdict = FOB_ENDED_CROWD;
+    if (verdict != FOB_ENDED_NOT)
+        end(self, fd, serial, verdict);
+    else if ((line->conduct.over || line->conduct.brisk) && self->wary_count < WARY)
+        self->wary[self->wary_count++] = (uint32_t)fd;
+}
+
+/* How often, with so many connections, if nothing is amiss. */
+static int64_t rhythm(const fob_traffic_t *self) {
+    int64_t stretched = (int64_t)self->open * LOOK_SHARE;
+    return stretched > LOOK_EVERY ? stretched : LOOK_EVERY;
+}
+
+/* At all of them, or at those only that need it soon. */
+static void look(fob_traffic_t *self, int64_t now_ns, bool all) {
+    int64_t since = self->looked_ns ? now_ns - self->looked_ns : 0;
+    int64_t most = 2 * rhythm(self) + LOOK_EVERY; /* else the bus stood still */
+    self->awake_ns += since < most ? since : most;
+    fob_conduct_look_t how = {.now_ns = now_ns,
+                              .awake_ns = self->awake_ns,
+                              .sure = self->drained ||
+                                      self->messages > SURE_AFTER + 2 * (size_t)self->open};
+    uint32_t wary[WARY];
+    size_t wary_count = self->wary_count;
+    memcpy(wary, self->wary, sizeof wary);
+    self->wary_count = 0;
+    read_events(self);
+    for (size_t fd = 0; all && fd < self->line_count; fd++)
+        look_at(self, (int)fd, &how);
+    for (size_t i = 0; !all && i < wary_count; i++)
+        look_at(self, (int)wary[i], &how);
+    self->looked_ns = now_ns;
+    self->messages = 0;
+    self->drained = false;
+}
+
+/* Whether it is time for all of them: now and then, and whenever memory grows. */
+static bool time_for_all(fob_traffic_t *self, int64_t now_ns) {
+    if (now_ns < self->all_ns)
+        return false;
+    self->all_ns = now_ns + LOOK_EVERY;
+    int64_t rss = fob_figures_rss();
+    if (now_ns - self->looked_all_ns < rhythm(self) && rss < self->rss + RSS_GROWTH)
+        return false;
+    self->rss = rss;
+    self->looked_all_ns = now_ns;
+    return true;
+}
+
+void fob_traffic_round(fob_traffic_t *self, int64_t mono_ns, size_t messages, bool drained) {
+    self->messages += messages;
+    self->drained |= drained;
+    if (!self->awake_ns || mono_ns < self->look_ns)
+        return;
+    bool all = time_for_all(self, mono_ns);
+    if (all || self->wary_count > 0)
+        look(self, mono_ns, all);
+    int64_t again = mono_ns + LOOK_AGAIN;
+    self->look_ns = self->wary_count > 0 && again < self->all_ns ? again : self->all_ns;
+}
+
+int64_t fob_traffic_deadline(const fob_traffic_t *self) {
+    return self->awake_ns && self->open > 0 ? self->look_ns : FOB_NEVER;
+}
+
 void fob_traffic_stats(fob_traffic_t *self, fob_traffic_stats_t *out) {
     out->open = self->open;
     out->accepted = self->accepted;
     out->failed = self->failed;
+    for (int reason = 0; reason < FOB_ENDED_COUNT; reason++)
+        out->ended[reason] = self->ended[reason];
 }

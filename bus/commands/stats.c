@@ -57,6 +57,11 @@ static void print_bus(const json_t *bus) {
         fob_table_value(count, value, sizeof value);
         printf("%14s dropped: %s\n", value, reason);
     }
+    json_object_foreach(json_object_get(bus, "ended"), reason, count) {
+        char value[64];
+        fob_table_value(count, value, sizeof value);
+        printf("%14s connections ended: %s\n", value, reason);
+    }
 }
 
 static const fob_column_t columns[] = {

@@ -157,6 +157,9 @@ static void one_that_went_while_something_waited_is_told_of(void **state) {
 static void far_too_many_frames_end_the_connection(void **state) {
     (void)state;
     fob_mail_t mail = {0};
+    fob_traffic_t *traffic = fob_traffic_new(context, fob_router_socket(router), "router");
+    assert_non_null(traffic);
+    fob_router_watch(router, traffic);
     for (int i = 0; i < 100; i++)
         assert_int_equal(zmq_send(client, "x", 1, i < 99 ? ZMQ_SNDMORE : 0), 1);
     zmq_pollitem_t item = {fob_router_socket(router), 0, ZMQ_POLLIN, 0};
@@ -166,6 +169,11 @@ static void far_too_many_frames_end_the_connection(void **state) {
     fob_blob_unref(&mail.body);
     uint8_t event[6];
     assert_int_equal(zmq_recv(monitor, event, sizeof event, 0), sizeof event); /* DISCONNECTED */
+    fob_traffic_stats_t stats;
+    fob_traffic_stats(traffic, &stats);
+    assert_int_equal(stats.ended[FOB_ENDED_FRAMES], 1);
+    fob_router_watch(router, NULL);
+    fob_traffic_destroy(&traffic);
 }
 
 FOB_MAIN(FOB_CASE_WITH(what_a_slow_client_does_not_take_comes_later_and_in_order, open_pair,
