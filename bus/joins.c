@@ -4,9 +4,10 @@
 
 #include <stdlib.h>
 
-#define BYTES_MAX 65536 /* of names for one connection */
+#define BYTES_MAX 65536                  /* of names for one connection */
+#define HEAD      (1 + sizeof(uint64_t)) /* before a name: its size, the token sent last */
 
-/* Names, each after its size in one byte. */
+/* Names, each after its head. */
 typedef struct {
     uint64_t conn;
     fob_buf_t names;
@@ -32,7 +33,7 @@ void fob_joins_destroy(fob_joins_t **self_p) {
     *self_p = NULL;
 }
 
-static member_t *member(fob_joins_t *self, uint64_t conn) {
+static member_t *member(const fob_joins_t *self, uint64_t conn) {
     uint32_t slot = (uint32_t)conn;
     return slot < self->count && self->members[slot].conn == conn ? &self->members[slot] : NULL;
 }
@@ -62,9 +63,9 @@ static size_t find(const member_t *of, fob_slice_t group) {
     size_t at = 0;
     while (at < of->names.size) {
         size_t size = of->names.data[at];
-        if (fob_slice_eq(fob_slice(of->names.data + at + 1, size), group))
+        if (fob_slice_eq(fob_slice(of->names.data + at + HEAD, size), group))
             break;
-        at += 1 + size;
+        at += HEAD + size;
     }
     return at;
 }
@@ -75,16 +76,17 @@ bool fob_joins_add(fob_joins_t *self, uint64_t conn, fob_slice_t group) {
         return false;
     if (find(of, group) < of->names.size)
         return true;
-    if (of->names.size + 1 + group.size > BYTES_MAX || !fob_buf_room(&of->names, 1 + group.size))
+    if (of->names.size + HEAD + group.size > BYTES_MAX ||
+        !fob_buf_room(&of->names, HEAD + group.size))
         return false;
-    uint8_t size = (uint8_t)group.size;
-    fob_buf_put(&of->names, &size, 1);
+    const uint8_t head[HEAD] = {(uint8_t)group.size};
+    fob_buf_put(&of->names, head, HEAD);
     fob_buf_put(&of->names, group.data, group.size);
     return true;
 }
 
 static void cut(member_t *of, size_t at) {
-    size_t size = 1 + (size_t)of->names.data[at];
+    size_t size = HEAD + (size_t)of->names.data[at];
     memmove(of->names.data + at, of->names.data + at + size, of->names.size - at - size);
     of->names.size -= size;
 }
@@ -96,12 +98,28 @@ void fob_joins_remove(fob_joins_t *self, uint64_t conn, fob_slice_t group) {
         cut(of, at);
 }
 
-size_t fob_joins_take(fob_joins_t *self, uint64_t conn, uint8_t *name) {
+void fob_joins_sent(fob_joins_t *self, uint64_t conn, fob_slice_t group, uint64_t token) {
     member_t *of = member(self, conn);
-    if (!of || of->names.size == 0)
+    size_t at = of ? find(of, group) : 0;
+    if (of && at < of->names.size)
+        memcpy(of->names.data + at + 1, &token, sizeof token);
+}
+
+size_t fob_joins_next(const fob_joins_t *self, uint64_t conn, size_t *at, uint8_t *name,
+                      uint64_t *sent) {
+    const member_t *of = member(self, conn);
+    if (!of || *at >= of->names.size)
         return 0;
-    size_t size = of->names.data[0];
-    memcpy(name, of->names.data + 1, size);
-    cut(of, 0);
+    const uint8_t *entry = of->names.data + *at;
+    size_t size = entry[0];
+    memcpy(sent, entry + 1, sizeof *sent);
+    memcpy(name, entry + HEAD, size);
+    *at += HEAD + size;
     return size;
+}
+
+void fob_joins_forget(fob_joins_t *self, uint64_t conn) {
+    member_t *of = member(self, conn);
+    if (of)
+        fob_buf_clear(&of->names);
 }

@@ -1,5 +1,5 @@
-/* joins: which groups each connection joined, so that a GOODBYE can leave them all, one by one.
- * Pure. */
+/* joins: which groups each connection joined, and what it was sent of each: so that a GOODBYE can
+ * leave them all, one by one, and what never got to a connection that is lost is known. Pure. */
 #ifndef FOB_JOINS_H
 #define FOB_JOINS_H
 
@@ -16,8 +16,15 @@ void fob_joins_destroy(fob_joins_t **self_p);
 bool fob_joins_add(fob_joins_t *self, uint64_t conn, fob_slice_t group);
 void fob_joins_remove(fob_joins_t *self, uint64_t conn, fob_slice_t group);
 
-/* Takes out one group of the connection; `name` has room for 255 bytes. 0: none left, else the
- * name's size. */
-size_t fob_joins_take(fob_joins_t *self, uint64_t conn, uint8_t *name);
+/* It was sent a delivery of a group: leases up to this token. */
+void fob_joins_sent(fob_joins_t *self, uint64_t conn, fob_slice_t group, uint64_t token);
+
+/* Goes through the groups of the connection: start with *at = 0. `name` (which has room for 255
+ * bytes) and *sent are the group's, 0: it was sent nothing since it joined first. 0: no more, else
+ * the name's size. */
+size_t fob_joins_next(const fob_joins_t *self, uint64_t conn, size_t *at, uint8_t *name,
+                      uint64_t *sent);
+/* Forgets all of the connection. */
+void fob_joins_forget(fob_joins_t *self, uint64_t conn);
 
 #endif

@@ -195,7 +195,8 @@ fob_status_t fob_letter_welcome(fob_buf_t *header, const fob_house_t *house, uin
                                             .router = house->router,
                                             .xsub = house->xsub,
                                             .xpub = house->xpub});
-    fob_pack_array(&caps, 0);
+    fob_pack_array(&caps, 1);
+    fob_pack_cstr(&caps, FOB_CAP_ECHO);
     fob_status_t status = FOB_NO_MEMORY;
     if (!shards.failed && !caps.failed) {
         fob_wire_t msg = {.verb = FOB_VERB_WELCOME, .shard = house->shard};
@@ -218,10 +219,13 @@ fob_status_t fob_letter_welcome(fob_buf_t *header, const fob_house_t *house, uin
     return status;
 }
 
-fob_status_t fob_letter_beat(fob_buf_t *header, const fob_house_t *house, uint64_t head) {
+fob_status_t fob_letter_beat(fob_buf_t *header, const fob_house_t *house, uint64_t head,
+                             const uint64_t *echo) {
     fob_wire_t msg = {.verb = FOB_VERB_BEAT, .shard = house->shard};
     FOB_SET(&msg, head, head);
     FOB_SET(&msg, epoch, house->epoch);
+    if (echo)
+        FOB_SET(&msg, echo, *echo);
     return write_header(header, &msg);
 }
 

@@ -35,8 +35,9 @@ typedef struct {
 
 fob_status_t fob_letter_welcome(fob_buf_t *header, const fob_house_t *house, uint64_t head,
                                 uint64_t last) FOB_MUST_USE;
-fob_status_t fob_letter_beat(fob_buf_t *header, const fob_house_t *house,
-                             uint64_t head) FOB_MUST_USE;
+/* `echo`: what the client's own BEAT had; NULL: it answers none. */
+fob_status_t fob_letter_beat(fob_buf_t *header, const fob_house_t *house, uint64_t head,
+                             const uint64_t *echo) FOB_MUST_USE;
 fob_status_t fob_letter_goodbye(fob_buf_t *header, const fob_house_t *house, const char *text,
                                 uint64_t retry_after_ms) FOB_MUST_USE;
 /* The header of a REPLY to the request `req`. */

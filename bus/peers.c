@@ -12,7 +12,7 @@ typedef struct {
     uint32_t next_free;
     fob_role_t role;
     uint32_t malformed;
-    bool has_session;
+    bool has_session, unreachable;
     uint8_t route[FOB_ROUTE_SIZE];
     uint8_t session[FOB_SESSION_SIZE];
     int64_t heard_ns, sent_ns;
@@ -21,6 +21,7 @@ typedef struct {
 struct fob_peers {
     fob_peers_config_t config;
     peer_t *slots;
+    size_t slot_most;    /* for those that cannot be reached, too */
     uint32_t slot_count; /* in use or on the free list */
     uint32_t free_slot;  /* index + 1; 0: none */
     uint32_t *table;     /* routing number -> slot + 1, open addressing */
@@ -46,12 +47,12 @@ fob_peers_t *fob_peers_new(const fob_peers_config_t *config) {
         return NULL;
     self->config = *config;
     uint32_t size = 16;
-    while (size < 2 * (uint64_t)config->max_connections && size < 1U << 30)
+    self->slot_most = 2 * (size_t)config->max_connections + 1;
+    while (size < 2 * (uint64_t)self->slot_most && size < 1U << 30)
         size *= 2;
     self->mask = size - 1;
     self->table = calloc(size, sizeof *self->table);
-    self->slots =
-        calloc(config->max_connections ? config->max_connections : 1, sizeof *self->slots);
+    self->slots = calloc(self->slot_most, sizeof *self->slots);
     self->next_ns = FOB_NEVER;
     self->expire_at = self->quiet_at = SIZE_MAX;
     if (!self->table || !self->slots)
@@ -115,14 +116,28 @@ static void unplace(fob_peers_t *self, uint32_t number) {
     self->table[hole] = 0;
 }
 
-static void drop(fob_peers_t *self, peer_t *peer) {
-    unplace(self, peer->number);
+/* All that are known. */
+static uint32_t count(const fob_peers_t *self) {
+    return self->stats.connections + self->stats.unreachable;
+}
+
+/* It does not count as a connection any more. */
+static void uncount(fob_peers_t *self, const peer_t *peer) {
+    if (peer->unreachable) {
+        self->stats.unreachable--;
+        return;
+    }
     self->stats.connections--;
     self->stats.roles[peer->role]--;
+}
+
+static void drop(fob_peers_t *self, peer_t *peer) {
+    unplace(self, peer->number);
+    uncount(self, peer);
     peer->conn = 0;
     peer->next_free = self->free_slot;
     self->free_slot = (uint32_t)(peer - self->slots) + 1;
-    if (self->stats.connections == 0)
+    if (count(self) == 0)
         self->next_ns = FOB_NEVER;
 }
 
@@ -138,8 +153,9 @@ static peer_t *add(fob_peers_t *self, fob_now_t now, fob_slice_t route, uint32_t
     memcpy(peer->route, route.data, FOB_ROUTE_SIZE);
     peer->heard_ns = peer->sent_ns = now.mono_ns;
     self->table[place_of(self, number)] = slot;
-    if (self->stats.connections++ == 0)
+    if (count(self) == 0)
         self->next_ns = now.mono_ns + self->config.heartbeat_ns / LOOKS_PER_BEAT;
+    self->stats.connections++;
     return peer;
 }
 
@@ -168,7 +184,7 @@ static void fault(fob_peers_t *self, peer_t *peer, unsigned of, const char *text
     out->act = FOB_PEERS_NOTHING;
     answer(out, FOB_PROTOCOL, of, text);
     if (peer && ++peer->malformed >= FOB_PEERS_MALFORMED)
-        end(self, peer, out);
+        out->faulty = peer->conn;
 }
 
 void fob_peers_fault(fob_peers_t *self, uint64_t conn, fob_verb_t of, const char *text,
@@ -214,7 +230,7 @@ static void hello(fob_peers_t *self, fob_now_t now, const fob_peers_input_t *inp
         fault(self, NULL, FOB_VERB_HELLO, "the session in a HELLO is 16 bytes", out);
         return;
     }
-    if (self->stats.connections >= self->config.max_connections) {
+    if (self->stats.connections >= self->config.max_connections || count(self) >= self->slot_most) {
         snprintf(out->text, sizeof out->text,
                  "this bus takes %u connections at the most: raise max_connections, or end some",
                  self->config.max_connections);
@@ -276,11 +292,14 @@ static bool owned(const fob_peers_t *self, const fob_wire_t *msg, fob_peers_verd
 static void known(fob_peers_t *self, peer_t *peer, const fob_peers_input_t *input,
                   fob_peers_verdict_t *out) {
     const fob_wire_t *msg = input->msg;
-    if (msg->verb == FOB_VERB_BEAT)
-        return;
+    bool late = msg->verb == FOB_VERB_SETTLE || msg->verb == FOB_VERB_LEAVE;
     if (msg->verb == FOB_VERB_GOODBYE) {
         end(self, peer, out);
         out->goodbye = true;
+    } else if (peer->unreachable && !late) {
+        answer(out, FOB_HELLO_FIRST, msg->verb, fob_status_text(FOB_HELLO_FIRST));
+    } else if (msg->verb == FOB_VERB_BEAT) {
+        out->act = FOB_HAS(msg, echo) ? FOB_PEERS_ECHO : FOB_PEERS_NOTHING;
     } else if (owned(self, msg, out)) {
         out->act = FOB_PEERS_COMMAND;
     }
@@ -289,7 +308,7 @@ static void known(fob_peers_t *self, peer_t *peer, const fob_peers_input_t *inpu
 void fob_peers_input(fob_peers_t *self, fob_now_t now, const fob_peers_input_t *input,
                      fob_peers_verdict_t *out) {
     out->act = FOB_PEERS_NOTHING;
-    out->conn = out->ended = 0;
+    out->conn = out->ended = out->faulty = 0;
     out->goodbye = out->answer = false;
     uint32_t number;
     if (!route_number(input->route, &number)) {
@@ -299,7 +318,8 @@ void fob_peers_input(fob_peers_t *self, fob_now_t now, const fob_peers_input_t *
     peer_t *peer = by_number(self, number);
     if (peer) {
         out->conn = peer->conn;
-        peer->heard_ns = now.mono_ns;
+        if (!peer->unreachable)
+            peer->heard_ns = now.mono_ns;
     }
     unsigned verb = input->msg->verb;
     if (!well_formed(input, out)) {
@@ -337,7 +357,7 @@ uint64_t fob_peers_expired(fob_peers_t *self, fob_now_t now) {
             now.mono_ns - peer->heard_ns <= FOB_PEERS_BEATS * self->config.heartbeat_ns)
             continue;
         uint64_t conn = peer->conn;
-        self->stats.lost++;
+        self->stats.lost += !peer->unreachable;
         drop(self, peer);
         return conn;
     }
@@ -349,7 +369,7 @@ uint64_t fob_peers_quiet(fob_peers_t *self, fob_now_t now) {
     int64_t long_ns = self->config.heartbeat_ns - self->config.heartbeat_ns / LOOKS_PER_BEAT;
     while (self->quiet_at < self->slot_count) {
         const peer_t *peer = &self->slots[self->quiet_at++];
-        if (peer->conn && now.mono_ns - peer->sent_ns >= long_ns)
+        if (peer->conn && !peer->unreachable && now.mono_ns - peer->sent_ns >= long_ns)
             return peer->conn;
     }
     self->quiet_at = SIZE_MAX;
@@ -366,6 +386,16 @@ void fob_peers_sent(fob_peers_t *self, fob_now_t now, uint64_t conn) {
         peer->sent_ns = now.mono_ns;
 }
 
+int64_t fob_peers_unreach(fob_peers_t *self, uint64_t conn) {
+    peer_t *peer = by_conn(self, conn);
+    if (!peer || peer->unreachable)
+        return 0;
+    uncount(self, peer);
+    self->stats.unreachable++;
+    peer->unreachable = true;
+    return peer->heard_ns + FOB_PEERS_BEATS * self->config.heartbeat_ns;
+}
+
 bool fob_peers_forget(fob_peers_t *self, uint64_t conn) {
     peer_t *peer = by_conn(self, conn);
     if (peer)
@@ -377,7 +407,7 @@ bool fob_peers_forget(fob_peers_t *self, uint64_t conn) {
 
 fob_slice_t fob_peers_route(const fob_peers_t *self, uint64_t conn) {
     const peer_t *peer = by_conn(self, conn);
-    return peer ? fob_slice(peer->route, FOB_ROUTE_SIZE) : fob_slice(NULL, 0);
+    return peer && !peer->unreachable ? fob_slice(peer->route, FOB_ROUTE_SIZE) : fob_slice(NULL, 0);
 }
 
 const uint8_t *fob_peers_session(const fob_peers_t *self, uint64_t conn) {
@@ -387,9 +417,22 @@ const uint8_t *fob_peers_session(const fob_peers_t *self, uint64_t conn) {
 
 uint64_t fob_peers_next(const fob_peers_t *self, size_t *at) {
     while (*at < self->slot_count) {
-        uint64_t conn = self->slots[(*at)++].conn;
-        if (conn)
-            return conn;
+        const peer_t *peer = &self->slots[(*at)++];
+        if (peer->conn && !peer->unreachable)
+            return peer->conn;
+    }
+    return 0;
+}
+
+uint64_t fob_peers_former(const fob_peers_t *self, uint64_t conn, size_t *at) {
+    const peer_t *peer = by_conn(self, conn);
+    if (!peer || !peer->has_session || self->stats.unreachable == 0)
+        return 0;
+    while (*at < self->slot_count) {
+        const peer_t *one = &self->slots[(*at)++];
+        if (one->conn && one->unreachable && one->has_session &&
+            memcmp(one->session, peer->session, FOB_SESSION_SIZE) == 0)
+            return one->conn;
     }
     return 0;
 }

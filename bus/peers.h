@@ -3,7 +3,11 @@
  *
  * A connection is known to libzmq by its routing id and to the core by a number, `conn`. The number
  * is new for each HELLO, so that nothing meant for a connection that ended can reach the one that
- * came after it; and it is above those before, but that it begins anew after 2^32 of them. */
+ * came after it; and it is above those before, but that it begins anew after 2^32 of them.
+ *
+ * A connection that broke, or was given up, stays as one that cannot be reached: nothing is sent to
+ * it, nothing it says counts as heard, and three beats after it was heard last it is over, as its
+ * client cannot know of that earlier. Those do not count towards max_connections. */
 #ifndef FOB_PEERS_H
 #define FOB_PEERS_H
 
@@ -42,6 +46,7 @@ typedef struct {
 typedef enum {
     FOB_PEERS_NOTHING, /* done (a beat, a goodbye, or an error that `answer` tells) */
     FOB_PEERS_WELCOME, /* a new connection `conn`: greet it */
+    FOB_PEERS_ECHO,    /* answer its beat at once */
     FOB_PEERS_COMMAND  /* carry it out for `conn` */
 } fob_peers_act_t;
 
@@ -50,6 +55,7 @@ typedef struct {
     uint64_t conn;    /* the connection it came on; 0: none */
     uint64_t ended;   /* a connection that ended by this message; 0: none */
     bool goodbye;     /* ... and it said so: what it held goes back uncounted */
+    uint64_t faulty;  /* a connection that broke the rules too often: give it up; 0: none */
     bool answer;      /* send `error` to the route */
     fob_wire_t error; /* its text points to `text`: good as long as the verdict */
     char text[192];
@@ -64,15 +70,15 @@ void fob_peers_input(fob_peers_t *self, fob_now_t now, const fob_peers_input_t *
                      fob_peers_verdict_t *out);
 
 /* Counts a message of `conn` that was well formed by itself but not in its place, and fills the
- * answer; when it was one too many, `out->ended` says so. `of` is the verb. */
+ * answer; when it was one too many, `out->faulty` says so. `of` is the verb. */
 void fob_peers_fault(fob_peers_t *self, uint64_t conn, fob_verb_t of, const char *text,
                      fob_peers_verdict_t *out);
 
 /* Begins a round of the loop: notices when the loop itself stood still, and then gives everybody
  * another beat before anybody is declared dead. */
 void fob_peers_round(fob_peers_t *self, fob_now_t now);
-/* The next connection that missed its beats, now forgotten; 0: none. Only to be asked when the
- * socket was read until it was empty. */
+/* The next connection that was not heard for three beats, now forgotten; 0: none. Only to be asked
+ * when the socket was read until it was empty. */
 uint64_t fob_peers_expired(fob_peers_t *self, fob_now_t now);
 /* The next connection that wants a beat, as nothing was sent to it for long; 0: none. The caller
  * says fob_peers_sent. */
@@ -82,19 +88,26 @@ int64_t fob_peers_deadline(const fob_peers_t *self);
 
 /* Something was sent to it. */
 void fob_peers_sent(fob_peers_t *self, fob_now_t now, uint64_t conn);
-/* Forgets a connection (the socket says that it is gone, or it does not read). False: not known. */
+/* A connection cannot be reached any more. When (mono_ns) it will be over; 0: it is not known, or
+ * that is known of it. */
+int64_t fob_peers_unreach(fob_peers_t *self, uint64_t conn);
+/* Forgets a connection. False: not known. */
 bool fob_peers_forget(fob_peers_t *self, uint64_t conn);
+/* Goes through the connections of the same session as `conn` that cannot be reached: start with
+ * *at = 0; 0: no more. */
+uint64_t fob_peers_former(const fob_peers_t *self, uint64_t conn, size_t *at);
 
-/* The routing id; empty: no such connection. */
+/* The routing id; empty: no such connection, or it cannot be reached. */
 fob_slice_t fob_peers_route(const fob_peers_t *self, uint64_t conn);
 /* The session's secret, FOB_SESSION_SIZE bytes; NULL: none was given, or no such connection. */
 const uint8_t *fob_peers_session(const fob_peers_t *self, uint64_t conn);
-/* Goes through all connections: start with *at = 0; 0: no more. */
+/* Goes through all connections that can be reached: start with *at = 0; 0: no more. */
 uint64_t fob_peers_next(const fob_peers_t *self, size_t *at);
 
 typedef struct {
-    uint32_t connections;
+    uint32_t connections; /* that can be reached */
     uint32_t roles[FOB_ROLE_COUNT];
+    uint32_t unreachable;
     uint64_t malformed; /* messages, ever */
     uint64_t lost;      /* connections that missed their beats, ever */
 } fob_peers_stats_t;

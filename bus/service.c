@@ -60,34 +60,72 @@ static void check(fob_service_t *self, fob_status_t status) {
         fail(self, status, "out of memory: the bus stops");
 }
 
-/* Tells the core that a connection is over; `goodbye`: it said so, and what it held goes back
- * uncounted. `unsent`: the delivery that could not be sent, from its span `from` on, or NULL. */
-static void end(fob_service_t *self, uint64_t conn, bool goodbye, const fob_effect_t *unsent,
-                size_t from) {
-    uint8_t name[FOB_NAME_MAX];
-    size_t size;
-    self->options.ops->drop(self->options.arg, conn);
-    while ((size = fob_joins_take(self->joins, conn, name)) > 0) {
-        fob_command_t leave = {.kind = FOB_CMD_LEAVE, .conn = conn};
-        leave.leave.group = fob_slice(name, size);
-        if (goodbye)
-            check(self, fob_ledger_step(self->ledger, self->now, &leave));
-    }
-    fob_command_t lost = {.kind = FOB_CMD_LOST, .conn = conn};
-    if (unsent && from < unsent->span_count) {
-        lost.lost.group = unsent->group;
-        lost.lost.unsent = unsent->spans[from].token;
-    }
-    check(self, fob_ledger_step(self->ledger, self->now, &lost));
+static void step(fob_service_t *self, const fob_command_t *command) {
+    check(self, fob_ledger_step(self->ledger, self->now, command));
 }
 
+/* Whatever comes of what the connection was sent: what it was not sent goes to others, as if it had
+ * never been out. */
+static void take_back_unsent(fob_service_t *self, uint64_t conn) {
+    uint8_t name[FOB_NAME_MAX];
+    uint64_t sent;
+    size_t size, at = 0;
+    while ((size = fob_joins_next(self->joins, conn, &at, name, &sent)) > 0) {
+        fob_command_t unsent = {.kind = FOB_CMD_UNSENT, .conn = conn};
+        unsent.unsent.group = fob_slice(name, size);
+        unsent.unsent.after = sent;
+        step(self, &unsent);
+    }
+}
+
+/* It goes, and what it held goes back uncounted. */
+static void leave_all(fob_service_t *self, uint64_t conn) {
+    uint8_t name[FOB_NAME_MAX];
+    uint64_t sent;
+    size_t size, at = 0;
+    while ((size = fob_joins_next(self->joins, conn, &at, name, &sent)) > 0) {
+        fob_command_t leave = {.kind = FOB_CMD_LEAVE, .conn = conn};
+        leave.leave.group = fob_slice(name, size);
+        step(self, &leave);
+    }
+}
+
+/* Tells the core that a connection is over; `goodbye`: it said so. */
 static void gone(fob_service_t *self, uint64_t conn, bool goodbye) {
-    end(self, conn, goodbye, NULL, 0);
+    self->options.ops->drop(self->options.arg, conn);
+    if (goodbye)
+        leave_all(self, conn);
+    else
+        take_back_unsent(self, conn);
+    fob_joins_forget(self->joins, conn);
+    step(self, &(fob_command_t){.kind = FOB_CMD_LOST, .conn = conn});
+}
+
+/* Ends a connection that cannot be reached, if there is nothing to wait for. */
+static void end_idle(fob_service_t *self, uint64_t conn) {
+    if (!fob_core_has_worker(fob_ledger_core(self->ledger), conn) &&
+        fob_peers_forget(self->peers, conn))
+        gone(self, conn, false);
 }
 
 void fob_service_forget(fob_service_t *self, uint64_t conn) {
-    if (fob_peers_forget(self->peers, conn))
-        gone(self, conn, false);
+    int64_t until_ns = fob_peers_unreach(self->peers, conn);
+    if (until_ns == 0)
+        return;
+    self->options.ops->drop(self->options.arg, conn);
+    take_back_unsent(self, conn);
+    fob_command_t unreachable = {.kind = FOB_CMD_UNREACHABLE, .conn = conn};
+    unreachable.unreachable.until_ns = until_ns;
+    step(self, &unreachable);
+    end_idle(self, conn);
+}
+
+/* A worker is back on a new connection: its old ones are over once it took over all of theirs. */
+static void end_former(fob_service_t *self, uint64_t conn) {
+    size_t at = 0;
+    uint64_t former;
+    while ((former = fob_peers_former(self->peers, conn, &at)) != 0)
+        end_idle(self, former);
 }
 
 /* --- sending --- */
@@ -124,20 +162,25 @@ static void send_error(fob_service_t *self, fob_slice_t route, const fob_wire_t 
                                 (fob_body_t){0});
 }
 
+static void note_sent(fob_service_t *self, const fob_effect_t *effect, size_t spans) {
+    if (effect->kind != FOB_EFF_DELIVER || spans == 0)
+        return;
+    const fob_span_t *last = &effect->spans[spans - 1];
+    fob_joins_sent(self->joins, effect->conn, effect->group, last->token + last->count - 1);
+}
+
 static void send_effect(fob_service_t *self, const fob_effect_t *effect) {
-    size_t first, from = 0;
+    size_t from = 0;
     do {
         fob_body_t body;
-        first = from;
         fob_status_t status =
             fob_letter_effect(&self->header, self->options.house->shard, effect, &from, &body);
-        if (status == FOB_OK && post(self, effect->conn, body))
-            continue;
-        /* Without it, it would miss something without knowing. */
-        bool delivers = effect->kind == FOB_EFF_DELIVER;
-        if (fob_peers_forget(self->peers, effect->conn))
-            end(self, effect->conn, false, delivers ? effect : NULL, first);
-        return;
+        if (status != FOB_OK || !post(self, effect->conn, body)) {
+            /* Without it, it would miss something without knowing. */
+            fob_service_forget(self, effect->conn);
+            return;
+        }
+        note_sent(self, effect, from);
     } while (from < effect->span_count);
 }
 
@@ -214,6 +257,8 @@ static void command(fob_service_t *self, uint64_t conn, const fob_wire_t *msg,
     if (status == FOB_OK) {
         note_joins(self, &order);
         status = fob_ledger_step(self->ledger, self->now, &order);
+        if (order.kind == FOB_CMD_JOIN)
+            end_former(self, conn);
     }
     if (status == FOB_PROTOCOL)
         out_of_place(self, conn, mail, msg->verb, problem);
@@ -230,8 +275,17 @@ static void welcome(fob_service_t *self, uint64_t conn) {
         fob_service_forget(self, conn);
 }
 
+static void beat(fob_service_t *self, uint64_t conn, const uint64_t *echo) {
+    fob_peers_sent(self->peers, self->now, conn);
+    if (fob_letter_beat(&self->header, self->options.house, fob_ledger_head(self->ledger), echo) ==
+        FOB_OK)
+        tell(self, conn, (fob_body_t){0});
+}
+
 static void act_on(fob_service_t *self, const fob_mail_t *mail,
                    const fob_peers_verdict_t *verdict) {
+    if (verdict->faulty)
+        fob_service_forget(self, verdict->faulty);
     if (verdict->ended)
         gone(self, verdict->ended, verdict->goodbye);
     if (verdict->answer)
@@ -249,6 +303,8 @@ void fob_service_message(fob_service_t *self, const fob_mail_t *mail) {
     self->read++;
     fob_peers_input(self->peers, self->now, &input, &verdict);
     act_on(self, mail, &verdict);
+    if (verdict.act == FOB_PEERS_ECHO)
+        beat(self, verdict.conn, &msg.echo);
     if (verdict.act != FOB_PEERS_COMMAND)
         return;
     if (mail->failed)
@@ -288,12 +344,8 @@ static void look_at_beats(fob_service_t *self, bool drained) {
             gone(self, conn, false);
         self->read = 0;
     }
-    while ((conn = fob_peers_quiet(self->peers, self->now))) {
-        fob_peers_sent(self->peers, self->now, conn);
-        if (fob_letter_beat(&self->header, self->options.house, fob_ledger_head(self->ledger)) ==
-            FOB_OK)
-            tell(self, conn, (fob_body_t){0});
-    }
+    while ((conn = fob_peers_quiet(self->peers, self->now)))
+        beat(self, conn, NULL);
 }
 
 void fob_service_turn(fob_service_t *self, bool drained) {

@@ -71,7 +71,7 @@ void fob_service_decide(fob_service_t *self, fob_now_t now);
 /* Tells everybody that the bus goes. */
 void fob_service_goodbye(fob_service_t *self, const char *text, uint64_t retry_after_ms);
 
-/* The socket says that a connection is over. */
+/* A connection cannot be reached any more: the socket says so, or it is given up. */
 void fob_service_forget(fob_service_t *self, uint64_t conn);
 
 /* When the next round is wanted (mono_ns). */

@@ -91,6 +91,18 @@ static bool shard_read(fob_cursor_t *cursor, fob_shard_t *out) {
     return true;
 }
 
+bool fob_caps_have(fob_slice_t raw, const char *name) {
+    fob_cursor_t cursor = fob_cursor(raw);
+    fob_slice_t one;
+    uint32_t count;
+    if (raw.size == 0 || !fob_cursor_array(&cursor, &count))
+        return false;
+    while (count-- > 0 && fob_cursor_str(&cursor, &one))
+        if (fob_slice_eq(one, fob_slice_str(name)))
+            return true;
+    return false;
+}
+
 bool fob_shards_find(fob_slice_t raw, uint32_t shard, fob_shard_t *out) {
     fob_cursor_t cursor = fob_cursor(raw);
     uint32_t count;

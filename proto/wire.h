@@ -22,6 +22,8 @@
 #define FOB_NAME_MAX        255   /* bytes of a group's name: a valid topic */
 #define FOB_RUNS_MAX        4096  /* runs in one header */
 
+#define FOB_CAP_ECHO "echo" /* of the bus: it answers a BEAT that has an `echo` */
+
 /* X (number, NAME, direction) : C client to bus, B bus to client, CB both */
 #define FOB_VERB_MAP(X)                                                                            \
     X(1, HELLO, C)                                                                                 \
@@ -105,7 +107,8 @@ typedef enum {
     X(from, UINT)    /* the same: go on above this offset */                                       \
     X(upto, UINT)    /* the same: only letters up to this serial */                                \
     X(limit, UINT)   /* the same: so many letters at the most */                                   \
-    X(dry, BOOL)     /* DEAD_REDRIVE, DEAD_PURGE: only count */
+    X(dry, BOOL)     /* DEAD_REDRIVE, DEAD_PURGE: only count */                                    \
+    X(echo, UINT)    /* BEAT: a number of the client's, which the bus gives back at once */
 
 typedef uint64_t fob_wire_UINT_t;
 typedef bool fob_wire_BOOL_t;
@@ -192,6 +195,9 @@ bool fob_runs_next(fob_runs_t *self, fob_run_t *out);
 
 /* Appends one row of the first `width` elements. The caller packed the outer array's head. */
 void fob_run_write(fob_buf_t *out, const uint64_t *at, unsigned width);
+
+/* Whether an encoded array of capability names has this one; what is no such array has none. */
+bool fob_caps_have(fob_slice_t raw, const char *name);
 
 /* --- the map of shards in WELCOME --- */
 typedef struct {

@@ -122,7 +122,9 @@ void fob_leases_up(fob_leases_t *self, fob_now_t now, const fob_wire_t *welcome)
     self->add = false;
     self->state = UP;
     self->join_at = now.mono_ns;
-    self->heard = self->round = now.mono_ns;
+    self->echoes = fob_caps_have(welcome->caps, FOB_CAP_ECHO);
+    self->heard = self->echoes ? INT64_MIN / 2 : now.mono_ns; /* the next round tells */
+    self->round = now.mono_ns;
     self->stale = NULL;
     if (self->fate_of_link) {
         self->fate = FOB_OK;
@@ -149,7 +151,8 @@ void fob_leases_round(fob_leases_t *self, fob_now_t now, int64_t heard) {
     bool connected = self->state == JOINED || self->state == JOINING;
     if (connected && now.mono_ns - self->round > self->beat_ns)
         self->stale = "this process stood still for longer than a heartbeat";
-    else if (connected && heard > self->heard && heard - self->heard > HOLD_BEATS(self->beat_ns))
+    else if (connected && !self->echoes && heard > self->heard &&
+             heard - self->heard > fob_leases_hold(self))
         self->stale = "the bus was silent for so long that it may have given our leases away";
     self->round = now.mono_ns;
     if (heard > self->heard)

@@ -3,11 +3,12 @@
  * time and what comes; says what to send. No socket, clock or thread of its own: the simulator runs
  * this very one. One thread at a time.
  *
- * A worker begins a handler only while its hold is good: something was heard from the bus within
- * two heartbeats (less a quarter, as beats may be late) and a round was run within one, so that its
- * right ends before the bus gives the event to another. Where the process stood still for longer,
- * or the bus was silent for longer, nobody here can know what is still ours: it asks for a fresh
- * connection, claims what it holds there, and hands out again only once the bus has answered. */
+ * A worker begins a handler only while its hold is good: the bus has answered what was sent within
+ * the last two heartbeats, and a round was run within one, so that its right ends a beat before the
+ * bus gives the event to another. Where the process stood still for longer nobody here can know
+ * what is still ours: it asks for a fresh connection, claims what it holds there, and hands out
+ * again only once the bus has answered. With a bus that does not answer beats, what was heard of it
+ * counts instead. */
 #ifndef FOB_LEASES_H
 #define FOB_LEASES_H
 
@@ -46,8 +47,7 @@ void fob_leases_down(fob_leases_t *self, fob_now_t now, fob_status_t why, const 
 /* JOINED, DELIVER (with its body), SETTLED, LOST, REPLY, ERROR; others are ignored. Takes its
  * own holds. */
 void fob_leases_input(fob_leases_t *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body);
-/* A round was run; the bus was heard last at mono_ns `heard`, and all that had come before
- * is told. */
+/* A round was run; `heard` is what fob_link_heard says, and all that had come before is told. */
 void fob_leases_round(fob_leases_t *self, fob_now_t now, int64_t heard);
 
 /* The next header to send, borrowed until the next call. False: nothing now. */
@@ -76,9 +76,8 @@ bool fob_leases_holds(const fob_leases_t *self, const fob_event_t *event);
  * then somebody should look. */
 const char *fob_leases_lost_text(const fob_leases_t *self);
 bool fob_leases_lost_news(fob_leases_t *self);
-/* As holds, and it cannot have given the event to another: it was heard within two beats (less a
- * quarter) on this connection, on which it knows of the lease. A bus that learns that a connection
- * broke gives what it held to others at once. */
+/* As holds, and it cannot have given the event to another: the hold is good on this connection, on
+ * which it knows of the lease. Without one nothing is sure, as no LOST can come. */
 bool fob_leases_sure(const fob_leases_t *self, fob_now_t now, const fob_event_t *event);
 /* Takes no more; releases what is not begun. */
 void fob_leases_drain(fob_leases_t *self, fob_now_t now);

@@ -8,11 +8,6 @@
 #include "subscribers/prefetch.h"
 #include "subscribers/settles.h"
 
-/* Three beats after it heard from us the bus gives our leases away; we may have heard from it up to
- * a beat later than it from us. So the right to begin ends before two beats have passed, with a
- * quarter for beats that are late. */
-#define HOLD_BEATS(beat) ((beat)*7 / 4)
-
 typedef enum {
     OFF,     /* no connection */
     UP,      /* a connection; joins at join_at, if there is a reason */
@@ -40,6 +35,7 @@ struct fob_leases {
 
     uint64_t epoch;
     int64_t beat_ns, heard, round; /* mono_ns */
+    bool echoes;                   /* `heard` is when the bus heard us, at the least */
     int64_t sure;                  /* when the bus was heard last while it knew of our leases */
     int64_t join_at, unsent_since;
     int64_t busy_until; /* settles are likely to come: rounds are run without being asked for */
@@ -60,6 +56,13 @@ extern const fob_settle_how_t fob_undecodable;
 /* What is told of a handler whose lease was lost. */
 extern const fob_settle_how_t fob_has_ended;
 
+/* For how long after `heard` the hold is good. Three beats after it heard from us the bus gives our
+ * leases away. Where it answers our beats, that leaves a beat for what we begin last. Where it does
+ * not (a bus of before), we may have heard from it up to a beat later than it from us: a quarter is
+ * for beats that are late, and nothing for a way that only leads to us. */
+static inline int64_t fob_leases_hold(const fob_leases_t *self) {
+    return self->echoes ? 2 * self->beat_ns : self->beat_ns * 7 / 4;
+}
 /* Keeps the sentence as the last trouble; an empty one: the status's own. */
 void fob_leases_say(fob_leases_t *self, fob_slice_t text, fob_status_t status);
 /* Ends a range of leases, as the next SETTLE will say. False: no memory; then they are forgotten,

@@ -1,5 +1,4 @@
 /* leases_work: the application's side of the lease table: see leases.h. */
-#include "proto/planted.h"
 #include "subscribers/decode.h"
 #include "subscribers/leases_inside.h"
 
@@ -7,8 +6,7 @@
 
 static bool hold_good(const fob_leases_t *self, fob_now_t now) {
     return self->state == JOINED && !self->stale &&
-           (now.mono_ns - self->heard <= HOLD_BEATS(self->beat_ns) ||
-            FOB_PLANTED(HOLD_WITHOUT_END)) &&
+           now.mono_ns - self->heard <= fob_leases_hold(self) &&
            now.mono_ns - self->round <= self->beat_ns;
 }
 
@@ -130,7 +128,7 @@ bool fob_leases_lost_news(fob_leases_t *self) {
 }
 
 bool fob_leases_sure(const fob_leases_t *self, fob_now_t now, const fob_event_t *event) {
-    return self->state == JOINED && now.mono_ns - self->sure <= HOLD_BEATS(self->beat_ns) &&
+    return self->state == JOINED && now.mono_ns - self->sure <= fob_leases_hold(self) &&
            fob_leases_holds(self, event);
 }
 

@@ -154,6 +154,7 @@ fob_worker_t *fob_worker_new(const fob_worker_options_t *options) {
         .endpoints = fob_slice_str(fob_conduit_bus(options->bus)),
         .role = "worker",
         .client = "libfob/" FOB_VERSION_STRING,
+        .holds = true,
     };
     fob_conduit_secret(link.session);
     self->leases = leases_for(options);

@@ -7,7 +7,6 @@
 #include "bus/core/work/lease.h"
 #include "bus/core/work/sparing.h"
 #include "bus/core/work/walk.h"
-#include "proto/planted.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -93,8 +92,6 @@ fob_status_t fob_core_replay(fob_core_t *self, uint64_t position, fob_slice_t re
     if (fob_stamp_before(self->stamp, self->loaded))
         return FOB_OK;
     self->position = position;
-    if (FOB_PLANTED(REPLAY_SKIPS_RECORD) && record.data[0] == FOB_RECORD_RUNS && position % 64 == 0)
-        return FOB_OK;
     return fob_apply(self, position, record);
 }
 
@@ -152,6 +149,10 @@ fob_status_t fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t 
         return fob_credit(self, command);
     case FOB_CMD_SETTLE:
         return fob_settle(self, command);
+    case FOB_CMD_UNSENT:
+        return fob_unsent(self, command);
+    case FOB_CMD_UNREACHABLE:
+        return fob_unreachable(self, command);
     case FOB_CMD_LOST:
         fob_inquiries_lost(self, command->conn);
         return fob_lost(self, command);
@@ -298,8 +299,7 @@ static void fall_due(fob_core_t *self, fob_group_t *group) {
     fob_back_entry_t *entry;
     while ((entry = fob_back_delayed(&group->back)) != NULL && entry->due_ns <= self->now.mono_ns) {
         fob_back_set(&group->back, entry, FOB_BACK_READY, 0);
-        if (!FOB_PLANTED(WAKE_FORGOTTEN))
-            fob_core_wake(self, group);
+        fob_core_wake(self, group);
     }
     int64_t due = entry ? entry->due_ns : FOB_NEVER;
     int64_t leases = fob_lease_expire(self, group);
@@ -424,7 +424,7 @@ uint64_t fob_core_floor(fob_core_t *self) {
         uint64_t needs = fob_group_floor(self->groups.by_id[i]);
         floor = needs < floor ? needs : floor;
     }
-    return floor + FOB_PLANTED(TRIM_ONE_TOO_FAR);
+    return floor;
 }
 
 _Static_assert(FOB_SETTLE_ROOM ==
@@ -455,6 +455,10 @@ uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, b
     if (!writer || writer->next == 0)
         return 0;
     return writer->next - 1;
+}
+
+bool fob_core_has_worker(const fob_core_t *self, uint64_t conn) {
+    return fob_members_of(&self->members, conn) != FOB_MEMBER_NONE;
 }
 
 /* Of what is needed: what is not is dropped at any time. */

@@ -47,7 +47,9 @@ typedef enum {
     FOB_CMD_LEAVE,
     FOB_CMD_CREDIT,
     FOB_CMD_SETTLE,
-    FOB_CMD_LOST, /* a connection is gone: all its workers with it */
+    FOB_CMD_UNSENT,      /* a worker was not sent all that was handed out to it */
+    FOB_CMD_UNREACHABLE, /* a connection is broken: its workers may not know yet */
+    FOB_CMD_LOST,        /* a connection is gone: all its workers with it */
     FOB_CMD_GROUP_ADD,
     FOB_CMD_GROUP_REMOVE,
     FOB_CMD_GROUP_SET,
@@ -105,11 +107,14 @@ typedef struct {
             uint64_t credit;
         } credit;
         struct {
-            /* What it had of this group from this token on could not be sent: nobody can have begun
-             * it. 0: nothing is known of that. */
             fob_slice_t group;
-            uint64_t unsent;
-        } lost;
+            uint64_t after; /* the last token that was sent to it: nobody can have begun those
+                               behind it, which go back as if they had never been out */
+        } unsent;
+        struct { /* gets nothing more, and keeps what it holds until LOST, or its session joins
+                    again. A worker that holds nothing is over at once. */
+            int64_t until_ns; /* mono_ns: LOST is to come then */
+        } unreachable;
         struct {
             int64_t late_ns; /* how long after fob_core_deadline; 0: in time */
         } tick;
@@ -275,6 +280,8 @@ void fob_core_spare(fob_core_t *self, bool sparing, uint64_t left);
 uint64_t fob_core_head(const fob_core_t *self);
 /* The last number stored for a session; 0: none. *known: the session is in the table. */
 uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, bool *known);
+/* Whether a connection has a worker in any group. */
+bool fob_core_has_worker(const fob_core_t *self, uint64_t conn);
 /* Hash of the durable state. */
 uint64_t fob_core_hash(const fob_core_t *self);
 
@@ -300,7 +307,7 @@ typedef struct {
     uint64_t shed_by[4];      /* by fob_overflow_t */
     uint64_t removed_by[5];   /* by fob_removal_t */
     uint64_t redelivered;     /* hand-outs after the first */
-    uint32_t workers, busy;   /* busy: workers that hold something */
+    uint32_t workers, busy;   /* that can be reached; busy: those of them that hold something */
     double in_rate, out_rate; /* events/s over the last 10 s; negative: unknown */
     int64_t
         oldest_age_ms; /* of the oldest unsettled event whose time is known; negative: unknown */

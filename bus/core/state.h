@@ -138,6 +138,8 @@ bool fob_core_reserve_group(fob_core_t *self);
 fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_join(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_leave(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+fob_status_t fob_unsent(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+fob_status_t fob_unreachable(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_lost(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_credit(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_settle(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
@@ -176,9 +178,9 @@ uint8_t *fob_group_drop_reserve(fob_core_t *self);
 /* Ends a group that nobody works for, in the room reserved. */
 void fob_group_drop(fob_core_t *self, fob_group_t *group, uint8_t *bytes);
 
-/* Takes all that a member holds away from it: the first `counted` of it at the cost of an attempt,
- * but for tokens from `unsent` on. */
-fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, uint64_t unsent,
+/* Takes what a member holds under tokens from `from` on away from it: the first `counted` of it at
+ * the cost of an attempt. */
+fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t from, uint64_t counted,
                            uint8_t reason) FOB_MUST_USE;
 
 /* Hands out to the workers of one group what may go; true: there may be more, at once. */

@@ -47,14 +47,16 @@ bool fob_core_group_stats(fob_core_t *self, fob_now_t now, size_t index, fob_gro
                                .leased = fob_group_leased(group),
                                .delayed = fob_group_delayed(group),
                                .redelivered = group->redelivered,
-                               .workers = group->member_count,
+                               .workers = fob_group_workers(group),
                                .in_rate = fob_meter_rate(&group->in, now.mono_ns),
                                .out_rate = fob_meter_rate(&group->out, now.mono_ns),
                                .floor = fob_group_floor(group)};
     memcpy(out->shed_by, group->shed_by, sizeof group->shed_by);
     memcpy(out->removed_by, group->removed_by, sizeof group->removed_by);
-    for (uint32_t i = 0; i < group->member_count; i++)
-        out->busy += self->members.slab[group->members[i]].held.count > 0;
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        const fob_member_t *member = &self->members.slab[group->members[i]];
+        out->busy += member->held.count > 0 && !member->over_ns;
+    }
     out->oldest_age_ms = out->ready + out->leased + out->delayed ? oldest_age(self, group) : -1;
     fob_why(self, group, out);
     return true;

@@ -80,9 +80,11 @@ static bool full_of_bytes(const fob_group_stats_t *out) {
 }
 
 static void add_drain(const fob_core_t *self, const fob_group_t *group, fob_group_stats_t *out) {
-    if (out->workers == 0)
+    if (group->member_count == 0)
         add(out, "; no worker has joined for %.0f s",
             seconds(group->no_member_ns, self->now.mono_ns));
+    else if (out->workers == 0)
+        add(out, "; no worker can be reached");
     else if (out->out_rate > 0)
         add(out, "; %.1f settled a second by %u worker%s", out->out_rate, out->workers,
             plural(out->workers));
@@ -126,18 +128,46 @@ static void add_limit(fob_group_stats_t *out) {
 /* Whether no worker has a free job, as handlers go on beyond their lease. */
 static bool all_stuck(const fob_core_t *self, const fob_group_t *group) {
     for (uint32_t i = 0; i < group->member_count && group->ring_count == 0; i++) {
-        if (fob_member_free_jobs(&self->members.slab[group->members[i]]) > 0)
+        const fob_member_t *member = &self->members.slab[group->members[i]];
+        if (!member->over_ns && fob_member_free_jobs(member) > 0)
             return false;
     }
-    return group->member_count > 0 && group->ring_count == 0;
+    return fob_group_workers(group) > 0 && group->ring_count == 0;
 }
 
 static void explain_stuck(const fob_group_t *group, fob_group_stats_t *out) {
+    uint32_t workers = fob_group_workers(group);
     say(out, "waiting",
-        group->member_count == 1
+        workers == 1
             ? "%llu ready, the handlers of the %u worker are past their lease and have not ended"
             : "%llu ready, the handlers of all %u workers are past their lease and have not ended",
-        ull(out->ready), group->member_count);
+        ull(out->ready), workers);
+}
+
+/* --- not to be reached --- */
+
+/* Workers whose connection broke: what they hold is theirs until they count as lost. */
+static void add_unreachable(const fob_core_t *self, const fob_group_t *group,
+                            fob_group_stats_t *out) {
+    const fob_member_t *first = NULL;
+    uint64_t held = 0;
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        const fob_member_t *member = &self->members.slab[group->members[i]];
+        if (!member->over_ns)
+            continue;
+        held += member->held.count;
+        first = first && first->over_ns <= member->over_ns ? first : member;
+    }
+    if (!first || held == 0)
+        return;
+    double left = seconds(self->now.mono_ns, first->over_ns);
+    fob_slice_t name = fob_member_worker(first);
+    if (group->unreachable > 1)
+        add(out, "; %u workers are unreachable: their %llu event%s to others from %.1f s on",
+            group->unreachable, ull(held), held == 1 ? " goes" : "s go", left);
+    else
+        add(out, "; worker %.*s is unreachable: its %llu event%s to others in %.1f s",
+            (int)name.size, (const char *)name.data, ull(held), held == 1 ? " goes" : "s go", left);
 }
 
 /* --- the rest --- */
@@ -167,9 +197,9 @@ static void explain_waiting(const fob_core_t *self, const fob_group_t *group,
             ull(out->ready), ull(group->back.in_state[FOB_BACK_READY]));
     else if (out->ready && group->ring_count == 0)
         say(out, "waiting",
-            group->member_count == 1 ? "%llu ready, the %u worker holds as much as it asked for"
-                                     : "%llu ready, all %u workers hold as much as they asked for",
-            ull(out->ready), group->member_count);
+            out->workers == 1 ? "%llu ready, the %u worker holds as much as it asked for"
+                              : "%llu ready, all %u workers hold as much as they asked for",
+            ull(out->ready), out->workers);
     else if (out->ready)
         say(out, "flowing", "%llu ready, going out", ull(out->ready));
     else if (out->leased)
@@ -201,6 +231,8 @@ static void explain(const fob_core_t *self, const fob_group_t *group, fob_group_
     else if (group->member_count == 0)
         say(out, "no_worker", "%llu unsettled, no worker has joined for %.0f s", ull(depth(out)),
             seconds(group->no_member_ns, self->now.mono_ns));
+    else if (out->workers == 0)
+        say(out, "no_worker", "%llu unsettled, no worker can be reached", ull(depth(out)));
     else if (out->ready && !in_resume_window(self, group) && all_stuck(self, group))
         explain_stuck(group, out);
     else if (out->out_rate > 0 && group->ring_count == 0 && !in_resume_window(self, group) &&
@@ -227,6 +259,8 @@ void fob_why(const fob_core_t *self, fob_group_t *group, fob_group_stats_t *out)
     if (group->skip_to > group->cover.floor)
         add(out, "; leaving out what lies below offset %llu: at %llu", ull(group->skip_to),
             ull(group->cover.floor));
+    if (group->unreachable)
+        add_unreachable(self, group, out);
     add_limit(out);
     add_dead(group, out);
 }

@@ -79,8 +79,7 @@ void fob_conduit_session(fob_conduit_t *self, const uint8_t session[FOB_SESSION_
 const char *fob_conduit_bus(const char *bus);
 /* The endpoint in use or tried last. With the lock held; good until it is given up. */
 const char *fob_conduit_dialled(const fob_conduit_t *self);
-/* When (mono_ns) the bus was heard last on this connection; INT64_MIN: not up. With the
- * lock held. */
+/* As fob_link_heard. With the lock held. */
 int64_t fob_conduit_heard(const fob_conduit_t *self);
 /* The clocks. Any thread. */
 fob_now_t fob_conduit_now(void);

@@ -25,6 +25,7 @@ struct fob_link {
     char role[16];
     char client[64];
     uint8_t session[FOB_SESSION_SIZE];
+    bool holds;
     int64_t greet_ns;
     int64_t retry_first_ns;
     int64_t retry_max_ns;
@@ -39,6 +40,8 @@ struct fob_link {
     int64_t beat_at;      /* UP: when to send a beat, if nothing else goes before */
     int64_t lost_at;      /* UP: when the bus counts as lost, if it stays silent */
     int64_t heard_at;     /* UP: when it spoke last */
+    bool echoes;          /* UP: our beats want an answer, and the bus gives it */
+    int64_t sent_at;      /* when what the bus answered last was sent: HELLO, a BEAT */
 
     fob_link_act_t acts[LINK_ACTS];
     unsigned act_first, act_count;
@@ -106,6 +109,7 @@ fob_link_t *fob_link_new(const fob_link_options_t *options) {
     snprintf(self->role, sizeof self->role, "%s", options->role ? options->role : "");
     snprintf(self->client, sizeof self->client, "%s", options->client ? options->client : "");
     memcpy(self->session, options->session, sizeof self->session);
+    self->holds = options->holds;
     self->greet_ns = options->greet_ns ? options->greet_ns : FOB_SEC;
     self->retry_first_ns = options->retry_first_ns ? options->retry_first_ns : 20 * FOB_MS;
     self->retry_max_ns = options->retry_max_ns ? options->retry_max_ns : FOB_SEC;
@@ -141,8 +145,10 @@ static void act_send(fob_link_t *self, fob_verb_t verb) {
     act_add(self, FOB_LINK_SEND)->status = (fob_status_t)verb;
 }
 
-static void header_write(fob_link_t *self, fob_verb_t verb) {
+static void header_write(fob_link_t *self, fob_now_t now, fob_verb_t verb) {
     fob_wire_t msg = {.verb = verb};
+    if (verb == FOB_VERB_BEAT && self->echoes) /* rounded down: rather too early */
+        FOB_SET(&msg, echo, (uint64_t)((now.mono_ns - self->up_at) / FOB_MS));
     if (verb == FOB_VERB_HELLO) {
         static const uint8_t no_caps[] = {0x90}; /* an empty array */
         FOB_SET(&msg, version_min, FOB_WIRE_VERSION);
@@ -151,6 +157,7 @@ static void header_write(fob_link_t *self, fob_verb_t verb) {
         FOB_SET(&msg, client, fob_slice_str(self->client));
         FOB_SET(&msg, session, fob_slice(self->session, sizeof self->session));
         FOB_SET(&msg, caps, fob_slice(no_caps, sizeof no_caps));
+        self->sent_at = now.mono_ns;
     }
     fob_buf_clear(&self->header);
     if (fob_wire_write(&self->header, &msg) != FOB_OK)
@@ -158,14 +165,13 @@ static void header_write(fob_link_t *self, fob_verb_t verb) {
 }
 
 bool fob_link_poll(fob_link_t *self, fob_now_t now, fob_link_act_t *out) {
-    (void)now;
     if (!self->act_count)
         return false;
     *out = self->acts[self->act_first];
     self->act_first = (self->act_first + 1) % LINK_ACTS;
     self->act_count--;
     if (out->kind == FOB_LINK_SEND) {
-        header_write(self, (fob_verb_t)out->status);
+        header_write(self, now, (fob_verb_t)out->status);
         out->status = FOB_OK;
         out->header = fob_buf_slice(&self->header);
     } else if (out->kind == FOB_LINK_TELL_UP) {
@@ -265,8 +271,20 @@ static void on_welcome(fob_link_t *self, fob_now_t now, const fob_wire_t *msg) {
     self->state = FOB_LINK_UP;
     self->timeouts = 0;
     self->up_at = now.mono_ns;
-    self->beat_at = now.mono_ns + self->heartbeat_ns;
+    self->echoes = self->holds && fob_caps_have(msg->caps, FOB_CAP_ECHO);
+    /* The answer to HELLO may have been long in coming. */
+    self->beat_at = self->echoes ? now.mono_ns : now.mono_ns + self->heartbeat_ns;
     act_add(self, FOB_LINK_TELL_UP);
+}
+
+/* An answer that was not asked for, or is older than another, changes nothing. */
+static void on_beat(fob_link_t *self, fob_now_t now, const fob_wire_t *msg) {
+    if (!self->echoes || !FOB_HAS(msg, echo) ||
+        msg->echo > (uint64_t)(now.mono_ns - self->up_at) / FOB_MS)
+        return;
+    int64_t sent_at = self->up_at + (int64_t)msg->echo * FOB_MS;
+    if (sent_at > self->sent_at)
+        self->sent_at = sent_at;
 }
 
 static void on_goodbye(fob_link_t *self, fob_now_t now, const fob_wire_t *msg) {
@@ -302,12 +320,14 @@ void fob_link_message(fob_link_t *self, fob_now_t now, const fob_wire_t *msg) {
         on_error(self, now, msg);
     if (self->state != FOB_LINK_UP)
         return;
+    if (msg->verb == FOB_VERB_BEAT)
+        on_beat(self, now, msg);
     self->heard_at = now.mono_ns;
     self->lost_at = now.mono_ns + LINK_MISSED * self->heartbeat_ns;
 }
 
 void fob_link_sent(fob_link_t *self, fob_now_t now) {
-    if (self->state == FOB_LINK_UP)
+    if (self->state == FOB_LINK_UP && !self->echoes)
         self->beat_at = now.mono_ns + self->heartbeat_ns;
 }
 
@@ -356,7 +376,8 @@ static void tick_up(fob_link_t *self, fob_now_t now) {
     bool late = stood_still(self, now);
     if (now.mono_ns >= self->beat_at) {
         act_send(self, FOB_VERB_BEAT);
-        self->beat_at = now.mono_ns + self->heartbeat_ns;
+        /* Twice a beat where it is for the answer: one may be late. */
+        self->beat_at = now.mono_ns + self->heartbeat_ns / (self->echoes ? 2 : 1);
     }
     if (now.mono_ns < self->lost_at)
         return;
@@ -391,7 +412,13 @@ int64_t fob_link_deadline(const fob_link_t *self) {
 }
 
 int64_t fob_link_heard(const fob_link_t *self) {
-    return self->state == FOB_LINK_UP ? self->heard_at : INT64_MIN;
+    if (self->state != FOB_LINK_UP)
+        return INT64_MIN;
+    return self->echoes ? self->sent_at : self->heard_at;
+}
+
+bool fob_link_echoes(const fob_link_t *self) {
+    return self->state == FOB_LINK_UP && self->echoes;
 }
 
 fob_link_state_t fob_link_state(const fob_link_t *self) {

@@ -20,6 +20,7 @@ typedef struct {
     const char *role;      /* "publisher" "worker" "subscriber" "admin" */
     const char *client;    /* "libfob/0.1.0" */
     uint8_t session[FOB_SESSION_SIZE];
+    bool holds;             /* it holds leases: it has to know until when the bus heard it */
     int64_t greet_ns;       /* how long a try may take; 0: 1 s */
     int64_t retry_first_ns; /* back-off between tries; 0: 20 ms, doubling to 1 s, full jitter */
     int64_t retry_max_ns;
@@ -69,8 +70,12 @@ void fob_link_goodbye(fob_link_t *self, fob_now_t now); /* say GOODBYE, then CLO
 /* The next thing to do; false: nothing now. */
 bool fob_link_poll(fob_link_t *self, fob_now_t now, fob_link_act_t *out);
 int64_t fob_link_deadline(const fob_link_t *self);
-/* When (mono_ns) the bus was heard last on this connection; INT64_MIN: not up. */
+/* When (mono_ns) the bus was heard last on this connection; INT64_MIN: not up. Where it answers
+ * beats (fob_link_echoes): when that was sent of which is known that the bus had it; what the bus
+ * says by itself does not tell that our own messages get through. */
 int64_t fob_link_heard(const fob_link_t *self);
+/* Whether the bus answers our beats: only asked for where leases are held. */
+bool fob_link_echoes(const fob_link_t *self);
 fob_link_state_t fob_link_state(const fob_link_t *self);
 const char *fob_link_endpoint(const fob_link_t *self); /* the one in use or tried last */
 

@@ -27,11 +27,12 @@ def ranges(leases):  # (kind, offset, token) in rows [kind, offset, count, token
 class Link:
     """The connection: HELLO, beats, and a new socket with a new HELLO whenever it fails."""
     role, up, socket, welcome = "admin", False, None, {"heartbeat": 1000}
-    retry_at, pause, heard, said = 0.0, 0.02, 0.0, 0.0
+    retry_at, pause, heard, said, sure = 0.0, 0.02, 0.0, 0.0, 0.0
     _welcomed = _send_due = _heard = lambda *what: None  # for those who do more
 
     def __init__(self, endpoint, versions=(1, 1)):
         self.endpoint, self.versions, self.session = endpoint, versions, os.urandom(16)
+        self.sent = {BEAT: 0.0}  # when, by verb
 
     def until(self, condition, timeout=30):
         deadline = time.monotonic() + timeout
@@ -43,12 +44,11 @@ class Link:
     def pump(self, wait):
         """Waits at most `wait` seconds for something to come."""
         now, beat = time.monotonic(), self.welcome["heartbeat"] / 1000
-        if not self.socket and now < self.retry_at:
-            return time.sleep(min(wait, self.retry_at - now))
+        if not self.socket and now < self.retry_at: return time.sleep(min(wait, 0.02))
         if not self.socket: self._open(now)
         if now - self.heard > (3 * beat if self.up else 1): return self._lose()
         if self.up: self._send_due(now)
-        if self.up and now - self.said > beat / 2: self._send(BEAT, {})
+        if self.up and now - self.sent[BEAT] > beat / 2: self._send(BEAT, {"echo": int(now * 1000)})
         zmq.select([self.socket, self.monitor], [], [], min(wait, beat / 4))
         lost = self.monitor.get(zmq.EVENTS) & zmq.POLLIN  # known at once, not after three beats
         while self.socket and self.socket.get(zmq.EVENTS) & zmq.POLLIN:
@@ -80,11 +80,13 @@ class Link:
     def _send(self, verb, fields, *body):
         with contextlib.suppress(zmq.Again):  # lost: the monitor will tell
             self.socket.send_multipart([msgpack.packb([verb, 0, fields]), *body], zmq.DONTWAIT)
-        self.said = time.monotonic()
+        self.said = self.sent[verb] = time.monotonic()
 
     def _take(self, verb, fields, *body):
+        echoes = verb == WELCOME or "echo" in self.welcome.get("caps", ())  # else: a bus of before
+        self.sure = fields.get("echo", 0) / 1000 or (self.sure if echoes else self.heard)
         if verb == WELCOME:
-            self.up, self.welcome, self.pause = True, fields, 0.02
+            self.up, self.welcome, self.pause, self.sure = True, fields, 0.02, self.sent[HELLO]
             self._welcomed()
         elif verb == GOODBYE or verb == ERROR and fields["code"] in (HELLO_FIRST, LIMIT):
             self._lose(fields.get("retry_after", 0))
@@ -142,24 +144,22 @@ class Worker(Link):
 
     def __init__(self, endpoint, group, pattern, jobs=1, prefetch=100, **options):
         super().__init__(endpoint, **options)
-        self.group, self.pattern, self.jobs, self.prefetch = group, pattern, jobs, prefetch
+        self.group, self.pattern, self.jobs = group, pattern, jobs
+        self.prefetch = min(prefetch, 2400)  # so that all rows fit into a JOIN, and into a SETTLE
         self.held, self.ready = {}, collections.deque()  # Lease by (offset, token); not yet begun
         self.done, self.told, self.refused = [], {}, []  # to settle; settling, by seq; refused rows
 
     def next(self, wait):
-        """A lease; or None: none came within `wait` seconds, or the bus is silent; call again."""
+        """A lease; or None: none came in `wait` seconds, or the bus may not hear us; call again."""
         if time.monotonic() - self.said > 0.005: self.pump(0)  # till then settles make ranges
-        silent = time.monotonic() - self.heard > 2 * self.welcome["heartbeat"] / 1000
-        if self.ready and self.joined and not silent: return self.held.get(self.ready.popleft())
+        sure = self.up and time.monotonic() - self.sure < 1.75 * self.welcome["heartbeat"] / 1000
+        if self.ready and self.joined and sure: return self.held.get(self.ready.popleft())
         return self.pump(wait)
 
     def settle(self, lease, kind=ACK): self.done.append((kind, lease.offset, lease.token))
 
-    def _lose(self, retry_after=0):
-        self.joined = False  # until the next JOINED has said which leases are still ours
-        super()._lose(retry_after)
-
     def _welcomed(self):
+        self.joined = False  # until JOINED has said which leases are still ours
         self.done, self.told = sum(self.told.values(), []) + self.done, {}
         self.seq, self.delivered, self.credit = 0, 0, self.prefetch - len(self.held)
         claims = [row[1:] for row in ranges((0, *lease) for lease in self.held)]

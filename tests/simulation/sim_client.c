@@ -173,8 +173,10 @@ void sim_client_run(sim_client_t *self) {
 /* --- life --- */
 
 void sim_client_birth(sim_world_t *world, sim_client_t *self, const sim_role_t *role) {
-    fob_link_options_t link = {
-        .endpoints = fob_slice_str("tcp://bus:7670"), .role = role->name, .client = "simulated"};
+    fob_link_options_t link = {.endpoints = fob_slice_str("tcp://bus:7670"),
+                               .role = role->name,
+                               .client = "simulated",
+                               .holds = role == &sim_worker_role};
     self->world = world;
     self->role = role;
     self->number = ++world->next_number;

@@ -24,7 +24,9 @@ static void pipe_put(sim_pipe_t *pipe, const sim_letter_t *letter) {
         for (size_t i = 0; i < pipe->count; i++)
             ring[i] = *letter_at(pipe, i);
         free(pipe->ring);
-        *pipe = (sim_pipe_t){ring, 0, pipe->count, room, pipe->last_ns, pipe->cut};
+        pipe->ring = ring;
+        pipe->first = 0;
+        pipe->room = room;
     }
     pipe->count++;
     *letter_at(pipe, pipe->count - 1) = *letter;
@@ -60,8 +62,8 @@ void sim_network_send(sim_network_t *self, sim_conn_t *conn, bool up, int64_t no
                       fob_slice_t header, fob_blob_t *body) {
     sim_pipe_t *pipe = up ? &conn->up : &conn->down;
     int64_t at = now_ns + delay(self);
-    if (at < conn->dark_ns)
-        at = conn->dark_ns;
+    if (at < pipe->dark_ns)
+        at = pipe->dark_ns;
     if (at < pipe->last_ns)
         at = pipe->last_ns;
     sim_letter_t letter = {at, NULL, header.size, body};
@@ -148,18 +150,15 @@ void sim_network_bus_gone(sim_network_t *self, int64_t now_ns, bool silent) {
     self->up_next = FOB_NEVER;
 }
 
-void sim_network_dark(sim_network_t *self, sim_conn_t *conn, int64_t until_ns) {
-    sim_pipe_t *pipes[] = {&conn->up, &conn->down};
-    if (until_ns < conn->dark_ns)
+void sim_network_dark(sim_pipe_t *pipe, int64_t until_ns) {
+    if (until_ns < pipe->dark_ns)
         return;
-    conn->dark_ns = until_ns;
-    for (size_t p = 0; p < 2; p++)
-        for (size_t i = 0; i < pipes[p]->count; i++) {
-            sim_letter_t *letter = letter_at(pipes[p], i);
-            letter->at_ns = letter->at_ns < until_ns ? until_ns : letter->at_ns;
-            pipes[p]->last_ns = letter->at_ns;
-        }
-    (void)self;
+    pipe->dark_ns = until_ns;
+    for (size_t i = 0; i < pipe->count; i++) {
+        sim_letter_t *letter = letter_at(pipe, i);
+        letter->at_ns = letter->at_ns < until_ns ? until_ns : letter->at_ns;
+        pipe->last_ns = letter->at_ns;
+    }
 }
 
 fob_send_t sim_network_reply(sim_network_t *self, fob_slice_t route, int64_t now_ns,

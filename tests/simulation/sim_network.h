@@ -1,6 +1,6 @@
-/* The network: for each connection two ordered channels that delay, stand still, and break in the
- * middle, told to one end, both or none. What a client sends on a connection it closes may still
- * arrive; what the bus sends to one that is gone may vanish without a word. */
+/* The network: for each connection two ordered channels that delay, stand still (one, or both), and
+ * break in the middle, told to one end, both or none. What a client sends on a connection it closes
+ * may still arrive; what the bus sends to one that is gone may vanish without a word. */
 #ifndef FOB_TESTS_SIMULATION_NETWORK_H
 #define FOB_TESTS_SIMULATION_NETWORK_H
 
@@ -22,6 +22,7 @@ typedef struct {
     sim_letter_t *ring;
     size_t first, count, room;
     int64_t last_ns; /* when the last one arrives */
+    int64_t dark_ns; /* nothing arrives before */
     bool cut;        /* what is sent vanishes */
 } sim_pipe_t;
 
@@ -35,7 +36,6 @@ typedef struct {
     int64_t told_client_ns; /* when the client's side is told that it broke; FOB_NEVER */
     int64_t told_bus_ns;    /* from when on the bus's sends fail; FOB_NEVER */
     int64_t free_ns;        /* may be forgotten */
-    int64_t dark_ns;        /* nothing arrives before */
 } sim_conn_t;
 
 typedef struct {
@@ -58,7 +58,7 @@ void sim_network_cut(sim_network_t *self, sim_conn_t *conn, int64_t now_ns, bool
 /* The bus is gone: all break. */
 void sim_network_bus_gone(sim_network_t *self, int64_t now_ns, bool silent);
 /* Nothing gets through until then. */
-void sim_network_dark(sim_network_t *self, sim_conn_t *conn, int64_t until_ns);
+void sim_network_dark(sim_pipe_t *pipe, int64_t until_ns);
 
 /* Takes the body's hold. */
 void sim_network_send(sim_network_t *self, sim_conn_t *conn, bool up, int64_t now_ns,

@@ -67,8 +67,41 @@ static void watch(const sim_witness_t *self, const sim_fact_t *fact) {
     putchar('\n');
 }
 
+#define UNDER_WAY_NS (3 * FOB_SEC) /* a LOST */
+
+static void take(sim_witness_t *self, const sim_group_t *group, uint64_t from, uint64_t to) {
+    self->taken[self->taken_count++ % SIM_TAKEN_KEPT] =
+        (sim_taken_t){group, from, to, self->now_ns};
+}
+
+/* A lease ran out (then what its worker cannot have begun may go as well), or its group was reset:
+ * the worker is told by a LOST, which may be under way, or find a connection that broke. */
+static void note_taken(sim_witness_t *self, const sim_fact_t *fact) {
+    const fob_run_record_t *run = fact->run;
+    if (fact->kind == SIM_RESET)
+        take(self, fact->group, 1, self->ground.head);
+    if (fact->kind == SIM_RUN && (run->verb == FOB_RUN_RETURN || run->verb == FOB_RUN_DEAD) &&
+        (run->reason == FOB_REASON_LEASE || run->reason == FOB_REASON_LEAVE ||
+         run->detail == FOB_REASON_LEASE))
+        take(self, fact->group, run->from, run->to);
+}
+
+static bool was_taken(const sim_witness_t *self, const sim_fact_t *fact) {
+    for (uint64_t i = self->taken_count; i-- > 0 && i + SIM_TAKEN_KEPT > self->taken_count;) {
+        const sim_taken_t *one = &self->taken[i % SIM_TAKEN_KEPT];
+        if (self->now_ns - one->at_ns > UNDER_WAY_NS)
+            return false;
+        if (one->group == fact->group && fact->offset >= one->from && fact->offset <= one->to)
+            return true;
+    }
+    return false;
+}
+
 void sim_witness_tell(sim_witness_t *self, sim_fact_t *fact) {
     fact->now_ns = self->now_ns;
+    note_taken(self, fact);
+    if (fact->kind == SIM_BEGUN)
+        fact->taken = fact->taken || was_taken(self, fact);
     if (self->watched)
         watch(self, fact);
     for (size_t i = 0; i < self->checker_count; i++)

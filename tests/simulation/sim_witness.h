@@ -7,6 +7,14 @@
 
 #define SIM_CHECKERS 16
 
+/* Leases that the bus took away from workers that it could reach, as far as it knew. */
+typedef struct {
+    const sim_group_t *group;
+    uint64_t from, to;
+    int64_t at_ns;
+} sim_taken_t;
+#define SIM_TAKEN_KEPT 4096
+
 typedef struct {
     sim_ground_t ground;
     sim_checker_t checkers[SIM_CHECKERS];
@@ -15,6 +23,8 @@ typedef struct {
     void (*fail)(void *arg, const char *promise, const char *text);
     void *arg;
     uint64_t events, records;
+    sim_taken_t taken[SIM_TAKEN_KEPT]; /* the newest */
+    uint64_t taken_count;
     uint64_t watched; /* an offset; 0: none. What befalls it is printed */
 } sim_witness_t;
 

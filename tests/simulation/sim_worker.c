@@ -66,11 +66,6 @@ static bool output(sim_client_t *self, fob_now_t now, fob_slice_t *header, fob_b
 
 /* --- handlers --- */
 
-/* The bus was told that the connection broke, and gave away what it held; the worker was not. */
-static bool untold(const sim_client_t *self) {
-    return self->conn && self->conn->told_bus_ns <= self->world->now_ns;
-}
-
 /* The bus took the lease away a moment ago: the LOST may be under way, or lost with a connection.
  */
 static bool told_lost(const sim_world_t *world, const sim_group_t *group, uint64_t offset,
@@ -110,7 +105,7 @@ static void begin(sim_client_t *self, fob_now_t now, fob_event_t *event) {
                                    .token = job->token,
                                    .attempt = fob_event_attempt(event),
                                    .bytes = fob_event_envelope(event)->bytes,
-                                   .untold = untold(self) || job->told_lost,
+                                   .taken = job->told_lost,
                                    .sure = sim_worker_sure_elsewhere(world, job->group, job->offset,
                                                                      job->token)});
 }
@@ -186,8 +181,7 @@ bool sim_worker_sure_elsewhere(sim_world_t *world, const sim_group_t *group, uin
                                uint64_t token) {
     for (size_t c = 0; c < world->client_count; c++) {
         sim_client_t *client = &world->clients[c];
-        if (client->role != &sim_worker_role || !client->own || client->frozen_ns > world->now_ns ||
-            untold(client))
+        if (client->role != &sim_worker_role || !client->own || client->frozen_ns > world->now_ns)
             continue;
         worker_t *own = client->own;
         fob_now_t now = sim_clock_now(&client->clock, world->now_ns);

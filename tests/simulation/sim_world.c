@@ -124,9 +124,14 @@ static int64_t a_while(sim_random_t *random, int64_t most) {
 }
 
 static void darken(sim_world_t *self, sim_client_t *client, int64_t ns) {
-    sim_world_note(self, "client %u: nothing gets through for %.3f s", client->number,
+    static const char *const ways[] = {"to it", "from it", "either way"};
+    uint64_t way = sim_random_below(&self->random, 3);
+    sim_world_note(self, "client %u: nothing gets through %s for %.3f s", client->number, ways[way],
                    (double)ns / 1e9);
-    sim_network_dark(&self->network, client->conn, self->now_ns + ns);
+    if (way != 0)
+        sim_network_dark(&client->conn->up, self->now_ns + ns);
+    if (way != 1)
+        sim_network_dark(&client->conn->down, self->now_ns + ns);
     sim_witness_tell(
         &self->witness,
         &(sim_fact_t){.kind = SIM_FROZE, .worker = client->number, .count = (uint64_t)ns});

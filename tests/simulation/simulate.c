@@ -1,8 +1,6 @@
 /* simulate [--seed N] [--steps N] [--seeds N] [--watch OFFSET] [--verbose]: runs worlds, tells what
- * was looked at. As simulate_planted it has [--plant NAME], a bug to be found, and [--plants],
- * which there are.
+ * was looked at.
  */
-#include "sim_planted.h"
 #include "sim_world.h"
 
 #include <time.h>
@@ -81,12 +79,7 @@ int main(int argc, char **argv) {
             good = number(value, &options.watch), i++;
         else if (strcmp(argv[i], "--seeds") == 0)
             good = number(value, &seeds), i++;
-        else if (strcmp(argv[i], "--plant") == 0)
-            good = sim_planted_set(value), i++;
-        else if (strcmp(argv[i], "--plants") == 0) {
-            sim_planted_list();
-            return 0;
-        } else if (strcmp(argv[i], "--verbose") == 0)
+        else if (strcmp(argv[i], "--verbose") == 0)
             options.verbose = true;
         else
             good = false;

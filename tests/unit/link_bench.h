@@ -16,22 +16,33 @@ typedef struct {
     char text[600];
     fob_status_t status;
     uint8_t session[FOB_SESSION_SIZE]; /* of the last HELLO */
+    uint64_t echo;                     /* of the last beat */
+    bool echoes;
 } bench_t;
 
-static inline void bench_start(bench_t *self, const char *endpoints) {
+static inline void bench_begin(bench_t *self, const char *endpoints, bool holds) {
     *self = (bench_t){.now = {.mono_ns = 5 * FOB_SEC}};
     fob_link_options_t options = {.endpoints = fob_slice_str(endpoints),
                                   .role = "worker",
                                   .client = "test/1",
-                                  .session = "0123456789abcde"};
+                                  .session = "0123456789abcde",
+                                  .holds = holds};
     self->link = fob_link_new(&options);
     assert_non_null(self->link);
+}
+
+static inline void bench_start(bench_t *self, const char *endpoints) {
+    bench_begin(self, endpoints, false);
 }
 
 static inline void note_send(bench_t *self, fob_slice_t header) {
     fob_wire_t msg;
     assert_int_equal(fob_wire_read(header, &msg), FOB_OK);
     self->beats += msg.verb == FOB_VERB_BEAT;
+    if (msg.verb == FOB_VERB_BEAT) {
+        self->echoes = FOB_HAS(&msg, echo);
+        self->echo = msg.echo;
+    }
     self->goodbyes += msg.verb == FOB_VERB_GOODBYE;
     if (msg.verb != FOB_VERB_HELLO)
         return;
@@ -83,7 +94,7 @@ static inline void hear(bench_t *self, const fob_wire_t *msg) {
     drain(self);
 }
 
-static inline void welcome_version(bench_t *self, uint64_t version) {
+static inline void welcome_with(bench_t *self, uint64_t version, fob_slice_t caps) {
     static const uint8_t none[] = {0x90};
     fob_wire_t msg = {.verb = FOB_VERB_WELCOME};
     FOB_SET(&msg, version, version);
@@ -95,7 +106,13 @@ static inline void welcome_version(bench_t *self, uint64_t version) {
     FOB_SET(&msg, max_event, 1);
     FOB_SET(&msg, max_batch, 1);
     FOB_SET(&msg, window, 1);
+    if (caps.size)
+        FOB_SET(&msg, caps, caps);
     hear(self, &msg);
+}
+
+static inline void welcome_version(bench_t *self, uint64_t version) {
+    welcome_with(self, version, fob_slice(NULL, 0));
 }
 
 static inline void come_up(bench_t *self) {

@@ -363,10 +363,16 @@ static void what_could_not_be_sent_to_a_lost_worker_has_no_attempt(void **state)
     kit_join_as(&kit, 1, "g", 10, 2, "w", 0);
     admin_set(&kit, "g", FOB_POLICY_max_attempts, 1);
     kit_publish(&kit, 1, 1, 1, "a", 2);
-    fob_command_t lost = {.kind = FOB_CMD_LOST, .conn = 1};
-    lost.lost.group = fob_slice_str("g");
-    lost.lost.unsent = held_by(1, 1).token;
-    kit_do(&kit, &lost);
+    fob_command_t unsent = {.kind = FOB_CMD_UNSENT, .conn = 1};
+    unsent.unsent.group = fob_slice_str("g");
+    unsent.unsent.after = held_by(1, 1).token - 1;
+    fob_command_t unreachable = {.kind = FOB_CMD_UNREACHABLE, .conn = 1};
+    unreachable.unreachable.until_ns = kit.now.mono_ns + FOB_SEC;
+    kit_do(&kit, &unreachable);
+    kit_do(&kit, &unsent);
+    assert_int_equal(kit_stats(&kit, "g").ready, 1);
+    assert_int_equal(kit_stats(&kit, "g").leased, 1);
+    kit_lost(&kit, 1);
     assert_int_equal(kit_stats(&kit, "g").dead, 1); /* the one that it may have begun */
     assert_int_equal(kit_stats(&kit, "g").ready, 1);
     kit_join_as(&kit, 2, "g", 10, 1, "w", 0);

@@ -2,9 +2,13 @@
 
 #include "bus/joins.h"
 
+static uint64_t sent;
+
+/* The first group of a connection, which is then left. */
 static size_t take(fob_joins_t *joins, uint64_t conn, char *out) {
-    size_t size = fob_joins_take(joins, conn, (uint8_t *)out);
+    size_t at = 0, size = fob_joins_next(joins, conn, &at, (uint8_t *)out, &sent);
     out[size] = 0;
+    fob_joins_remove(joins, conn, fob_slice_str(out));
     return size;
 }
 
@@ -43,6 +47,26 @@ static void a_group_that_was_left_is_not_there(void **state) {
     fob_joins_destroy(&joins);
 }
 
+static void of_each_group_the_token_that_was_sent_last_is_known(void **state) {
+    (void)state;
+    char name[256];
+    fob_joins_t *joins = fob_joins_new();
+    assert_true(fob_joins_add(joins, 5, fob_slice_str("a")));
+    assert_true(fob_joins_add(joins, 5, fob_slice_str("bb")));
+    fob_joins_sent(joins, 5, fob_slice_str("bb"), 7);
+    fob_joins_sent(joins, 5, fob_slice_str("bb"), UINT64_C(1) << 40);
+    fob_joins_sent(joins, 5, fob_slice_str("never"), 9);
+    fob_joins_sent(joins, 6, fob_slice_str("a"), 9);
+    assert_int_equal(take(joins, 5, name), 1);
+    assert_int_equal(sent, 0);
+    assert_int_equal(take(joins, 5, name), 2);
+    assert_true(sent == UINT64_C(1) << 40);
+    assert_true(fob_joins_add(joins, 5, fob_slice_str("a")));
+    fob_joins_forget(joins, 5);
+    assert_int_equal(take(joins, 5, name), 0);
+    fob_joins_destroy(&joins);
+}
+
 static void a_slot_taken_again_begins_empty(void **state) {
     (void)state;
     char name[256];
@@ -72,5 +96,6 @@ static void a_connection_joins_so_many_and_no_more(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(every_group_joined_is_left_once), FOB_CASE(a_group_that_was_left_is_not_there),
+         FOB_CASE(of_each_group_the_token_that_was_sent_last_is_known),
          FOB_CASE(a_slot_taken_again_begins_empty),
          FOB_CASE(a_connection_joins_so_many_and_no_more))

@@ -136,6 +136,94 @@ static void a_link_that_stood_still_itself_reads_before_it_gives_up(void **state
     fob_link_destroy(&b.link);
 }
 
+/* A bus that answers beats; the first one follows at once. */
+static void come_up_echoing(bench_t *self) {
+    bench_begin(self, "tcp://a:1", true);
+    step(self);
+    welcome_with(self, 1,
+                 fob_slice("\x92\xa1x\xa4"
+                           "echo",
+                           8));
+    assert_true(fob_link_echoes(self->link));
+    tick(self);
+    assert_int_equal(self->beats, 1);
+    assert_true(self->echoes);
+}
+
+static void hear_echo(bench_t *self, uint64_t echo) {
+    fob_wire_t beat = {.verb = FOB_VERB_BEAT};
+    FOB_SET(&beat, echo, echo);
+    hear(self, &beat);
+}
+
+static void a_bus_that_answers_beats_was_heard_when_the_beat_was_sent(void **state) {
+    (void)state;
+    bench_t b;
+    come_up_echoing(&b);
+    int64_t sent = b.now.mono_ns;
+    b.now.mono_ns += 300 * FOB_MS;
+    hear_echo(&b, b.echo);
+    assert_int_equal(fob_link_heard(b.link), sent);
+    step(&b); /* half a beat after the last, whatever else was sent */
+    assert_int_equal(b.beats, 2);
+    assert_int_equal(b.now.mono_ns, sent + HB / 2);
+    fob_link_sent(b.link, b.now);
+    step(&b);
+    assert_int_equal(b.beats, 3);
+    assert_int_equal(b.now.mono_ns, sent + HB);
+    fob_link_destroy(&b.link);
+}
+
+/* The way from the bus to us is open, and ours to the bus is not. */
+static void what_the_bus_says_by_itself_does_not_tell_that_it_hears_us(void **state) {
+    (void)state;
+    bench_t b;
+    come_up_echoing(&b);
+    int64_t heard = fob_link_heard(b.link);
+    fob_wire_t beat = {.verb = FOB_VERB_BEAT}, deliver = {.verb = FOB_VERB_DELIVER};
+    for (int i = 0; i < 10; i++) {
+        b.now.mono_ns += HB / 2;
+        tick(&b);
+        hear(&b, &beat);
+        hear(&b, &deliver);
+    }
+    assert_int_equal(fob_link_heard(b.link), heard);
+    assert_int_equal(fob_link_state(b.link), FOB_LINK_UP); /* the bus is there all the same */
+    fob_link_destroy(&b.link);
+}
+
+static void an_answer_that_was_not_asked_for_changes_nothing(void **state) {
+    (void)state;
+    bench_t b;
+    come_up_echoing(&b);
+    step(&b);
+    hear_echo(&b, b.echo);
+    int64_t heard = fob_link_heard(b.link);
+    assert_int_equal(heard, b.now.mono_ns);
+    b.now.mono_ns += 10 * FOB_MS;
+    hear_echo(&b, 0); /* an older one */
+    hear_echo(&b, b.echo + 1000);
+    hear_echo(&b, UINT64_MAX);
+    hear_echo(&b, INT64_MAX);
+    assert_int_equal(fob_link_heard(b.link), heard);
+    fob_link_destroy(&b.link);
+}
+
+static void a_bus_of_before_is_heard_by_whatever_it_says(void **state) {
+    (void)state;
+    bench_t b;
+    bench_begin(&b, "tcp://a:1", true);
+    come_up(&b);
+    assert_false(fob_link_echoes(b.link));
+    step(&b);
+    assert_int_equal(b.beats, 1);
+    assert_false(b.echoes);
+    fob_wire_t beat = {.verb = FOB_VERB_BEAT};
+    hear(&b, &beat);
+    assert_int_equal(fob_link_heard(b.link), b.now.mono_ns);
+    fob_link_destroy(&b.link);
+}
+
 static void another_version_is_told_with_both_ranges_and_tried_slowly(void **state) {
     (void)state;
     bench_t b;
@@ -237,6 +325,10 @@ FOB_MAIN(FOB_CASE(the_first_try_is_made_at_once),
          FOB_CASE(a_beat_is_sent_when_nothing_else_was_for_one_heartbeat),
          FOB_CASE(a_bus_that_misses_three_beats_is_lost),
          FOB_CASE(a_link_that_stood_still_itself_reads_before_it_gives_up),
+         FOB_CASE(a_bus_that_answers_beats_was_heard_when_the_beat_was_sent),
+         FOB_CASE(what_the_bus_says_by_itself_does_not_tell_that_it_hears_us),
+         FOB_CASE(an_answer_that_was_not_asked_for_changes_nothing),
+         FOB_CASE(a_bus_of_before_is_heard_by_whatever_it_says),
          FOB_CASE(another_version_is_told_with_both_ranges_and_tried_slowly),
          FOB_CASE(hello_first_makes_a_new_connection),
          FOB_CASE(an_error_about_a_message_leaves_the_link_up),

@@ -173,7 +173,7 @@ static void goodbye_ends_a_connection_at_once(void **state) {
     fob_peers_destroy(&peers);
 }
 
-static void ten_malformed_messages_end_a_connection(void **state) {
+static void after_ten_malformed_messages_a_connection_is_to_be_given_up(void **state) {
     (void)state;
     fob_peers_t *peers = make(2);
     uint64_t conn = greet(peers, 0, 1, "worker");
@@ -182,12 +182,12 @@ static void ten_malformed_messages_end_a_connection(void **state) {
         fob_peers_input_t input = {route(1), &msg, FOB_PROTOCOL, true};
         fob_peers_input(peers, at(i), &input, &verdict);
         assert_int_equal(code_of(&verdict), FOB_PROTOCOL);
-        assert_int_equal(verdict.ended, i == FOB_PEERS_MALFORMED ? conn : 0);
+        assert_int_equal(verdict.faulty, i == FOB_PEERS_MALFORMED ? conn : 0);
+        assert_int_equal(verdict.ended, 0);
     }
     fob_peers_stats_t stats;
     fob_peers_stats(peers, &stats);
     assert_int_equal(stats.malformed, FOB_PEERS_MALFORMED);
-    assert_int_equal(stats.connections, 0);
     fob_peers_destroy(&peers);
 }
 
@@ -282,6 +282,103 @@ static void whoever_heard_nothing_for_a_beat_gets_one(void **state) {
     fob_peers_destroy(&peers);
 }
 
+static void a_beat_that_asks_for_it_is_answered(void **state) {
+    (void)state;
+    fob_peers_t *peers = make(4);
+    uint64_t conn = greet(peers, 0, 1, "worker");
+    fob_wire_t msg = {.verb = FOB_VERB_BEAT};
+    FOB_SET(&msg, echo, 0);
+    assert_int_equal(tell(peers, 1, 1, &msg)->act, FOB_PEERS_ECHO);
+    assert_true(verdict.conn == conn);
+    fob_peers_unreach(peers, conn);
+    assert_int_equal(tell(peers, 2, 1, &msg)->act, FOB_PEERS_NOTHING);
+    assert_int_equal(code_of(&verdict), FOB_HELLO_FIRST);
+    fob_peers_destroy(&peers);
+}
+
+/* What it said before it broke may still come; what comes later does not count as heard. */
+static void one_that_cannot_be_reached_is_over_three_beats_after_it_was_heard(void **state) {
+    (void)state;
+    fob_peers_t *peers = make(4);
+    uint64_t conn = greet(peers, 0, 1, "worker");
+    beat(peers, 500, 1);
+    assert_int_equal(fob_peers_unreach(peers, conn), at(500).mono_ns + 3 * BEAT);
+    assert_int_equal(fob_peers_unreach(peers, conn), 0); /* that is known */
+    fob_peers_stats_t stats;
+    fob_peers_stats(peers, &stats);
+    assert_int_equal(stats.connections, 0);
+    assert_int_equal(stats.roles[FOB_ROLE_WORKER], 0);
+    assert_int_equal(stats.unreachable, 1);
+    assert_int_equal(fob_peers_route(peers, conn).size, 0);
+    size_t at_slot = 0;
+    assert_int_equal(fob_peers_next(peers, &at_slot), 0);
+    fob_wire_t settle = {.verb = FOB_VERB_SETTLE}, join = {.verb = FOB_VERB_JOIN};
+    assert_int_equal(tell(peers, 1500, 1, &settle)->act, FOB_PEERS_COMMAND);
+    assert_int_equal(tell(peers, 1500, 1, &join)->act, FOB_PEERS_NOTHING);
+    assert_int_equal(code_of(&verdict), FOB_HELLO_FIRST);
+    for (int64_t ms = 600; ms <= 3500; ms += 100) {
+        fob_peers_round(peers, at(ms));
+        assert_int_equal(fob_peers_expired(peers, at(ms)), 0);
+        assert_int_equal(fob_peers_quiet(peers, at(ms)), 0);
+    }
+    fob_peers_round(peers, at(3800));
+    assert_true(fob_peers_expired(peers, at(3800)) == conn);
+    fob_peers_stats(peers, &stats);
+    assert_int_equal(stats.unreachable, 0);
+    assert_int_equal(stats.lost, 0); /* it missed no beat */
+    fob_peers_destroy(&peers);
+}
+
+static void one_that_cannot_be_reached_can_still_have_said_goodbye(void **state) {
+    (void)state;
+    fob_peers_t *peers = make(4);
+    uint64_t conn = greet(peers, 0, 1, "worker");
+    fob_peers_unreach(peers, conn);
+    fob_wire_t msg = {.verb = FOB_VERB_GOODBYE};
+    assert_true(tell(peers, 1, 1, &msg)->ended == conn);
+    assert_true(verdict.goodbye);
+    assert_true(fob_peers_deadline(peers) == FOB_NEVER);
+    fob_peers_destroy(&peers);
+}
+
+static void those_that_cannot_be_reached_take_nobody_a_place(void **state) {
+    (void)state;
+    fob_peers_t *peers = make(2);
+    for (uint32_t i = 1; i <= 3; i++)
+        fob_peers_unreach(peers, greet(peers, 0, i, "worker"));
+    greet(peers, 0, 10, "worker");
+    greet(peers, 0, 11, "worker");
+    fob_wire_t msg = hello(1, 1, "worker");
+    assert_int_equal(code_of(tell(peers, 0, 12, &msg)), FOB_LIMIT);
+    fob_peers_destroy(&peers);
+}
+
+static uint64_t greet_as(fob_peers_t *peers, uint32_t from, const char *session) {
+    fob_wire_t msg = hello(1, 1, "worker");
+    if (session)
+        FOB_SET(&msg, session, fob_slice(session, 16));
+    tell(peers, 0, from, &msg);
+    return verdict.conn;
+}
+
+static void former_connections_are_known_by_their_session(void **state) {
+    (void)state;
+    fob_peers_t *peers = make(9);
+    size_t at_slot = 0;
+    uint64_t first = greet_as(peers, 1, "0123456789abcdef");
+    uint64_t alive = greet_as(peers, 2, "0123456789abcdef");
+    uint64_t other = greet_as(peers, 3, "0123456789abcdeX");
+    uint64_t none = greet_as(peers, 4, NULL), nobody = greet_as(peers, 5, NULL);
+    fob_peers_unreach(peers, first);
+    fob_peers_unreach(peers, other);
+    fob_peers_unreach(peers, none);
+    assert_true(fob_peers_former(peers, alive, &at_slot) == first);
+    assert_int_equal(fob_peers_former(peers, alive, &at_slot), 0);
+    at_slot = 0;
+    assert_int_equal(fob_peers_former(peers, nobody, &at_slot), 0);
+    fob_peers_destroy(&peers);
+}
+
 static void nobody_there_needs_no_deadline(void **state) {
     (void)state;
     fob_peers_t *peers = make(4);
@@ -333,12 +430,17 @@ FOB_MAIN(FOB_CASE(a_hello_makes_a_connection_of_its_role), FOB_CASE(the_session_
          FOB_CASE(a_second_hello_ends_what_was_before),
          FOB_CASE(one_connection_too_many_is_told_the_limit), FOB_CASE(another_shard_is_not_owned),
          FOB_CASE(goodbye_ends_a_connection_at_once),
-         FOB_CASE(ten_malformed_messages_end_a_connection),
+         FOB_CASE(after_ten_malformed_messages_a_connection_is_to_be_given_up),
          FOB_CASE(what_only_the_bus_says_is_malformed_from_a_client),
          FOB_CASE(a_wrong_number_of_frames_is_malformed),
          FOB_CASE(a_routing_id_of_the_clients_own_is_malformed),
          FOB_CASE(three_missed_beats_are_the_end),
          FOB_CASE(a_loop_that_stood_still_declares_nobody_dead),
          FOB_CASE(whoever_heard_nothing_for_a_beat_gets_one),
+         FOB_CASE(a_beat_that_asks_for_it_is_answered),
+         FOB_CASE(one_that_cannot_be_reached_is_over_three_beats_after_it_was_heard),
+         FOB_CASE(one_that_cannot_be_reached_can_still_have_said_goodbye),
+         FOB_CASE(those_that_cannot_be_reached_take_nobody_a_place),
+         FOB_CASE(former_connections_are_known_by_their_session),
          FOB_CASE(nobody_there_needs_no_deadline),
          FOB_CASE(thousands_come_and_go_and_none_is_mistaken))

@@ -14,8 +14,10 @@ static int64_t now_ms;
 
 /* What was sent since it was cleared, by verb; and what cannot be. */
 static size_t sent[64];
-static bool gone; /* a DELIVER finds nobody */
-static uint64_t attempt, token, offset;
+static bool gone;    /* a DELIVER finds nobody */
+static uint8_t away; /* and so does whatever goes to this client */
+static uint64_t attempt, token, offset, echo;
+static uint64_t attempts[8]; /* by offset */
 
 static void note_delivery(const fob_wire_t *msg) {
     fob_runs_t runs;
@@ -25,16 +27,20 @@ static void note_delivery(const fob_wire_t *msg) {
     offset = run.at[0];
     token = run.at[2];
     attempt = run.at[3];
+    do
+        attempts[run.at[0]] = run.at[3];
+    while (fob_runs_next(&runs, &run));
 }
 
 static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice_t header,
                           fob_body_t body) {
-    (void)arg, (void)conn, (void)route;
+    (void)arg, (void)conn;
     fob_wire_t msg;
     assert_int_equal(fob_wire_read(header, &msg), FOB_OK);
     fob_blob_unref(&body.blob);
-    if (gone && msg.verb == FOB_VERB_DELIVER)
+    if ((gone && msg.verb == FOB_VERB_DELIVER) || (away && route.data[1] == away))
         return FOB_SEND_GONE;
+    echo = FOB_HAS(&msg, echo) ? msg.echo : echo;
     sent[msg.verb]++;
     if (msg.verb == FOB_VERB_DELIVER)
         note_delivery(&msg);
@@ -92,6 +98,7 @@ static int setup(void **state) {
     fob_status_t status;
     now_ms = 0;
     gone = false;
+    away = 0;
     memset(sent, 0, sizeof sent);
     ledger = fob_ledger_new(fob_journal_memory_new(1 << 24, 1 << 24, 3600000), &config, now(),
                             on_log, NULL, &status, text, sizeof text);
@@ -133,25 +140,37 @@ static void round_after(int64_t ms, uint8_t client, const fob_wire_t *msg, fob_b
     fob_buf_free(&header);
 }
 
+/* A client of a number that ends in the same digit is the same, on another connection. */
 static void greet(uint8_t client) {
     static uint8_t session[FOB_SESSION_SIZE];
     fob_wire_t hello = {.verb = FOB_VERB_HELLO};
-    session[0] = client;
+    session[0] = client % 10;
     FOB_SET(&hello, version_min, 1);
     FOB_SET(&hello, version_max, 1);
     FOB_SET(&hello, session, fob_slice(session, sizeof session));
     round_after(0, client, &hello, NULL);
 }
 
-static void join(uint8_t client, uint64_t lease_ms) {
+static void join_claiming(uint8_t client, uint64_t lease_ms, const uint64_t *claim) {
     fob_wire_t msg = {.verb = FOB_VERB_JOIN};
+    fob_buf_t runs = {0};
     greet(client);
+    fob_pack_array(&runs, claim ? 1 : 0);
+    if (claim)
+        fob_run_write(&runs, claim, 3);
+    FOB_SET(&msg, runs, fob_buf_slice(&runs));
     FOB_SET(&msg, group, fob_slice_str("g"));
     FOB_SET(&msg, pattern, fob_slice_str("a"));
     FOB_SET(&msg, create, true);
     FOB_SET(&msg, credit, 10);
+    FOB_SET(&msg, jobs, 2);
     FOB_SET(&msg, lease, lease_ms);
     round_after(0, client, &msg, NULL);
+    fob_buf_free(&runs);
+}
+
+static void join(uint8_t client, uint64_t lease_ms) {
+    join_claiming(client, lease_ms, NULL);
 }
 
 static void publish(uint8_t client, uint64_t number) {
@@ -217,7 +236,169 @@ static void a_lease_that_is_over_in_time_is_taken_away_in_time(void **state) {
     assert_int_equal(sent[FOB_VERB_LOST], 1);
 }
 
+/* --- a transport that broke --- */
+
+static void beat(int64_t ms, uint8_t client) {
+    fob_wire_t msg = {.verb = FOB_VERB_BEAT};
+    round_after(ms, client, &msg, NULL);
+}
+
+static const fob_group_stats_t *stats(void) {
+    static fob_group_stats_t of;
+    assert_true(fob_core_group_stats(fob_ledger_core(ledger), now(), 0, &of));
+    return &of;
+}
+
+/* Client 1 holds the event 1, its transport breaks, and the bus finds that out at once. */
+static void break_off(void) {
+    join(1, 0);
+    greet(9);
+    publish(9, 1);
+    assert_int_equal(sent[FOB_VERB_DELIVER], 1);
+    away = 1;
+    beat(400, 9);
+    beat(400, 9); /* a beat of the bus finds nobody */
+    assert_int_equal(stats()->workers, 0);
+}
+
+static void a_worker_keeps_what_it_holds_for_three_beats_when_its_transport_breaks(void **state) {
+    (void)state;
+    break_off();
+    join(2, 0);
+    for (int ms = 800; ms < 3000; ms += 200) {
+        assert_int_equal(stats()->leased, 1);
+        assert_int_equal(sent[FOB_VERB_DELIVER], 1);
+        beat(200, 2);
+    }
+    beat(250, 2);
+    assert_int_equal(sent[FOB_VERB_DELIVER], 2);
+    assert_int_equal(attempt, 2);
+}
+
+static void why_names_the_worker_that_cannot_be_reached(void **state) {
+    (void)state;
+    break_off();
+    assert_string_equal(stats()->state, "no_worker");
+    assert_non_null(strstr(stats()->why, "1 unsettled, no worker can be reached"));
+    assert_non_null(strstr(stats()->why, "is unreachable: its 1 event goes to others in 2.2 s"));
+    join(2, 0);
+    assert_int_equal(stats()->workers, 1);
+    assert_int_equal(stats()->busy, 0);
+    assert_string_equal(stats()->state, "flowing");
+    assert_non_null(strstr(stats()->why, "its 1 event goes to others in 2.2 s"));
+}
+
+static void what_it_settled_before_its_transport_broke_is_settled(void **state) {
+    (void)state;
+    break_off();
+    ack(0, 1);
+    assert_int_equal(stats()->acked, 1);
+    assert_int_equal(sent[FOB_VERB_SETTLED], 0); /* to whom? */
+}
+
+static void a_worker_that_is_back_keeps_what_it_claims(void **state) {
+    (void)state;
+    break_off();
+    join_claiming(11, 0, (uint64_t[]){offset, 1, token});
+    assert_int_equal(stats()->leased, 1);
+    assert_int_equal(stats()->workers, 1);
+    assert_null(strstr(stats()->why, "unreachable"));
+    fob_peers_stats_t peers;
+    fob_peers_stats(fob_service_peers(service), &peers);
+    assert_int_equal(peers.unreachable, 0); /* the old connection is over */
+    ack(0, 11);
+    assert_int_equal(stats()->acked, 1);
+}
+
+static void what_a_worker_that_is_back_does_not_claim_goes_to_others_at_once(void **state) {
+    (void)state;
+    break_off();
+    join(2, 0);
+    join(11, 0);
+    assert_int_equal(sent[FOB_VERB_DELIVER], 2);
+    assert_int_equal(attempt, 1);
+}
+
+static void a_worker_that_held_nothing_is_over_when_its_transport_breaks(void **state) {
+    (void)state;
+    join(1, 0);
+    greet(9);
+    away = 1;
+    publish(9, 1);
+    fob_peers_stats_t peers;
+    fob_peers_stats(fob_service_peers(service), &peers);
+    assert_int_equal(peers.unreachable, 0);
+    assert_int_equal(stats()->ready, 1);
+    join(2, 0);
+    assert_int_equal(attempt, 1);
+}
+
+/* A delivery that is decided, and waits for its commit when its connection ends. */
+static void a_delivery_that_was_not_sent_in_time_costs_no_attempt(void **state) {
+    (void)state;
+    join(1, 0);
+    greet(9);
+    publish(9, 1);
+    fob_wire_t hello = {.verb = FOB_VERB_HELLO};
+    FOB_SET(&hello, version_min, 1);
+    FOB_SET(&hello, version_max, 1);
+    fob_buf_t body = {0};
+    fob_envelope_t event = {.topic = fob_slice_str("a")};
+    assert_int_equal(fob_envelope_write(&body, 100, &event), FOB_OK);
+    fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
+    fob_wire_t publish2 = {.verb = FOB_VERB_PUBLISH};
+    FOB_SET(&publish2, first, 2);
+    FOB_SET(&publish2, low, 2);
+    fob_buf_t header = {0};
+    const uint8_t to[FOB_ROUTE_SIZE] = {0, 9}, from[FOB_ROUTE_SIZE] = {0, 1};
+    fob_service_round(service, now());
+    assert_int_equal(fob_wire_write(&header, &publish2), FOB_OK);
+    fob_service_message(service, &(fob_mail_t){.route = fob_slice(to, sizeof to),
+                                               .header = fob_buf_slice(&header),
+                                               .body = blob,
+                                               .frames = 2});
+    fob_service_turn(service, true); /* the delivery is decided, and waits for its commit */
+    fob_buf_clear(&header);
+    assert_int_equal(fob_wire_write(&header, &hello), FOB_OK);
+    fob_service_message(service, &(fob_mail_t){.route = fob_slice(from, sizeof from),
+                                               .header = fob_buf_slice(&header),
+                                               .frames = 1}); /* what it held is over */
+    round_after(0, 0, NULL, NULL);
+    join(2, 0);
+    assert_int_equal(stats()->leased, 2);
+    assert_int_equal(attempts[1], 2); /* that one was there */
+    assert_int_equal(attempts[2], 1);
+    fob_blob_unref(&blob);
+    fob_buf_free(&body);
+    fob_buf_free(&header);
+}
+
+static void a_beat_with_an_echo_has_its_answer_in_the_same_round(void **state) {
+    (void)state;
+    join(1, 0);
+    fob_wire_t msg = {.verb = FOB_VERB_BEAT};
+    FOB_SET(&msg, echo, 77);
+    round_after(10, 1, &msg, NULL);
+    assert_int_equal(echo, 77);
+    assert_int_equal(sent[FOB_VERB_BEAT], 1);
+    FOB_SET(&msg, echo, 78);
+    away = 1;
+    round_after(10, 1, &msg, NULL); /* and where that finds nobody, nothing follows */
+    assert_int_equal(echo, 77);
+}
+
 FOB_MAIN(FOB_CASE_WITH(an_event_that_could_not_be_sent_is_tried_by_the_next_as_if_never_out, setup,
                        teardown),
          FOB_CASE_WITH(a_late_round_takes_no_lease_away_before_it_hears_what_came, setup, teardown),
-         FOB_CASE_WITH(a_lease_that_is_over_in_time_is_taken_away_in_time, setup, teardown))
+         FOB_CASE_WITH(a_lease_that_is_over_in_time_is_taken_away_in_time, setup, teardown),
+         FOB_CASE_WITH(a_worker_keeps_what_it_holds_for_three_beats_when_its_transport_breaks,
+                       setup, teardown),
+         FOB_CASE_WITH(why_names_the_worker_that_cannot_be_reached, setup, teardown),
+         FOB_CASE_WITH(what_it_settled_before_its_transport_broke_is_settled, setup, teardown),
+         FOB_CASE_WITH(a_worker_that_is_back_keeps_what_it_claims, setup, teardown),
+         FOB_CASE_WITH(what_a_worker_that_is_back_does_not_claim_goes_to_others_at_once, setup,
+                       teardown),
+         FOB_CASE_WITH(a_worker_that_held_nothing_is_over_when_its_transport_breaks, setup,
+                       teardown),
+         FOB_CASE_WITH(a_delivery_that_was_not_sent_in_time_costs_no_attempt, setup, teardown),
+         FOB_CASE_WITH(a_beat_with_an_echo_has_its_answer_in_the_same_round, setup, teardown))

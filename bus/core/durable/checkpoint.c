@@ -1,8 +1,6 @@
 /* checkpoint, writing: the units one after the other, in slices. */
 #include "bus/core/durable/checkpoint.h"
 
-#include "proto/planted.h"
-
 #include <stdlib.h>
 
 #define SLICE_BYTES ((size_t)256 * 1024)
@@ -112,8 +110,7 @@ static void take_ids(fob_core_t *self) {
         const fob_known_t *known = fob_dedup_above(self->dedup, snapshot->offset);
         if (!known)
             return;
-        if (!FOB_PLANTED(ID_NOT_IN_CHECKPOINT) || known->offset % 8)
-            put_id(&snapshot->unit, known);
+        put_id(&snapshot->unit, known);
         snapshot->offset = known->offset;
     }
 }

@@ -78,6 +78,7 @@ typedef struct fob_group {
     fob_grants_t overdue; /* leases that ran out and whose handlers may still run: see lease.h */
     uint32_t *members;    /* indexes */
     uint32_t member_count, member_capacity;
+    uint32_t unreachable;      /* of these, those that cannot be reached and will soon be lost */
     uint32_t ring, ring_count; /* the next in turn of those with credit and a free job */
     uint32_t round_left;       /* of the ring, until shares are reckoned anew */
     uint64_t share;
@@ -117,6 +118,10 @@ uint64_t fob_group_floor(fob_group_t *self);
 /* Whether it began in the past and is still looked through for its events. */
 static inline bool fob_census_runs(const fob_group_t *self) {
     return self->census_at > 0 && self->census_at <= self->census_to;
+}
+/* Its workers that can be reached. */
+static inline uint32_t fob_group_workers(const fob_group_t *self) {
+    return self->member_count - self->unreachable;
 }
 /* Unsettled: ready, leased, delayed. What max_depth counts. */
 uint64_t fob_group_depth(const fob_group_t *self);

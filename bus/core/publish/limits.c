@@ -1,7 +1,5 @@
 #include "bus/core/publish/limits.h"
 
-#include "proto/planted.h"
-
 #include <stdio.h>
 
 #define RETRY_LEAST 50 /* ms */
@@ -9,7 +7,7 @@
 #define RETRY_IDLE  1000 /* nothing is settled: nobody knows */
 
 static bool near(const fob_group_t *group, uint64_t events, uint64_t bytes) {
-    return FOB_PLANTED(BUSY_ALWAYS) || fob_group_depth(group) + events > group->policy.max_depth ||
+    return fob_group_depth(group) + events > group->policy.max_depth ||
            group->bytes + bytes > group->policy.max_bytes;
 }
 
@@ -22,9 +20,7 @@ bool fob_limits_near(const fob_sheet_t *sheet) {
 }
 
 bool fob_limits_full(const fob_group_t *group, uint64_t depth, uint64_t bytes, uint64_t size) {
-    if (FOB_PLANTED(BUSY_ALWAYS))
-        return true;
-    return depth >= group->policy.max_depth + FOB_PLANTED(LIMIT_ONE_TOO_HIGH) ||
+    return depth >= group->policy.max_depth ||
            (depth > 0 && bytes + size > group->policy.max_bytes);
 }
 
@@ -87,9 +83,11 @@ static void tell_work(const fob_core_t *core, const fob_group_t *group, double r
         snprintf(out, room, "it is paused");
     else if (group->member_count == 0)
         snprintf(out, room, "no worker for %lld s", (long long)(idle > 0 ? idle / FOB_SEC : 0));
+    else if (fob_group_workers(group) == 0)
+        snprintf(out, room, "no worker can be reached");
     else
-        snprintf(out, room, "%u worker%s, %.0f settled a second", group->member_count,
-                 group->member_count == 1 ? "" : "s", rate > 0 ? rate : 0.0);
+        snprintf(out, room, "%u worker%s, %.0f settled a second", fob_group_workers(group),
+                 fob_group_workers(group) == 1 ? "" : "s", rate > 0 ? rate : 0.0);
 }
 
 void fob_limits_tell(const fob_core_t *core, fob_group_t *group, uint64_t refused, bool behind,

@@ -5,7 +5,6 @@
 #include "bus/core/work/refused.h"
 #include "bus/core/work/sparing.h"
 #include "bus/core/work/walk.h"
-#include "proto/planted.h"
 
 #include <assert.h>
 
@@ -24,7 +23,7 @@ typedef struct {
 
 /* --- giving back --- */
 
-fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, uint64_t unsent,
+fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t from, uint64_t counted,
                            uint8_t reason) {
     fob_member_t *member = &self->members.slab[index];
     fob_group_t *group = member->group;
@@ -35,9 +34,13 @@ fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, u
     if (!fob_runs_begin_noted(&runs, self, group, member->held.count, member->held.count, worker,
                               (fob_slice_t){0}))
         return FOB_NO_MEMORY;
-    for (uint64_t i = 0; member->held.count > 0; i++) {
-        fob_grant_t *grant = &group->grants.slab[member->held.first];
-        bool counts = i < counted && grant->token < unsent;
+    uint64_t taken = 0;
+    for (uint32_t at = member->held.first; at != FOB_GRANT_NONE;) {
+        fob_grant_t *grant = &group->grants.slab[at];
+        at = grant->next;
+        if (grant->token < from)
+            continue;
+        bool counts = taken++ < counted;
         fob_run_record_t run = fob_fate(self, group, grant, (fob_reason_t)reason, counts, 0);
         fob_runs_put(&runs, &run);
         fob_sparing_back(self, group, grant);
@@ -48,9 +51,8 @@ fob_status_t fob_give_back(fob_core_t *self, uint32_t index, uint64_t counted, u
     return FOB_OK;
 }
 
-/* The member gives back what it holds and is gone; so is a temporary group without workers.
- * `unsent` is the first token that never reached it. */
-static fob_status_t part(fob_core_t *self, uint32_t index, bool lost, uint64_t unsent) {
+/* The member gives back what it holds and is gone; so is a temporary group without workers. */
+static fob_status_t part(fob_core_t *self, uint32_t index, bool lost) {
     fob_member_t *member = &self->members.slab[index];
     fob_group_t *group = member->group;
     uint64_t counted = lost ? fob_member_free_jobs(member) : 0;
@@ -59,7 +61,7 @@ static fob_status_t part(fob_core_t *self, uint32_t index, bool lost, uint64_t u
     if (drops && !drop)
         return FOB_NO_MEMORY;
     fob_status_t status =
-        fob_give_back(self, index, counted, unsent, lost ? FOB_REASON_LOST : FOB_REASON_LEAVE);
+        fob_give_back(self, index, 0, counted, lost ? FOB_REASON_LOST : FOB_REASON_LEAVE);
     if (status != FOB_OK)
         return status;
     fob_members_remove(&self->members, index);
@@ -75,20 +77,45 @@ fob_status_t fob_leave(fob_core_t *self, const fob_command_t *command) {
     fob_group_t *group = fob_groups_find(&self->groups, command->leave.group);
     uint32_t index =
         group ? fob_members_find(&self->members, command->conn, group) : FOB_MEMBER_NONE;
-    return index == FOB_MEMBER_NONE ? FOB_OK : part(self, index, false, UINT64_MAX);
+    return index == FOB_MEMBER_NONE ? FOB_OK : part(self, index, false);
 }
 
-static uint64_t unsent_of(const fob_core_t *self, uint32_t index, const fob_command_t *command) {
-    fob_slice_t name = self->members.slab[index].group->name;
-    bool told = command->lost.unsent && fob_slice_eq(name, command->lost.group);
-    return told ? command->lost.unsent : UINT64_MAX;
+fob_status_t fob_unsent(fob_core_t *self, const fob_command_t *command) {
+    fob_group_t *group = fob_groups_find(&self->groups, command->unsent.group);
+    uint32_t index =
+        group ? fob_members_find(&self->members, command->conn, group) : FOB_MEMBER_NONE;
+    if (index == FOB_MEMBER_NONE)
+        return FOB_OK;
+    /* What it claimed it has, from another connection. */
+    uint64_t from = command->unsent.after + 1, first = self->members.slab[index].first_token;
+    return fob_give_back(self, index, from > first ? from : first, 0, FOB_REASON_LOST);
+}
+
+/* The last worker of a temporary group may still come back to it. */
+static bool may_part(const fob_member_t *member) {
+    return member->held.count == 0 &&
+           !(member->group->temporary && member->group->member_count == 1);
+}
+
+fob_status_t fob_unreachable(fob_core_t *self, const fob_command_t *command) {
+    uint32_t index = fob_members_of(&self->members, command->conn);
+    while (index != FOB_MEMBER_NONE) {
+        const fob_member_t *member = &self->members.slab[index];
+        uint32_t next = member->conn_next;
+        fob_members_unreach(&self->members, index, command->unreachable.until_ns);
+        fob_status_t status = may_part(member) ? part(self, index, true) : FOB_OK;
+        if (status != FOB_OK)
+            return status;
+        index = next;
+    }
+    return FOB_OK;
 }
 
 fob_status_t fob_lost(fob_core_t *self, const fob_command_t *command) {
     uint32_t index;
     fob_refusals_forget(&self->refusals, command->conn);
     while ((index = fob_members_of(&self->members, command->conn)) != FOB_MEMBER_NONE) {
-        fob_status_t status = part(self, index, true, unsent_of(self, index, command));
+        fob_status_t status = part(self, index, true);
         if (status != FOB_OK)
             return status;
     }
@@ -157,7 +184,7 @@ static fob_status_t claim_back(join_t *self, fob_runs_writer_t *runs, fob_back_e
                                uint64_t token) {
     if (entry->state == FOB_BACK_LEASED)
         return FOB_STALE;
-    if (entry->token != token && !FOB_PLANTED(STALE_CLAIM))
+    if (entry->token != token)
         return FOB_NOT_HELD;
     fob_back_set(&self->group->back, entry, FOB_BACK_LEASED, 0);
     if (!entry->out) {
@@ -290,7 +317,7 @@ static fob_status_t replace_old(join_t *self) {
         return FOB_OK;
     fob_status_t status = tell_lost(self);
     if (status == FOB_OK)
-        status = fob_give_back(self->core, self->old, 0, UINT64_MAX, FOB_REASON_LEAVE);
+        status = fob_give_back(self->core, self->old, 0, 0, FOB_REASON_LEAVE);
     if (status == FOB_OK)
         fob_members_remove(&self->core->members, self->old);
     return status;
@@ -325,6 +352,7 @@ static fob_status_t enter(fob_core_t *core, fob_group_t *group, const fob_comman
     fob_member_t *member = &core->members.slab[join.member];
     if (command->join.session)
         fob_members_name(&core->members, join.member, command->join.session);
+    member->first_token = group->next_token;
     member->credit = command->join.credit;
     member->jobs = jobs_of(command->join.jobs);
     fob_slice_t worker = fob_note_cut(command->join.worker);

@@ -225,7 +225,7 @@ static bool give_back_unbegun(fob_core_t *self, fob_group_t *group, uint32_t ind
     return text.data &&
            fob_lost_tell(self, group, member->conn, member->held.first, text,
                          fob_core_next_position(self)) &&
-           fob_give_back(self, index, 0, UINT64_MAX, FOB_REASON_LEAVE) == FOB_OK;
+           fob_give_back(self, index, 0, 0, FOB_REASON_LEAVE) == FOB_OK;
 }
 
 /* Gives when the next of the worker's is over. */
@@ -257,11 +257,13 @@ int64_t fob_lease_expire(fob_core_t *self, fob_group_t *group) {
         return self->spared_ns;
     bool bounded = false;
     for (uint32_t i = 0; group->bounded && i < group->member_count; i++) {
-        if (self->members.slab[group->members[i]].lease_ns == 0)
+        const fob_member_t *member = &self->members.slab[group->members[i]];
+        bounded = bounded || member->lease_ns > 0;
+        /* One that cannot be told of it could begin what it holds. It is over soon. */
+        if (member->lease_ns == 0 || member->over_ns)
             continue;
         int64_t due = expire_member(self, group, group->members[i]);
         next = due < next ? due : next;
-        bounded = true;
     }
     group->bounded = bounded;
     return next > self->now.mono_ns ? next : self->now.mono_ns + 1;

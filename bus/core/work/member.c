@@ -111,6 +111,13 @@ void fob_members_ring(fob_members_t *self, uint32_t index) {
         ring_remove(self, index);
 }
 
+void fob_members_unreach(fob_members_t *self, uint32_t index, int64_t over_ns) {
+    fob_member_t *member = &self->slab[index];
+    member->group->unreachable += member->over_ns == 0;
+    member->over_ns = over_ns;
+    fob_members_ring(self, index);
+}
+
 /* Never 0. */
 static uint64_t name_key(const uint8_t *session, const fob_group_t *group) {
     uint8_t name[FOB_SESSION_SIZE + sizeof group->id];
@@ -144,6 +151,7 @@ void fob_members_remove(fob_members_t *self, uint32_t index) {
                           &group->overdue.slab[member->overdue.first]);
     if (member->in_ring)
         ring_remove(self, index);
+    group->unreachable -= member->over_ns != 0;
     unlink_conn(self, index);
     uint64_t key = name_key(member->session, group);
     if (fob_map64_get(&self->by_name, key) == index)

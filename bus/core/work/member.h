@@ -13,6 +13,9 @@ typedef struct {
     uint32_t conn_next; /* the next membership of the connection, or of the free list */
     uint32_t in_group;  /* its place in group->members */
     uint8_t session[FOB_SESSION_SIZE];
+    uint64_t first_token;       /* what it holds under lower ones it claimed */
+    int64_t over_ns;            /* mono_ns: when it counts as lost, as it cannot be reached; 0: it
+                                   can be */
     uint64_t credit, delivered; /* both since it joined */
     uint64_t jobs;              /* handled at once; from 1 to FOB_JOBS_MAX */
     uint64_t lease_ms;          /* the bound of its leases that its JOIN asked for; 0: none */
@@ -50,6 +53,8 @@ uint32_t fob_members_named(const fob_members_t *self, const uint8_t *session,
 uint32_t fob_members_find(const fob_members_t *self, uint64_t conn, const fob_group_t *group);
 /* Any membership of the connection, or FOB_MEMBER_NONE. */
 uint32_t fob_members_of(const fob_members_t *self, uint64_t conn);
+/* It cannot be reached any more, and counts as lost at `over_ns`. */
+void fob_members_unreach(fob_members_t *self, uint32_t index, int64_t over_ns);
 /* Puts it into the ring of those with credit and a free job left, at the end of the round, or takes
  * it out. */
 void fob_members_ring(fob_members_t *self, uint32_t index);
@@ -64,7 +69,7 @@ static inline uint64_t fob_member_free_jobs(const fob_member_t *self) {
 }
 
 static inline uint64_t fob_member_room(const fob_member_t *self) {
-    return self->credit > self->delivered ? self->credit - self->delivered : 0;
+    return !self->over_ns && self->credit > self->delivered ? self->credit - self->delivered : 0;
 }
 
 #endif

@@ -56,14 +56,14 @@ static void begun(sim_checker_t *self, const sim_fact_t *fact) {
     event_t *event = event_of(self, fact->group, fact->offset);
     SIM_HOLD(
         self,
-        !event->begun || event->failed || fact->untold || after_break(event, own->bus_ns) ||
+        !event->begun || event->failed || fact->taken || after_break(event, own->bus_ns) ||
             after_break(event, *downs_of(own, event->worker)),
         "group %s: offset %llu is handled again, by worker %u after worker %u, without a cause",
         fact->group->name, (unsigned long long)fact->offset, fact->worker, event->worker);
     *event = (event_t){.begun = event->begun + 1,
                        .worker = fact->worker,
                        .begun_ns = fact->now_ns,
-                       .failed = fact->untold};
+                       .failed = fact->taken};
 }
 
 /* All that may begin again: by an operator. */

@@ -90,8 +90,9 @@ typedef struct {
     uint32_t setting;
     uint64_t value;
     const sim_books_t *books;
-    bool sure;   /* BEGUN: another worker handles the same event, and is sure of its lease */
-    bool untold; /* BEGUN: the connection broke, the bus knows, the worker does not yet */
+    bool sure;  /* BEGUN: another worker handles the same event, and is sure of its lease */
+    bool taken; /* BEGUN: the bus took a lease of the event away a moment ago (it ran out, or an
+                   operator reset its group), and the LOST is under way */
 } sim_fact_t;
 
 typedef struct sim_checker sim_checker_t;

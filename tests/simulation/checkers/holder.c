@@ -31,11 +31,11 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     if (fact->kind != SIM_BEGUN)
         return;
     event_t *event = event_of(self, fact->group, fact->offset);
-    SIM_HOLD(self, fact->token > event->token || fact->untold,
+    SIM_HOLD(self, fact->token > event->token || fact->taken,
              "group %s: worker %u begins offset %llu under token %llu, one began under %llu",
              fact->group->name, fact->worker, (unsigned long long)fact->offset,
              (unsigned long long)fact->token, (unsigned long long)event->token);
-    SIM_HOLD(self, !fact->sure || fact->untold,
+    SIM_HOLD(self, !fact->sure || fact->taken,
              "group %s: worker %u begins offset %llu (token %llu) while another is sure of it",
              fact->group->name, fact->worker, (unsigned long long)fact->offset,
              (unsigned long long)fact->token);

@@ -219,7 +219,7 @@ static void said(sim_checker_t *self, const sim_fact_t *fact) {
 /* What is settled is not handled any more. */
 static void begun(sim_checker_t *self, const sim_fact_t *fact) {
     sim_place_t at = get(self, fact->group, fact->offset);
-    SIM_HOLD(self, at == SIM_FRESH || at == SIM_BACK || at == SIM_OUT || fact->untold,
+    SIM_HOLD(self, at == SIM_FRESH || at == SIM_BACK || at == SIM_OUT || fact->taken,
              "group %s: worker %u begins offset %llu, which is at %d", fact->group->name,
              fact->worker, (unsigned long long)fact->offset, (int)at);
 }
