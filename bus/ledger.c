@@ -7,6 +7,7 @@
 #include "bus/shortage.h"
 #include "bus/told.h"
 #include "proto/cursor.h"
+#include "proto/planted.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -310,7 +311,6 @@ static fob_status_t append(fob_ledger_t *self, const fob_turn_t *turn) {
     uint64_t position =
         ops(self)->append(self->journal, self->entries, turn->record_count, turn->sync);
     assert(position == turn->position);
-    (void)position;
     return FOB_OK;
 }
 
@@ -547,7 +547,8 @@ int64_t fob_ledger_deadline(const fob_ledger_t *self) {
 }
 
 bool fob_ledger_at_rest(const fob_ledger_t *self) {
-    return !self->stepped && all_durable(self, fob_outbox_last(self->outbox));
+    return (!self->stepped || FOB_PLANTED(OPEN_TURN_IN_CHECKPOINT)) &&
+           all_durable(self, fob_outbox_last(self->outbox));
 }
 
 /* Not of a turn that is open: the journal has none of its records, and the next start would take

@@ -1,5 +1,7 @@
 #include "bus/outbox.h"
 
+#include "proto/planted.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -157,10 +159,17 @@ static uint64_t wait_for(fob_outbox_t *self, const fob_effect_t *effect) {
     return order->after[lane];
 }
 
+static bool early(const fob_effect_t *effect) {
+    lane_t lane = lane_of(effect->kind);
+    return (FOB_PLANTED(CONFIRM_BEFORE_SYNC) && lane == LANE_RECEIPT) ||
+           (FOB_PLANTED(DELIVER_BEFORE_SYNC) && lane == LANE_GROUP) ||
+           (FOB_PLANTED(SETTLED_BEFORE_SYNC) && lane == LANE_SETTLED);
+}
+
 static void place(fob_outbox_t *self, node_t *node) {
     uint64_t after = wait_for(self, node->effect);
     assert(after <= self->last);
-    if (after <= self->durable)
+    if (after <= self->durable || early(node->effect))
         push(&self->ready, node);
     else
         push(&self->ring[after & (self->ring_size - 1)], node);

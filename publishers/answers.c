@@ -1,5 +1,6 @@
 /* answers: what the bus says of the numbers that were sent. Each answer is for numbers that are
  * SENT; any other is of an earlier life and is passed over. */
+#include "proto/planted.h"
 #include "publishers/session_inside.h"
 
 #include <inttypes.h>
@@ -53,7 +54,8 @@ static detail_t detail_read(fob_slice_t raw) {
 static void on_stored(fob_session_t *self, fob_slot_t *slot, const fob_run_t *run,
                       const detail_t *detail) {
     const fob_fate_t fate = {.status = FOB_OK,
-                             .offset = run->at[3] + (slot->wire - run->at[1]),
+                             .offset = run->at[3] +
+                                       (FOB_PLANTED(RECEIPT_SHIFTED) ? 0 : slot->wire - run->at[1]),
                              .groups = (uint32_t)run->at[4],
                              .duplicate = detail->duplicate,
                              .differs = detail->differs};

@@ -1,6 +1,7 @@
 #include "subscribers/sequencer.h"
 
 #include "proto/envelope.h"
+#include "proto/planted.h"
 #include "proto/topic.h"
 #include "subscribers/decode.h"
 #include "subscribers/gaps.h"
@@ -113,7 +114,7 @@ void fob_sequencer_take(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_
     if (!fob_gaps_see(self->gaps, cast->source, cast->topic, cast->seq, cast->count, most,
                       &missing))
         self->malformed++;
-    fob_sequencer_lose(self, missing);
+    fob_sequencer_lose(self, FOB_PLANTED(LOSS_UNTOLD) ? 0 : missing);
     uint64_t used = self->events + elsewhere, keep = cast->count;
     uint64_t room = used < self->queue ? self->queue - used : 0;
     if (self->bytes + bytes.size > FOB_SEQUENCER_BYTES && self->messages)

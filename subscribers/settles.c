@@ -1,5 +1,7 @@
 #include "subscribers/settles.h"
 
+#include "proto/planted.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -44,7 +46,8 @@ static bool alike(const fob_settle_row_t *row, const fob_settle_how_t *how) {
 
 static bool join(fob_settle_row_t *row, const fob_settle_how_t *how, uint64_t offset,
                  uint64_t token, uint64_t count) {
-    bool behind = row->offset + row->count == offset && row->token + row->count == token;
+    bool behind = row->offset + row->count == offset &&
+                  (row->token + row->count == token || FOB_PLANTED(SETTLE_OF_OTHERS));
     bool before = offset + count == row->offset && token + count == row->token;
     if ((!behind && !before) || !alike(row, how))
         return false;

@@ -7,6 +7,7 @@
 #include "bus/core/work/lease.h"
 #include "bus/core/work/sparing.h"
 #include "bus/core/work/walk.h"
+#include "proto/planted.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -92,6 +93,8 @@ fob_status_t fob_core_replay(fob_core_t *self, uint64_t position, fob_slice_t re
     if (fob_stamp_before(self->stamp, self->loaded))
         return FOB_OK;
     self->position = position;
+    if (FOB_PLANTED(REPLAY_SKIPS_RECORD) && record.data[0] == FOB_RECORD_RUNS && position % 64 == 0)
+        return FOB_OK;
     return fob_apply(self, position, record);
 }
 
@@ -299,7 +302,8 @@ static void fall_due(fob_core_t *self, fob_group_t *group) {
     fob_back_entry_t *entry;
     while ((entry = fob_back_delayed(&group->back)) != NULL && entry->due_ns <= self->now.mono_ns) {
         fob_back_set(&group->back, entry, FOB_BACK_READY, 0);
-        fob_core_wake(self, group);
+        if (!FOB_PLANTED(WAKE_FORGOTTEN))
+            fob_core_wake(self, group);
     }
     int64_t due = entry ? entry->due_ns : FOB_NEVER;
     int64_t leases = fob_lease_expire(self, group);
@@ -424,7 +428,7 @@ uint64_t fob_core_floor(fob_core_t *self) {
         uint64_t needs = fob_group_floor(self->groups.by_id[i]);
         floor = needs < floor ? needs : floor;
     }
-    return floor;
+    return floor + FOB_PLANTED(TRIM_ONE_TOO_FAR);
 }
 
 _Static_assert(FOB_SETTLE_ROOM ==

@@ -142,10 +142,8 @@ const char *fob_cli_bus(const fob_cli_t *cli) {
     return bus && *bus ? bus : FOB_DEFAULT_BUS;
 }
 
-/* `size` bytes that say tcp://HOST:PORT or ipc://PATH. */
+/* `size` bytes that say tcp://HOST:PORT, which is all that the library dials. */
 static bool endpoint_valid(const char *at, size_t size) {
-    if (size > 6 && strncmp(at, "ipc://", 6) == 0)
-        return true;
     if (size <= 6 || size > 255 || strncmp(at, "tcp://", 6) != 0)
         return false;
     const char *end = at + size, *host = at + 6;

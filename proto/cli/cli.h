@@ -58,7 +58,7 @@ int fob_print_end(const fob_cli_t *cli);
 /* The bus to talk to: --bus, else FOB_BUS (an empty one counts as unset), else the default. */
 const char *fob_cli_bus(const fob_cli_t *cli);
 
-/* Checks fob_cli_bus: endpoints `tcp://HOST:PORT` (or ipc://PATH), comma between. FOB_EXIT_OK, or
+/* Checks fob_cli_bus: endpoints `tcp://HOST:PORT`, comma between. FOB_EXIT_OK, or
  * FOB_EXIT_USAGE and it was said which is wrong. */
 int fob_cli_check_bus(const fob_cli_t *cli);
 

@@ -1,6 +1,8 @@
 /* simulate [--seed N] [--steps N] [--seeds N] [--watch OFFSET] [--verbose]: runs worlds, tells what
- * was looked at.
+ * was looked at. As simulate_planted it has [--plant NAME], a bug to be found, and [--plants],
+ * which there are.
  */
+#include "sim_planted.h"
 #include "sim_world.h"
 
 #include <time.h>
@@ -79,7 +81,12 @@ int main(int argc, char **argv) {
             good = number(value, &options.watch), i++;
         else if (strcmp(argv[i], "--seeds") == 0)
             good = number(value, &seeds), i++;
-        else if (strcmp(argv[i], "--verbose") == 0)
+        else if (strcmp(argv[i], "--plant") == 0)
+            good = sim_planted_set(value), i++;
+        else if (strcmp(argv[i], "--plants") == 0) {
+            sim_planted_list();
+            return 0;
+        } else if (strcmp(argv[i], "--verbose") == 0)
             options.verbose = true;
         else
             good = false;

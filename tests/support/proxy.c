@@ -28,7 +28,7 @@ typedef struct {
 struct proxy {
     int listener, port, to;
     int wake[2];
-    bool stop;
+    bool stop, held[2];
     unsigned long long passed;
     pair_t pairs[PAIRS];
     pthread_mutex_t lock;
@@ -80,6 +80,8 @@ static void take_one(proxy_t *self) {
 /* Moves what can be moved. False: an end is gone. */
 static bool pump(proxy_t *self, pair_t *pair, int from) {
     way_t *way = &pair->ways[from];
+    if (self->held[from])
+        return true;
     if (way->size == 0) {
         ssize_t got = recv(pair->ends[from], way->bytes, CHUNK, 0);
         if (got <= 0)
@@ -103,9 +105,11 @@ static size_t fill(const proxy_t *self, struct pollfd *polled) {
     for (size_t i = 0; i < PAIRS; i++) {
         const pair_t *pair = &self->pairs[i];
         for (int end = 0; end < 2; end++) {
-            short events = (short)((pair->ways[end].size ? 0 : POLLIN) |
-                                   (pair->ways[!end].size ? POLLOUT : 0));
-            polled[count++] = (struct pollfd){pair->ends[end], events, 0};
+            short in = pair->ways[end].size || self->held[end] ? 0 : POLLIN;
+            short out = pair->ways[!end].size && !self->held[!end] ? POLLOUT : 0;
+            /* An end that has hung up would be told without being asked for. */
+            int fd = in || out ? pair->ends[end] : -1;
+            polled[count++] = (struct pollfd){fd, (short)(in | out), 0};
         }
     }
     return count;
@@ -171,6 +175,13 @@ size_t proxy_cut(proxy_t *self) {
     pthread_mutex_unlock(&self->lock);
     wake(self);
     return cut;
+}
+
+void proxy_hold(proxy_t *self, proxy_way_t way, bool held) {
+    pthread_mutex_lock(&self->lock);
+    self->held[way] = held;
+    pthread_mutex_unlock(&self->lock);
+    wake(self);
 }
 
 unsigned long long proxy_passed(proxy_t *self) {

@@ -1,4 +1,5 @@
 fob_test(NAME cli_options LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_options.c LIBRARIES fob_cli)
+fob_test(NAME cli_said LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_said.c LIBRARIES fob_cli)
 fob_test(NAME cli_when LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_when.c LIBRARIES fob_cli)
 fob_test(NAME cli_json LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_json.c LIBRARIES fob_cli)
 fob_test(NAME cli_show LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_show.c LIBRARIES fob_cli)

@@ -1,5 +1,7 @@
 #include "bus/core/admin/moved.h"
 
+#include "proto/planted.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +53,7 @@ bool fob_moved_has(const fob_moved_t *self, uint64_t origin) {
 
 uint64_t fob_moved_place(const fob_moved_t *self, uint64_t offset) {
     const fob_moved_item_t *item = self->count ? find(self, offset) : NULL;
-    return item ? item->place : offset;
+    return item && !FOB_PLANTED(PLACE_FORGOTTEN) ? item->place : offset;
 }
 
 uint64_t fob_moved_lowest(fob_moved_t *self, fob_moved_needed_fn *needed, const void *arg,

@@ -3,6 +3,7 @@
 #include "bus/core/admin/reclaim.h"
 #include "bus/core/durable/apply.h"
 #include "bus/core/work/walk.h"
+#include "proto/planted.h"
 
 static void remove_some(fob_group_t *group, fob_removal_t removal, uint64_t count) {
     group->removed += count;
@@ -14,7 +15,7 @@ static uint64_t forget_back(fob_core_t *self, fob_group_t *group, bool spare_out
     uint64_t count = 0;
     uint32_t at = 0;
     for (fob_back_entry_t *e; (e = fob_back_next(&group->back, &at)) != NULL;) {
-        if (spare_out && e->out)
+        if (spare_out && (e->out || (FOB_PLANTED(PURGE_SPARES_DELAYED) && e->due_ms)))
             continue;
         fob_history_drop(self->history, e->history);
         fob_back_remove(&group->back, e);
@@ -51,7 +52,7 @@ static void cover_letters(fob_group_t *group, uint64_t from) {
 }
 
 static void begin_books(fob_group_t *group, const fob_record_reset_t *record) {
-    group->generation++;
+    group->generation += FOB_PLANTED(GENERATION_KEPT) ? 0 : 1;
     group->since_ms = record->time_ms;
     group->start = record->offset;
     group->accepted = group->dead;

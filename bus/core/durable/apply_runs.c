@@ -1,6 +1,7 @@
 /* apply, runs: what happened to events of a group. */
 #include "bus/core/durable/apply.h"
 #include "bus/core/group/dead_limits.h"
+#include "proto/planted.h"
 
 /* One record on its way into the state. */
 typedef struct {
@@ -55,7 +56,7 @@ static void remove_all_back(fob_core_t *self, fob_group_t *group, const fob_run_
 static void apply_ack(fob_core_t *self, fob_group_t *group, const fob_run_record_t *run) {
     leave_depth(self, group, run);
     remove_all_back(self, group, run);
-    group->acked += run->count;
+    group->acked += run->count + (FOB_PLANTED(ACK_COUNTED_TWICE) && run->to % 64 == 0);
 }
 
 /* SHED and REMOVE: those of priority 0 that were never out are counted at once and found later. */
@@ -70,6 +71,8 @@ static void apply_drop(fob_core_t *self, fob_group_t *group, const fob_run_recor
         group->debt += run->count;
     bool shed = run->verb == FOB_RUN_SHED;
     *(shed ? &group->shed : &group->removed) += run->count;
+    if (FOB_PLANTED(DROP_COUNTED_TWICE) && shed)
+        group->shed += run->count;
     *(shed ? &group->shed_by[run->reason] : &group->removed_by[run->reason]) += run->count;
 }
 
@@ -162,7 +165,7 @@ static fob_back_entry_t *back_entry(fob_group_t *group, const fob_run_record_t *
 static void give_back(const applying_t *self, const fob_run_record_t *run, uint64_t offset,
                       uint64_t token) {
     fob_back_entry_t *entry = back_entry(self->group, run, offset);
-    bool counted = run->flags & FOB_RUN_COUNTED;
+    bool counted = run->flags & FOB_RUN_COUNTED && !(FOB_PLANTED(ATTEMPT_LOST) && offset % 4 == 0);
     entry->token = token;
     entry->due_ms = run->due_ms;
     entry->reason = run->reason;
@@ -218,7 +221,8 @@ static void apply_unbury(fob_core_t *self, fob_group_t *group, const fob_run_rec
 static void redrive_one(fob_core_t *self, fob_group_t *group, uint64_t offset) {
     const fob_dead_t *found = fob_deads_find(&group->deads, offset);
     fob_dead_t dead = *found;
-    fob_deads_remove(&group->deads, found);
+    if (self->live || !FOB_PLANTED(LETTER_REDRIVEN_TWICE))
+        fob_deads_remove(&group->deads, found);
     enter_depth(self, group, 1, dead.size ? dead.size : mean_size(group));
     group->dead--;
     fob_back_entry_t *entry = fob_back_add(&group->back, offset);

@@ -1,5 +1,7 @@
 #include "bus/core/publish/limits.h"
 
+#include "proto/planted.h"
+
 #include <stdio.h>
 
 #define RETRY_LEAST 50 /* ms */
@@ -7,7 +9,7 @@
 #define RETRY_IDLE  1000 /* nothing is settled: nobody knows */
 
 static bool near(const fob_group_t *group, uint64_t events, uint64_t bytes) {
-    return fob_group_depth(group) + events > group->policy.max_depth ||
+    return FOB_PLANTED(BUSY_ALWAYS) || fob_group_depth(group) + events > group->policy.max_depth ||
            group->bytes + bytes > group->policy.max_bytes;
 }
 
@@ -20,7 +22,9 @@ bool fob_limits_near(const fob_sheet_t *sheet) {
 }
 
 bool fob_limits_full(const fob_group_t *group, uint64_t depth, uint64_t bytes, uint64_t size) {
-    return depth >= group->policy.max_depth ||
+    if (FOB_PLANTED(BUSY_ALWAYS))
+        return true;
+    return depth >= group->policy.max_depth + FOB_PLANTED(LIMIT_ONE_TOO_HIGH) ||
            (depth > 0 && bytes + size > group->policy.max_bytes);
 }
 

@@ -1,5 +1,7 @@
 #include "bus/core/publish/shed.h"
 
+#include "proto/planted.h"
+
 #define PLAIN_STEPS  64  /* over stretches that are not plain */
 #define RUNS_AT_ONCE 64u /* in one record, but for an offer of more events */
 
@@ -193,7 +195,7 @@ static uint64_t plain_count(const fob_shed_t *self) {
     const fob_policy_t *policy = &self->group->policy;
     uint64_t count = 1;
     if (self->depth > policy->max_depth)
-        count = self->depth - policy->max_depth;
+        count = self->depth - policy->max_depth + FOB_PLANTED(SHED_ONE_TOO_MANY);
     if (self->bytes > policy->max_bytes) {
         uint64_t mean = self->bytes / self->depth, much = self->bytes - policy->max_bytes;
         uint64_t many = mean ? (much + mean - 1) / mean : 1;

@@ -1,6 +1,7 @@
 #include "bus/core/work/delivery.h"
 
 #include "bus/core/work/lease.h"
+#include "proto/planted.h"
 
 #include <assert.h>
 
@@ -79,7 +80,8 @@ void fob_delivery_add(fob_delivery_t *self, const fob_place_t *place, uint32_t c
         self->after = sheet->position;
     if (last && last->blob == sheet->blob && last->offset + last->count == offset &&
         last->token + last->count == token && last->attempt == attempt &&
-        last->at + last->size == at && last->time_ms == sheet->time_ms) {
+        ((last->at + last->size == at && last->time_ms == sheet->time_ms) ||
+         FOB_PLANTED(SPAN_TOO_LONG))) {
         last->count += count;
         last->size += size;
         return;

@@ -1,5 +1,7 @@
 #include "bus/core/work/fate.h"
 
+#include "proto/planted.h"
+
 /* One event on its way. */
 typedef struct {
     const fob_core_t *core;
@@ -50,6 +52,8 @@ static bool too_old(const fate_t *self) {
 }
 
 static int64_t pause_of(const fate_t *self, uint32_t attempts, uint64_t after_ms) {
+    if (FOB_PLANTED(NO_BACKOFF))
+        return 0;
     if (self->reason == FOB_REASON_LOST || self->reason == FOB_REASON_LEASE)
         return 0; /* it waited long enough */
     if (after_ms && self->reason == FOB_REASON_RETRY)
@@ -59,7 +63,7 @@ static int64_t pause_of(const fate_t *self, uint32_t attempts, uint64_t after_ms
 
 static void count_attempt(const fate_t *self, uint64_t after_ms, fob_run_record_t *run) {
     uint32_t attempts = (self->entry ? self->entry->attempts : 0) + 1;
-    if (attempts >= self->group->policy.max_attempts) {
+    if (attempts >= self->group->policy.max_attempts + FOB_PLANTED(ATTEMPT_TOO_MANY)) {
         die(self, FOB_REASON_ATTEMPTS, attempts, run);
     } else if (too_old(self)) {
         die(self, FOB_REASON_AGE, attempts, run);

@@ -8,6 +8,7 @@
 #include "bus/core/work/debt.h"
 #include "bus/core/work/delivery.h"
 #include "bus/core/work/sparing.h"
+#include "proto/planted.h"
 
 #include <assert.h>
 
@@ -113,6 +114,7 @@ static fob_walk_t fill_fresh(fob_delivery_t *self, fob_runs_writer_t *covers, fo
         most = fob_walk_stretch(core, group, place, most, fob_walk_limit(core, group));
         most = fob_delivery_fit(self, place, most);
         add_fresh(self, place, most, group->gap_from, false);
+        most -= FOB_PLANTED(DELIVERED_TWICE) && most > 1;
         group->cursor = group->gap_from = group->cursor + most;
         walk = fob_delivery_full(self) ? FOB_WALK_END : fob_walk_fresh(covers, place);
     } while (walk == FOB_WALK_FOUND);
@@ -420,7 +422,8 @@ static unsigned top_priority(const fob_core_t *core, const fob_group_t *group) {
     bool open = back_open(core, group);
     const fob_back_entry_t *entry = open ? fob_back_ready(&group->back) : NULL;
     unsigned top = entry ? entry->priority : 0;
-    for (unsigned i = FOB_PRIORITIES - 1; group->prio.events && i > top; i--) {
+    for (unsigned n = FOB_PRIORITIES - 1; group->prio.events && n > top; n--) {
+        unsigned i = FOB_PLANTED(PRIORITY_IGNORED) ? FOB_PRIORITIES - n : n;
         if (group->prio.lists[i].stretches.count &&
             (next_listed(core, group, i) || (open && resume_listed(core, group, i, 1))))
             return i;

@@ -5,6 +5,7 @@
 #include "bus/core/work/lease.h"
 #include "bus/core/work/refused.h"
 #include "bus/core/work/sparing.h"
+#include "proto/planted.h"
 
 #define SETTLES_MAX 1048576                               /* events that one SETTLE may name */
 #define SURE_EVENTS (FOB_REFUSED_BYTES / FOB_REFUSED_ROW) /* each may be refused by itself */
@@ -48,7 +49,7 @@ static void settle_grant(settle_t *self, fob_settle_kind_t kind, uint64_t after_
         fob_run_record_t run = fob_fate(self->core, group, grant, reason_of(kind), true, after_ms);
         fob_runs_put(&self->others, &run);
     }
-    fob_grants_remove(&group->grants, &self->core->members.slab[self->member].held, grant);
+    fob_grants_remove(&group->grants, &self->core->members.slab[grant->member].held, grant);
 }
 
 /* --- refusals --- */
@@ -71,9 +72,18 @@ static void refuse(settle_t *self, uint64_t offset, uint64_t token, bool try) {
 
 /* --- the command --- */
 
+/* For a planted bug: the lease that followed one that ended. */
+static fob_grant_t *newer_grant(const settle_t *self, uint64_t offset, uint64_t token) {
+    const fob_back_entry_t *entry = fob_back_find(&self->group->back, offset);
+    return entry && entry->token > token ? fob_grants_find(&self->group->grants, entry->token)
+                                         : NULL;
+}
+
 /* The worker's lease, or NULL. */
 static fob_grant_t *grant_of(const settle_t *self, uint64_t offset, uint64_t token) {
     fob_grant_t *grant = fob_grants_find(&self->group->grants, token);
+    if (FOB_PLANTED(STALE_SETTLE) && !grant)
+        return newer_grant(self, offset, token);
     return grant && grant->offset == offset && grant->member == self->member ? grant : NULL;
 }
 
@@ -178,7 +188,7 @@ static fob_slice_t text_of(const fob_core_t *self, fob_slice_t text) {
 static bool begin_records(settle_t *self, fob_slice_t text) {
     fob_core_t *core = self->core;
     const fob_member_t *member = &core->members.slab[self->member];
-    size_t held = member->held.count;
+    size_t held = FOB_PLANTED(STALE_SETTLE) ? SETTLES_MAX : member->held.count;
     size_t acks = self->ack_count < held ? self->ack_count : held;
     size_t others = self->other_count < held ? self->other_count : held;
     return (acks == 0 || fob_runs_begin_ends(&self->acks, core, self->group, acks)) &&

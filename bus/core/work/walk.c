@@ -1,5 +1,6 @@
 #include "bus/core/work/walk.h"
 
+#include "proto/planted.h"
 #include "proto/topic.h"
 
 #include <limits.h>
@@ -289,7 +290,7 @@ void fob_walk_begin(fob_core_t *self, fob_group_t *group, bool resume) {
     for (unsigned i = 0; i < FOB_PRIORITIES; i++)
         group->prio_cursor[i] = group->cursor;
     if (resume)
-        group->next_token = group->mark_token + 1;
+        group->next_token = group->mark_token / (1 + FOB_PLANTED(TOKEN_REUSED)) + 1;
     uint64_t position = self->live ? fob_core_next_position(self) : 0;
     group->marks[0] = group->marks[1] =
         (fob_mark_t){group->mark_offset, group->mark_token, resume ? 0 : position};

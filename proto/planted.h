@@ -1,0 +1,62 @@
+/* planted: bugs that are put in on purpose, so that it is seen whether the simulator finds them.
+ *
+ * Where a name of the list stands in the code, the code is as it should be without it. Only the
+ * program `simulate_planted`, which is built with the tests, compiles those files once more with
+ * FOB_PLANTED_BUGS and switches one of them on; everywhere else each is the constant 0, and nothing
+ * of it is left. tests/simulation/PLANTED.md tells which checker finds which, and how soon.
+ *
+ * To add one: a row here, `FOB_PLANTED (NAME)` at its place, the file in planted.cmake beside the
+ * simulator, and `./run mutants --write`. */
+#ifndef FOB_PROTO_PLANTED_H
+#define FOB_PROTO_PLANTED_H
+
+/* Name, what it breaks. */
+#define FOB_PLANTED_MAP(X)                                                                         \
+    X(CONFIRM_BEFORE_SYNC, "a receipt leaves before its commit is durable")                        \
+    X(DELIVER_BEFORE_SYNC, "a delivery leaves before what it rests on is durable")                 \
+    X(SETTLED_BEFORE_SYNC, "a settle is answered before its commit is durable")                    \
+    X(OPEN_TURN_IN_CHECKPOINT, "the last checkpoint holds a turn that is in no commit")            \
+    X(TRIM_ONE_TOO_FAR, "the journal may be trimmed one event above the floor")                    \
+    X(REPLAY_SKIPS_RECORD, "one record in 64 is not replayed")                                     \
+    X(ID_NOT_IN_CHECKPOINT, "one id in eight is forgotten at a checkpoint")                        \
+    X(LETTER_REDRIVEN_TWICE, "a replayed redrive leaves the dead letter where it was")             \
+    X(ANSWERS_FORGOTTEN, "what a session was answered is forgotten: a resend is stored again")     \
+    X(TOPIC_STAYS_OPEN, "an event is stored although an earlier one of its topic is refused")      \
+    X(BUSY_ALWAYS, "publishers are refused for a group that is not full")                          \
+    X(LIMIT_ONE_TOO_HIGH, "a full group takes one event more")                                     \
+    X(SHED_ONE_TOO_MANY, "a group sheds though it is not over its limit")                          \
+    X(DROP_COUNTED_TWICE, "what is shed counts twice")                                             \
+    X(ACK_COUNTED_TWICE, "one ack in 64 counts twice")                                             \
+    X(ATTEMPT_LOST, "one failed attempt in four does not count")                                   \
+    X(ATTEMPT_TOO_MANY, "an event is tried once more than max_attempts")                           \
+    X(NO_BACKOFF, "what failed is ready again at once")                                            \
+    X(STALE_SETTLE, "a settle with an older token is honoured")                                    \
+    X(STALE_CLAIM, "a worker that comes back may claim with an older token")                       \
+    X(TOKEN_REUSED, "after a restart tokens are given again")                                      \
+    X(DELIVERED_TWICE, "the last event of a delivery is in the next one too")                      \
+    X(PRIORITY_IGNORED, "of the events with a priority the lowest goes first")                     \
+    X(WAKE_FORGOTTEN, "what has waited out its back-off wakes nobody")                             \
+    X(SPAN_TOO_LONG, "two events are sent as if their bytes were neighbours")                      \
+    X(PURGE_SPARES_DELAYED, "a purge forgets those that wait for a time")                          \
+    X(GENERATION_KEPT, "a reset begins the books anew under the old generation")                   \
+    X(PLACE_FORGOTTEN, "a moved event is read from where it was")                                  \
+    X(HOLD_WITHOUT_END, "a worker that hears nothing is sure of its leases for ever")              \
+    X(SETTLE_OF_OTHERS, "a worker joins settles whose tokens are no neighbours")                   \
+    X(RECEIPT_SHIFTED, "all receipts of a run name the first one's offset")                        \
+    X(LOSS_UNTOLD, "a subscriber is not told what the broadcast lost")
+
+typedef enum {
+    FOB_PLANT_NONE,
+#define FOB_PLANT_NUMBER(name, text) FOB_PLANT_##name,
+    FOB_PLANTED_MAP(FOB_PLANT_NUMBER)
+#undef FOB_PLANT_NUMBER
+} fob_plant_t;
+
+#ifdef FOB_PLANTED_BUGS
+extern fob_plant_t fob_planted; /* which one, or NONE; set before anything runs */
+#define FOB_PLANTED(name) (fob_planted == FOB_PLANT_##name)
+#else
+#define FOB_PLANTED(name) ((int)FOB_PLANT_##name < 0)
+#endif
+
+#endif

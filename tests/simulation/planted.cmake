@@ -1,0 +1,35 @@
+# The simulator with bugs to be found: the files that have such, compiled once more, stand before the libraries that hold
+# them as they should be.
+set(planted
+    bus/core/admin/moved.c
+    bus/core/core.c
+    bus/core/durable/apply_reset.c
+    bus/core/durable/apply_runs.c
+    bus/core/durable/checkpoint.c
+    bus/core/publish/judge.c
+    bus/core/publish/limits.c
+    bus/core/publish/shed.c
+    bus/core/work/delivery.c
+    bus/core/work/fate.c
+    bus/core/work/handout.c
+    bus/core/work/join.c
+    bus/core/work/settle.c
+    bus/core/work/walk.c
+    bus/ledger.c
+    bus/outbox.c
+    publishers/answers.c
+    subscribers/leases_work.c
+    subscribers/sequencer.c
+    subscribers/settles.c)
+list(TRANSFORM planted PREPEND ${PROJECT_SOURCE_DIR}/)
+get_target_property(world simulate SOURCES)
+add_executable(simulate_planted ${world} ${planted})
+target_compile_definitions(simulate_planted PRIVATE FOB_PLANTED_BUGS)
+target_link_libraries(simulate_planted PRIVATE fob_flags fob_simulation fob_bus fob_publishers fob_subscribers)
+
+# Those that were found soon when the table was written are found again.
+if(NOT FOB_SANITIZE AND NOT FOB_COVERAGE)
+    fob_case(NAME simulation.planted.bugs_are_found LABEL simulation TIMEOUT 300
+        COMMAND ${CMAKE_CURRENT_LIST_DIR}/mutants --binary $<TARGET_FILE:simulate_planted> --quick
+            --document ${CMAKE_CURRENT_LIST_DIR}/PLANTED.md)
+endif()
