@@ -456,9 +456,7 @@ uint64_t fob_core_head(const fob_core_t *self) {
 uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, bool *known) {
     const fob_writer_t *writer = fob_writers_find(&self->writers, session);
     *known = writer != NULL;
-    if (!writer || writer->next == 0)
-        return 0;
-    return writer->next - 1;
+    return writer ? writer->next - 1 : 0;
 }
 
 bool fob_core_has_worker(const fob_core_t *self, uint64_t conn) {

@@ -77,7 +77,7 @@ static fob_status_t get_writer(fob_unit_t *in, fob_core_t *self) {
     int64_t seen_ms = (int64_t)fob_get_u64(in);
     uint64_t use = fob_get_u64(in), uses = self->writers.uses;
     size_t answers = fob_get_count(in, FOB_UNIT_ANSWER);
-    if (in->failed || answers > FOB_WINDOW_MAX + 1 || next > INT64_MAX || low > next ||
+    if (in->failed || answers > FOB_WINDOW_MAX + 1 || next == 0 || next > INT64_MAX || low > next ||
         !fob_record_time_fits(seen_ms) || !fob_record_number_fits(use) ||
         fob_writers_find(&self->writers, session))
         return FOB_DAMAGED;
@@ -90,20 +90,20 @@ static fob_status_t get_writer(fob_unit_t *in, fob_core_t *self) {
     writer->low = low;
     writer->loaded = self->snapshot.stamp;
     for (size_t i = 0; i < answers; i++) {
-        fob_answer_t answer = {.number = fob_get_u64(in), .offset = fob_get_u64(in)};
+        fob_answer_t answer = {.number = fob_get_u64(in)};
+        answer.offset = fob_get_u64(in);
         answer.count = fob_get_u32(in);
         answer.groups = fob_get_u32(in);
         answer.flags = fob_get_u32(in);
         if (fob_get_u32(in) || answer.flags > (FOB_ANSWER_DUPLICATE | FOB_ANSWER_DIFFERS))
             in->failed = true;
-        if (answer.number == 0 || answer.count == 0 ||
+        if (in->failed || answer.number == 0 || answer.count == 0 || answer.number >= next ||
+            answer.count > next - answer.number || !fob_record_number_fits(answer.offset) ||
             !fob_writer_free_of(writer, answer.number, answer.count))
-            in->failed = true;
-        if (in->failed)
-            break;
+            return FOB_DAMAGED;
         fob_writer_answer(writer, answer);
     }
-    return in->failed ? FOB_DAMAGED : FOB_OK;
+    return FOB_OK;
 }
 
 static fob_status_t get_ids(fob_unit_t *in, fob_core_t *self) {

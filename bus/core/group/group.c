@@ -33,8 +33,6 @@ fob_group_t *fob_group_new(uint32_t id, fob_slice_t name, fob_slice_t pattern, u
 }
 
 void fob_group_free(fob_group_t *self) {
-    if (!self)
-        return;
     fob_cover_free(&self->cover);
     fob_back_free(&self->back);
     fob_grants_free(&self->grants);

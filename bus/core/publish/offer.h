@@ -78,9 +78,9 @@ bool fob_receipt_reserve(fob_receipt_t *self, fob_core_t *core, uint64_t conn, s
                          size_t bytes);
 void fob_receipt_add(fob_receipt_t *self, fob_status_t status, const fob_answer_t *answer,
                      fob_group_t *group);
-/* Adds what the session remembers of the numbers; of those of which it knows nothing, `unknown`. */
-void fob_receipt_known(fob_receipt_t *self, const uint8_t *session, uint64_t number, uint64_t count,
-                       fob_status_t unknown);
+/* Adds what the session remembers of the numbers: it has an answer to each of them. */
+void fob_receipt_known(fob_receipt_t *self, const uint8_t *session, uint64_t number,
+                       uint64_t count);
 void fob_receipt_end(fob_receipt_t *self);
 
 #endif

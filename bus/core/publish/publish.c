@@ -36,7 +36,7 @@ static fob_status_t publish_whole(fob_offer_t *self) {
     if (status != FOB_OK)
         return status;
     receipt.after = fob_core_next_position(self->core);
-    fob_receipt_known(&receipt, self->session, self->first, self->count, FOB_UNKNOWN_OUTCOME);
+    fob_receipt_known(&receipt, self->session, self->first, self->count);
     fob_receipt_end(&receipt);
     return FOB_OK;
 }
@@ -149,7 +149,7 @@ static void answer_items(const fob_offer_t *self, fob_receipt_t *receipt) {
         uint32_t end = i + 1;
         while (end < self->count && self->items[end].fate != FOB_FATE_REFUSE)
             end++;
-        fob_receipt_known(receipt, self->session, self->first + i, end - i, FOB_UNKNOWN_OUTCOME);
+        fob_receipt_known(receipt, self->session, self->first + i, end - i);
         i = end - 1;
     }
 }

@@ -31,9 +31,7 @@ bool fob_receipt_reserve(fob_receipt_t *self, fob_core_t *core, uint64_t conn, s
 
 static void send(fob_receipt_t *self) {
     fob_core_t *core = self->core;
-    if (self->rows == 0)
-        return;
-    assert(self->effects_left > 0 && !core->rows.failed);
+    assert(self->rows > 0 && self->effects_left > 0 && !core->rows.failed);
     self->effects_left--;
     fob_buf_clear(&core->row_heads);
     fob_pack_array(&core->row_heads, self->rows);
@@ -132,27 +130,19 @@ void fob_receipt_add(fob_receipt_t *self, fob_status_t status, const fob_answer_
     self->group = group;
 }
 
-void fob_receipt_known(fob_receipt_t *self, const uint8_t *session, uint64_t number, uint64_t count,
-                       fob_status_t unknown) {
+void fob_receipt_known(fob_receipt_t *self, const uint8_t *session, uint64_t number,
+                       uint64_t count) {
     const fob_writer_t *writer = fob_writers_find(&self->core->writers, session);
-    uint32_t at = writer ? fob_writer_search(writer, number) : 0;
     uint64_t end = number + count;
-    while (number < end) {
-        const fob_answer_t *known = writer && at < writer->count ? fob_writer_at(writer, at) : NULL;
-        fob_answer_t part = {.number = number};
-        bool is_known = known && known->number <= number;
-        uint64_t to = end;
-        if (is_known) {
-            part = *known;
-            part.number = number;
-            part.offset += number - known->number;
-            to = known->number + known->count < end ? known->number + known->count : end;
-            at++;
-        } else if (known && known->number < end) {
-            to = known->number;
-        }
+    assert(writer);
+    for (uint32_t at = fob_writer_search(writer, number); number < end; at++) {
+        assert(at < writer->count && fob_writer_at(writer, at)->number <= number);
+        fob_answer_t part = *fob_writer_at(writer, at);
+        uint64_t to = part.number + part.count < end ? part.number + part.count : end;
+        part.offset += number - part.number;
+        part.number = number;
         part.count = (uint32_t)(to - number);
-        fob_receipt_add(self, is_known ? FOB_OK : unknown, &part, NULL);
+        fob_receipt_add(self, FOB_OK, &part, NULL);
         number = to;
     }
 }

@@ -75,8 +75,6 @@ static uint32_t place_of(const fob_refusals_t *self, uint64_t conn) {
 }
 
 bool fob_refusals_reserve(fob_refusals_t *self, uint64_t conn) {
-    if (conn == 0)
-        return true;
     if (!fob_map64_reserve(&self->by_conn, 1))
         return false;
     if (!self->free && self->used == self->capacity && !more_places(self))
@@ -97,8 +95,6 @@ void fob_refusals_keep(fob_refusals_t *self, uint64_t conn, uint64_t next) {
         fob_refusals_forget(self, conn);
         return;
     }
-    if (conn == 0) /* no connection: nothing can come behind */
-        return;
     if (at == FOB_MAP64_NONE) {
         at = place_of(self, conn);
         if (self->free)

@@ -2,6 +2,8 @@
 
 #include "proto/planted.h"
 
+#include <assert.h>
+
 #define PLAIN_STEPS  64  /* over stretches that are not plain */
 #define RUNS_AT_ONCE 64u /* in one record, but for an offer of more events */
 
@@ -180,10 +182,7 @@ static victim_t choose(const fob_shed_t *self) {
 }
 
 static void lighten(fob_shed_t *self, uint64_t count, uint64_t bytes) {
-    if (count >= self->depth) {
-        self->depth = self->bytes = 0;
-        return;
-    }
+    assert(count < self->depth);
     if (bytes == 0)
         bytes = self->bytes / self->depth * count + self->bytes % self->depth * count / self->depth;
     self->bytes -= bytes < self->bytes ? bytes : self->bytes;

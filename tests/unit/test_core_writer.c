@@ -1,0 +1,132 @@
+/* writer: what a publisher's session was answered, as rows of numbers. */
+#include "bus/core/publish/writer.h"
+#include "tests/support/case.h"
+
+static const uint8_t session[FOB_SESSION_SIZE] = "0123456789abcde";
+static fob_writers_t writers;
+static fob_writer_t *writer;
+
+static int setup(void **state) {
+    (void)state;
+    if (!fob_writers_init(&writers, 10, 1000) || !fob_writers_reserve(&writers, session, 20))
+        return -1;
+    writer = fob_writers_see(&writers, session, 1);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    fob_writers_free(&writers);
+    return 0;
+}
+
+static void answer(uint64_t number, uint64_t offset, uint32_t count, uint32_t flags) {
+    fob_writer_answer(writer, (fob_answer_t){number, offset, count, 2, flags});
+}
+
+static void row_is(uint32_t index, uint64_t number, uint64_t offset, uint32_t count) {
+    const fob_answer_t *row = fob_writer_at(writer, index);
+    assert_int_equal(row->number, number);
+    assert_int_equal(row->offset, offset);
+    assert_int_equal(row->count, count);
+}
+
+static void what_goes_on_in_numbers_and_offsets_is_one_row(void **state) {
+    (void)state;
+    answer(1, 101, 3, 0);
+    answer(4, 104, 2, 0);
+    assert_int_equal(writer->count, 1);
+    row_is(0, 1, 101, 5);
+    answer(6, 107, 1, 0); /* another's event lies between */
+    answer(8, 109, 1, 0);
+    assert_int_equal(writer->count, 3);
+}
+
+static void what_differs_in_more_than_its_place_is_a_row_of_its_own(void **state) {
+    (void)state;
+    answer(1, 101, 3, 0);
+    answer(4, 104, 2, 1);
+    answer(6, 106, 1, 1);
+    fob_writer_answer(writer, (fob_answer_t){7, 107, 1, 3, 1});
+    assert_int_equal(writer->count, 3);
+    row_is(1, 4, 104, 3);
+    row_is(2, 7, 107, 1);
+}
+
+/* Duplicates of neighbours, of which the first was refused for a time. */
+static void what_comes_into_a_hole_joins_the_row_behind_it(void **state) {
+    (void)state;
+    answer(1, 50, 1, 0);
+    answer(5, 105, 2, 1);
+    answer(3, 103, 2, 1);
+    assert_int_equal(writer->count, 2);
+    row_is(0, 1, 50, 1);
+    row_is(1, 3, 103, 4);
+}
+
+static void what_fills_a_hole_makes_one_row_of_both_sides(void **state) {
+    (void)state;
+    for (uint64_t n = 0; n < 3; n++)
+        answer(100 + 2 * n, 500, 1, 0);
+    answer(10, 210, 2, 1);
+    answer(15, 215, 1, 1);
+    answer(12, 212, 3, 1);
+    assert_int_equal(writer->count, 4);
+    row_is(0, 10, 210, 6);
+    for (uint32_t n = 0; n < 3; n++)
+        row_is(1 + n, 100 + 2 * n, 500, 1);
+}
+
+/* Whichever side is the shorter is moved. */
+static void rows_stay_in_order_wherever_one_comes_between(void **state) {
+    (void)state;
+    static const uint64_t numbers[] = {50, 10, 30, 90, 70, 20, 80, 60, 40};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        answer(numbers[i], 1000 - numbers[i], 1, 0);
+    assert_int_equal(writer->count, 9);
+    for (uint32_t i = 0; i < 9; i++)
+        row_is(i, 10 * (i + 1), 1000 - 10 * (i + 1), 1);
+    assert_true(fob_writer_free_of(writer, 31, 9));
+    assert_false(fob_writer_free_of(writer, 31, 10));
+    assert_false(fob_writer_free_of(writer, 30, 1));
+}
+
+static void what_has_its_receipt_is_forgotten(void **state) {
+    (void)state;
+    answer(1, 101, 4, 0);
+    answer(10, 200, 2, 0);
+    fob_writer_move(writer, 12, 4);
+    assert_int_equal(writer->count, 2); /* 4 is in it */
+    fob_writer_move(writer, 12, 5);
+    assert_int_equal(writer->count, 1);
+    row_is(0, 10, 200, 2);
+    fob_writer_move(writer, 11, 3); /* neither goes back */
+    assert_int_equal(writer->next, 12);
+    assert_int_equal(writer->low, 5);
+}
+
+/* A session that was not seen for longest goes first, and takes no more than must go. */
+static void who_was_not_seen_for_longest_is_due_first(void **state) {
+    (void)state;
+    const uint8_t *due[8];
+    uint8_t other[FOB_SESSION_SIZE] = {0};
+    for (uint8_t i = 1; i < 10; i++) {
+        other[0] = i;
+        assert_true(fob_writers_reserve(&writers, other, 1));
+        fob_writers_see(&writers, other, 10 + i);
+    }
+    assert_int_equal(fob_writers_due(&writers, session, 20, due, 8), 0); /* known: no new one */
+    other[0] = 99;
+    assert_int_equal(fob_writers_due(&writers, other, 20, due, 8), 1);
+    assert_memory_equal(due[0], session, FOB_SESSION_SIZE);
+    assert_int_equal(fob_writers_due(&writers, other, 1015, due, 8), 5); /* seen at 1, 11..14 */
+    assert_int_equal(fob_writers_due(&writers, other, 9999, due, 8), 8);
+}
+
+FOB_MAIN(FOB_CASE_WITH(what_goes_on_in_numbers_and_offsets_is_one_row, setup, teardown),
+         FOB_CASE_WITH(what_differs_in_more_than_its_place_is_a_row_of_its_own, setup, teardown),
+         FOB_CASE_WITH(what_comes_into_a_hole_joins_the_row_behind_it, setup, teardown),
+         FOB_CASE_WITH(what_fills_a_hole_makes_one_row_of_both_sides, setup, teardown),
+         FOB_CASE_WITH(rows_stay_in_order_wherever_one_comes_between, setup, teardown),
+         FOB_CASE_WITH(what_has_its_receipt_is_forgotten, setup, teardown),
+         FOB_CASE_WITH(who_was_not_seen_for_longest_is_due_first, setup, teardown))
