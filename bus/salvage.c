@@ -38,8 +38,10 @@ static bool fail(salvage_t *self, fob_journal_code_t code, const char *text) {
     return false;
 }
 
+static const char no_memory_text[] = "There is no memory for it.";
+
 static bool no_memory(salvage_t *self) {
-    return fail(self, FOB_JOURNAL_MEMORY, "There is no memory for it.");
+    return fail(self, FOB_JOURNAL_MEMORY, no_memory_text);
 }
 
 /* What the core does not take. */
@@ -181,8 +183,12 @@ fob_journal_code_t fob_salvage(const char *folder, const char *to, const fob_sal
     uint64_t hash = 0;
     *out = (fob_salvaged_t){0};
     *error = (fob_journal_error_t){0};
-    fob_journal_code_t code =
-        self.core ? fob_journal_salvage(folder, &receiver, error) : FOB_JOURNAL_MEMORY;
+    if (!self.core) {
+        fail(&self, FOB_JOURNAL_MEMORY, no_memory_text);
+        *error = stopped;
+        return FOB_JOURNAL_MEMORY;
+    }
+    fob_journal_code_t code = fob_journal_salvage(folder, &receiver, error);
     bool done = code == FOB_JOURNAL_OK && write_all(&self, &hash);
     fob_transcript_destroy(&self.transcript);
     if (done)
@@ -191,8 +197,7 @@ fob_journal_code_t fob_salvage(const char *folder, const char *to, const fob_sal
         code = stopped.code;
     if (stopped.code != FOB_JOURNAL_OK)
         *error = stopped;
-    if (self.core)
-        fob_core_destroy(&self.core);
+    fob_core_destroy(&self.core);
     free(self.ranges);
     return code;
 }
@@ -218,16 +223,23 @@ static bool try_record(void *arg, const fob_stored_t *record) {
 }
 
 fob_journal_code_t fob_salvage_try(const char *folder, uint64_t *hash, fob_journal_error_t *error) {
-    try_t self = {.core = new_core()};
+    try_t self = {.core = new_core(), .status = FOB_NO_MEMORY};
     const fob_replay_t to = {try_slice, try_record, &self};
-    if (!self.core)
-        return error->code = FOB_JOURNAL_MEMORY;
-    fob_journal_code_t code = fob_journal_rehearse(folder, &to, NULL, error);
-    if (self.status == FOB_NO_MEMORY || self.status == FOB_FOLDER_NEWER)
-        code = self.status == FOB_NO_MEMORY ? FOB_JOURNAL_MEMORY : FOB_JOURNAL_NEWER;
-    if (self.status != FOB_OK && *fob_core_error(self.core))
+    fob_journal_code_t code = FOB_JOURNAL_MEMORY;
+    if (self.core) {
+        self.status = FOB_OK;
+        code = fob_journal_rehearse(folder, &to, NULL, error);
+    }
+    if (self.status == FOB_NO_MEMORY) {
+        snprintf(error->text, sizeof error->text, "%s", no_memory_text);
+        code = error->code = FOB_JOURNAL_MEMORY;
+    } else if (self.status == FOB_FOLDER_NEWER) {
+        code = error->code = FOB_JOURNAL_NEWER;
+    }
+    if (self.status != FOB_OK && self.status != FOB_NO_MEMORY && *fob_core_error(self.core)) {
         snprintf(error->text, sizeof error->text, "The journal cannot be replayed: %s.",
                  fob_core_error(self.core));
+    }
     if (code == FOB_JOURNAL_OK && hash)
         *hash = fob_core_hash(self.core);
     fob_core_destroy(&self.core);

@@ -349,20 +349,31 @@ static fob_journal_code_t choose_checkpoint(salvage_t *self) {
     return FOB_JOURNAL_OK;
 }
 
+static bool on_slice(void *arg, const uint8_t *data, size_t size) {
+    salvage_t *self = arg;
+    self->stopped = !self->to->slice(self->to->arg, data, size);
+    return !self->stopped;
+}
+
+/* It was whole a moment ago. */
 static fob_journal_code_t show_checkpoint(salvage_t *self) {
     uint64_t upto;
     if (self->stopped || !self->to->begin(self->to->arg, self->epoch, self->checkpoint))
         self->stopped = true;
     if (self->stopped || self->checkpoint == 0)
         return FOB_JOURNAL_OK;
-    fob_journal_error_t ignored;
+    fob_journal_error_t error = {0};
     fob_journal_code_t code = fob_checkpoint_read(self->disk, self->folder, self->checkpoint,
-                                                  self->to->slice, self->to->arg, &upto, &ignored);
-    if (code == FOB_JOURNAL_DAMAGED) /* it was whole just now: the receiver does not want it */
-        self->stopped = true;
-    else if (code != FOB_JOURNAL_OK)
-        *self->error = ignored;
-    return code == FOB_JOURNAL_DAMAGED ? FOB_JOURNAL_OK : code;
+                                                  on_slice, self, &upto, &error);
+    if (self->stopped || code == FOB_JOURNAL_OK)
+        return FOB_JOURNAL_OK;
+    *self->error = error;
+    if (code == FOB_JOURNAL_DAMAGED)
+        fob_error_set(self->error, code = FOB_JOURNAL_SYSTEM,
+                      "A checkpoint in %s could be read a moment ago and cannot be now: the disk "
+                      "is failing; try again.",
+                      self->folder);
+    return code;
 }
 
 /* Holds the folder, so that no bus starts on it meanwhile, without a word written into it. */

@@ -1,11 +1,12 @@
-/* The journal where the N-th call to the disk fails, once or from then on: success or a documented
- * error, and whatever was durable is there at the next start, after the end of the program and
- * after the loss of power. */
+/* The journal where the N-th call to the disk fails, or the N-th allocation, or thread, once or
+ * from then on: success or a documented error, and whatever was durable is there at the next start,
+ * after the end of the program and after the loss of power. */
 #include "tests/support/case.h"
 
 #include "fibers.h"
 #include "sim_disk.h"
 #include "tests/support/faults_disk.h"
+#include "tests/unit/scarce.h"
 
 #include "bus/journal/file.h"
 
@@ -15,11 +16,12 @@
 #define FOLDER  "/data/journal"
 #define SEGMENT 16384u
 #define COMMITS 24u
+#define HALF    9u
 #define SIZE    3000u
 #define TURNS   UINT64_C(1000000)
 #define PATIENT INT64_C(120000000) /* us */
 
-static faults_t faults;
+static faults_t of_calls, *faults = &of_calls; /* or &scarce */
 static faults_disk_t disk;
 static sim_disk_t *sim;
 static fibers_t *fibers;
@@ -30,6 +32,48 @@ static uint64_t durable;  /* position that was told to be */
 static uint64_t appended; /* the highest that was given */
 static uint64_t found;    /* the highest that a start showed */
 static bool opened;
+
+/* The disk as the loss of power leaves it between an append and its sync, and what was durable. */
+static sim_disk_t *half;
+static uint64_t half_durable;
+
+/* --- the runtime, of which what may fail is counted too --- */
+
+static const fob_runtime_t *own;
+static fob_runtime_t runtime;
+static bool counts_runtime;
+
+static bool none_left(void) {
+    return counts_runtime && faults_strike(&of_calls);
+}
+
+static int on_start(void *arg, fob_task_t *task, void *(*run)(void *), void *run_arg) {
+    return none_left() ? EAGAIN : own->start(arg, task, run, run_arg);
+}
+
+static int on_lock_init(void *arg, fob_lock_t *lock) {
+    return none_left() ? ENOMEM : own->lock_init(arg, lock);
+}
+
+static int on_cond_init(void *arg, fob_cond_t *cond) {
+    return none_left() ? EAGAIN : own->cond_init(arg, cond);
+}
+
+static int on_bell_open(void *arg) {
+    if (!none_left())
+        return own->bell_open(arg);
+    errno = EMFILE;
+    return -1;
+}
+
+static void begin_runtime(void) {
+    own = fibers_runtime(fibers);
+    runtime = *own;
+    runtime.start = on_start;
+    runtime.lock_init = on_lock_init;
+    runtime.cond_init = on_cond_init;
+    runtime.bell_open = on_bell_open;
+}
 
 /* --- one run --- */
 
@@ -54,7 +98,7 @@ static fob_journal_t *open_journal(fob_journal_error_t *error) {
                                   .retain_bytes = 1,
                                   .retain_ms = 1,
                                   .disk = &disk.table,
-                                  .runtime = fibers_runtime(fibers)};
+                                  .runtime = &runtime};
     *error = (fob_journal_error_t){.text = ""};
     fob_journal_t *journal = fob_journal_file_open(&options, error);
     if (!journal) {
@@ -69,7 +113,7 @@ static bool healthy(fob_journal_t *journal) {
     fob_journal_error_t error = {.text = ""};
     if (journal->ops->health(journal, &error) == FOB_JOURNAL_OK)
         return true;
-    assert_true(error.text[0] != 0 && faults.failed > 0);
+    assert_true(error.text[0] != 0 && faults->failed > 0);
     return false;
 }
 
@@ -96,7 +140,7 @@ static bool reserve(fob_journal_t *journal) {
             return false;
         fibers_sleep(fibers, 1000000);
     }
-    assert_true(faults.failed > 0);
+    assert_true(faults->failed > 0);
     return false;
 }
 
@@ -107,6 +151,10 @@ static bool put_one(fob_journal_t *journal) {
         return false;
     assert_int_equal(journal->ops->append(journal, &entry, 1, true), position);
     appended = position;
+    if (position == HALF && !half) {
+        half = sim_disk_crash(sim, 1);
+        half_durable = durable;
+    }
     if (!wait_for(journal, position))
         return false;
     durable = position;
@@ -118,7 +166,7 @@ static void checkpoint(fob_journal_t *journal, uint64_t position) {
     if (journal->ops->checkpoint_begin(journal, position) != FOB_JOURNAL_OK ||
         journal->ops->checkpoint_slice(journal, data[1], 100) != FOB_JOURNAL_OK ||
         journal->ops->checkpoint_finish(journal) != FOB_JOURNAL_OK) {
-        assert_true(faults.failed > 0);
+        assert_true(faults->failed > 0);
         return;
     }
     for (unsigned tries = 0; tries < 20 && healthy(journal); tries++) {
@@ -131,10 +179,33 @@ static void checkpoint(fob_journal_t *journal, uint64_t position) {
     fibers_sleep(fibers, 1000000);
 }
 
+/* Asks for an event and gets it, or is told why not. */
+static void read_one(fob_journal_t *journal, uint64_t offset) {
+    fob_page_t page = {.tag = 0};
+    int64_t until = fibers_now(fibers) + PATIENT;
+    if (journal->ops->read(journal, offset, 2 * SIZE, offset) != FOB_JOURNAL_OK) {
+        assert_true(faults->failed > 0);
+        return;
+    }
+    while (journal->ops->page(journal, &page) == FOB_JOURNAL_AGAIN) {
+        if (fibers_now(fibers) > until)
+            fail_msg("no page comes");
+        fibers_wait_bell(fibers, journal->ops->fd(journal), 1000000);
+        journal->ops->clear(journal);
+    }
+    assert_int_equal(page.tag, offset);
+    if (page.code == FOB_JOURNAL_OK)
+        assert_memory_equal(page.entries[0].data, data[offset], SIZE);
+    else if (page.code != FOB_JOURNAL_ABSENT) /* it may be trimmed */
+        assert_true(faults->failed > 0 && page.text[0]);
+    free(page.memory);
+}
+
 static void work(fob_journal_t *journal) {
     while (appended < COMMITS) {
         if (!put_one(journal))
             return;
+        read_one(journal, appended > 3 ? appended - 3 : 1);
         if (appended % 6 == 0)
             checkpoint(journal, appended);
     }
@@ -153,7 +224,8 @@ static void *life(void *arg) {
     journal->ops->stats(journal, &stats);
     found = stats.last_position;
     opened = code == FOB_JOURNAL_OK;
-    assert_true(opened || (code == FOB_JOURNAL_SYSTEM && error.text[0] && faults.failed > 0));
+    assert_true(opened || ((code == FOB_JOURNAL_SYSTEM || code == FOB_JOURNAL_MEMORY) &&
+                           error.text[0] && faults->failed > 0));
     if (opened && *working) {
         assert_true(found >= durable && found <= appended);
         appended = found;
@@ -165,6 +237,7 @@ static void *life(void *arg) {
 
 static void live(bool working) {
     fibers = fibers_new(1);
+    begin_runtime();
     fibers_end_t end = fibers_run(fibers, life, &working, TURNS);
     if (end != FIBERS_ENDED)
         fibers_print(fibers);
@@ -176,9 +249,9 @@ static void live(bool working) {
 
 /* A start on `on`, which has no faults: all that was durable is there. */
 static void look(sim_disk_t *on) {
-    faults_t before = faults;
+    faults_t before = *faults;
     const fob_disk_t *inner = disk.inner;
-    faults = (faults_t){.failed = 1};
+    *faults = (faults_t){.failed = 1};
     disk.inner = sim_disk_table(on);
     found = 0;
     live(false);
@@ -186,7 +259,24 @@ static void look(sim_disk_t *on) {
     assert_true(found >= durable && found <= appended);
     assert_int_equal(sim_disk_open_files(on), 0);
     disk.inner = inner;
-    faults = before;
+    *faults = before;
+}
+
+/* A start that has to mend the tail, while the fault lasts or is over; then one without. */
+static void start_after_loss(void) {
+    uint64_t was_durable = durable, was_appended = appended;
+    if (!half)
+        return;
+    durable = half_durable;
+    appended = HALF;
+    disk.inner = sim_disk_table(half);
+    live(false);
+    assert_true(!opened || (found >= durable && found <= appended));
+    look(half);
+    sim_disk_destroy(&half);
+    disk.inner = sim_disk_table(sim);
+    durable = was_durable;
+    appended = was_appended;
 }
 
 static void story(void *arg) {
@@ -194,10 +284,12 @@ static void story(void *arg) {
     sim = sim_disk_new(1, UINT64_C(64) << 20);
     disk.inner = sim_disk_table(sim);
     durable = appended = found = 0;
-    faults.watching = true;
+    half = NULL;
+    faults->watching = true;
     live(true);
+    start_after_loss();
     live(true); /* another start, while the fault lasts or is over */
-    faults.watching = false;
+    faults->watching = false;
     assert_int_equal(sim_disk_open_files(sim), 0);
     for (uint64_t seed = 0; seed < 3; seed++) {
         sim_disk_t *after = sim_disk_crash(sim, seed);
@@ -205,68 +297,94 @@ static void story(void *arg) {
         sim_disk_destroy(&after);
     }
     look(sim);
-    if (faults.failed == 0)
+    if (faults->failed == 0)
         assert_int_equal(durable, COMMITS);
     sim_disk_destroy(&sim);
 }
 
-static void each(unsigned kinds, int error, uint64_t least) {
+static void begin(unsigned kinds, int error) {
     for (size_t i = 1; i <= COMMITS; i++)
         memset(data[i], (int)i, SIZE);
-    faults_disk_init(&disk, NULL, &faults);
+    faults_disk_init(&disk, NULL, &of_calls);
     disk.kinds = kinds;
     disk.error = error;
-    uint64_t calls = faults_each(&faults, story, NULL);
-    print_message("%u calls, each failed\n", (unsigned)calls);
+}
+
+static void each(const char *name, unsigned kinds, int error, uint64_t least) {
+    begin(kinds, error);
+    uint64_t calls = faults_each(&of_calls, story, NULL);
+    print_message("journal: %s: %u calls\n", name, (unsigned)calls);
     assert_true(calls >= least);
 }
 
 static void each_write_may_fail(void **state) {
     (void)state;
-    each(FAULTS_WRITE, EIO, 20);
+    each("write", FAULTS_WRITE, EIO, 20);
 }
 
 static void each_write_may_find_no_room(void **state) {
     (void)state;
-    each(FAULTS_WRITE | FAULTS_FALLOCATE, ENOSPC, 20);
+    each("write, fallocate", FAULTS_WRITE | FAULTS_FALLOCATE, ENOSPC, 20);
 }
 
 static void each_sync_may_fail(void **state) {
     (void)state;
-    each(FAULTS_SYNC, EIO, 20);
+    each("fsync", FAULTS_SYNC, EIO, 20);
 }
 
 static void each_open_may_fail(void **state) {
     (void)state;
-    each(FAULTS_OPEN, EMFILE, 10);
+    each("open", FAULTS_OPEN, EMFILE, 10);
 }
 
 static void each_rename_may_fail(void **state) {
     (void)state;
-    each(FAULTS_RENAME, EIO, 3);
+    each("rename", FAULTS_RENAME, EIO, 3);
 }
 
 static void each_unlink_may_fail(void **state) {
     (void)state;
-    each(FAULTS_UNLINK, EIO, 1);
+    each("unlink", FAULTS_UNLINK, EIO, 1);
 }
 
 static void each_folder_may_not_be_made(void **state) {
     (void)state;
-    each(FAULTS_MKDIR, EACCES, 1);
+    each("mkdir", FAULTS_MKDIR, EACCES, 1);
 }
 
 static void each_read_may_fail(void **state) {
     (void)state;
-    each(FAULTS_READ, EIO, 3);
+    each("read", FAULTS_READ, EIO, 3);
 }
 
 static void each_look_may_fail(void **state) {
     (void)state;
-    each(FAULTS_LOOK, EIO, 5);
+    each("stat, list, space", FAULTS_LOOK, EIO, 5);
 }
 
-FOB_MAIN(FOB_CASE(each_write_may_fail), FOB_CASE(each_write_may_find_no_room),
-         FOB_CASE(each_sync_may_fail), FOB_CASE(each_open_may_fail), FOB_CASE(each_rename_may_fail),
+static void each_lock_may_fail(void **state) {
+    (void)state;
+    each("lock, flock, close", FAULTS_LOCK | FAULTS_CLOSE, EIO, 10);
+}
+
+static void each_thread_may_not_start(void **state) {
+    (void)state;
+    counts_runtime = true;
+    each("thread, lock, condition, bell", 0, 0, 10);
+    counts_runtime = false;
+}
+
+static void each_allocation_may_fail(void **state) {
+    (void)state;
+    begin(0, 0);
+    faults = &scarce;
+    scarce_each("journal: file", 100, story, NULL);
+    faults = &of_calls;
+}
+
+FOB_MAIN(FOB_CASE(each_allocation_may_fail), FOB_CASE(each_thread_may_not_start),
+         FOB_CASE(each_lock_may_fail), FOB_CASE(each_write_may_fail),
+         FOB_CASE(each_write_may_find_no_room), FOB_CASE(each_sync_may_fail),
+         FOB_CASE(each_open_may_fail), FOB_CASE(each_rename_may_fail),
          FOB_CASE(each_unlink_may_fail), FOB_CASE(each_folder_may_not_be_made),
          FOB_CASE(each_read_may_fail), FOB_CASE(each_look_may_fail))

@@ -16,7 +16,8 @@ static int on_open(void *arg, const char *path, int flags, mode_t mode) {
 
 static int on_close(void *arg, int fd) {
     faults_disk_t *self = arg;
-    return self->inner->close(self->inner->arg, fd);
+    int rc = self->inner->close(self->inner->arg, fd);
+    return strikes(self, FAULTS_CLOSE) ? -1 : rc;
 }
 
 static ssize_t on_pread(void *arg, int fd, void *data, size_t size, off_t at) {
@@ -75,7 +76,7 @@ static int on_fstat(void *arg, int fd, fob_disk_stat_t *out) {
 
 static int on_flock(void *arg, int fd, int operation) {
     faults_disk_t *self = arg;
-    return self->inner->flock(self->inner->arg, fd, operation);
+    return strikes(self, FAULTS_LOCK) ? -1 : self->inner->flock(self->inner->arg, fd, operation);
 }
 
 static int on_list(void *arg, const char *folder, bool (*each)(void *to, const char *name),

@@ -14,7 +14,9 @@ enum {
     FAULTS_RENAME = 32,
     FAULTS_UNLINK = 64,
     FAULTS_MKDIR = 128,
-    FAULTS_LOOK = 256 /* stat, fstat, list, space */
+    FAULTS_LOOK = 256, /* stat, fstat, list, space */
+    FAULTS_LOCK = 512,
+    FAULTS_CLOSE = 1024 /* the descriptor is closed all the same, as the system does */
 };
 
 typedef struct {

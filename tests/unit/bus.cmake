@@ -17,3 +17,8 @@ set(watch round news message turn perform)
 list(TRANSFORM watch PREPEND fob_service_)
 fob_scarce_test(NAME service_scarce LIBRARIES fob_bus WATCH ${watch}
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_service_scarce.c)
+
+# The N-th call to the disk or the N-th allocation fails while a whole folder is read or written.
+fob_scarce_test(NAME folders_nth LIBRARIES fob_bus fob_journal_test_support TIMEOUT 120
+    WATCH fob_disk_real fob_disk_look fob_runtime_real fob_journal_file_open poll
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_folders_nth.c ${PROJECT_SOURCE_DIR}/tests/support/faults_disk.c)

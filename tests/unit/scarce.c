@@ -2,6 +2,7 @@
 
 #include "tests/support/case.h"
 
+#include <errno.h>
 #include <link.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -41,7 +42,10 @@ static void note(uintptr_t place) {
 static bool strikes(void *place) {
     if (scarce.watching)
         note((uintptr_t)place);
-    return faults_strike(&scarce);
+    if (!faults_strike(&scarce))
+        return false;
+    errno = ENOMEM;
+    return true;
 }
 
 void *__wrap_malloc(size_t size) {
@@ -58,6 +62,29 @@ void *__wrap_realloc(void *old, size_t size) {
 
 char *__wrap_strdup(const char *text) {
     return strikes(__builtin_return_address(0)) ? NULL : __real_strdup(text);
+}
+
+/* --- for what is the test's own, and has always enough --- */
+
+void *plenty_malloc(size_t size);
+void *plenty_calloc(size_t count, size_t size);
+void *plenty_realloc(void *old, size_t size);
+char *plenty_strdup(const char *text);
+
+void *plenty_malloc(size_t size) {
+    return __real_malloc(size);
+}
+
+void *plenty_calloc(size_t count, size_t size) {
+    return __real_calloc(count, size);
+}
+
+void *plenty_realloc(void *old, size_t size) {
+    return __real_realloc(old, size);
+}
+
+char *plenty_strdup(const char *text) {
+    return __real_strdup(text);
 }
 
 /* --- the stories --- */

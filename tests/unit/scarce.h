@@ -1,6 +1,7 @@
 /* scarce: the linker leads malloc, calloc, realloc and strdup here (fob_scarce_test in
  * tests/support/scarce.cmake), so that a test counts them, and refuses one. Only what our own
- * objects call is led here; what a library allocates for itself is not. */
+ * objects call is led here; what a library allocates for itself is not. A part of the test that runs within what is watched is
+ * spared where it is built with malloc=plenty_malloc and so on. */
 #ifndef FOB_TESTS_SCARCE_H
 #define FOB_TESTS_SCARCE_H
 
