@@ -76,9 +76,12 @@ bool fob_joins_add(fob_joins_t *self, uint64_t conn, fob_slice_t group) {
         return false;
     if (find(of, group) < of->names.size)
         return true;
-    if (of->names.size + HEAD + group.size > BYTES_MAX ||
-        !fob_buf_room(&of->names, HEAD + group.size))
+    if (of->names.size + HEAD + group.size > BYTES_MAX)
         return false;
+    if (!fob_buf_room(&of->names, HEAD + group.size)) {
+        of->names.failed = false; /* what it holds is whole: the next join may find memory */
+        return false;
+    }
     const uint8_t head[HEAD] = {(uint8_t)group.size};
     fob_buf_put(&of->names, head, HEAD);
     fob_buf_put(&of->names, group.data, group.size);

@@ -290,6 +290,7 @@ static void story(void *arg) {
     start_after_loss();
     live(true); /* another start, while the fault lasts or is over */
     faults->watching = false;
+    sim_disk_destroy(&half);
     assert_int_equal(sim_disk_open_files(sim), 0);
     for (uint64_t seed = 0; seed < 3; seed++) {
         sim_disk_t *after = sim_disk_crash(sim, seed);

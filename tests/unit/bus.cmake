@@ -22,3 +22,4 @@ fob_scarce_test(NAME service_scarce LIBRARIES fob_bus WATCH ${watch}
 fob_scarce_test(NAME folders_nth LIBRARIES fob_bus fob_journal_test_support TIMEOUT 120
     WATCH fob_disk_real fob_disk_look fob_runtime_real fob_journal_file_open poll
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_folders_nth.c ${PROJECT_SOURCE_DIR}/tests/support/faults_disk.c)
+fob_scarce_test(NAME bus_scarce LIBRARIES fob_bus TIMEOUT 120 SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_bus_scarce.c)
