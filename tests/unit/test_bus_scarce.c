@@ -202,8 +202,9 @@ static void joins(void *arg) {
     }
     scarce.watching = false;
     for (uint64_t conn = 1; conn <= 100; conn += 99) {
-        size_t count = 0;
-        while (fob_joins_take(self, conn, name))
+        size_t count = 0, at = 0;
+        uint64_t sent;
+        while (fob_joins_next(self, conn, &at, name, &sent))
             count++;
         assert_int_equal(count, 100);
     }
