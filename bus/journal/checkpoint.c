@@ -131,13 +131,26 @@ static bool wait_synced(fob_checkpoints_t *self, uint64_t upto) {
     return synced;
 }
 
-static void remove_file(fob_checkpoints_t *self, uint64_t position) {
+/* One that counts no more: an older one, one that is damaged, one whose removal failed or was cut
+ * short by a crash. */
+static bool sweep_name(void *arg, const char *name) {
+    const fob_checkpoints_t *self = arg;
     const fob_store_t *store = self->store;
-    char name[FOB_SEGMENT_NAME_SIZE], path[FOB_PATH_SIZE];
-    fob_checkpoint_name(position, name);
+    char path[FOB_PATH_SIZE];
+    uint64_t position;
+    if (!fob_segment_parse(name, ".ckp", &position) || position == self->kept.newest ||
+        position == self->kept.older)
+        return true;
     fob_store_path(store, name, path);
     if (store->disk->unlink(store->disk->arg, path) != 0 && errno != ENOENT)
         fob_store_log(store, "Cannot delete the old checkpoint %s: %s.", path, strerror(errno));
+    return true;
+}
+
+/* Best effort: what stays is in the way of nobody, and the next one tries again. */
+static void sweep(fob_checkpoints_t *self) {
+    const fob_store_t *store = self->store;
+    store->disk->list(store->disk->arg, store->folder, sweep_name, self);
 }
 
 static bool do_finish(fob_checkpoints_t *self, const job_t *job) {
@@ -166,8 +179,7 @@ static bool do_finish(fob_checkpoints_t *self, const job_t *job) {
     self->finishing = false;
     self->pause_ms = 0;
     fob_lock_drop(&self->thread.lock);
-    if (self->file.position != before.newest && before.older != 0)
-        remove_file(self, before.older);
+    sweep(self);
     fob_bell_ring(&store->bell);
     return true;
 }

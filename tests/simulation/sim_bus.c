@@ -1,13 +1,16 @@
 #include "sim_world.h"
 
 #include "bus/desk.h"
+#include "sim_folder.h"
 #include "sim_log.h"
 
 #include <stdarg.h>
 
-#define READ_MOST   1024
-#define STOP_WITHIN (5 * FOB_SEC) /* as the broker's */
-#define STOP_LOOK   (50 * FOB_MS)
+#define READ_MOST          1024
+#define STOP_WITHIN        (5 * FOB_SEC) /* as the broker's */
+#define ROOM_FOR_OPERATORS (UINT64_C(32) << 20)
+#define STOP_LOOK          (50 * FOB_MS)
+#define LEAST_SEGMENT      UINT64_C(65536) /* the file journal makes none that is smaller */
 
 /* --- the service's doors --- */
 
@@ -18,6 +21,7 @@ static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice
     uint32_t id;
     memcpy(&id, route.data + 1, sizeof id);
     sim_letters_read(world, id, header);
+    sim_trace_bytes(&world->witness.trace, header.data, header.size);
     fob_send_t sent = sim_network_reply(&world->network, route, world->now_ns, header, body);
     const sim_conn_t *to = &world->network.conns[id % SIM_CONNECTIONS];
     if (sent == FOB_SEND_DONE && to->client_holds)
@@ -89,6 +93,48 @@ static fob_policy_t policy_of(sim_world_t *world, sim_random_t *random) {
                           .dead_max_age = 1000000000};
 }
 
+static sim_store_t *new_log(sim_random_t *random) {
+    return sim_log_new(&(sim_log_options_t){
+        .seed = sim_random_next(random),
+        .sync_least_ns = FOB_MS / 20,
+        .sync_most_ns = FOB_MS + (int64_t)sim_random_skewed(random, 50 * FOB_MS),
+        .read_least_ns = FOB_MS / 20,
+        .read_most_ns = FOB_MS + (int64_t)sim_random_skewed(random, 20 * FOB_MS),
+        .max_bytes = UINT64_C(64) << 20,
+        .segment_bytes = 2048 + sim_random_skewed(random, 1 << 18),
+        .checkpoint_bytes = 4096 + sim_random_skewed(random, 1 << 18)});
+}
+
+static void on_journal(void *arg, const char *text) {
+    sim_world_note(arg, "journal: %s", text);
+}
+
+static sim_store_t *new_folder(sim_world_t *world, sim_random_t *random) {
+    uint64_t segment = LEAST_SEGMENT << sim_random_below(random, 3);
+    /* An operator who begins groups anew in the past needs room for settling all of it. */
+    uint64_t least = world->weather.operators ? ROOM_FOR_OPERATORS / segment : 16;
+    uint64_t most = segment * (least + sim_random_skewed(random, 100));
+    sim_faults_t usual = {.short_write = sim_random_below(random, 40),
+                          .short_read = sim_random_below(random, 40),
+                          .slow = 100 + sim_random_skewed(random, 10000),
+                          .slow_us = (int64_t)sim_random_skewed(random, 50000),
+                          .fast_us = (int64_t)sim_random_below(random, 100),
+                          .sync_us = 100 + (int64_t)sim_random_skewed(random, 20000),
+                          .no_fallocate = sim_random_once(random, 16)};
+    world->weather.harms =
+        sim_random_once(random, 3) ? 0 : 500 + (uint32_t)sim_random_skewed(random, 12000);
+    return sim_folder_new(&(sim_folder_options_t){
+        .seed = sim_random_next(random),
+        .max_bytes = most,
+        .segment_bytes = segment,
+        .retain_bytes = 1 + sim_random_skewed(random, most / 2),
+        .retain_ms = 1000 + (int64_t)sim_random_skewed(random, 3600000),
+        .disk_bytes = 2 * most + (UINT64_C(4) << 20), /* checkpoints come on top */
+        .usual = usual,
+        .log = on_journal,
+        .log_arg = world});
+}
+
 void sim_bus_init(sim_world_t *world) {
     sim_bus_t *bus = &world->bus;
     bus->random = sim_random_fork(&world->random);
@@ -120,15 +166,10 @@ void sim_bus_init(sim_world_t *world) {
                             .seed = sim_random_next(random),
                             .slice_bytes = 256 + (uint32_t)sim_random_skewed(random, 1 << 16),
                             .release_first_ms = 100};
-    bus->store = sim_log_new(&(sim_log_options_t){
-        .seed = sim_random_next(random),
-        .sync_least_ns = FOB_MS / 20,
-        .sync_most_ns = FOB_MS + (int64_t)sim_random_skewed(random, 50 * FOB_MS),
-        .read_least_ns = FOB_MS / 20,
-        .read_most_ns = FOB_MS + (int64_t)sim_random_skewed(random, 20 * FOB_MS),
-        .max_bytes = UINT64_C(64) << 20,
-        .segment_bytes = 2048 + sim_random_skewed(random, 1 << 18),
-        .checkpoint_bytes = 4096 + sim_random_skewed(random, 1 << 18)});
+    bool real = world->journal == SIM_JOURNAL_ANY ? sim_random_once(random, 2)
+                                                  : world->journal == SIM_JOURNAL_FILE;
+    world->journal = real ? SIM_JOURNAL_FILE : SIM_JOURNAL_MEMORY;
+    bus->store = real ? new_folder(world, random) : new_log(random);
     bus->store->history.durable = on_durable;
     bus->store->history.wrong = on_wrong;
     bus->store->history.arg = world;
@@ -223,6 +264,7 @@ void sim_bus_stop(sim_world_t *world) {
     world->stops++;
     bus->stopping = true;
     bus->stop_ns = world->now_ns + STOP_WITHIN;
+    bus->look_ns = world->now_ns;
 }
 
 void sim_bus_free(sim_world_t *world) {
@@ -240,6 +282,7 @@ static void stop_round(sim_world_t *world) {
     fob_service_decide(bus->service, sim_clock_now(&bus->clock, world->now_ns));
     fob_service_news(bus->service);
     fob_service_perform(bus->service);
+    bus->look_ns = world->now_ns + STOP_LOOK;
     if (bus->failed || (!fob_ledger_at_rest(bus->ledger) && world->now_ns < bus->stop_ns))
         return;
     fob_ledger_checkpoint(bus->ledger);
@@ -260,6 +303,7 @@ static bool receive(sim_world_t *world) {
         if (!sim_network_for_bus(&world->network, world->now_ns, &letter, &conn))
             return true;
         bus->messages++;
+        sim_trace_bytes(&world->witness.trace, letter.header, letter.size);
         fob_mail_t mail = {.route = fob_slice(conn->route, SIM_ROUTE),
                            .header = fob_slice(letter.header, letter.size),
                            .body = letter.body,
@@ -287,7 +331,9 @@ static void run_round(sim_world_t *world) {
 void sim_bus_run(sim_world_t *world) {
     sim_bus_t *bus = &world->bus;
     bus->rounds++;
-    if (bus->stopping)
+    if (bus->store->ops->fallen(bus->store))
+        sim_bus_crash(world, false); /* it is decided already */
+    else if (bus->stopping)
         stop_round(world);
     else
         run_round(world);
@@ -298,15 +344,15 @@ void sim_bus_run(sim_world_t *world) {
 
 int64_t sim_bus_due(const sim_world_t *world) {
     const sim_bus_t *bus = &world->bus;
+    const sim_store_ops_t *ops = bus->store->ops;
     if (!bus->ledger)
         return bus->start_ns;
     int64_t at = sim_clock_when(&bus->clock, fob_service_deadline(bus->service));
-    if (bus->store->ops->news(bus->store) || bus->store->ops->fallen(bus->store))
+    at = world->network.up_next < at ? world->network.up_next : at;
+    if (bus->stopping) /* nothing else matters to it any more */
+        at = bus->look_ns;
+    if (ops->news(bus->store) || ops->fallen(bus->store))
         at = world->now_ns;
-    if (bus->stopping)
-        at = at < world->now_ns + STOP_LOOK ? at : world->now_ns + STOP_LOOK;
-    else
-        at = world->network.up_next < at ? world->network.up_next : at;
     return at < bus->frozen_ns ? bus->frozen_ns : at;
 }
 
@@ -365,7 +411,7 @@ static uint64_t replayed(sim_world_t *world, bool from_the_first) {
 
 void sim_bus_verify(sim_world_t *world) {
     sim_bus_t *bus = &world->bus;
-    if (!sim_bus_at_rest(world))
+    if (!sim_bus_at_rest(world) || bus->store->ops->fallen(bus->store))
         return;
     uint64_t live = fob_core_hash(fob_ledger_core(bus->ledger));
     world->verified++;

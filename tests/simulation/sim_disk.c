@@ -39,12 +39,18 @@ static sim_disk_t *disk_of(void *arg) {
 
 /* --- time and faults --- */
 
-static void begin_call(sim_disk_t *self) {
+static void begin_call_of(sim_disk_t *self, int64_t more_us) {
     bool slow = sim_random_once(&self->random, self->faults.slow);
     int64_t most = slow ? self->faults.slow_us : self->faults.fast_us;
     int64_t us = (int64_t)sim_random_below(&self->random, (uint64_t)most + 1);
+    if (more_us > 0)
+        us += (int64_t)sim_random_below(&self->random, (uint64_t)more_us + 1);
     if (self->pause != NULL)
         self->pause(self->pause_arg, us);
+}
+
+static void begin_call(sim_disk_t *self) {
+    begin_call_of(self, 0);
 }
 
 /* Ends a call: the one that made it may be held up before it sees what came of it. */
@@ -223,7 +229,7 @@ static ssize_t sim_pwritev(void *arg, int fd, const struct iovec *parts, int cou
 
 /* It takes its time, and what is written meanwhile is not in it. */
 static int sync_file(sim_disk_t *self, int fd, bool folder_too) {
-    begin_call(self);
+    begin_call_of(self, self->faults.sync_us);
     const opened_t *open = opened(self, fd);
     self->tally.syncs++;
     if (strikes(self, self->faults.sync_error)) {

@@ -26,6 +26,7 @@ typedef struct {
     uint64_t name_error;              /* EIO of open with O_CREAT, rename, unlink */
     uint64_t slow;                    /* the call takes up to slow_us, otherwise up to fast_us */
     int64_t slow_us, fast_us;
+    int64_t sync_us;   /* a sync takes up to so much more */
     uint64_t nth;      /* the so-manieth call from now on that can fail does, once; 0: none */
     bool no_fallocate; /* the file system cannot: EOPNOTSUPP */
 } sim_faults_t;

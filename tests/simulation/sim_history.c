@@ -8,6 +8,7 @@ void sim_history_free(sim_history_t *self) {
     for (size_t i = 0; i < self->count; i++)
         free(self->commits[i]);
     free(self->commits);
+    free(self->spots);
 }
 
 void sim_history_wrong(const sim_history_t *self, const char *promise, const char *format, ...) {
@@ -21,8 +22,33 @@ void sim_history_wrong(const sim_history_t *self, const char *promise, const cha
 
 void sim_history_keep(sim_history_t *self, sim_commit_t *commit) {
     self->commits = sim_grow(self->commits, self->count, &self->room, sizeof *self->commits);
+    for (uint32_t i = 0; i < commit->record_count; i++) {
+        const fob_stored_t *record = &commit->records[i];
+        if (!record->count)
+            continue;
+        self->spots =
+            sim_grow(self->spots, self->spot_count, &self->spot_room, sizeof *self->spots);
+        self->spots[self->spot_count++] = (sim_spot_t){
+            record->first_offset, record->first_offset + record->count, self->count, i};
+    }
     self->commits[self->count++] = commit;
     self->durable(self->arg, commit);
+}
+
+size_t sim_history_find(const sim_history_t *self, uint64_t offset) {
+    size_t low = 0, high = self->spot_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (self->spots[middle].next_offset > offset)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+const fob_stored_t *sim_history_record(const sim_history_t *self, size_t spot) {
+    return &self->commits[self->spots[spot].commit]->records[self->spots[spot].record];
 }
 
 bool sim_history_replay(const sim_history_t *self, size_t from, const fob_replay_t *to) {

@@ -20,9 +20,18 @@ typedef struct {
     size_t part_count;
 } sim_pending_t;
 
+/* Where the events of one record are. */
+typedef struct {
+    uint64_t first_offset, next_offset;
+    size_t commit; /* index */
+    uint32_t record;
+} sim_spot_t;
+
 typedef struct {
     sim_commit_t **commits; /* position 1 is at 0 */
     size_t count, room;
+    sim_spot_t *spots; /* in the order of offsets */
+    size_t spot_count, spot_room;
     /* Told each commit once it is durable, in order. */
     void (*durable)(void *arg, const sim_commit_t *commit);
     /* What is broken. */
@@ -33,6 +42,9 @@ typedef struct {
 void sim_history_free(sim_history_t *self);
 /* Takes the commit, the next one. */
 void sim_history_keep(sim_history_t *self, sim_commit_t *commit);
+/* The first spot that ends above the offset; spot_count: none. */
+size_t sim_history_find(const sim_history_t *self, uint64_t offset);
+const fob_stored_t *sim_history_record(const sim_history_t *self, size_t spot);
 /* Shows the records of all commits from this index on. False: stopped. */
 bool sim_history_replay(const sim_history_t *self, size_t from, const fob_replay_t *to);
 /* Ends the run. */

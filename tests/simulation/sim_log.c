@@ -42,15 +42,6 @@ static void segment_add(sim_log_t *log, size_t index, const sim_commit_t *commit
 static void keep(sim_log_t *log, sim_pending_t *pending, bool bytes_too) {
     const sim_commit_t *commit = pending->commit;
     size_t index = log->base.history.count;
-    for (uint32_t i = 0; i < commit->record_count; i++) {
-        const fob_stored_t *record = &commit->records[i];
-        if (!record->count)
-            continue;
-        log->places =
-            sim_grow(log->places, log->place_count, &log->place_room, sizeof *log->places);
-        log->places[log->place_count++] =
-            (place_t){record->first_offset, record->first_offset + record->count, index, i};
-    }
     segment_add(log, index, commit);
     log->live_bytes += commit->bytes;
     log->since_checkpoint += commit->bytes;
@@ -83,34 +74,22 @@ static void sync_begin(sim_journal_t *self) {
 
 /* --- reading --- */
 
-/* The first place that ends above the offset; place_count: none. */
-static size_t place_find(const sim_log_t *log, uint64_t offset) {
-    size_t low = 0, high = log->place_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (log->places[middle].next_offset > offset)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+static const sim_commit_t *commit_at(const sim_history_t *history, size_t spot) {
+    return history->commits[history->spots[spot].commit];
 }
 
-static const sim_commit_t *commit_at(const sim_log_t *log, size_t place) {
-    return log->base.history.commits[log->places[place].commit];
-}
-
-static void page_fill(const sim_log_t *log, size_t from, size_t max_bytes, fob_page_t *page) {
+static void page_fill(const sim_history_t *history, size_t from, size_t max_bytes,
+                      fob_page_t *page) {
     size_t end = from, bytes = 0;
-    while (end < log->place_count && (end == from || bytes < max_bytes))
-        bytes += commit_at(log, end)->records[log->places[end].record].size, end++;
+    while (end < history->spot_count && (end == from || bytes < max_bytes))
+        bytes += sim_history_record(history, end)->size, end++;
     page->entry_count = end - from;
     page->memory_size = page->entry_count * sizeof(fob_stored_t) + bytes;
     page->memory = sim_alloc(page->memory_size);
     page->entries = page->memory;
     uint8_t *to = (uint8_t *)(page->entries + page->entry_count);
     for (size_t i = from; i < end; i++) {
-        const fob_stored_t *record = &commit_at(log, i)->records[log->places[i].record];
+        const fob_stored_t *record = sim_history_record(history, i);
         memcpy(to, record->data, record->size);
         page->entries[i - from] = *record;
         page->entries[i - from].data = to;
@@ -119,19 +98,19 @@ static void page_fill(const sim_log_t *log, size_t from, size_t max_bytes, fob_p
 }
 
 static void page_make(sim_journal_t *self, const read_t *read) {
-    sim_log_t *log = self->log;
+    const sim_history_t *history = &self->log->base.history;
     fob_page_t *page = &self->pages[self->page_count++];
     *page = (fob_page_t){.tag = read->tag, .code = FOB_JOURNAL_OK};
-    size_t at = place_find(log, read->offset);
-    if (at < log->place_count && !commit_at(log, at)->trimmed &&
-        log->places[at].first_offset <= read->offset) {
-        page_fill(log, at, read->max_bytes, page);
+    size_t at = sim_history_find(history, read->offset);
+    if (at < history->spot_count && !commit_at(history, at)->trimmed &&
+        history->spots[at].first_offset <= read->offset) {
+        page_fill(history, at, read->max_bytes, page);
         return;
     }
     page->code = FOB_JOURNAL_ABSENT;
-    while (at < log->place_count && commit_at(log, at)->trimmed)
+    while (at < history->spot_count && commit_at(history, at)->trimmed)
         at++;
-    page->resume = at < log->place_count ? log->places[at].first_offset : 0;
+    page->resume = at < history->spot_count ? history->spots[at].first_offset : 0;
     snprintf(page->text, sizeof page->text, "offset %llu is not there",
              (unsigned long long)read->offset);
 }
@@ -150,7 +129,6 @@ static void log_free(sim_store_t *store) {
     sim_log_t *self = of(store);
     sim_history_free(&store->history);
     sim_checkpoint_clear(&self->checkpoint);
-    free(self->places);
     free(self->segments);
     free(self);
 }

@@ -25,13 +25,6 @@ typedef struct {
     int64_t at_ns;
 } read_t;
 
-/* Where the events of one record are. */
-typedef struct {
-    uint64_t first_offset, next_offset;
-    size_t commit; /* index */
-    uint32_t record;
-} place_t;
-
 typedef struct {
     size_t first; /* index of its first commit */
     uint64_t next_offset, bytes;
@@ -42,8 +35,6 @@ typedef struct {
     sim_log_options_t options;
     sim_random_t random;
     int64_t now_ns;
-    place_t *places;
-    size_t place_count, place_room;
     segment_t *segments;
     size_t segment_first, segment_count, segment_room;
     uint64_t live_bytes;

@@ -165,6 +165,10 @@ static uint64_t first_offset(const sim_log_t *log) {
     return 0;
 }
 
+static uint64_t last_offset(const sim_history_t *history) {
+    return history->spot_count ? history->spots[history->spot_count - 1].next_offset - 1 : 0;
+}
+
 static void j_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
     const sim_journal_t *self = of(journal);
     const sim_log_t *log = self->log;
@@ -174,7 +178,7 @@ static void j_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
         .max_bytes = log->options.max_bytes,
         .segments = log->segment_count - log->segment_first,
         .first_offset = first_offset(log),
-        .last_offset = log->place_count ? log->places[log->place_count - 1].next_offset - 1 : 0,
+        .last_offset = last_offset(&log->base.history),
         .last_position = self->position,
         .durable_position = log->base.history.count,
         .checkpoint_position = log->checkpoint.position,

@@ -97,11 +97,22 @@ static bool was_taken(const sim_witness_t *self, const sim_fact_t *fact) {
     return false;
 }
 
+static void trace(sim_trace_t *self, const sim_fact_t *fact) {
+    sim_trace_add(self, (uint64_t)fact->kind << 32 | fact->worker);
+    sim_trace_add(self, (uint64_t)fact->now_ns);
+    sim_trace_add(self, fact->serial << 32 | fact->publisher);
+    sim_trace_add(self, fact->offset);
+    sim_trace_add(self, fact->token << 20 ^ fact->count);
+    sim_trace_add(self,
+                  (uint64_t)fact->status << 32 | (uint64_t)fact->settle << 16 | fact->attempt);
+}
+
 void sim_witness_tell(sim_witness_t *self, sim_fact_t *fact) {
     fact->now_ns = self->now_ns;
     note_taken(self, fact);
     if (fact->kind == SIM_BEGUN)
         fact->taken = fact->taken || was_taken(self, fact);
+    trace(&self->trace, fact);
     if (self->watched)
         watch(self, fact);
     for (size_t i = 0; i < self->checker_count; i++)
@@ -275,6 +286,7 @@ void sim_witness_commit(sim_witness_t *self, const sim_commit_t *commit) {
         const fob_stored_t *record = &commit->records[i];
         fob_slice_t bytes = fob_slice(record->data, record->size);
         self->records++;
+        sim_trace_bytes(&self->trace, record->data, record->size);
         switch (record->data[0]) {
         case FOB_RECORD_EVENTS:
             events(self, record, bytes);

@@ -15,14 +15,16 @@ void sim_world_note(sim_world_t *self, const char *format, ...) {
     putchar('\n');
 }
 
+static const char *const journals[] = {"", " --journal memory", " --journal file"};
+
 void sim_world_fail(sim_world_t *self, const char *promise, const char *text) {
     fflush(stdout);
     fprintf(stderr,
             "\nBROKEN: %s\n  %s\n  seed %llu, step %llu, %.6f s into it\n"
-            "  again: ./run simulate --seed %llu --steps %llu\n",
+            "  again: ./run simulate --seed %llu --steps %llu%s\n",
             promise, text, (unsigned long long)self->seed, (unsigned long long)self->step,
             (double)self->now_ns / 1e9, (unsigned long long)self->seed,
-            (unsigned long long)self->steps);
+            (unsigned long long)self->steps, journals[self->asked]);
     exit(1);
 }
 
@@ -81,6 +83,7 @@ static void world_init(sim_world_t *self, const sim_options_t *options) {
     self->seed = options->seed;
     self->steps = options->steps;
     self->verbose = options->verbose;
+    self->journal = self->asked = options->journal;
     self->random = sim_random_new(options->seed);
     draw_weather(self);
     sim_witness_init(&self->witness, options->seed);
@@ -196,6 +199,8 @@ static void befall_bus(sim_world_t *self) {
         self->full_until_ns = self->now_ns + (int64_t)sim_random_skewed(random, 10 * FOB_SEC);
         store->ops->full(store, true);
     }
+    if (it_is_time(self, w->harms))
+        store->ops->befall(store);
     if (it_is_time(self, w->fails))
         store->ops->fail(store);
     if (it_is_time(self, w->stalls))
@@ -255,6 +260,7 @@ static sim_client_t *let_time_pass(sim_world_t *self) {
 static void step(sim_world_t *self) {
     sim_client_t *who = let_time_pass(self);
     self->step++;
+    sim_trace_add(&self->witness.trace, (uint64_t)self->now_ns << 8 | (who ? who->index : 255));
     befall(self);
     if (who && who->link)
         sim_client_run(who);
@@ -324,4 +330,5 @@ void sim_world_run(sim_world_t *self, const sim_options_t *options) {
             sim_bus_books(self);
     }
     drain(self);
+    sim_trace_add(&self->witness.trace, self->bus.store->ops->hash(self->bus.store));
 }

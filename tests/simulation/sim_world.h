@@ -60,7 +60,7 @@ typedef struct {
     int64_t start_ns; /* when it comes back */
     int64_t stop_ns;  /* when it is to have stopped, whatever is left */
     int64_t frozen_ns;
-    int64_t looked_ns; /* when the network was read last */
+    int64_t look_ns; /* while it stops: when it looks again */
     uint64_t starts, refused, rounds, messages, commands, turns;
 } sim_bus_t;
 
@@ -68,7 +68,7 @@ typedef struct {
 typedef struct {
     uint32_t publishers, workers, subscribers, operators;
     uint32_t bus_falls; /* once in so many steps; 0: never */
-    uint32_t cuts, darks, freezes, deaths, jumps, fulls, fails, stalls;
+    uint32_t cuts, darks, freezes, deaths, jumps, fulls, fails, stalls, harms;
     uint32_t offer_ms; /* between offers of one publisher, about */
     uint64_t depth;
     bool rough; /* handlers fail */
@@ -82,8 +82,12 @@ typedef struct {
 } sim_lost_t;
 #define SIM_LOST_KEPT 4096
 
+/* What the bus keeps its records in. */
+typedef enum { SIM_JOURNAL_ANY, SIM_JOURNAL_MEMORY, SIM_JOURNAL_FILE } sim_journal_kind_t;
+
 struct sim_world {
     uint64_t seed;
+    sim_journal_kind_t asked, journal; /* journal: from its beginning on not any */
     sim_random_t random;
     int64_t now_ns;
     uint64_t step, steps;
@@ -105,6 +109,7 @@ struct sim_world {
 /* Runs one world to its end; a broken promise is told and ends the program. */
 typedef struct {
     uint64_t seed, steps, watch;
+    sim_journal_kind_t journal;
     bool verbose;
 } sim_options_t;
 void sim_world_run(sim_world_t *self, const sim_options_t *options);

@@ -17,24 +17,25 @@ typedef struct {
 
 static double seconds(void) {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static void run_one(const sim_options_t *options, sum_t *sum) {
+static uint64_t run_one(const sim_options_t *options, sum_t *sum) {
     sim_world_t *world = sim_alloc(sizeof *world);
     double began = seconds();
     sim_world_run(world, options);
     double took = seconds() - began;
-    printf("seed %llu: %llu steps, %.0f s of its time, %.2f s (%.0f steps/s), %llu events, "
+    printf("seed %llu: %s, %llu steps, %.0f s of its time, %.2f s (%.0f steps/s), %llu events, "
            "%llu letters, %llu falls and %llu stops of the bus, %llu deaths, %llu cuts, "
-           "%llu replays held\n",
-           (unsigned long long)options->seed, (unsigned long long)world->step,
+           "%llu replays held, trace %016llx\n",
+           (unsigned long long)options->seed,
+           world->journal == SIM_JOURNAL_FILE ? "file" : "memory", (unsigned long long)world->step,
            (double)world->now_ns / 1e9, took, (double)world->step / took,
            (unsigned long long)world->witness.events, (unsigned long long)world->network.letters,
            (unsigned long long)world->falls, (unsigned long long)world->stops,
            (unsigned long long)world->deaths, (unsigned long long)world->network.cuts,
-           (unsigned long long)world->verified);
+           (unsigned long long)world->verified, (unsigned long long)world->witness.trace.sum);
     for (size_t i = 0; i < world->witness.checker_count; i++)
         sum->looked[i] += world->witness.checkers[i].looked;
     sum->steps += world->step;
@@ -44,8 +45,20 @@ static void run_one(const sim_options_t *options, sum_t *sum) {
     if (world->witness.checker_count)
         for (size_t i = 0; options->verbose && i < world->witness.checker_count; i++)
             printf("  %s\n", world->witness.checkers[i].ops->promise);
+    uint64_t trace = world->witness.trace.sum;
     sim_world_free(world);
     free(world);
+    return trace;
+}
+
+/* Twice: a seed must repeat itself. */
+static void run(const sim_options_t *options, sum_t *sum, bool twice) {
+    uint64_t trace = run_one(options, sum);
+    if (!twice || run_one(options, sum) == trace)
+        return;
+    fprintf(stderr, "\nBROKEN: a seed repeats itself\n  seed %llu gave two different runs\n",
+            (unsigned long long)options->seed);
+    exit(1);
 }
 
 static void tell(const sum_t *sum) {
@@ -66,11 +79,22 @@ static bool number(const char *text, uint64_t *out) {
     return *text && !*end;
 }
 
+static bool journal(const char *text, sim_journal_kind_t *out) {
+    static const char *const names[] = {"any", "memory", "file"};
+    for (int i = SIM_JOURNAL_ANY; i <= SIM_JOURNAL_FILE; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (sim_journal_kind_t)i;
+            return true;
+        }
+    return false;
+}
+
 int main(int argc, char **argv) {
     sim_options_t options = {.seed = 0, .steps = STEPS};
     uint64_t seeds = 0;
-    bool good = true;
+    bool good = true, twice = false;
     sum_t sum = {0};
+    setvbuf(stdout, NULL, _IOLBF, 0);
     for (int i = 1; i < argc && good; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (strcmp(argv[i], "--seed") == 0)
@@ -86,21 +110,25 @@ int main(int argc, char **argv) {
         else if (strcmp(argv[i], "--plants") == 0) {
             sim_planted_list();
             return 0;
-        } else if (strcmp(argv[i], "--verbose") == 0)
+        } else if (strcmp(argv[i], "--journal") == 0)
+            good = journal(value, &options.journal), i++;
+        else if (strcmp(argv[i], "--twice") == 0)
+            twice = true;
+        else if (strcmp(argv[i], "--verbose") == 0)
             options.verbose = true;
         else
             good = false;
     }
     if (!good) {
-        fprintf(
-            stderr,
-            "usage: simulate [--seed N] [--steps N] [--seeds N] [--watch OFFSET] [--verbose]\n");
+        fprintf(stderr,
+                "usage: simulate [--seed N] [--steps N] [--seeds N] [--journal any|memory|file] "
+                "[--twice] [--watch OFFSET] [--verbose]\n");
         return 64;
     }
     if (!options.seed) /* another one each time; it is told */
         options.seed = (uint64_t)time(NULL);
     for (uint64_t i = 0; i < (seeds ? seeds : 1); i++, options.seed++)
-        run_one(&options, &sum);
+        run(&options, &sum, twice);
     tell(&sum);
     return 0;
 }

@@ -1,12 +1,22 @@
 # The simulator: the bus's own parts and its clients' in a world of one thread.
 file(GLOB checkers CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/checkers/*.c)
 add_executable(simulate simulate.c sim_world.c sim_bus.c sim_letters.c sim_client.c sim_publisher.c sim_worker.c sim_operator.c sim_subscriber.c sim_witness.c
-    sim_network.c sim_history.c sim_log.c sim_log_journal.c sim_event.c sim_planted.c ${checkers})
+    sim_network.c sim_history.c sim_log.c sim_log_journal.c sim_folder.c sim_tap.c sim_event.c sim_planted.c ${checkers})
 target_link_libraries(simulate PRIVATE fob_flags fob_simulation fob_bus fob_publishers fob_subscribers)
 
 foreach(seed 1 1001 2001)
     fob_case(NAME simulation.world.keeps_every_promise_from_seed_${seed} LABEL simulation TIMEOUT 120
-        COMMAND simulate --seed ${seed} --seeds 8 --steps 10000)
+        COMMAND simulate --journal memory --seed ${seed} --seeds 8 --steps 10000)
+endforeach()
+
+# On the real file journal.
+foreach(seed 1 1001 2001)
+    fob_case(NAME simulation.world.keeps_every_promise_on_the_file_journal_from_seed_${seed}
+        LABEL simulation TIMEOUT 240 COMMAND simulate --journal file --seed ${seed} --seeds 8 --steps 10000)
+endforeach()
+foreach(journal memory file)
+    fob_case(NAME simulation.world.repeats_a_seed_to_the_byte_on_the_${journal}_journal
+        LABEL simulation TIMEOUT 240 COMMAND simulate --journal ${journal} --seed 31 --seeds 3 --steps 10000 --twice)
 endforeach()
 
 include(planted.cmake)

@@ -4,7 +4,9 @@
 
 #include "bus/journal/format.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static uint64_t put_many(fob_journal_t *journal, uint64_t *offset, uint64_t count) {
     uint64_t last = 0;
@@ -133,6 +135,35 @@ static void a_damaged_checkpoint_gives_way_to_the_one_before_at_any_byte(void **
     folder_remove(&folder);
 }
 
+/* Left by a crash between a new one's name and an old one's removal. */
+static void checkpoints_that_count_no_more_go_with_the_next_one(void **state) {
+    (void)state;
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t offset = 1;
+    put_many(journal, &offset, 10);
+    take_checkpoint(journal, 4, "older");
+    char *kept = folder_nth(folder, ".ckp", 0), *left = folder_file(folder, "left");
+    assert_int_equal(link(kept, left), 0);
+    take_checkpoint(journal, 6, "newer");
+    take_checkpoint(journal, 8, "newest");
+    journal->ops->close(&journal);
+    assert_int_equal(rename(left, kept), 0);
+    journal = open_ok(&options);
+    put_many(journal, &offset, 10);
+    take_checkpoint(journal, 12, "one more");
+    journal->ops->close(&journal);
+    char *second = folder_nth(folder, ".ckp", 1);
+    assert_non_null(second);
+    assert_null(folder_nth(folder, ".ckp", 2));
+    free(second);
+    free(kept);
+    free(left);
+    forget_events();
+    folder_remove(&folder);
+}
+
 static void segments_go_only_below_the_older_checkpoint(void **state) {
     (void)state;
     char *folder = folder_new();
@@ -241,6 +272,7 @@ FOB_MAIN(FOB_CASE(a_start_shows_the_newest_checkpoint_and_what_came_after),
          FOB_CASE(a_checkpoint_that_was_not_finished_is_as_if_never_begun),
          FOB_CASE(a_checkpoint_counts_only_once_what_it_holds_is_synced),
          FOB_CASE(a_damaged_checkpoint_gives_way_to_the_one_before_at_any_byte),
+         FOB_CASE(checkpoints_that_count_no_more_go_with_the_next_one),
          FOB_CASE(segments_go_only_below_the_older_checkpoint),
          FOB_CASE(what_is_young_and_little_is_kept_though_nobody_needs_it),
          FOB_CASE(a_checkpoint_is_due_when_enough_was_appended))
