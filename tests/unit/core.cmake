@@ -19,8 +19,10 @@ fob_scarce_test(NAME core_units_memory LIBRARIES fob_core_kit
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_units_memory.c ${whole})
 
 # What the fuzzer found.
-fob_test(NAME core_forged LABEL unit LIBRARIES fob_core_kit
-    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_forged.c ${CMAKE_CURRENT_LIST_DIR}/test_core_whole.c)
+foreach(topic forged forged_checkpoint)
+    fob_test(NAME core_${topic} LABEL unit LIBRARIES fob_core_kit
+        SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_whole.c)
+endforeach()
 
 # What comes in.
 foreach(topic busy limits duplicates full)
