@@ -18,7 +18,7 @@ struct fake_bus {
     pthread_t thread;
     bool running;
     atomic_bool stop;
-    atomic_uint hellos, beats, goodbyes;
+    atomic_uint hellos, beats, goodbyes, session;
     char endpoint[64];
     fob_buf_t header;
     fob_buf_t known; /* peers that said HELLO: size byte, name */
@@ -88,7 +88,8 @@ static bool knows(const fake_bus_t *self, fob_slice_t peer) {
     return false;
 }
 
-static void on_hello(fake_bus_t *self, fob_slice_t peer) {
+static void on_hello(fake_bus_t *self, fob_slice_t peer, const fob_wire_t *msg) {
+    atomic_store(&self->session, msg->session.data[0]);
     atomic_fetch_add(&self->hellos, 1);
     if (self->options.version) {
         say_error(self, peer, FOB_VERSION);
@@ -105,7 +106,7 @@ static void handle(fake_bus_t *self, fob_slice_t peer, fob_slice_t header, fob_s
     if (self->options.mute || fob_wire_read(header, &msg) != FOB_OK)
         return;
     if (msg.verb == FOB_VERB_HELLO)
-        on_hello(self, peer);
+        on_hello(self, peer, &msg);
     else if (!knows(self, peer))
         say_error(self, peer, FOB_HELLO_FIRST);
     else if (msg.verb == FOB_VERB_BEAT)
@@ -215,6 +216,10 @@ const char *fake_bus_endpoint(const fake_bus_t *self) {
 
 unsigned fake_bus_hellos(fake_bus_t *self) {
     return atomic_load(&self->hellos);
+}
+
+unsigned fake_bus_session(fake_bus_t *self) {
+    return atomic_load(&self->session);
 }
 
 unsigned fake_bus_beats(fake_bus_t *self) {

@@ -31,6 +31,8 @@ const char *fake_bus_endpoint(const fake_bus_t *self);
 void fake_bus_stop(fake_bus_t *self);  /* drops all connections; nothing listens */
 void fake_bus_start(fake_bus_t *self); /* listens again, knowing nobody */
 unsigned fake_bus_hellos(fake_bus_t *self);
+/* The first byte of the secret in the last HELLO. */
+unsigned fake_bus_session(fake_bus_t *self);
 unsigned fake_bus_beats(fake_bus_t *self);
 unsigned fake_bus_goodbyes(fake_bus_t *self);
 /* Only on the bus's thread, inside `handle`. */

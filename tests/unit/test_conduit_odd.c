@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 typedef struct {
     fob_conduit_t *conduit;
@@ -65,16 +66,20 @@ static bool on_output(void *arg, fob_now_t now, fob_slice_t *header, fob_blob_t 
 static const fob_client_ops_t ops = {
     .up = on_up, .down = on_down, .input = on_input, .output = on_output};
 
-static void client_start(client_t *self, const char *endpoint) {
+static void client_start_with(client_t *self, const char *endpoint, const fob_client_ops_t *does) {
     *self = (client_t){0};
     fob_wire_t msg = {.verb = FOB_VERB_STATS};
     FOB_SET(&msg, req, 1);
     assert_int_equal(fob_wire_write(&self->header, &msg), FOB_OK);
     fob_link_options_t options = {
         .endpoints = fob_slice_str(endpoint), .role = "admin", .client = "test"};
-    self->conduit = fob_conduit_new(&options, &ops, self);
+    self->conduit = fob_conduit_new(&options, does, self);
     assert_non_null(self->conduit);
     assert_true(fob_conduit_start(self->conduit));
+}
+
+static void client_start(client_t *self, const char *endpoint) {
+    client_start_with(self, endpoint, &ops);
 }
 
 static void client_stop(client_t *self, int64_t linger_ns) {
@@ -267,6 +272,59 @@ static void the_bus_is_what_was_said_then_what_the_environment_says(void **state
     assert_string_equal(fob_conduit_bus(NULL), "tcp://127.0.0.1:7670");
 }
 
+/* As a publisher whose session was forgotten does: on its thread, told of it by a message. */
+static void on_input_restart(void *arg, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {
+    static const uint8_t other[FOB_SESSION_SIZE] = {0x5a, 1};
+    client_t *self = arg;
+    fob_conduit_session(self->conduit, other);
+    fob_conduit_restart(self->conduit, now, FOB_FORGOTTEN, "the session is forgotten");
+    on_input(arg, now, msg, body);
+}
+
+static void a_client_may_end_its_connection_and_come_back_with_another_secret(void **state) {
+    (void)state;
+    static const fob_client_ops_t restarting = {
+        .up = on_up, .down = on_down, .input = on_input_restart, .output = on_output};
+    odd_t odd = {.count = 0, .reply = true};
+    fake_bus_t *bus = fake_bus_new(&(fake_bus_options_t){.handle = answer, .arg = &odd});
+    client_t client;
+    client_start_with(&client, fake_bus_endpoint(bus), &restarting);
+    UNTIL(&client, client.ups == 1);
+    assert_int_equal(fake_bus_session(bus), 0);
+    ask(&client);
+    UNTIL(&client, client.ups == 2);
+    assert_int_equal(client.downs, 1);
+    assert_int_equal(client.why, FOB_FORGOTTEN);
+    assert_non_null(strstr(client.text, "the session is forgotten"));
+    assert_int_equal(fake_bus_session(bus), 0x5a);
+    client_stop(&client, FOB_SEC);
+    fake_bus_destroy(&bus);
+}
+
+static void a_client_without_descriptors_says_so_and_comes_up_once_there_are_some(void **state) {
+    (void)state;
+    odd_t odd = {.frames = {"?"}, .sizes = {1}, .count = 1};
+    fake_bus_t *bus = fake_bus_new(&(fake_bus_options_t){.handle = answer, .arg = &odd});
+    client_t client;
+    client_start(&client, fake_bus_endpoint(bus));
+    UNTIL(&client, client.ups == 1);
+    struct rlimit before, none = {.rlim_cur = 6}; /* all of these are taken */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    fob_link_options_t options = {.endpoints = fob_slice_str("tcp://127.0.0.1:1"), .role = "admin"};
+    errno = 0;
+    assert_null(fob_conduit_new(&options, &ops, NULL));
+    assert_int_equal(errno, ENOMEM);
+    ask(&client); /* what is answered ends the connection */
+    UNTIL(&client, strstr(client.text, "too many descriptors are open") != NULL);
+    assert_int_equal(client.why, FOB_UNREACHABLE);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    UNTIL(&client, client.ups == 2);
+    client_stop(&client, FOB_SEC);
+    fake_bus_destroy(&bus);
+}
+
 /* --- requests --- */
 
 static void a_request_passes_over_what_is_no_answer_to_it(void **state) {
@@ -351,6 +409,8 @@ FOB_MAIN(FOB_CASE(bytes_that_are_no_header_end_the_connection),
          FOB_CASE(a_client_that_never_has_said_all_leaves_when_its_time_is_up),
          FOB_CASE(a_shard_elsewhere_is_dialled_by_its_own_name),
          FOB_CASE(the_bus_is_what_was_said_then_what_the_environment_says),
+         FOB_CASE(a_client_may_end_its_connection_and_come_back_with_another_secret),
+         FOB_CASE(a_client_without_descriptors_says_so_and_comes_up_once_there_are_some),
          FOB_CASE(a_request_passes_over_what_is_no_answer_to_it),
          FOB_CASE(a_request_that_the_bus_does_not_know_ends_with_what_it_says),
          FOB_CASE(a_request_whose_connection_goes_is_asked_again_and_says_so))
