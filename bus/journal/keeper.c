@@ -109,9 +109,10 @@ static bool make_next(fob_keeper_t *self) {
     size_t ready = ahead(store, &room);
     uint64_t sequence = last_sequence(store) + 1;
     bool needed = sequence <= store->tail_sequence;
-    if (!needed && ready >= store->ahead)
-        return false;
     uint64_t bytes = store->segment_bytes;
+    /* Those made under a lower limit are smaller: by their number alone they would be enough. */
+    if (!needed && ready >= store->ahead && room >= bytes - FOB_SEGMENT_HEADER_BYTES)
+        return false;
     /* One segment's room is left to those who settle, until little is left of what is made. */
     uint64_t spared = room < store->margin / 2 ? 0 : store->segment_bytes;
     int why = may_take(self, bytes, needed ? 0 : spared + store->promised);

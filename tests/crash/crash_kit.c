@@ -23,13 +23,17 @@ static void run(const char *const argv[]) {
     free(err);
 }
 
-void folder_golden(folder_t *self) {
+void folder_golden_of(folder_t *self, const char *name) {
     char archive[512];
     self->top = process_folder();
-    snprintf(archive, sizeof archive, "%s/tests/crash/golden/format1.tar.gz",
-             getenv("FOB_SOURCE_DIR"));
+    snprintf(archive, sizeof archive, "%s/tests/crash/golden/%s.tar.gz", getenv("FOB_SOURCE_DIR"),
+             name);
     run((const char *const[]){"tar", "-C", self->top, "-xzf", archive, NULL});
-    snprintf(self->path, sizeof self->path, "%s/format1", self->top);
+    snprintf(self->path, sizeof self->path, "%s/%s", self->top, name);
+}
+
+void folder_golden(folder_t *self) {
+    folder_golden_of(self, "format1");
 }
 
 void folder_copy(folder_t *self, const folder_t *from) {

@@ -19,7 +19,8 @@ typedef struct {
     char path[512];
 } folder_t;
 
-/* The folder in tests/crash/golden. */
+/* A folder of tests/crash/golden, and the usual one. */
+void folder_golden_of(folder_t *self, const char *name);
 void folder_golden(folder_t *self);
 /* A copy of another. */
 void folder_copy(folder_t *self, const folder_t *from);

@@ -1,5 +1,10 @@
 /* A folder that an early version wrote is read, and means what it meant: tests/crash/golden. */
+#include "account.h"
 #include "crash_kit.h"
+
+#include "bus/core/durable/record.h"
+#include "bus/journal/salvage.h"
+#include "tests/support/stand.h"
 
 #include <jansson.h>
 #include <signal.h>
@@ -101,28 +106,124 @@ static char *describe(const char *path) {
     return text;
 }
 
+/* What the folder's bus tells is what one told that wrote it. FOB_GOLDEN_WRITE: a folder into which
+ * it is written instead, when one is added. */
+static void as_expected(const char *name, const char *found) {
+    char path[512];
+    const char *write = getenv("FOB_GOLDEN_WRITE");
+    snprintf(path, sizeof path, "%s/tests/crash/golden/%s.expected",
+             write ? write : getenv("FOB_SOURCE_DIR"), name);
+    if (write) {
+        snprintf(path, sizeof path, "%s/%s.expected", write, name);
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        assert_true(fputs(found, file) >= 0);
+        assert_int_equal(fclose(file), 0);
+    }
+    char *expected = stand_read(path);
+    assert_true(*expected);
+    assert_string_equal(found, expected);
+    free(expected);
+}
+
 static void a_folder_of_the_first_format_is_what_it_was(void **state) {
     (void)state;
     folder_t folder;
-    char path[512], *expected;
     folder_golden(&folder);
-    char *found = describe(folder.path);
-    snprintf(path, sizeof path, "%s/tests/crash/golden/format1.expected", getenv("FOB_SOURCE_DIR"));
-    const char *write = getenv("FOB_GOLDEN_WRITE"); /* when one is added */
-    if (write) {
-        FILE *file = fopen(write, "w");
-        assert_non_null(file);
-        fputs(found, file);
-        fclose(file);
+    as_expected("format1", describe(folder.path));
+    folder_free(&folder);
+}
+
+static void account(const char *name, bool settings) {
+    folder_t folder;
+    folder_golden_of(&folder, name);
+    char *found = account_of(folder.path, settings);
+    as_expected(name, found);
+    free(found);
+    folder_free(&folder);
+}
+
+static void a_folder_with_all_that_the_first_format_knows_is_what_it_was(void **state) {
+    (void)state;
+    account("format1-all", true);
+}
+
+/* Of before there were settings, ids, or texts in records: it has no checkpoint, as that was of
+ * another version. */
+static void a_folder_of_the_first_weeks_is_what_it_was(void **state) {
+    (void)state;
+    account("format1-early", false);
+}
+
+/* --- what is in it --- */
+
+typedef struct {
+    size_t kinds[FOB_RECORD_KINDS], verbs[FOB_RUN_ACCEPT + 1], resets[FOB_RESETS],
+        reasons[FOB_REASON_END];
+} census_t;
+
+static void look_at_runs(census_t *self, const uint8_t *bytes, size_t size) {
+    fob_record_runs_t runs;
+    assert_true(fob_record_read_runs(fob_slice(bytes, size), &runs));
+    for (size_t i = 0; i < runs.count; i++) {
+        const uint8_t *run = runs.runs + i * FOB_RUN_SIZE;
+        assert_in_range(run[0], 1, FOB_RUN_ACCEPT);
+        self->verbs[run[0]]++;
+        if (run[0] == FOB_RUN_RETURN || run[0] == FOB_RUN_DEAD)
+            self->reasons[run[2]]++;
     }
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    expected = calloc(1, 65536);
-    assert_non_null(expected);
-    assert_true(fread(expected, 1, 65535, file) > 0);
-    fclose(file);
-    assert_string_equal(found, expected);
-    free(expected);
+}
+
+static bool look_at(void *arg, const fob_stored_t *record) {
+    census_t *self = arg;
+    uint8_t kind = record->data[0];
+    assert_in_range(kind, 1, FOB_RECORD_KINDS - 1);
+    self->kinds[kind]++;
+    if (kind == FOB_RECORD_RUNS || kind == FOB_RECORD_NOTED)
+        look_at_runs(self, record->data, record->size);
+    if (kind == FOB_RECORD_RESET)
+        self->resets[record->data[1]]++;
+    return true;
+}
+
+static bool look_at_begin(void *arg, uint64_t epoch, uint64_t checkpoint) {
+    (void)arg, (void)epoch;
+    return checkpoint > 0;
+}
+
+static bool look_at_slice(void *arg, const uint8_t *data, size_t size) {
+    (void)arg, (void)data, (void)size;
+    return true;
+}
+
+static bool look_at_loss(void *arg, const fob_loss_t *loss) {
+    (void)arg, (void)loss;
+    return false;
+}
+
+/* When a kind is added, one with it is, before the old writer goes. */
+static void the_golden_folders_hold_every_kind_of_record_run_and_reset(void **state) {
+    (void)state;
+    folder_t folder;
+    census_t census = {0};
+    fob_journal_error_t error;
+    const fob_salvage_to_t to = {look_at_begin, look_at_slice, look_at, look_at_loss, &census};
+    folder_golden_of(&folder, "format1-all");
+    assert_int_equal(fob_journal_salvage(folder.path, &to, &error), FOB_JOURNAL_OK);
+    for (unsigned i = 1; i < FOB_RECORD_KINDS; i++)
+        if (!census.kinds[i])
+            fail_msg("there is no record of kind %u", i);
+    for (unsigned i = 1; i <= FOB_RUN_ACCEPT; i++)
+        if (!census.verbs[i] && i != FOB_RUN_EXPIRE) /* not written yet */
+            fail_msg("there is no run of verb %u", i);
+    for (unsigned i = 0; i < FOB_RESETS; i++)
+        if (!census.resets[i])
+            fail_msg("there is no reset of mode %u", i);
+    static const uint8_t reasons[] = {FOB_REASON_LOST,   FOB_REASON_RETRY,    FOB_REASON_RELEASE,
+                                      FOB_REASON_REJECT, FOB_REASON_ATTEMPTS, FOB_REASON_OVERFLOW};
+    for (size_t i = 0; i < sizeof reasons; i++)
+        if (!census.reasons[reasons[i]])
+            fail_msg("nothing came back or died for reason %u", reasons[i]);
     folder_free(&folder);
 }
 
@@ -146,4 +247,7 @@ static void a_folder_made_today_is_of_the_same_kind(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(a_folder_of_the_first_format_is_what_it_was),
+         FOB_CASE(a_folder_with_all_that_the_first_format_knows_is_what_it_was),
+         FOB_CASE(a_folder_of_the_first_weeks_is_what_it_was),
+         FOB_CASE(the_golden_folders_hold_every_kind_of_record_run_and_reset),
          FOB_CASE(a_folder_made_today_is_of_the_same_kind))

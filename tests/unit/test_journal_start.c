@@ -55,6 +55,24 @@ static void a_full_disk_starts_serves_and_ends_clean(void **state) {
     folder_remove(&folder);
 }
 
+/* Its segments are larger from now on: those that were made ahead are not all that is wanted. */
+static void a_journal_whose_limit_was_raised_takes_publishes(void **state) {
+    (void)state;
+    uint64_t epoch;
+    char *folder = killed_folder(FOB_SYNC_ALWAYS, &epoch);
+    fob_file_options_t options = small_options(folder);
+    options.segment_bytes = 4 * 1024 * 1024;
+    options.max_bytes = 64 * 1024 * 1024;
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t offset = 4;
+    for (int i = 0; i < 20; i++)
+        put_reserved(journal, offset++, 1, 100);
+    assert_true(wait_durable(journal, put_reserved(journal, offset, 1, 100)));
+    journal->ops->close(&journal);
+    forget_events();
+    folder_remove(&folder);
+}
+
 static void a_lock_that_cannot_be_written_still_locks(void **state) {
     (void)state;
     char *folder = folder_new();
@@ -213,6 +231,7 @@ static void damage_to_a_segments_first_commit_is_told_of_that_segment(void **sta
 
 FOB_MAIN(FOB_CASE(offsets_given_twice_are_damage_that_is_named),
          FOB_CASE(a_full_disk_starts_serves_and_ends_clean),
+         FOB_CASE(a_journal_whose_limit_was_raised_takes_publishes),
          FOB_CASE(a_lock_that_cannot_be_written_still_locks),
          FOB_CASE(an_epoch_record_torn_at_any_byte_leaves_the_other_and_a_new_epoch),
          FOB_CASE(an_epoch_is_never_given_twice_though_the_clock_went_back),
