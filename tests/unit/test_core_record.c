@@ -106,7 +106,9 @@ static void groups_and_marks_come_back_as_they_were(void **state) {
 static void an_events_head_with_impossible_numbers_is_not_read(void **state) {
     (void)state;
     uint8_t bytes[FOB_RECORD_EVENTS_SIZE];
-    fob_record_events_t record = {.count = 5, .first_number = 1, .next_number = 6}, back;
+    fob_record_events_t record = {
+        .count = 5, .first_offset = 1, .first_number = 1, .next_number = 6};
+    fob_record_events_t back;
     fob_record_write_events(bytes, &record);
     assert_true(fob_record_read_events(fob_slice(bytes, sizeof bytes), &back));
     record.next_number = 5;

@@ -186,6 +186,7 @@ static const bound_t bounds[] = {
     {write_events, 4, 4, 5, 6}, /* more events than numbers */
     {write_events, 8, 8, TIME_LATE},
     {write_events, 8, 8, TIME_EARLY},
+    {write_events, 16, 8, 1, 0},
     {write_events, 16, 8, NUMBER},
     {write_events, 40, 8, 1, 0},
     {write_events, 40, 8, 1, 7}, /* behind the next */
@@ -196,6 +197,7 @@ static const bound_t bounds[] = {
     {write_group_add, 1, 1, 0, 2},
     {write_group_add, 8, 8, TIME_LATE},
     {write_group_add, 8, 8, TIME_EARLY},
+    {write_group_add, 16, 8, 1, 0},
     {write_group_add, 16, 8, NUMBER},
     {write_group_remove, 8, 8, TIME_LATE},
     {write_group_remove, 8, 8, TIME_EARLY},

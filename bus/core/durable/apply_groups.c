@@ -32,7 +32,7 @@ static void begin_census(const fob_core_t *self, fob_group_t *group, uint64_t st
 fob_status_t fob_apply_group_add(fob_core_t *self, uint64_t position, fob_slice_t bytes) {
     fob_record_group_add_t record;
     if (!fob_record_read_group_add(bytes, &record) || record.id < self->next_group ||
-        record.id == UINT32_MAX || record.start == 0 || record.start > self->head + 1 ||
+        record.id == UINT32_MAX || record.start > self->head + 1 ||
         !fob_topic_valid(record.name) || !fob_pattern_valid(record.pattern) ||
         fob_groups_find(&self->groups, record.name))
         return fob_damaged(self, position, "a new group is not one that we wrote");

@@ -46,8 +46,8 @@ bool fob_record_read_events(fob_slice_t bytes, fob_record_events_t *out) {
     out->next_number = fob_get64(bytes.data + 56);
     return out->first_number != 0 && out->next_number >= out->first_number &&
            out->next_number - out->first_number >= out->count && out->next_number <= INT64_MAX &&
-           out->low <= out->next_number && fob_record_number_fits(out->first_offset) &&
-           fob_record_time_fits(out->time_ms);
+           out->low <= out->next_number && (out->first_offset > 0 || out->count == 0) &&
+           fob_record_number_fits(out->first_offset) && fob_record_time_fits(out->time_ms);
 }
 
 void fob_record_write_forget(uint8_t *out, const uint8_t *const *sessions, uint32_t count) {
@@ -88,8 +88,8 @@ bool fob_record_read_group_add(fob_slice_t bytes, fob_record_group_add_t *out) {
     out->name = fob_slice(text, bytes.data[2]);
     out->pattern = fob_slice(text + bytes.data[2], bytes.data[3]);
     return bytes.size == FOB_RECORD_GROUP_ADD_SIZE + out->name.size + out->pattern.size &&
-           out->name.size > 0 && out->pattern.size > 0 && fob_record_number_fits(out->start) &&
-           fob_record_time_fits(out->time_ms);
+           out->name.size > 0 && out->pattern.size > 0 && out->start > 0 &&
+           fob_record_number_fits(out->start) && fob_record_time_fits(out->time_ms);
 }
 
 void fob_record_write_group_remove(uint8_t *out, uint32_t id, int64_t time_ms) {
