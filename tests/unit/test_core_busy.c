@@ -205,6 +205,21 @@ static void a_session_may_begin_with_a_refusal(void **state) {
     kit_crash(&kit, kit.position);
 }
 
+/* Its hole comes again; what lies above has receipts, of a connection before. */
+static void a_session_that_is_forgotten_while_it_waits_is_told_so_at_once(void **state) {
+    (void)state;
+    kit_publish_topics(&kit, 1, 1, 1, "a a a a a b b b");
+    kit_lost(&kit, 1001);
+    kit_publish(&kit, 1, 5, 5, "a", 1);
+    RECEIPT({FOB_BUSY, 5, 1, 0, 0});
+    for (unsigned s = 10; s < 130; s++) /* as many as are remembered, and more */
+        kit_publish(&kit, (uint8_t)s, 1, 1, "b", 1);
+    kit_publish(&kit, 1, 5, 5, "a", 1);
+    RECEIPT({FOB_FORGOTTEN, 5, 1, 0, 0});
+    kit_publish(&kit, 1, 9, 5, "b", 1);
+    RECEIPT({FOB_FORGOTTEN, 9, 1, 0, 0});
+}
+
 static void what_lies_below_low_is_not_known_any_more(void **state) {
     (void)state;
     kit_publish_topics(&kit, 1, 1, 1, "a a a a a b");
@@ -345,6 +360,8 @@ FOB_MAIN(FOB_CASE_WITH(limits_count_event_by_event_also_inside_a_batch, setup, t
          FOB_CASE_WITH(holes_outlive_a_restart, setup, teardown),
          FOB_CASE_WITH(a_number_that_was_never_offered_is_a_gap, setup, teardown),
          FOB_CASE_WITH(a_session_may_begin_with_a_refusal, setup, teardown),
+         FOB_CASE_WITH(a_session_that_is_forgotten_while_it_waits_is_told_so_at_once, setup,
+                       teardown),
          FOB_CASE_WITH(what_lies_below_low_is_not_known_any_more, setup, teardown),
          FOB_CASE_WITH(a_hole_that_the_window_has_left_behind_is_not_known_any_more, setup,
                        teardown),

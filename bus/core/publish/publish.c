@@ -118,7 +118,9 @@ static fob_status_t admit(fob_offer_t *self) {
     uint64_t expected = refusal->answered + 1 > self->next ? refusal->answered + 1 : self->next;
     if (self->next || (refusal->begun && self->first >= refusal->begun))
         return self->first > expected ? FOB_GAP : FOB_OK;
-    if (!begins)
+    /* What was refused on this connection was of a session that was known then. Were it to begin
+     * anew, what it got receipts for above would be missing. */
+    if (!begins || (refusal->answered && !refusal->begun))
         return FOB_FORGOTTEN;
     refusal->begun = self->first;
     return FOB_OK;
