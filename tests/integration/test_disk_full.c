@@ -63,6 +63,7 @@ static void a_full_disk_refuses_by_name_and_recovers_once_a_worker_drains_it(voi
     printf("%s\n", said ? said : "(nothing)");
     assert_non_null(said);
     assert_non_null(strstr(said, "DISK_FULL"));
+    assert_non_null(strstr(said, "group billing needs what is stored from offset 1 on"));
     size_t confirmed = count_lines(receipts);
     printf("%zu events of %d bytes confirmed\n", confirmed, BYTES);
     assert_true(confirmed > 5000);

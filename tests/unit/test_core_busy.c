@@ -220,6 +220,31 @@ static void a_session_that_is_forgotten_while_it_waits_is_told_so_at_once(void *
     RECEIPT({FOB_FORGOTTEN, 9, 1, 0, 0});
 }
 
+static void a_full_disk_names_the_group_that_holds_the_journal(void **state) {
+    (void)state;
+    fob_buf_t body = {0};
+    admin_add(&kit, "other", "b", FOB_POLICY_max_depth, 100);
+    kit_publish_topics(&kit, 1, 1, 1, "b a a b");
+    drain();                            /* "full" has settled its own */
+    kit_join(&kit, 9, "other", "b", 1); /* it has its first event, but did not settle it */
+    kit_event(&body, "c", "", 0);
+    kit_publish_body(&kit, 2, 1, 1, &body, FOB_DISK_FULL);
+    RECEIPT({FOB_DISK_FULL, 1, 1, 0, 0});
+    assert_string_equal(receipt()->details[0].group, "other");
+    assert_string_equal(receipt()->details[0].text,
+                        "no room on the disk: group other needs what is stored from offset 1 on (2 "
+                        "unsettled, 0 dead letters), 1 worker, 0 settled a second");
+    kit_lost(&kit, 1002);
+    kit_lost(&kit, 9);
+    fob_command_t remove = {.kind = FOB_CMD_GROUP_REMOVE, .conn = 8};
+    remove.admin.group = fob_slice_str("other");
+    kit_do(&kit, &remove);
+    kit_event(&body, "c", "", 0);
+    kit_publish_body(&kit, 2, 1, 1, &body, FOB_DISK_FULL);
+    RECEIPT({FOB_DISK_FULL, 1, 1, 0, 0}); /* nobody needs what came first */
+    assert_string_not_equal(receipt()->details[0].group, "other");
+}
+
 static void what_lies_below_low_is_not_known_any_more(void **state) {
     (void)state;
     kit_publish_topics(&kit, 1, 1, 1, "a a a a a b");
@@ -362,6 +387,7 @@ FOB_MAIN(FOB_CASE_WITH(limits_count_event_by_event_also_inside_a_batch, setup, t
          FOB_CASE_WITH(a_session_may_begin_with_a_refusal, setup, teardown),
          FOB_CASE_WITH(a_session_that_is_forgotten_while_it_waits_is_told_so_at_once, setup,
                        teardown),
+         FOB_CASE_WITH(a_full_disk_names_the_group_that_holds_the_journal, setup, teardown),
          FOB_CASE_WITH(what_lies_below_low_is_not_known_any_more, setup, teardown),
          FOB_CASE_WITH(a_hole_that_the_window_has_left_behind_is_not_known_any_more, setup,
                        teardown),

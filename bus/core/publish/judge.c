@@ -88,8 +88,8 @@ static fob_fate_t judge_new(fob_offer_t *self, fob_item_t *item, uint64_t number
 static fob_fate_t judge_free(fob_offer_t *self, fob_item_t *item, uint64_t number,
                              fob_status_t status) {
     if (status != FOB_OK) {
-        fob_refusal_shut_all(self->refusal, number, status, 0);
-        return refused(item, status, NULL);
+        fob_refusal_shut_all(self->refusal, number, status, self->holder ? self->holder->id : 0);
+        return refused(item, status, self->holder);
     }
     fob_closed_t *all = fob_refusal_shut(self->refusal, number);
     if (all)
@@ -135,6 +135,8 @@ bool fob_offer_judge(fob_offer_t *self, fob_status_t status) {
     if (ids && !fob_twins_begin(&self->core->twins, self->count))
         return false;
     fob_limits_begin(self->core);
+    if (status == FOB_DISK_FULL)
+        self->holder = fob_limits_holder(self->core);
     self->end = self->next;
     for (uint32_t i = 0; i < self->count; i++) {
         fob_item_t *item = &self->items[i];

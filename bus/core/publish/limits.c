@@ -113,3 +113,25 @@ void fob_limits_tell(const fob_core_t *core, fob_group_t *group, uint64_t refuse
              (unsigned long long)out->depth, (unsigned long long)out->limit,
              by_bytes ? " bytes" : "", work);
 }
+
+fob_group_t *fob_limits_holder(const fob_core_t *core) {
+    fob_group_t *holder = NULL;
+    uint64_t lowest = core->head + 1;
+    for (size_t i = 0; i < core->groups.count; i++) {
+        uint64_t needs = fob_group_floor(core->groups.by_id[i]);
+        holder = needs < lowest ? core->groups.by_id[i] : holder;
+        lowest = needs < lowest ? needs : lowest;
+    }
+    return holder;
+}
+
+void fob_limits_tell_holder(const fob_core_t *core, fob_group_t *group, char *out) {
+    char work[64];
+    tell_work(core, group, fob_meter_rate(&group->out, core->now.mono_ns), work, sizeof work);
+    snprintf(out, FOB_BUSY_TEXT,
+             "no room on the disk: group %.*s needs what is stored from offset %llu on (%llu "
+             "unsettled, %llu dead letters), %s",
+             (int)group->name.size, (const char *)group->name.data,
+             (unsigned long long)fob_group_floor(group), (unsigned long long)fob_group_depth(group),
+             (unsigned long long)group->dead, work);
+}

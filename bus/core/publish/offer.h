@@ -38,6 +38,7 @@ typedef struct {
     uint64_t next;              /* of the session; 0: it is not known */
     uint64_t end;               /* its next number afterwards */
     uint32_t stored, duplicates, busy;
+    fob_group_t *holder; /* where nothing may be stored: who holds the journal; NULL: nobody */
 } fob_offer_t;
 
 /* --- judge.c --- */
@@ -67,7 +68,7 @@ typedef struct {
     fob_group_t *group;
 } fob_receipt_t;
 
-#define FOB_RECEIPT_ROW 72 /* bytes of a row, but for the details of a BUSY, at most */
+#define FOB_RECEIPT_ROW 72 /* bytes of a row, but for the details of a refusal, at most */
 
 /* Bytes of the details that tell of the group, at most. */
 size_t fob_receipt_details(const fob_group_t *group);

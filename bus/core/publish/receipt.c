@@ -5,7 +5,7 @@
 
 #define ROWS_MAX  1500  /* in one RECEIPT */
 #define BYTES_MAX 62000 /* of its rows: so that the header stays below its limit */
-#define DETAILS   720   /* bytes of the details of a BUSY, at most */
+#define DETAILS   720   /* bytes of the details of a refusal, at most */
 
 size_t fob_receipt_details(const fob_group_t *group) {
     return group ? 2 * group->name.size + DETAILS - 2 * FOB_NAME_MAX : 0;
@@ -65,6 +65,16 @@ static void put_busy(fob_receipt_t *self, fob_buf_t *out) {
     fob_pack_uint(out, busy.limit);
 }
 
+static void put_full_disk(fob_receipt_t *self, fob_buf_t *out) {
+    char text[FOB_BUSY_TEXT];
+    fob_limits_tell_holder(self->core, self->group, text);
+    fob_pack_map(out, 2);
+    fob_pack_cstr(out, "group");
+    fob_pack_str(out, self->group->name);
+    fob_pack_cstr(out, "text");
+    fob_pack_cstr(out, text);
+}
+
 static void put_duplicate(const fob_receipt_t *self, fob_buf_t *out) {
     bool differs = self->flags & FOB_ANSWER_DIFFERS;
     fob_pack_map(out, differs ? 2 : 1);
@@ -88,6 +98,8 @@ static void put_row(fob_receipt_t *self) {
         fob_pack_uint(out, self->row[i]);
     if (duplicate)
         put_duplicate(self, out);
+    else if (self->row[0] == FOB_DISK_FULL)
+        put_full_disk(self, out);
     else
         put_busy(self, out);
 }
