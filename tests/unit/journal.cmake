@@ -7,3 +7,7 @@ foreach(noun file contract faults tail checkpoint folder crash start missing gon
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_journal_${noun}.c
         LIBRARIES fob_journal_test_support)
 endforeach()
+
+# A salvage reads through the table of this test.
+fob_test(NAME journal_unreadable LABEL unit LIBRARIES fob_journal_test_support -Wl,--wrap=fob_disk_look
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_journal_unreadable.c)
