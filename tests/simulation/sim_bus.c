@@ -77,6 +77,12 @@ static void on_durable(void *arg, const sim_commit_t *commit) {
     sim_witness_commit(&world->witness, commit);
 }
 
+static void on_hit(void *arg, const sim_commit_t *commit) {
+    sim_world_t *world = arg;
+    sim_world_note(world, "a bit of position %llu flips", (unsigned long long)commit->position);
+    sim_witness_hit(&world->witness, commit);
+}
+
 static void on_wrong(void *arg, const char *promise, const char *text) {
     sim_world_fail(arg, promise, text);
 }
@@ -171,6 +177,7 @@ void sim_bus_init(sim_world_t *world) {
     world->journal = real ? SIM_JOURNAL_FILE : SIM_JOURNAL_MEMORY;
     bus->store = real ? new_folder(world, random) : new_log(random);
     bus->store->history.durable = on_durable;
+    bus->store->history.hit = on_hit;
     bus->store->history.wrong = on_wrong;
     bus->store->history.arg = world;
 }

@@ -1,8 +1,7 @@
 #include "sim_folder_inside.h"
 #include "sim_trace.h"
 
-#define FOLDER "/data/journal"
-#define US_NS  INT64_C(1000)
+#define US_NS INT64_C(1000)
 /* A life is cut within so many calls to the disk, if it is to be by that. */
 #define CALLS_MOST 600
 
@@ -50,6 +49,8 @@ static void look_at_start(sim_folder_t *self, fob_journal_t *real) {
                           "it finds %llu commits; %zu were called durable, and %llu appended",
                           (unsigned long long)stats.last_position, history->count,
                           (unsigned long long)appended);
+    self->base.counts.kept += stats.last_position - history->count;
+    self->base.counts.lost += appended - stats.last_position;
     sim_folder_told(self, stats.last_position, false);
     forget_pending(self);
 }
@@ -71,8 +72,10 @@ static void cut(sim_folder_t *self, bool power) {
 /* The middle of a call to the disk. */
 static void on_call(void *arg, int64_t us) {
     sim_folder_t *self = arg;
-    if (self->calls_to_go > 0 && --self->calls_to_go == 0)
+    if (self->calls_to_go > 0 && --self->calls_to_go == 0) {
         cut(self, self->calls_cut_power);
+        self->base.counts.cuts++;
+    }
     us += self->slow_us;
     self->slow_us = 0;
     fibers_sleep(self->fibers, us);
@@ -121,7 +124,7 @@ static void new_life(sim_folder_t *self) {
 }
 
 static fob_file_options_t options_of(const sim_folder_t *self, sim_disk_t *disk, fibers_t *fibers) {
-    return (fob_file_options_t){.folder = FOLDER,
+    return (fob_file_options_t){.folder = SIM_FOLDER,
                                 .sync = FOB_SYNC_ALWAYS,
                                 .segment_bytes = self->options.segment_bytes,
                                 .max_bytes = self->options.max_bytes,
@@ -138,13 +141,12 @@ static fob_journal_t *folder_open(sim_store_t *store, fob_journal_error_t *error
     options.log = self->options.log;
     options.log_arg = self->options.log_arg;
     fob_journal_t *real = fob_journal_file_open(&options, error);
-    sim_disk_tally_t tally = sim_disk_tally(self->disk);
     if (real && self->cut) {
         snprintf(error->text, sizeof error->text, "it fell while it started");
         real->ops->close(&real);
     }
     if (!real) {
-        self->excused = error->code == FOB_JOURNAL_SYSTEM && (tally.errors || tally.full);
+        self->excused = sim_folder_refused(self, error->code, error->text);
         return NULL;
     }
     look_at_start(self, real);
@@ -219,7 +221,7 @@ static void folder_befall(sim_store_t *store) {
     sim_random_t *random = &self->random;
     sim_faults_t now = self->options.usual;
     uint64_t odds = 1 + sim_random_skewed(random, 200);
-    switch (sim_random_below(random, 7)) {
+    switch (sim_random_below(random, 8)) {
     case 0:
         now.short_write = now.short_read = 1 + sim_random_below(random, 8);
         break;
@@ -238,6 +240,9 @@ static void folder_befall(sim_store_t *store) {
     case 5:
         cut_soon(self);
         break;
+    case 6:
+        sim_folder_flip(self);
+        return;
     default:
         break; /* a good day */
     }
@@ -282,6 +287,7 @@ static bool folder_replay(sim_store_t *store, const fob_replay_t *to, char *text
     sim_disk_t *disk = sim_random_once(&self->random, 2) ? sim_disk_crash(self->disk, seed)
                                                          : sim_disk_kill(self->disk, seed);
     sim_disk_resize(disk, self->options.disk_bytes);
+    sim_folder_heal(self, disk);
     bool good = show(self, disk, to, &error);
     snprintf(text, size, "%s", error.text);
     sim_disk_destroy(&disk);
@@ -299,7 +305,7 @@ static uint64_t folder_hash(const sim_store_t *store) {
     const char *path;
     for (size_t i = 0; (path = sim_disk_path(self->disk, i)); i++) {
         int64_t size = sim_disk_size(self->disk, path);
-        if (size <= 0 || strcmp(path, FOLDER "/lock") == 0)
+        if (size <= 0 || strcmp(path, SIM_FOLDER "/lock") == 0)
             continue;
         uint8_t *bytes = sim_alloc((size_t)size);
         sim_disk_peek(self->disk, path, 0, bytes, (size_t)size);

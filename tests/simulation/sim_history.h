@@ -9,6 +9,7 @@ typedef struct {
     uint64_t position;
     uint32_t record_count;
     bool trimmed;
+    bool hit; /* its bytes on the disk were harmed */
     size_t bytes;
     fob_stored_t *records; /* behind it in the same memory */
 } sim_commit_t;
@@ -34,6 +35,8 @@ typedef struct {
     size_t spot_count, spot_room;
     /* Told each commit once it is durable, in order. */
     void (*durable)(void *arg, const sim_commit_t *commit);
+    /* A commit was harmed on the disk; what is in it may be lost. */
+    void (*hit)(void *arg, const sim_commit_t *commit);
     /* What is broken. */
     void (*wrong)(void *arg, const char *promise, const char *text);
     void *arg;

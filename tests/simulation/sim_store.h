@@ -43,10 +43,18 @@ typedef struct {
     void (*free)(sim_store_t *self);
 } sim_store_ops_t;
 
+/* How often it was about something. */
+typedef struct {
+    uint64_t pages, absent, damaged; /* asked for; not there; harmed */
+    uint64_t flips, cuts, refused;   /* bits; lives cut short within a call; starts refused */
+    uint64_t kept, lost; /* commits not called durable, found by the next start or not */
+} sim_counts_t;
+
 /* An implementation's struct begins with this. */
 struct sim_store {
     const sim_store_ops_t *ops;
     sim_history_t history;
+    sim_counts_t counts;
 };
 
 #endif

@@ -115,7 +115,7 @@ static fob_journal_code_t t_replay(fob_journal_t *journal, const fob_replay_t *t
     sim_tap_t *self = of(journal);
     sim_folder_t *folder = self->folder;
     fob_journal_code_t code = sim_tap_show(folder, self->real, to, error);
-    folder->excused = code == FOB_JOURNAL_SYSTEM && sim_disk_tally(folder->disk).errors > 0;
+    folder->excused = sim_folder_refused(folder, code, error->text);
     return code;
 }
 
@@ -168,6 +168,9 @@ static void look_at_page(sim_tap_t *self, const fob_page_t *page) {
     sim_folder_t *folder = self->folder;
     sim_asked_t ask = asked(self, page->tag);
     bool trimmed = ask.offset < folder->trimmed;
+    folder->base.counts.pages++;
+    folder->base.counts.absent += page->code == FOB_JOURNAL_ABSENT;
+    folder->base.counts.damaged += page->code == FOB_JOURNAL_DAMAGED;
     if (page->code == FOB_JOURNAL_OK)
         look_at_events(self, page, ask.offset);
     else if (page->code == FOB_JOURNAL_ABSENT && ask.durable && !trimmed)
@@ -175,8 +178,7 @@ static void look_at_page(sim_tap_t *self, const fob_page_t *page) {
                           "offset %llu is absent, and only what is below %llu was let go",
                           (unsigned long long)ask.offset, (unsigned long long)folder->trimmed);
     else if (page->code == FOB_JOURNAL_DAMAGED)
-        sim_history_wrong(history_of(self), durable_promise, "damage that nobody did: %s",
-                          page->text);
+        sim_folder_damaged(folder, page, ask.offset);
     else if (page->code == FOB_JOURNAL_MEMORY ||
              (page->code == FOB_JOURNAL_SYSTEM && !sim_disk_tally(folder->disk).errors))
         sim_history_wrong(history_of(self), durable_promise, "a page for %llu cannot be read: %s",

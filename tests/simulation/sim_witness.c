@@ -197,7 +197,7 @@ static void moved(sim_witness_t *self, fob_slice_t bytes) {
         wrong(self, "a MOVED record cannot be read");
         return;
     }
-    *event_at(self, move.place) = (sim_stored_t){.moved = true};
+    *event_at(self, move.place) = (sim_stored_t){.moved = true, .moved_of = move.origin};
 }
 
 /* --- groups --- */
@@ -314,4 +314,14 @@ void sim_witness_commit(sim_witness_t *self, const sim_commit_t *commit) {
             break;
         }
     }
+}
+
+void sim_witness_hit(sim_witness_t *self, const sim_commit_t *commit) {
+    for (uint32_t i = 0; i < commit->record_count; i++)
+        for (uint32_t e = 0; e < commit->records[i].count; e++) {
+            sim_stored_t *event = &self->ground.events[commit->records[i].first_offset + e];
+            event->hit = true;
+            if (event->moved)
+                self->ground.events[event->moved_of].hit = true;
+        }
 }

@@ -33,6 +33,8 @@ typedef struct {
 void sim_witness_init(sim_witness_t *self, uint64_t seed);
 void sim_witness_free(sim_witness_t *self);
 void sim_witness_commit(sim_witness_t *self, const sim_commit_t *commit);
+/* What is in it was harmed on the disk. */
+void sim_witness_hit(sim_witness_t *self, const sim_commit_t *commit);
 /* Tells all checkers. */
 void sim_witness_tell(sim_witness_t *self, sim_fact_t *fact);
 /* The group with this name that is there now; NULL: none. */

@@ -13,6 +13,7 @@ typedef struct {
     uint64_t looked[SIM_CHECKERS];
     uint64_t steps, events, falls, stops, deaths, commands, verified;
     double seconds;
+    sim_counts_t store;
 } sum_t;
 
 static double seconds(void) {
@@ -38,6 +39,15 @@ static uint64_t run_one(const sim_options_t *options, sum_t *sum) {
            (unsigned long long)world->verified, (unsigned long long)world->witness.trace.sum);
     for (size_t i = 0; i < world->witness.checker_count; i++)
         sum->looked[i] += world->witness.checkers[i].looked;
+    const sim_counts_t *counts = &world->bus.store->counts;
+    sum->store.pages += counts->pages;
+    sum->store.absent += counts->absent;
+    sum->store.damaged += counts->damaged;
+    sum->store.flips += counts->flips;
+    sum->store.cuts += counts->cuts;
+    sum->store.refused += counts->refused;
+    sum->store.kept += counts->kept;
+    sum->store.lost += counts->lost;
     sum->steps += world->step;
     sum->events += world->witness.events;
     sum->falls += world->falls;
@@ -67,6 +77,15 @@ static void tell(const sum_t *sum) {
     printf("\n%llu steps, %.0f steps/s, %llu events, %llu falls of the bus\n",
            (unsigned long long)sum->steps, (double)sum->steps / sum->seconds,
            (unsigned long long)sum->events, (unsigned long long)sum->falls);
+    const sim_counts_t *store = &sum->store;
+    printf(
+        "file journals: %llu pages, %llu not there, %llu harmed; %llu flipped bits, %llu falls "
+        "within a call, %llu starts refused; of what was not durable yet %llu commits were found, "
+        "%llu not\n",
+        (unsigned long long)store->pages, (unsigned long long)store->absent,
+        (unsigned long long)store->damaged, (unsigned long long)store->flips,
+        (unsigned long long)store->cuts, (unsigned long long)store->refused,
+        (unsigned long long)store->kept, (unsigned long long)store->lost);
     for (size_t i = 0; i < names.checker_count; i++)
         printf("%12llu looks  %s\n", (unsigned long long)sum->looked[i],
                names.checkers[i].ops->promise);

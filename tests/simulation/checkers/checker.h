@@ -12,7 +12,9 @@
 /* An event that is durable, by its offset. */
 typedef struct {
     bool there;
-    bool moved; /* this offset is the place of a copy */
+    bool moved; /* this offset is the place of a copy, */
+    bool hit;   /* its bytes on the disk were harmed: it may be lost, and must be called so */
+    uint64_t moved_of; /* of the event there */
     uint32_t publisher;
     uint64_t serial, id_of;
     unsigned topic;

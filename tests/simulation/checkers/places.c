@@ -6,7 +6,8 @@ typedef struct {
     uint8_t *place; /* by offset */
     uint8_t *said;  /* by offset: bits of what handlers said of it: 1 << fob_settle_kind_t */
     size_t room;
-    uint64_t debt; /* shed or removed, and not found yet */
+    uint64_t debt;   /* shed or removed, and not found yet */
+    uint64_t unread; /* passed over, and not accounted for yet */
 } account_t;
 
 typedef struct {
@@ -99,12 +100,26 @@ static void move_fresh(sim_checker_t *self, const sim_fact_t *fact, sim_place_t 
              (unsigned long long)run->to, run->count, (unsigned long long)count);
 }
 
+/* So many of those that were passed over are told to be dead, or to be among what was shed. */
+static void account_unread(sim_checker_t *self, const sim_fact_t *fact) {
+    account_t *account = account_of(self, fact->group, 0);
+    SIM_HOLD(self, fact->run->count <= account->unread,
+             "group %s: %u events are called damaged, and only %llu were harmed", fact->group->name,
+             fact->run->count, (unsigned long long)account->unread);
+    account->unread -= fact->run->count;
+}
+
 /* How many are gone is known, and which ones when the walk comes to them. */
 static void move_debt(sim_checker_t *self, const sim_fact_t *fact, sim_place_t to) {
     account_t *account = account_of(self, fact->group, 0);
     const fob_run_record_t *run = fact->run;
     if (run->flags & FOB_RUN_DEBT) {
         account->debt += run->count;
+        return;
+    }
+    if (run->flags & FOB_RUN_UNKNOWN && run->count <= account->debt) {
+        account->debt -= run->count;
+        account_unread(self, fact);
         return;
     }
     SIM_HOLD(self, run->flags & FOB_RUN_FRESH && run->count <= account->debt,
@@ -121,7 +136,7 @@ static void move_run(sim_checker_t *self, const sim_fact_t *fact, sim_place_t to
         return;
     }
     if (run->flags & FOB_RUN_UNKNOWN) {
-        SIM_HOLD(self, false, "group %s: events are dead that nothing damaged", fact->group->name);
+        account_unread(self, fact);
         return;
     }
     if (run->flags & FOB_RUN_FRESH && anywhere) {
@@ -139,15 +154,34 @@ static void redrive(sim_checker_t *self, const sim_fact_t *fact) {
 }
 
 static void unbury(sim_checker_t *self, const sim_fact_t *fact) {
+    if (!fact->run->to) /* what could not be read has no offset */
+        return;
     for (uint64_t o = fact->run->to - fact->run->count + 1; o <= fact->run->to; o++)
         move(self, fact, o, SIM_DEAD, SIM_REMOVED);
 }
 
+/* What cannot be read is passed over too. */
 static void cover(sim_checker_t *self, const sim_fact_t *fact) {
-    for (uint64_t o = fact->run->from; o <= fact->run->to; o++)
+    for (uint64_t o = fact->run->from; o <= fact->run->to; o++) {
+        bool harmed = fact->run->flags & FOB_RUN_DAMAGED && self->ground->events[o].hit;
+        if (harmed && get(self, fact->group, o) == SIM_FRESH) {
+            put(self, fact->group, o, SIM_UNREAD);
+            account_of(self, fact->group, o)->unread++;
+        }
         SIM_HOLD(self, get(self, fact->group, o) != SIM_FRESH,
                  "group %s: offset %llu is passed over, but it is the group's", fact->group->name,
                  (unsigned long long)o);
+    }
+}
+
+static void look_at_damage(sim_checker_t *self, const sim_fact_t *fact) {
+    const fob_run_record_t *run = fact->run;
+    if (run->reason != FOB_REASON_DAMAGED || run->flags & FOB_RUN_UNKNOWN)
+        return;
+    for (uint64_t o = run->to - run->count + 1; o <= run->to; o++)
+        SIM_HOLD(self, self->ground->events[o].hit,
+                 "group %s: offset %llu counts as damaged, and nothing harmed it",
+                 fact->group->name, (unsigned long long)o);
 }
 
 static void run(sim_checker_t *self, const sim_fact_t *fact) {
@@ -162,9 +196,7 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
         move_run(self, fact, SIM_OUT, false);
         break;
     case FOB_RUN_DEAD:
-        SIM_HOLD(self, fact->run->reason != FOB_REASON_DAMAGED,
-                 "group %s: offset %llu counts as damaged, and nothing was", fact->group->name,
-                 (unsigned long long)fact->run->to);
+        look_at_damage(self, fact);
         move_run(self, fact, SIM_DEAD, false);
         break;
     case FOB_RUN_SHED:
@@ -205,7 +237,7 @@ static sim_place_t after_reset(const fob_record_reset_t *record, uint64_t offset
 static void reset(sim_checker_t *self, const sim_fact_t *fact) {
     const fob_record_reset_t *record = fact->reset;
     if (record->mode != FOB_RESET_FORWARD)
-        account_of(self, fact->group, 0)->debt = 0;
+        account_of(self, fact->group, 0)->debt = account_of(self, fact->group, 0)->unread = 0;
     for (uint64_t o = 1; o <= self->ground->head; o++)
         if (is_its(self, fact->group, o))
             put(self, fact->group, o, after_reset(record, o, get(self, fact->group, o)));

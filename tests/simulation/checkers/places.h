@@ -11,7 +11,9 @@ typedef enum {
     SIM_ACKED,
     SIM_DEAD,
     SIM_SHED,
-    SIM_REMOVED
+    SIM_REMOVED,
+    SIM_UNREAD /* it was harmed on the disk, and passed over: the books tell later what became of it
+                */
 } sim_place_t;
 
 #endif
