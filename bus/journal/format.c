@@ -194,7 +194,7 @@ fob_found_t fob_format_slice_check(const fob_disk_slice_t *in, uint64_t seed, ui
     uint32_t length;
     if (fob_format_slice_peek(in, &end, &length) != FOB_FOUND_WHOLE ||
         le64toh(in->index) != index || (end && length != 0) || (!end && in->upto != 0) ||
-        !all_zero(data + length, fob_pad8(length) - length))
+        (length != 0 && !all_zero(data + length, fob_pad8(length) - length))) /* or no bytes */
         return FOB_FOUND_BAD;
     struct iovec payload = {(void *)(uintptr_t)data, length};
     if (le64toh(in->checksum) != seal(seed, in, sizeof *in, &payload, 1))

@@ -59,7 +59,7 @@ static void a_checkpoint_with_impossible_numbers_is_damage(void **state) {
 }
 
 /* whole_core: covered up to 29, 40 to 60, 80 to 90; priorities at 300 to 310, 315, 320, 321; 45
- * came back. */
+ * came back, 49 is dead. */
 static void an_event_at_two_places_of_a_checkpoint_is_damage(void **state) {
     (void)state;
     of_another_number(90, 299, FOB_OK);
@@ -68,6 +68,9 @@ static void an_event_at_two_places_of_a_checkpoint_is_damage(void **state) {
     of_another_number(315, 310, FOB_DAMAGED);
     of_another_number(45, 46, FOB_OK);
     of_another_number(45, 61, FOB_DAMAGED);
+    of_another_number(49, 42, FOB_OK);
+    of_another_number(49, 45, FOB_DAMAGED); /* came back too */
+    of_another_number(49, 61, FOB_DAMAGED); /* was never out */
 }
 
 static void a_group_above_the_head_of_its_checkpoint_is_damage(void **state) {

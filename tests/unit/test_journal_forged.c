@@ -239,7 +239,18 @@ static void a_commit_that_is_only_begun_says_how_much_is_needed(void **state) {
     assert_int_equal(out.total, sizeof head + 400);
 }
 
-FOB_MAIN(FOB_CASE(a_segments_head_with_reserved_bytes_set_is_bad),
+/* Nobody writes one; it is read with no bytes at hand. */
+static void a_slice_without_bytes_is_looked_at_without_any(void **state) {
+    (void)state;
+    fob_disk_slice_t slice;
+    uint64_t upto;
+    fob_format_slice_seal(&slice, 7, 0, 0, (const uint8_t *)"", 0);
+    assert_int_equal(fob_format_slice_check(&slice, 7, 0, NULL, &upto), FOB_FOUND_WHOLE);
+    assert_int_equal(fob_format_slice_check(&slice, 8, 0, NULL, &upto), FOB_FOUND_BAD);
+}
+
+FOB_MAIN(FOB_CASE(a_slice_without_bytes_is_looked_at_without_any),
+         FOB_CASE(a_segments_head_with_reserved_bytes_set_is_bad),
          FOB_CASE(a_checkpoints_head_with_reserved_bytes_set_is_bad),
          FOB_CASE(a_record_of_the_epoch_file_with_unknown_flags_is_bad),
          FOB_CASE(a_slice_at_another_place_or_with_other_bytes_is_bad),

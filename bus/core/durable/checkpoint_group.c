@@ -300,8 +300,9 @@ static void get_back(fob_unit_t *in, told_t *told, fob_back_t *back, size_t coun
     }
 }
 
-static void get_deads(fob_unit_t *in, told_t *told, fob_deads_t *deads, uint64_t last_serial,
+static void get_deads(fob_unit_t *in, told_t *told, fob_group_t *group, uint64_t last_serial,
                       size_t count) {
+    fob_deads_t *deads = &group->deads;
     for (size_t i = 0; i < count && !in->failed; i++) {
         const uint8_t *bytes = fob_get_bytes(in, DEAD_SIZE);
         fob_dead_t dead = {0};
@@ -318,7 +319,7 @@ static void get_deads(fob_unit_t *in, told_t *told, fob_deads_t *deads, uint64_t
             dead.serial <= deads->last_serial || dead.serial > last_serial ||
             dead.reason >= FOB_REASON_END || dead.priority >= FOB_PRIORITIES ||
             !fob_record_number_fits(dead.offset) || !fob_record_time_fits(dead.time_ms) ||
-            fob_deads_find(deads, dead.offset)) {
+            fob_deads_find(deads, dead.offset) || fob_back_find(&group->back, dead.offset)) {
             in->failed = true;
             return;
         }
@@ -372,7 +373,7 @@ static fob_status_t get_prio(fob_unit_t *in, fob_prio_t *prio, size_t count) {
     return FOB_OK;
 }
 
-/* What was never out is not covered, what came back is. */
+/* What was never out is not covered, what came back or died is. */
 static bool cover_fits(const fob_group_t *group) {
     const fob_cover_t *cover = &group->cover;
     uint32_t at = 0;
@@ -386,6 +387,11 @@ static bool cover_fits(const fob_group_t *group) {
     }
     for (const fob_back_entry_t *e; (e = fob_back_next(&group->back, &at)) != NULL;) {
         if (!fob_cover_has(cover, e->offset))
+            return false;
+    }
+    size_t dead_at = 0;
+    for (const fob_dead_t *d; (d = fob_deads_next(&group->deads, &dead_at)) != NULL;) {
+        if (d->offset && !fob_cover_has(cover, d->offset))
             return false;
     }
     return true;
@@ -455,7 +461,7 @@ static fob_status_t get_parts(fob_unit_t *in, fob_group_t *group, told_t *told) 
     if (get_prio(in, &group->prio, stretches) != FOB_OK)
         return FOB_NO_MEMORY;
     get_back(in, told, &group->back, back);
-    get_deads(in, told, &group->deads, last_serial, deads);
+    get_deads(in, told, group, last_serial, deads);
     group->deads.last_serial = last_serial;
     return in->failed || !books_fit(group) || !cover_fits(group) ? FOB_DAMAGED : FOB_OK;
 }
