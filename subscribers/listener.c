@@ -156,6 +156,7 @@ fob_status_t fob_listener_read(fob_listener_t *self, zmq_msg_t *head, fob_cast_t
             break;
         if (++frames == 2 && !zmq_msg_more(&next) && status == FOB_OK) {
             *body = body_of(&next);
+            status = *body ? FOB_OK : FOB_NO_MEMORY;
             break;
         }
     }
@@ -164,5 +165,5 @@ fob_status_t fob_listener_read(fob_listener_t *self, zmq_msg_t *head, fob_cast_t
     if (status == FOB_OK && (probe ? frames == 1 : frames == 2 && *body))
         return FOB_OK;
     fob_blob_unref(body);
-    return FOB_PROTOCOL;
+    return status == FOB_NO_MEMORY && !probe ? status : FOB_PROTOCOL;
 }

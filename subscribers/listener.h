@@ -36,7 +36,8 @@ void fob_listener_tick(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t n
 bool fob_listener_answered(fob_listener_t *self, fob_slice_t topic);
 /* The next message, if there is one: its frame 1 as *cast (whose slices are good until the next
  * call that is given `head`) and frame 2 as *body (the caller's; NULL for none). AGAIN: none;
- * PROTOCOL: one was stepped over. */
+ * PROTOCOL: one was stepped over; NO_MEMORY: likewise, for want of memory, and *cast says what it
+ * was. */
 fob_status_t fob_listener_read(fob_listener_t *self, zmq_msg_t *head, fob_cast_t *cast,
                                fob_blob_t **body);
 

@@ -101,6 +101,31 @@ static void push(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_t *body
     self->bytes += fob_blob_slice(body).size;
 }
 
+/* How many are lost at once at the most. */
+static uint64_t most_lost(const fob_cast_t *cast) {
+    return cast->kind == FOB_CAST_FIRE ? FIRE_HOLE_MOST : UINT64_MAX;
+}
+
+/* Counts what is missing before these events. */
+static void count_hole(fob_sequencer_t *self, const fob_cast_t *cast) {
+    uint64_t missing;
+    if (!fob_gaps_see(self->gaps, cast->source, cast->topic, cast->seq, cast->count,
+                      most_lost(cast), &missing))
+        self->malformed++;
+    fob_sequencer_lose(self, FOB_PLANTED(LOSS_UNTOLD) ? 0 : missing);
+}
+
+void fob_sequencer_miss(fob_sequencer_t *self, const fob_cast_t *cast) {
+    if (!cast->count || !wanted(self, cast))
+        return;
+    if (cast->count > most_lost(cast)) {
+        self->malformed++;
+        return;
+    }
+    count_hole(self, cast);
+    fob_sequencer_lose(self, cast->count);
+}
+
 void fob_sequencer_take(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_t *body,
                         uint64_t elsewhere) {
     if (!cast->count || !wanted(self, cast))
@@ -110,11 +135,7 @@ void fob_sequencer_take(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_
         self->malformed++; /* its numbers are not to be believed, either */
         return;
     }
-    uint64_t missing, most = cast->kind == FOB_CAST_FIRE ? FIRE_HOLE_MOST : UINT64_MAX;
-    if (!fob_gaps_see(self->gaps, cast->source, cast->topic, cast->seq, cast->count, most,
-                      &missing))
-        self->malformed++;
-    fob_sequencer_lose(self, FOB_PLANTED(LOSS_UNTOLD) ? 0 : missing);
+    count_hole(self, cast);
     uint64_t used = self->events + elsewhere, keep = cast->count;
     uint64_t room = used < self->queue ? self->queue - used : 0;
     if (self->bytes + bytes.size > FOB_SEQUENCER_BYTES && self->messages)

@@ -43,6 +43,8 @@ void fob_sequencer_destroy(fob_sequencer_t **self_p);
  * taken over and not handed out: they count as held. */
 void fob_sequencer_take(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_t *body,
                         uint64_t elsewhere);
+/* One came whose body could not be kept, as there is no memory: its events are lost. */
+void fob_sequencer_miss(fob_sequencer_t *self, const fob_cast_t *cast);
 /* Moves the oldest messages to an empty batch. Returns how many events these are; 0: none there. */
 uint64_t fob_sequencer_move(fob_sequencer_t *self, fob_batch_t *batch);
 /* The connection was away: an unknown number may have passed. */

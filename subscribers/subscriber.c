@@ -83,6 +83,10 @@ static void read_messages(fob_subscriber_t *self) {
         fob_status_t status = fob_listener_read(&self->listener, &head, &cast, &body);
         if (status == FOB_AGAIN)
             break;
+        if (status == FOB_NO_MEMORY) {
+            fob_sequencer_miss(self->sequencer, &cast);
+            continue;
+        }
         if (status != FOB_OK) {
             if (cast.kind <= FOB_CAST_PROBE)           /* a later version may have more kinds */
                 fob_sequencer_spoilt(self->sequencer); /* the hole it leaves is counted, too */

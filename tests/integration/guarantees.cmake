@@ -11,3 +11,9 @@ foreach(topic stand full stored_once holders dead_letters disk_full failures)
         add_dependencies(test_${topic} fob)
     endif()
 endforeach()
+# The clients whole, where memory is refused to them.
+fob_scarce_test(NAME clients_scarce LABEL integration TIMEOUT 240
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_clients_scarce.c LIBRARIES fob_publishers fob_subscribers fob_test_support)
+if(TARGET fob)
+    add_dependencies(test_clients_scarce fob)
+endif()
