@@ -207,7 +207,7 @@ static void each_event_is_handled(void **state) {
 
 /* Until each event is here, or known to be lost, or the connection was away. */
 static void hear(fob_subscriber_t *subscriber) {
-    long long until = process_clock() + patience();
+    long long start = process_clock();
     uint64_t got = 0, pauses = 0;
     while (got + fob_subscriber_lost(subscriber, &pauses) < EVENTS && pauses == 0) {
         fob_event_t *event;
@@ -217,9 +217,9 @@ static void hear(fob_subscriber_t *subscriber) {
         else
             assert_true(status == FOB_AGAIN || (status == FOB_NO_MEMORY && scarce.failed > 0));
         got += status == FOB_OK;
-        if (process_clock() > until && scarce.lasting && scarce.failed > 0)
+        if (scarce.lasting && scarce.failed > 0 && process_clock() > start + 100)
             return; /* it may be away, and know of no pause yet */
-        if (process_clock() > until)
+        if (process_clock() > start + LONG)
             fail_msg("an event is neither here nor lost");
     }
     assert_int_equal(fob_subscriber_malformed(subscriber), 0);
