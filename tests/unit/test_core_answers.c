@@ -136,8 +136,45 @@ static void a_join_with_more_rows_than_can_be_answered_is_malformed(void **state
     fob_buf_free(&runs);
 }
 
+static void a_claim_beyond_all_numbers_is_malformed(void **state) {
+    (void)state;
+    static const uint64_t claims[][3] = {
+        {(uint64_t)INT64_MAX + 1, 1, 1}, {1, 1, (uint64_t)INT64_MAX + 1}, {1, UINT64_MAX, 1}};
+    for (size_t i = 0; i < 3; i++) {
+        fob_buf_t runs = {0};
+        fob_pack_array(&runs, 1);
+        fob_run_write(&runs, claims[i], 3);
+        fob_command_t join = {
+            .kind = FOB_CMD_JOIN,
+            .conn = 9,
+            .join = {.group = fob_slice_str("g"), .claims = fob_buf_slice(&runs)}};
+        assert_int_equal(kit_step(&kit, &join), FOB_PROTOCOL);
+        fob_buf_free(&runs);
+    }
+    assert_int_equal(kit_stats(&kit, "g").workers, 1);
+}
+
+/* A worker may settle nothing, only to say how much more it takes. */
+static void a_settle_of_nothing_is_answered_and_its_credit_counts(void **state) {
+    (void)state;
+    kit_join(&kit, 5, "h", "c", 1);
+    kit_publish(&kit, 2, 1, 1, "c", 4);
+    assert_int_equal(kit_delivered(&kit, 5), 1);
+    kit_clear(&kit);
+    kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_SETTLE,
+                                  .conn = 5,
+                                  .settle = {fob_slice_str("h"), 7, 3, {0}, {0}}});
+    const kit_effect_t *settled = kit_last(&kit, FOB_EFF_SETTLED);
+    assert_non_null(settled);
+    assert_int_equal(settled->seq, 7);
+    assert_int_equal(settled->row_count, 0);
+    assert_int_equal(kit_delivered(&kit, 5), 2);
+}
+
 FOB_MAIN(FOB_CASE_WITH(all_that_is_lost_is_told_in_several_messages, setup, teardown),
          FOB_CASE_WITH(neighbours_that_are_lost_are_one_row, setup, teardown),
          FOB_CASE_WITH(a_claim_with_too_many_holes_is_refused_from_there_on, setup, teardown),
          FOB_CASE_WITH(a_settle_that_no_answer_could_tell_of_is_malformed, setup, teardown),
-         FOB_CASE_WITH(a_join_with_more_rows_than_can_be_answered_is_malformed, setup, teardown))
+         FOB_CASE_WITH(a_join_with_more_rows_than_can_be_answered_is_malformed, setup, teardown),
+         FOB_CASE_WITH(a_claim_beyond_all_numbers_is_malformed, setup, teardown),
+         FOB_CASE_WITH(a_settle_of_nothing_is_answered_and_its_credit_counts, setup, teardown))

@@ -272,6 +272,48 @@ static void a_copy_is_no_event_of_its_own(void **state) {
     assert_int_equal(kit_stats(&kit, "g").accepted, 11);
 }
 
+static void what_cannot_be_read_is_not_moved(void **state) {
+    (void)state;
+    ten(FOB_KIND_REJECT);
+    kit_crash(&kit, kit.position);
+    kit_pass(&kit, 4000);
+    for (size_t i = 0; i < kit.log_count; i++)
+        kit.log[i].unreadable = kit.log[i].first_offset == 1;
+    reclaim(11, 1000000);
+    assert_int_equal(fob_core_head(kit.core), 10);
+    assert_int_equal(fob_core_floor(kit.core), 1);
+    assert_int_equal(kit_stats(&kit, "g").dead, 1);
+}
+
+/* A copy is as old as its event, but lies among newer ones: it tells nothing about its place. */
+static void a_time_is_found_among_copies_of_older_events(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", "a", 20);
+    kit_publish(&kit, 1, 1, 1, "a", 20);
+    kit_settle(&kit, 1, "g", 1, FOB_KIND_REJECT, 1, 20, nth(0)[1]);
+    kit_pass(&kit, 60000);
+    int64_t later = kit.now.wall_ms;
+    kit_publish(&kit, 1, 21, 21, "b", 2);
+    reclaim(23, 1000000); /* 23 to 42 are copies of 1 to 20 */
+    assert_int_equal(fob_core_head(kit.core), 42);
+    kit_pass(&kit, 60000);
+    kit_publish(&kit, 1, 23, 23, "b", 2);
+    kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_GROUP_ADD,
+                                  .admin = {.group = fob_slice_str("h"),
+                                            .pattern = fob_slice_str("b"),
+                                            .time_ms = later,
+                                            .lowest = 1}});
+    kit_pages(&kit);
+    assert_int_equal(kit_stats(&kit, "h").accepted, 4);
+    kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_GROUP_ADD,
+                                  .admin = {.group = fob_slice_str("i"),
+                                            .pattern = fob_slice_str("b"),
+                                            .time_ms = later + 1,
+                                            .lowest = 1}});
+    kit_pages(&kit);
+    assert_int_equal(kit_stats(&kit, "i").accepted, 2);
+}
+
 static void the_room_of_a_turn_is_not_exceeded(void **state) {
     (void)state;
     kit_join(&kit, 1, "g", "a", 10);
@@ -287,7 +329,9 @@ static void the_room_of_a_turn_is_not_exceeded(void **state) {
     assert_int_equal(fob_core_head(kit.core), 20);
 }
 
-FOB_MAIN(FOB_CASE_WITH(the_table_knows_the_newest_place_and_drops_what_nobody_needs, setup,
+FOB_MAIN(FOB_CASE_WITH(what_cannot_be_read_is_not_moved, setup, teardown),
+         FOB_CASE_WITH(a_time_is_found_among_copies_of_older_events, setup, teardown),
+         FOB_CASE_WITH(the_table_knows_the_newest_place_and_drops_what_nobody_needs, setup,
                        teardown),
          FOB_CASE_WITH(a_dead_letter_goes_to_the_head_and_keeps_its_offset, setup, teardown),
          FOB_CASE_WITH(what_a_reset_wants_again_is_read_from_its_own_place, setup, teardown),

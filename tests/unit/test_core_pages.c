@@ -126,6 +126,29 @@ static void a_page_that_ends_within_an_event_is_damage(void **state) {
     expect_damaged();
 }
 
+/* Those with a priority are known without the page; it is known of none twice that it is lost. */
+static void events_with_a_priority_die_with_their_page_and_once(void **state) {
+    (void)state;
+    static const uint8_t priorities[] = {0, 5, 0, 0, 7, 5, 0};
+    fob_buf_t body = {0};
+    kit_join(&kit, 1, "g", "a", 0);
+    for (size_t i = 0; i < sizeof priorities; i++)
+        kit_event_with(&body, "a", "", priorities[i], "x", 1);
+    kit_publish_body(&kit, 1, 1, 1, &body, FOB_OK);
+    kit_publish(&kit, 1, 8, 8, "a", 2);
+    kit_crash(&kit, kit.position);
+    kit_clear(&kit);
+    for (size_t i = 0; i < kit.log_count; i++)
+        kit.log[i].unreadable = kit.log[i].first_offset == 1;
+    kit_join(&kit, 2, "g", "a", 10);
+    kit_pass(&kit, 3000);
+    kit_pages(&kit);
+    kit_books(&kit);
+    assert_int_equal(kit_stats(&kit, "g").dead, sizeof priorities);
+    assert_int_equal(kit_delivered(&kit, 2), 2);
+    assert_int_equal(kit_nth(&kit, 0)[0], 8);
+}
+
 /* --- what the core is asked for beside the rule --- */
 
 static void a_command_of_no_kind_is_refused(void **state) {
@@ -212,6 +235,7 @@ FOB_MAIN(FOB_CASE_WITH(a_page_as_it_was_written_is_handed_out, setup, teardown),
          FOB_CASE_WITH(a_page_of_no_events_is_damage, setup, teardown),
          FOB_CASE_WITH(a_page_with_fewer_events_than_its_head_says_is_damage, setup, teardown),
          FOB_CASE_WITH(a_page_that_ends_within_an_event_is_damage, setup, teardown),
+         FOB_CASE_WITH(events_with_a_priority_die_with_their_page_and_once, setup, teardown),
          FOB_CASE_WITH(a_command_of_no_kind_is_refused, setup, teardown),
          FOB_CASE_WITH(a_core_may_end_within_a_turn, setup, teardown),
          FOB_CASE_WITH(a_turn_hands_out_so_much_and_the_next_goes_on_with_the_others, setup,

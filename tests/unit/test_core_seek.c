@@ -156,6 +156,32 @@ static void a_search_ends_with_its_connection(void **state) {
     assert_int_equal(fob_core_group_count(kit.core), 0);
 }
 
+static void a_search_too_many_is_refused_and_the_others_go_on(void **state) {
+    (void)state;
+    publish_by_the_second(50);
+    kit_do(&kit,
+           &(fob_command_t){.kind = FOB_CMD_GROUP_ADD,
+                            .conn = ADMIN,
+                            .admin = {.group = fob_slice_str("g"), .pattern = fob_slice_str(">")}});
+    kit_clear(&kit);
+    for (uint64_t i = 0; i <= FOB_INQUIRIES_MAX; i++)
+        kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_GROUP_RESET,
+                                      .conn = ADMIN,
+                                      .admin = {.req = i,
+                                                .group = fob_slice_str("g"),
+                                                .time_ms = begun + 10000,
+                                                .lowest = 1}});
+    assert_int_equal(kit_count(&kit, FOB_EFF_REPLY), 1);
+    const kit_effect_t *reply = kit_last(&kit, FOB_EFF_REPLY);
+    assert_int_equal(reply->req, FOB_INQUIRIES_MAX);
+    assert_int_equal(reply->status, FOB_LIMIT);
+    assert_string_equal(reply->text, "the bus works on as many requests as it can: ask again");
+    kit_pages(&kit);
+    assert_int_equal(kit_count(&kit, FOB_EFF_REPLY), 1 + FOB_INQUIRIES_MAX);
+    assert_int_equal(kit_last(&kit, FOB_EFF_REPLY)->status, FOB_OK);
+    assert_int_equal(kit_stats(&kit, "g").accepted, published - 20);
+}
+
 static void an_unreadable_stretch_is_stepped_over(void **state) {
     (void)state;
     publish_by_the_second(50);
@@ -224,5 +250,6 @@ FOB_MAIN(FOB_CASE_WITH(a_group_begins_with_what_was_stored_at_a_time, setup, tea
          FOB_CASE_WITH(what_is_in_memory_is_found_at_once, setup, teardown),
          FOB_CASE_WITH(what_is_stored_during_the_search_is_not_missed, setup, teardown),
          FOB_CASE_WITH(a_search_ends_with_its_connection, setup, teardown),
+         FOB_CASE_WITH(a_search_too_many_is_refused_and_the_others_go_on, setup, teardown),
          FOB_CASE_WITH(an_unreadable_stretch_is_stepped_over, setup, teardown),
          FOB_CASE_WITH(any_time_is_found_as_by_a_plain_look, setup, teardown))

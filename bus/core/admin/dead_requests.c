@@ -120,10 +120,9 @@ static bool read_event(found_t *found) {
 
 static test_t test_event(fob_core_t *self, fob_inquiry_t *inquiry, const fob_dead_t *letter,
                          found_t *found) {
-    uint64_t end = 0;
-    fob_walk_t walk = letter->offset
-                          ? fob_inquiry_find(self, inquiry, letter->offset, &found->place, &end)
-                          : FOB_WALK_END;
+    uint64_t end = 0, at = fob_moved_place(&self->moved, letter->offset);
+    fob_walk_t walk =
+        letter->offset ? fob_inquiry_find(self, inquiry, at, &found->place, &end) : FOB_WALK_END;
     if (walk == FOB_WALK_BLOCKED)
         return TEST_WAITS;
     if (walk == FOB_WALK_MEMORY)

@@ -119,7 +119,6 @@ static fob_walk_t ask(fob_core_t *self, fob_inquiry_t *inquiry, uint64_t offset)
 
 fob_walk_t fob_inquiry_find(fob_core_t *self, fob_inquiry_t *inquiry, uint64_t offset,
                             fob_place_t *place, uint64_t *end) {
-    offset = fob_moved_place(&self->moved, offset);
     switch (fob_cache_find(&self->cache, offset, &place->sheet, end)) {
     case FOB_CACHE_MISS:
         return ask(self, inquiry, offset);

@@ -77,8 +77,9 @@ fob_status_t fob_inquiry_add(fob_core_t *self, const fob_command_t *command,
 bool fob_inquiry_reply(fob_core_t *self, uint64_t conn, uint64_t req, fob_status_t status,
                        const char *text, fob_slice_t value, uint64_t after);
 
-/* Where an event lies. FOUND; END: it cannot be read, and so is all below *end; BLOCKED: a page
- * must come first (the request waits then); MEMORY: to be tried in the next take. */
+/* What the journal has at an offset, which is not the event of that offset where it was moved.
+ * FOUND; END: it cannot be read, and so is all below *end; BLOCKED: a page must come first (the
+ * request waits then); MEMORY: to be tried in the next take. */
 fob_walk_t fob_inquiry_find(fob_core_t *self, fob_inquiry_t *inquiry, uint64_t offset,
                             fob_place_t *place, uint64_t *end);
 
