@@ -208,6 +208,23 @@ static void what_is_out_for_the_first_time_is_moved_too(void **state) {
     assert_int_equal(kit_stats(&kit, "g").acked, 10);
 }
 
+/* Its own place may have been given back since. */
+static void what_was_out_and_moved_goes_out_again_from_its_new_place(void **state) {
+    (void)state;
+    int64_t stored = kit.now.wall_ms;
+    ten(0);
+    reclaim(11, 1000000);
+    kit_crash(&kit, kit.position);
+    for (size_t i = 0; i < kit.log_count; i++)
+        kit.log[i].unreadable = kit.log[i].first_offset == 1;
+    kit_clear(&kit);
+    kit_join(&kit, 2, "g", "a", 10);
+    kit_pass(&kit, 4000);
+    kit_pages(&kit);
+    assert_first_event(stored);
+    assert_int_equal(kit_stats(&kit, "g").dead, 0);
+}
+
 static void what_was_moved_is_moved_again(void **state) {
     (void)state;
     int64_t stored = kit.now.wall_ms;
@@ -339,6 +356,7 @@ FOB_MAIN(FOB_CASE_WITH(what_cannot_be_read_is_not_moved, setup, teardown),
                        teardown),
          FOB_CASE_WITH(what_came_back_is_moved_and_goes_out_again, setup, teardown),
          FOB_CASE_WITH(what_is_out_for_the_first_time_is_moved_too, setup, teardown),
+         FOB_CASE_WITH(what_was_out_and_moved_goes_out_again_from_its_new_place, setup, teardown),
          FOB_CASE_WITH(what_was_moved_is_moved_again, setup, teardown),
          FOB_CASE_WITH(ready_events_keep_their_place, setup, teardown),
          FOB_CASE_WITH(a_part_that_is_mostly_needed_stays_as_it_is, setup, teardown),
