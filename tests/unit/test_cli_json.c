@@ -253,6 +253,66 @@ static void a_pointer_to_nothing_is_a_bad_event(void **state) {
     assert_int_equal(point(doc, "/x~2", text), FOB_INVALID);
 }
 
+/* A value with one of everything that has a JSON form. */
+static const char whole[] = "\x9b"                     /* an array of eleven: */
+                            "\xc0\xc2\xc3\x05\xff"     /* null, false, true, 5, -1, */
+                            "\xd1\xff\x00"             /* -256, */
+                            "\xcb\x3f\xf8\0\0\0\0\0\0" /* 1.5, */
+                            "\xa3"
+                            "a\r\n"                     /* a string, */
+                            "\x82\xa1k\x91\x01\xa0\xc0" /* {"k":[1],"":null}, */
+                            "\x90\x80";                 /* [], {} */
+
+static void a_value_cut_anywhere_prints_nothing_at_all(void **state) {
+    (void)state;
+    fob_buf_t out = {0};
+    fob_text(&out, "kept");
+    assert_true(fob_json_print(fob_slice(whole, sizeof whole - 1), &out));
+    fob_buf_put(&out, "", 1);
+    assert_string_equal(out.data, "kept[null,false,true,5,-1,-256,1.5,\"a\\r\\n\","
+                                  "{\"k\":[1],\"\":null},[],{}]");
+    for (size_t size = 0; size < sizeof whole - 1; size++) {
+        out.size = 4;
+        char *cut = malloc(size + 1); /* so that a sanitizer sees a read past the end */
+        memcpy(cut, whole, size);
+        assert_false(fob_json_print(fob_slice(cut, size), &out));
+        assert_int_equal(out.size, 4);
+        free(cut);
+    }
+    fob_buf_free(&out);
+}
+
+static void a_pointer_into_a_value_cut_anywhere_finds_it_whole_or_not_at_all(void **state) {
+    (void)state;
+    static const char doc[] = "\x82\xa1x\x93\x01\xa1y\x92\x02\xa3"
+                              "key\xa1z\x00";
+    for (size_t size = 0; size <= sizeof doc - 1; size++) {
+        fob_buf_t out = {0};
+        char *cut = malloc(size + 1);
+        memcpy(cut, doc, size);
+        fob_status_t status = fob_json_pointer(fob_slice(cut, size), "/x/2/1", &out);
+        bool there = size >= 13; /* all of "key" */
+        assert_int_equal(status, there ? FOB_OK : FOB_BAD_EVENT);
+        assert_int_equal(out.size, there ? 3 : 0);
+        free(cut);
+        fob_buf_free(&out);
+    }
+}
+
+static void a_pointers_token_is_an_index_only_where_it_is_one(void **state) {
+    char text[64];
+    (void)state;
+    static const char doc[] = "{\"x\":[\"a\",\"b\"],\"0\":\"name\"}";
+    assert_int_equal(point(doc, "/x/1", text), FOB_OK);
+    assert_string_equal(text, "b");
+    assert_int_equal(point(doc, "/0", text), FOB_OK);
+    assert_string_equal(text, "name");
+    static const char *const none[] = {"/x/",           "/x/-1",         "/x/1a",  "/x/12345678901",
+                                       "/x/4294967296", "/x/4294967297", "/x/1/0", "/x/~0"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_int_equal(point(doc, none[i], text), FOB_BAD_EVENT);
+}
+
 FOB_MAIN(FOB_CASE(values_come_back_as_they_were), FOB_CASE(integers_of_64_bits_are_exact),
          FOB_CASE(numbers_that_would_be_rounded_are_refused), FOB_CASE(doubles_have_17_digits),
          FOB_CASE(a_text_that_is_not_json_says_where),
@@ -261,4 +321,7 @@ FOB_MAIN(FOB_CASE(values_come_back_as_they_were), FOB_CASE(integers_of_64_bits_a
          FOB_CASE(any_encoding_of_an_integer_prints), FOB_CASE(text_cannot_command_a_terminal),
          FOB_CASE(base64_is_padded), FOB_CASE(utf8_takes_no_overlong_form_and_no_surrogate),
          FOB_CASE(a_pointer_finds_strings_and_integers),
-         FOB_CASE(a_pointer_to_nothing_is_a_bad_event))
+         FOB_CASE(a_pointer_to_nothing_is_a_bad_event),
+         FOB_CASE(a_value_cut_anywhere_prints_nothing_at_all),
+         FOB_CASE(a_pointer_into_a_value_cut_anywhere_finds_it_whole_or_not_at_all),
+         FOB_CASE(a_pointers_token_is_an_index_only_where_it_is_one))

@@ -2,6 +2,7 @@
 
 #include "proto/cli/json.h"
 #include "proto/cli/show.h"
+#include "proto/cli/utf8.h"
 #include "proto/event.h"
 
 #include <stdlib.h>
@@ -172,10 +173,59 @@ static void a_long_name_leaves_room_for_the_data(void **state) {
           "\"0123456789 0123456789\"\n");
 }
 
+static void a_time_or_a_type_that_makes_no_sense_is_shown_as_such(void **state) {
+    fob_event_place_t never = {.offset = 17, .time_ms = INT64_MIN};
+    fob_envelope_t envelope = {.topic = fob_slice_str("t"), .data = fob_slice("\xc0", 1)};
+    (void)state;
+    check(&envelope, &never, JSON,
+          "{\"topic\":\"t\",\"shard\":0,\"offset\":17,\"id\":\"0-17\",\"time\":null,\"key\":null,"
+          "\"attempt\":0,\"headers\":{},\"data\":null}");
+    check(&envelope, &never, EYES,
+          "--:--:--.---  t                               17       1 B  msgpack  null\n");
+    check_data("text/", "hi", 2, "\"data_base64\":\"aGk=\"}");
+    check_data("application/jsonx", "1", 1, "\"data_base64\":\"MQ==\"}");
+    check_data("application/json;v=1", "1", 1, "\"data\":1}");
+}
+
+static void what_has_no_place_and_no_form_is_a_dash_and_its_bytes(void **state) {
+    fob_event_place_t fired = {.time_ms = -1};
+    fob_envelope_t envelope = {.topic = fob_slice_str("t"),
+                               .datacontenttype = fob_slice_str("image/png"),
+                               .data = fob_slice("\x89P", 2)};
+    (void)state;
+    check(&envelope, &fired, EYES,
+          "--:--:--.---  t                                -       2 B  bytes    \"iVA=\"\n");
+    envelope.datacontenttype = fob_slice_str("application/json");
+    envelope.data = fob_slice_str("{nonsense");
+    check(&envelope, &fired, DATA, "{nonsense"); /* a handler gets what was sent */
+}
+
+static void a_cut_falls_between_characters(void **state) {
+    char text[200];
+    fob_envelope_t envelope = {.topic = fob_slice_str("t"),
+                               .datacontenttype = fob_slice_str("text/plain"),
+                               .data = fob_slice(text, sizeof text)};
+    (void)state;
+    for (size_t i = 0; i < sizeof text; i += 2)
+        memcpy(text + i, "\xc3\xa9", 2);
+    fob_event_t *event = event_of(&envelope, &place);
+    for (size_t columns = 1; columns < 120; columns++) {
+        fob_buf_t out = {0};
+        fob_show_eyes(&out, event, true, columns);
+        assert_true(fob_utf8_valid(fob_buf_slice(&out)));
+        assert_int_equal(out.data[out.size - 1], '\n');
+        fob_buf_free(&out);
+    }
+    fob_event_destroy(&event);
+}
+
 FOB_MAIN(FOB_CASE(an_event_is_one_json_object),
          FOB_CASE(what_is_absent_is_null_and_headers_are_an_object),
          FOB_CASE(text_shows_as_text_and_bytes_as_base64),
          FOB_CASE(a_handler_reads_json_text_or_the_bytes), FOB_CASE(a_date_that_is_none_is_null),
          FOB_CASE(eyes_get_one_line), FOB_CASE(eyes_see_colours_but_obey_no_data),
          FOB_CASE(long_data_is_cut_at_the_terminals_edge),
-         FOB_CASE(a_long_name_leaves_room_for_the_data))
+         FOB_CASE(a_long_name_leaves_room_for_the_data),
+         FOB_CASE(a_time_or_a_type_that_makes_no_sense_is_shown_as_such),
+         FOB_CASE(what_has_no_place_and_no_form_is_a_dash_and_its_bytes),
+         FOB_CASE(a_cut_falls_between_characters))
