@@ -200,6 +200,24 @@ static void start_later(sim_world_t *world, const char *text) {
     bus->refused++;
 }
 
+/* The journal, with a look at what is trimmed. */
+static fob_journal_ops_t watched;
+static const fob_journal_ops_t *unwatched;
+static sim_world_t *watcher;
+
+static void on_trim(fob_journal_t *journal, uint64_t offset, int64_t now_ms) {
+    sim_witness_tell(&watcher->witness, &(sim_fact_t){.kind = SIM_TRIMMED, .offset = offset});
+    unwatched->trim(journal, offset, now_ms);
+}
+
+static void watch_trims(sim_world_t *world, fob_journal_t *journal) {
+    unwatched = journal->ops;
+    watched = *unwatched;
+    watched.trim = on_trim;
+    watcher = world;
+    journal->ops = &watched;
+}
+
 static bool open_ledger(sim_world_t *world) {
     sim_bus_t *bus = &world->bus;
     fob_status_t status;
@@ -210,6 +228,7 @@ static bool open_ledger(sim_world_t *world) {
         start_later(world, error.text);
         return false;
     }
+    watch_trims(world, journal);
     fob_now_t now = sim_clock_now(&bus->clock, bus->store->ops->now(bus->store));
     bus->ledger =
         fob_ledger_new(journal, &bus->config, now, on_line, world, &status, text, sizeof text);
@@ -311,6 +330,7 @@ static bool receive(sim_world_t *world) {
             return true;
         bus->messages++;
         sim_trace_bytes(&world->witness.trace, letter.header, letter.size);
+        sim_letters_sent(world, conn->id, fob_slice(letter.header, letter.size));
         fob_mail_t mail = {.route = fob_slice(conn->route, SIM_ROUTE),
                            .header = fob_slice(letter.header, letter.size),
                            .body = letter.body,
@@ -369,9 +389,25 @@ bool sim_bus_at_rest(const sim_world_t *world) {
     return world->bus.ledger && fob_ledger_at_rest(world->bus.ledger);
 }
 
+#define LITTLE_ROOM (UINT64_C(256) << 10)
+
+/* What the disk does to it, the checkers ought to know: what is short of room, or cannot be read,
+ * waits. */
+static void tell_trouble(sim_world_t *world) {
+    sim_bus_t *bus = &world->bus;
+    fob_journal_stats_t stats;
+    fob_ledger_journal(bus->ledger, &stats);
+    uint64_t settles = fob_core_settle_reserve(fob_ledger_core(bus->ledger));
+    uint64_t failures = bus->store->ops->failures(bus->store);
+    if (stats.free_bytes < 2 * settles + LITTLE_ROOM || failures != bus->failures)
+        sim_witness_tell(&world->witness, &(sim_fact_t){.kind = SIM_TROUBLE});
+    bus->failures = failures;
+}
+
 void sim_bus_books(sim_world_t *world) {
     sim_bus_t *bus = &world->bus;
     fob_core_t *core = fob_ledger_core(bus->ledger);
+    tell_trouble(world);
     fob_now_t now = sim_clock_now(&bus->clock, world->now_ns);
     fob_group_stats_t stats;
     for (size_t i = 0; fob_core_group_stats(core, now, i, &stats); i++) {
@@ -386,6 +422,7 @@ void sim_bus_books(sim_world_t *world) {
                              .leased = stats.leased,
                              .delayed = stats.delayed,
                              .bytes = stats.bytes,
+                             .generation = stats.generation,
                              .at_rest = sim_bus_at_rest(world)};
         if (group)
             sim_witness_tell(&world->witness,

@@ -298,6 +298,11 @@ static uint64_t folder_max_bytes(const sim_store_t *store) {
     return seen(store)->options.max_bytes;
 }
 
+static uint64_t folder_failures(const sim_store_t *store) {
+    sim_disk_tally_t tally = sim_disk_tally(seen(store)->disk);
+    return tally.errors + tally.full;
+}
+
 /* All but the file that names this process. */
 static uint64_t folder_hash(const sim_store_t *store) {
     const sim_folder_t *self = seen(store);
@@ -342,6 +347,7 @@ sim_store_t *sim_folder_new(const sim_folder_options_t *options) {
                                         .calm = folder_calm,
                                         .replay = folder_replay,
                                         .max_bytes = folder_max_bytes,
+                                        .failures = folder_failures,
                                         .hash = folder_hash,
                                         .free = folder_free};
     sim_folder_t *self = sim_alloc(sizeof *self);

@@ -50,6 +50,31 @@ static void deliver(sim_world_t *world, uint32_t conn, fob_slice_t name, const f
                                                     .attempt = (uint32_t)run->at[3]});
 }
 
+static void tell(sim_world_t *world, sim_fact_kind_t kind, uint32_t conn, const fob_wire_t *msg) {
+    sim_witness_tell(&world->witness,
+                     &(sim_fact_t){.kind = kind,
+                                   .worker = conn,
+                                   .group = sim_witness_group(&world->witness, msg->group),
+                                   .serial = msg->seq,
+                                   .value = msg->credit,
+                                   .bytes = kind == SIM_ANSWERED ? msg->refused : msg->runs});
+}
+
+void sim_letters_sent(sim_world_t *world, uint32_t conn, fob_slice_t header) {
+    fob_wire_t msg;
+    if (fob_wire_read(header, &msg) != FOB_OK)
+        sim_world_fail(world, "the clients speak the protocol", "what one says cannot be read");
+    tell(world, SIM_READ, conn, &msg);
+    if (msg.verb == FOB_VERB_JOIN)
+        tell(world, SIM_JOINING, conn, &msg);
+    if (msg.verb == FOB_VERB_CREDIT || (msg.verb == FOB_VERB_SETTLE && FOB_HAS(&msg, credit)))
+        tell(world, SIM_CREDIT, conn, &msg);
+    if (msg.verb == FOB_VERB_SETTLE)
+        tell(world, SIM_ASKED, conn, &msg);
+    if (msg.verb == FOB_VERB_LEAVE)
+        tell(world, SIM_LEFT, conn, &msg);
+}
+
 void sim_letters_read(sim_world_t *world, uint32_t conn, fob_slice_t header) {
     fob_wire_t msg;
     fob_runs_t runs;
@@ -57,10 +82,15 @@ void sim_letters_read(sim_world_t *world, uint32_t conn, fob_slice_t header) {
     uint8_t verb = header.size > 1 ? header.data[1] : 0; /* it is written in its shortest form */
     if (verb == FOB_VERB_LOST)
         sim_worker_told_lost(world, header);
-    if (verb != FOB_VERB_RECEIPT && verb != FOB_VERB_DELIVER)
+    if (verb != FOB_VERB_RECEIPT && verb != FOB_VERB_DELIVER && verb != FOB_VERB_SETTLED)
         return;
-    if (fob_wire_read(header, &msg) != FOB_OK || !fob_runs(msg.runs, &runs))
+    if (fob_wire_read(header, &msg) != FOB_OK ||
+        (verb != FOB_VERB_SETTLED && !fob_runs(msg.runs, &runs)))
         sim_world_fail(world, "the bus speaks the protocol", "what it says cannot be read");
+    if (verb == FOB_VERB_SETTLED) {
+        tell(world, SIM_ANSWERED, conn, &msg);
+        return;
+    }
     while (fob_runs_next(&runs, &run)) {
         if (verb == FOB_VERB_RECEIPT)
             receipt(world, conn, &run);

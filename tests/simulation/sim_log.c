@@ -276,6 +276,11 @@ static uint64_t log_max_bytes(const sim_store_t *store) {
     return seen(store)->options.max_bytes;
 }
 
+static uint64_t log_failures(const sim_store_t *store) {
+    (void)store;
+    return 0;
+}
+
 static uint64_t log_hash(const sim_store_t *store) {
     return store->history.count * 31 + seen(store)->live_bytes;
 }
@@ -296,6 +301,7 @@ sim_store_t *sim_log_new(const sim_log_options_t *options) {
                                         .calm = log_nothing,
                                         .replay = log_replay,
                                         .max_bytes = log_max_bytes,
+                                        .failures = log_failures,
                                         .hash = log_hash,
                                         .free = log_free};
     sim_log_t *self = sim_alloc(sizeof *self);

@@ -38,6 +38,8 @@ typedef struct {
     /* Shows what a start would find now. False: stopped, or not to be had (text). */
     bool (*replay)(sim_store_t *self, const fob_replay_t *to, char *text, size_t size);
     uint64_t (*max_bytes)(const sim_store_t *self);
+    /* Calls to this life's disk that failed so far. */
+    uint64_t (*failures)(const sim_store_t *self);
     /* One number for all that it holds. */
     uint64_t (*hash)(const sim_store_t *self);
     void (*free)(sim_store_t *self);

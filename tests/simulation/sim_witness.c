@@ -8,7 +8,8 @@ static const sim_checker_ops_t *const all[] = {
     &sim_check_confirmed, &sim_check_places,   &sim_check_books,   &sim_check_holder,
     &sim_check_order,     &sim_check_once,     &sim_check_depth,   &sim_check_cause,
     &sim_check_bytes,     &sim_check_receipts, &sim_check_drained, &sim_check_heard,
-    &sim_check_attempts,  &sim_check_handout,  &sim_check_busy};
+    &sim_check_attempts,  &sim_check_handout,  &sim_check_busy,    &sim_check_fate,
+    &sim_check_settled,   &sim_check_progress};
 
 void sim_broken(const sim_checker_t *self, const char *format, ...) {
     char text[512];
@@ -47,16 +48,17 @@ void sim_witness_free(sim_witness_t *self) {
 
 /* What becomes of the event that is watched. */
 static void watch(const sim_witness_t *self, const sim_fact_t *fact) {
-    static const char *const names[] = {
-        "stored", "group made", "group gone", "run",   "reset", "set",    "offered",  "receipt",
-        "begun",  "ended",      "down",       "froze", "heard", "missed", "told lost"};
+    static const char *const names[] = {"stored", "group made", "group gone", "run",    "reset",
+                                        "set",    "offered",    "receipt",    "begun",  "ended",
+                                        "down",   "froze",      "heard",      "missed", "told lost",
+                                        "busy",   "delivered"};
     const fob_run_record_t *run = fact->run;
     bool any = fact->kind == SIM_DOWN || fact->kind == SIM_FROZE;
     bool it = any || fact->offset == self->watched ||
-              (fact->kind == SIM_TOLD_LOST && fact->offset <= self->watched &&
-               self->watched - fact->offset < fact->count) ||
+              ((fact->kind == SIM_TOLD_LOST || fact->kind == SIM_DELIVERED) &&
+               fact->offset <= self->watched && self->watched - fact->offset < fact->count) ||
               (run && run->from <= self->watched && run->to >= self->watched);
-    if (!it || fact->kind > SIM_TOLD_LOST)
+    if (!it || fact->kind > SIM_DELIVERED)
         return;
     printf("%14.6f  %s %s worker %u token %llu settle %d", (double)self->now_ns / 1e9,
            names[fact->kind], fact->group ? fact->group->name : "", fact->worker,
@@ -167,6 +169,7 @@ static void event(sim_witness_t *self, const fob_record_events_t *head, uint64_t
                              .priority = made.priority,
                              .size = met->bytes.size,
                              .time_ms = head->time_ms,
+                             .stored_ns = self->now_ns,
                              .position = position};
     self->events++;
     sim_witness_tell(self, &(sim_fact_t){.kind = SIM_STORED, .offset = offset});
@@ -198,6 +201,8 @@ static void moved(sim_witness_t *self, fob_slice_t bytes) {
         return;
     }
     *event_at(self, move.place) = (sim_stored_t){.moved = true, .moved_of = move.origin};
+    sim_witness_tell(self,
+                     &(sim_fact_t){.kind = SIM_MOVED, .offset = move.origin, .value = move.place});
 }
 
 /* --- groups --- */
@@ -247,7 +252,9 @@ static void runs(sim_witness_t *self, fob_slice_t bytes) {
     for (size_t i = 0; i < head.count; i++) {
         if (!fob_record_read_run(head.runs + i * FOB_RUN_SIZE, &run))
             wrong(self, "a run cannot be read");
-        sim_witness_tell(self, &(sim_fact_t){.kind = SIM_RUN, .group = group, .run = &run});
+        sim_witness_tell(
+            self,
+            &(sim_fact_t){.kind = SIM_RUN, .group = group, .run = &run, .time_ms = head.time_ms});
     }
 }
 
@@ -260,14 +267,18 @@ static void settings(sim_witness_t *self, fob_slice_t bytes) {
         wrong(self, "a SET record cannot be read");
         return;
     }
-    const sim_group_t *group = group_by(self, id);
-    for (uint8_t i = 0; i < count; i++)
-        if (fob_record_read_set_item(bytes.data + FOB_RECORD_SET_SIZE +
-                                         (size_t)i * FOB_RECORD_SET_ITEM,
-                                     &number, &value))
-            sim_witness_tell(
-                self,
-                &(sim_fact_t){.kind = SIM_SET, .group = group, .setting = number, .value = value});
+    sim_group_t *group = group_by(self, id);
+    for (uint8_t i = 0; group && i < count; i++) {
+        if (!fob_record_read_set_item(bytes.data + FOB_RECORD_SET_SIZE +
+                                          (size_t)i * FOB_RECORD_SET_ITEM,
+                                      &number, &value) ||
+            number >= SIM_SETTINGS)
+            continue;
+        group->settings[number] = value;
+        sim_witness_tell(
+            self,
+            &(sim_fact_t){.kind = SIM_SET, .group = group, .setting = number, .value = value});
+    }
 }
 
 static void reset(sim_witness_t *self, fob_slice_t bytes) {

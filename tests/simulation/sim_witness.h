@@ -6,7 +6,7 @@
 #include "sim_history.h"
 #include "sim_trace.h"
 
-#define SIM_CHECKERS 16
+#define SIM_CHECKERS 24
 
 /* Leases that the bus took away from workers that it could reach, as far as it knew. */
 typedef struct {

@@ -139,7 +139,8 @@ static void end_job(sim_client_t *self, fob_now_t now, size_t index) {
                                                           .group = job.group,
                                                           .offset = job.offset,
                                                           .token = job.token,
-                                                          .settle = how.kind});
+                                                          .settle = how.kind,
+                                                          .value = how.after});
     (void)fob_leases_settle(own->leases, now, job.event, &how);
     fob_event_destroy(&job.event);
 }

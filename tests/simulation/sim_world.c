@@ -173,6 +173,10 @@ static void befall_client(sim_world_t *self, sim_client_t *client) {
     }
 }
 
+static void trouble(sim_world_t *self, int64_t ns) {
+    sim_witness_tell(&self->witness, &(sim_fact_t){.kind = SIM_TROUBLE, .count = (uint64_t)ns});
+}
+
 static void befall_bus(sim_world_t *self) {
     const sim_weather_t *w = &self->weather;
     sim_bus_t *bus = &self->bus;
@@ -189,6 +193,7 @@ static void befall_bus(sim_world_t *self) {
         bus->frozen_ns = self->now_ns + (int64_t)sim_random_skewed(random, 5 * FOB_SEC);
         sim_world_note(self, "the bus stands still for %.3f s",
                        (double)(bus->frozen_ns - self->now_ns) / 1e9);
+        trouble(self, bus->frozen_ns - self->now_ns);
     }
     if (it_is_time(self, w->jumps)) {
         int64_t ms = (int64_t)sim_random_skewed(random, 400000) - 200000;
@@ -198,6 +203,7 @@ static void befall_bus(sim_world_t *self) {
     if (it_is_time(self, w->fulls)) {
         self->full_until_ns = self->now_ns + (int64_t)sim_random_skewed(random, 10 * FOB_SEC);
         store->ops->full(store, true);
+        trouble(self, self->full_until_ns - self->now_ns);
     }
     if (it_is_time(self, w->harms))
         store->ops->befall(store);

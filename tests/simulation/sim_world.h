@@ -62,6 +62,7 @@ typedef struct {
     int64_t frozen_ns;
     int64_t look_ns; /* while it stops: when it looks again */
     uint64_t starts, refused, rounds, messages, commands, turns;
+    uint64_t failures; /* of calls to its disk, at the last look at its books */
 } sim_bus_t;
 
 /* How a world is: drawn from the seed. */
@@ -135,8 +136,9 @@ void sim_bus_books(sim_world_t *world);
 void sim_bus_verify(sim_world_t *world);
 void sim_bus_free(sim_world_t *world);
 
-/* Tells the checkers what the bus says to a connection. */
+/* Tells the checkers what the bus says to a connection, and what it reads of one. */
 void sim_letters_read(sim_world_t *world, uint32_t conn, fob_slice_t header);
+void sim_letters_sent(sim_world_t *world, uint32_t conn, fob_slice_t header);
 
 /* --- clients --- */
 void sim_client_birth(sim_world_t *world, sim_client_t *self, const sim_role_t *role);

@@ -3,7 +3,8 @@
 
 typedef struct {
     uint64_t accepted, acked, dead, shed, removed;
-    bool anew; /* it began in the past, or anew: its books are begun by what is found */
+    uint64_t resets; /* so many times it began anew */
+    bool removes;    /* what was removed is not in the records */
 } book_t;
 
 typedef struct {
@@ -47,6 +48,9 @@ static void run(book_t *book, const fob_run_record_t *run) {
     case FOB_RUN_REDRIVE:
         book->dead -= run->count;
         break;
+    case FOB_RUN_ACCEPT:
+        book->accepted += run->count;
+        break;
     case FOB_RUN_UNBURY:
         book->dead -= run->count;
         book->removed += run->count;
@@ -61,6 +65,14 @@ static void run(book_t *book, const fob_run_record_t *run) {
              "group %s says " #field " %llu, its records say %llu", (fact)->group->name,           \
              (unsigned long long)(fact)->books->field, (unsigned long long)book->field)
 
+static void reset(book_t *book, const fob_record_reset_t *record) {
+    if (record->mode != FOB_RESET_ANEW) {
+        book->removes = true;
+        return;
+    }
+    *book = (book_t){.accepted = book->dead, .dead = book->dead, .resets = book->resets + 1};
+}
+
 static void compare(sim_checker_t *self, const sim_fact_t *fact) {
     const sim_books_t *b = fact->books;
     book_t *book = book_of(self, fact->group);
@@ -74,22 +86,24 @@ static void compare(sim_checker_t *self, const sim_fact_t *fact) {
              (unsigned long long)b->shed, (unsigned long long)b->removed,
              (unsigned long long)b->ready, (unsigned long long)b->leased,
              (unsigned long long)b->delayed);
-    if (!b->at_rest || book->anew)
+    if (!b->at_rest)
         return;
+    SIM_HOLD(self, b->generation == book->resets + 1,
+             "group %s says generation %llu, it began anew %llu times", fact->group->name,
+             (unsigned long long)b->generation, (unsigned long long)book->resets);
     SAME(self, fact, accepted);
     SAME(self, fact, acked);
     SAME(self, fact, dead);
     SAME(self, fact, shed);
-    SAME(self, fact, removed);
+    if (!book->removes)
+        SAME(self, fact, removed);
 }
 
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     if (fact->kind == SIM_STORED)
         stored(self, fact->offset);
-    else if (fact->kind == SIM_GROUP_MADE)
-        book_of(self, fact->group)->anew = fact->group->start <= self->ground->head;
     else if (fact->kind == SIM_RESET)
-        book_of(self, fact->group)->anew = true;
+        reset(book_of(self, fact->group), fact->reset);
     else if (fact->kind == SIM_RUN)
         run(book_of(self, fact->group), fact->run);
     else if (fact->kind == SIM_BOOKS)

@@ -9,6 +9,8 @@
 #include "bus/core/durable/record.h"
 #include "proto/now.h"
 
+#define SIM_SETTINGS 32
+
 /* An event that is durable, by its offset. */
 typedef struct {
     bool there;
@@ -19,8 +21,9 @@ typedef struct {
     uint64_t serial, id_of;
     unsigned topic;
     uint8_t priority;
-    size_t size;     /* of its encoding */
-    int64_t time_ms; /* when stored, by the journal */
+    size_t size;       /* of its encoding */
+    int64_t time_ms;   /* when stored, by the journal */
+    int64_t stored_ns; /* when it was durable */
     uint64_t position;
 } sim_stored_t;
 
@@ -30,6 +33,7 @@ typedef struct {
     char name[32], pattern[32];
     uint64_t start;
     bool matches[SIM_TOPICS];
+    uint64_t settings[SIM_SETTINGS]; /* by FOB_POLICY_..., as of the record that is read */
 } sim_group_t;
 
 /* What is durable, for all checkers. */
@@ -46,14 +50,14 @@ typedef enum {
     SIM_STORED,     /* offset */
     SIM_GROUP_MADE, /* group */
     SIM_GROUP_GONE, /* group */
-    SIM_RUN,        /* group, run, time_ms */
+    SIM_RUN,        /* group, run, time_ms: of the journal */
     SIM_RESET,      /* group, reset */
     SIM_SET,        /* group, setting, value */
     /* From the applications. */
     SIM_OFFERED, /* publisher, serial */
     SIM_RECEIPT, /* publisher, serial, status, offset, duplicate_of, groups */
     SIM_BEGUN,   /* worker, group, offset, token, attempt, bytes */
-    SIM_ENDED,   /* worker, group, offset, token, settle */
+    SIM_ENDED,   /* worker, group, offset, token, settle, value: of a retry, ms to wait */
     SIM_DOWN,    /* worker: its connection is over, or it died */
     SIM_FROZE,   /* worker: it stood still */
     SIM_HEARD,   /* worker (a subscriber), offset: from the broadcast */
@@ -61,6 +65,15 @@ typedef enum {
     SIM_TOLD_LOST, /* group, offset, count, token: the bus told a worker so */
     SIM_BUSY,      /* worker (a connection), group, value: its depth, count: its limit */
     SIM_DELIVERED, /* worker (a connection), group, offset, count, token, attempt: it is sent */
+    SIM_MOVED,     /* from the journal: offset is at the place `value` now */
+    SIM_TRIMMED,   /* what lies below offset may go */
+    SIM_READ,      /* worker (a connection): the bus reads what it sent */
+    SIM_JOINING,   /* worker (a connection), group: value deliveries are allowed from here on */
+    SIM_CREDIT,    /* worker (a connection), group: value deliveries are allowed, in all */
+    SIM_LEFT,      /* worker (a connection), group */
+    SIM_ASKED,     /* worker (a connection), group, serial: a SETTLE; bytes: its rows */
+    SIM_ANSWERED,  /* worker (a connection), group, serial: of the SETTLE; bytes: what is refused */
+    SIM_TROUBLE,   /* the bus cannot do its work well for count ns */
     /* Of the world. */
     SIM_BUS_UP,   /* it started */
     SIM_BUS_DOWN, /* it fell */
@@ -71,13 +84,14 @@ typedef enum {
 
 typedef struct {
     uint64_t accepted, acked, dead, expired, shed, removed, ready, leased, delayed, bytes;
-    uint64_t max_depth;
+    uint64_t generation;
     bool at_rest; /* nothing is decided that is not durable */
 } sim_books_t;
 
 typedef struct {
     sim_fact_kind_t kind;
     int64_t now_ns;
+    int64_t time_ms;
     const sim_group_t *group;
     uint32_t publisher, worker;
     uint64_t serial, offset, token, count;
@@ -130,6 +144,6 @@ void sim_broken(const sim_checker_t *self, const char *format, ...)
 extern const sim_checker_ops_t sim_check_confirmed, sim_check_places, sim_check_books,
     sim_check_holder, sim_check_order, sim_check_once, sim_check_depth, sim_check_cause,
     sim_check_bytes, sim_check_receipts, sim_check_drained, sim_check_heard, sim_check_attempts,
-    sim_check_handout, sim_check_busy;
+    sim_check_handout, sim_check_busy, sim_check_fate, sim_check_settled, sim_check_progress;
 
 #endif

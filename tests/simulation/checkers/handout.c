@@ -1,12 +1,15 @@
-/* First hand-outs to one worker go in the order of the offsets, within a priority. */
-#include "checker.h"
+/* First hand-outs to one worker go in the order of the offsets, within a priority, and what has a
+ * higher one goes before. */
+#include "fresh.h"
 
 #define CONNECTIONS 128
 #define GROUPS      64
+#define SETTLED_NS  (8 * FOB_SEC) /* longer than from a decision to its letter */
 
 typedef struct {
     uint32_t conn, life;
-    uint64_t last[10]; /* by priority */
+    uint64_t last[SIM_PRIORITIES];
+    int64_t at_ns[SIM_PRIORITIES]; /* when one of that priority went out last */
 } lane_t;
 
 typedef struct {
@@ -18,7 +21,22 @@ typedef struct {
     lane_t lanes[CONNECTIONS][GROUPS];
     group_t groups[GROUPS];
     uint32_t life[GROUPS]; /* grows when the walk begins anew */
+    sim_fresh_t fresh;
 } own_t;
+
+/* What this worker got before it has no lower priority, where this one waited already. */
+static void look_at_priority(sim_checker_t *self, const sim_fact_t *fact, lane_t *lane,
+                             uint64_t offset) {
+    own_t *own = self->own;
+    const sim_stored_t *event = &self->ground->events[offset];
+    int64_t quiet = sim_fresh_quiet_ns(&own->fresh, self, fact->group);
+    int64_t since = event->stored_ns > quiet ? event->stored_ns : quiet;
+    for (unsigned p = 0; p < event->priority; p++)
+        SIM_HOLD(self, !lane->at_ns[p] || lane->at_ns[p] - SETTLED_NS < since,
+                 "group %s: one of priority %u goes out before offset %llu, of priority %u",
+                 fact->group->name, p, (unsigned long long)offset, event->priority);
+    lane->at_ns[event->priority] = fact->now_ns;
+}
 
 static void one(sim_checker_t *self, const sim_fact_t *fact, size_t index, uint64_t offset) {
     own_t *own = self->own;
@@ -37,6 +55,7 @@ static void one(sim_checker_t *self, const sim_fact_t *fact, size_t index, uint6
     SIM_HOLD(self, offset > *last, "group %s: offset %llu goes out for the first time behind %llu",
              fact->group->name, (unsigned long long)offset, (unsigned long long)*last);
     *last = offset;
+    look_at_priority(self, fact, lane, offset);
 }
 
 /* The walk begins anew: what was never out may lie anywhere. */
@@ -63,6 +82,8 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
 }
 
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
+    own_t *own = self->own;
+    sim_fresh_fact(&own->fresh, self, fact);
     if (fact->kind == SIM_BUS_UP)
         anew(self, NULL);
     else if (fact->kind == SIM_RESET || fact->kind == SIM_TOLD_LOST)
@@ -80,7 +101,8 @@ static void end(sim_checker_t *self) {
     own_t *own = self->own;
     for (size_t i = 0; i < GROUPS; i++)
         free(own->groups[i].delivered);
+    sim_fresh_free(&own->fresh);
 }
 
 const sim_checker_ops_t sim_check_handout = {
-    "first hand-outs go in the order of offsets, within a priority", sizeof(own_t), fact, end};
+    "first hand-outs go by priority, then in the order of offsets", sizeof(own_t), fact, end};

@@ -13,6 +13,9 @@ typedef struct {
 typedef struct {
     account_t *accounts; /* by index of group */
     size_t room;
+    uint64_t *moved, *origin; /* of an event, where it is; of such a place, which event: or 0 */
+    size_t moved_room, origin_room;
+    uint64_t trimmed; /* what lies below may be gone */
 } own_t;
 
 static account_t *account_of(sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
@@ -268,6 +271,39 @@ static void at_end(sim_checker_t *self) {
     }
 }
 
+static void moved(sim_checker_t *self, const sim_fact_t *fact) {
+    own_t *own = self->own;
+    while (fact->offset >= own->moved_room)
+        own->moved = sim_grow(own->moved, own->moved_room, &own->moved_room, sizeof *own->moved);
+    while (fact->value >= own->origin_room)
+        own->origin =
+            sim_grow(own->origin, own->origin_room, &own->origin_room, sizeof *own->origin);
+    own->moved[fact->offset] = fact->value;
+    own->origin[fact->value] = fact->offset;
+}
+
+/* The event whose only bytes lie there; 0: none. */
+static uint64_t lies_at(const own_t *own, uint64_t place) {
+    uint64_t event = place < own->origin_room && own->origin[place] ? own->origin[place] : place;
+    uint64_t last = event < own->moved_room && own->moved[event] ? own->moved[event] : event;
+    return last == place ? event : 0;
+}
+
+/* What a group has not settled, and its dead letters, stay where they can be read. */
+static void trimmed(sim_checker_t *self, uint64_t below) {
+    own_t *own = self->own;
+    for (; own->trimmed < below && own->trimmed <= self->ground->head; own->trimmed++) {
+        uint64_t event = lies_at(own, own->trimmed);
+        for (size_t i = 0; event && i < self->ground->group_count; i++) {
+            const sim_group_t *group = &self->ground->groups[i];
+            sim_place_t at = group->gone ? SIM_NOT_ITS : get(self, group, event);
+            SIM_HOLD(self, at != SIM_FRESH && at != SIM_BACK && at != SIM_OUT && at != SIM_DEAD,
+                     "group %s: offset %llu is at %d, and what lies below %llu may be trimmed",
+                     group->name, (unsigned long long)event, (int)at, (unsigned long long)below);
+        }
+    }
+}
+
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     if (fact->kind == SIM_STORED)
         stored(self, fact->offset);
@@ -281,6 +317,10 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
         begun(self, fact);
     else if (fact->kind == SIM_ENDED)
         said(self, fact);
+    else if (fact->kind == SIM_MOVED)
+        moved(self, fact);
+    else if (fact->kind == SIM_TRIMMED)
+        trimmed(self, fact->offset);
     else if (fact->kind == SIM_END)
         at_end(self);
 }
@@ -292,7 +332,10 @@ static void end(sim_checker_t *self) {
         free(own->accounts[i].said);
     }
     free(own->accounts);
+    free(own->moved);
+    free(own->origin);
 }
 
 const sim_checker_ops_t sim_check_places = {
-    "each event of a group is in one place, and moves only with a cause", sizeof(own_t), fact, end};
+    "each event of a group is in one place, moves only with a cause, and is there while needed",
+    sizeof(own_t), fact, end};
