@@ -178,6 +178,19 @@ static void give_back(fob_committer_t *self, fob_pending_t *batch) {
     fob_lock_drop(&self->thread.lock);
 }
 
+/* Whether what was written can be found again. A file that was removed takes writes and syncs as if
+ * nothing had happened: nothing of it may be confirmed. What cannot be seen now is not taken for
+ * gone. */
+static bool has_name(fob_committer_t *self) {
+    fob_store_t *store = self->store;
+    fob_disk_stat_t stat;
+    if (self->segment == NULL ||
+        store->disk->fstat(store->disk->arg, self->segment->fd, &stat) != 0 || stat.links > 0)
+        return true;
+    fob_store_watch(store); /* it says what is gone, and fails */
+    return !atomic_load(&store->failed);
+}
+
 static bool sync_segment(fob_committer_t *self) {
     fob_store_t *store = self->store;
     if (!self->dirty)
@@ -191,6 +204,8 @@ static bool sync_segment(fob_committer_t *self) {
         fob_store_fail(store, "Syncing", name, error);
         return false;
     }
+    if (!has_name(self))
+        return false;
     self->dirty = false;
     self->sync_at = 0;
     atomic_fetch_add(&store->syncs, 1);
@@ -366,6 +381,8 @@ static bool commit_batch(fob_committer_t *self, fob_pending_t *batch, bool force
         publish(self, rest, NULL);
         return true;
     }
+    if (rest != NULL && !has_name(self))
+        return false;
     publish(self, rest, NULL);
     if (self->dirty && store->sync == FOB_SYNC_INTERVAL && self->sync_at == 0)
         self->sync_at = fob_mono_ms(store->runtime) + store->interval_ms;

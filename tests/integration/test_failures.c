@@ -183,7 +183,14 @@ static void a_removed_data_folder_ends_the_bus_with_74_and_says_so(void **state)
     stand_publish("order_placed", 10);
     char *removed = strdup(stand.data);
     process_folder_remove(&removed);
-    assert_int_equal(process_wait(stand.bus, WITHIN), 74); /* with nobody who asks for anything */
+    char *out = NULL, *err = NULL;
+    int code = process_run_fob(NULL, &out, &err, "pub", "order_placed", "1", "--deadline", "2s",
+                               "--connect-timeout", "2s", "--json", NULL);
+    assert_int_not_equal(code, 0); /* no receipt for what is not there */
+    assert_string_equal(out, "");
+    free(out);
+    free(err);
+    assert_int_equal(process_wait(stand.bus, WITHIN), 74);
     await_said(stand.bus, "was removed or replaced");
     process_destroy(&stand.bus);
     stand_serve(&stand); /* a new folder, and nothing in it */

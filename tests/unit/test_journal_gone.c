@@ -73,6 +73,31 @@ static void a_removed_segment_that_is_written_to_stops_the_journal_by_its_name(v
     folder_remove(&running.folder);
 }
 
+/* At once, before anybody had time to look. */
+static void never_confirmed(fob_sync_t sync) {
+    running_t running = {.folder = folder_new()};
+    fob_file_options_t options = small_options(running.folder);
+    options.sync = sync;
+    running.journal = open_ok(&options);
+    wait_segments(running.journal, 9);
+    assert_true(wait_durable(running.journal, put_events(running.journal, 1, 1, 100, true)));
+    char *folder = strdup(running.folder);
+    folder_remove(&folder);
+    assert_false(wait_durable(running.journal, put_events(running.journal, 2, 1, 100, true)));
+    assert_int_equal(running.journal->ops->durable(running.journal), 1);
+    running.journal->ops->close(&running.journal);
+    forget_events();
+    free(running.folder);
+}
+
+static void what_is_written_into_a_removed_folder_is_never_confirmed(void **state) {
+    (void)state;
+    never_confirmed(FOB_SYNC_ALWAYS);
+    never_confirmed(FOB_SYNC_INTERVAL);
+    never_confirmed(FOB_SYNC_OS);
+}
+
 FOB_MAIN(FOB_CASE(a_removed_folder_stops_the_journal_by_its_name),
          FOB_CASE(a_folder_of_the_same_name_is_not_the_same),
-         FOB_CASE(a_removed_segment_that_is_written_to_stops_the_journal_by_its_name))
+         FOB_CASE(a_removed_segment_that_is_written_to_stops_the_journal_by_its_name),
+         FOB_CASE(what_is_written_into_a_removed_folder_is_never_confirmed))
