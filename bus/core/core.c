@@ -1,6 +1,7 @@
 /* core: commands in, turns out. */
 #include "bus/core/admin/inquiry.h"
 #include "bus/core/admin/reclaim.h"
+#include "bus/core/durable/copy.h"
 #include "bus/core/durable/digest.h"
 #include "bus/core/durable/seed.h"
 #include "bus/core/group/dead_limits.h"
@@ -60,6 +61,7 @@ void fob_core_destroy(fob_core_t **self_p) {
     fob_writers_free(&self->writers);
     fob_dedup_free(self->dedup);
     fob_members_free(&self->members);
+    fob_copy_free(&self->copy);
     fob_groups_free(&self->groups);
     fob_moved_free(&self->moved);
     fob_history_free(self->history);

@@ -26,6 +26,7 @@ typedef struct {
     uint32_t group, last; /* ids of the groups to go on with and to end before */
     uint32_t bucket;      /* of the writers to go on with */
     uint64_t offset;      /* of the last id */
+    bool open;            /* the unit goes on behind what was handed out last */
 } fob_snapshot_t;
 
 typedef struct fob_inquiries fob_inquiries_t; /* inquiry.h */
@@ -87,6 +88,7 @@ struct fob_core {
     size_t match_capacity;
     uint32_t match_id;
     fob_snapshot_t snapshot; /* the checkpoint being written, or read */
+    struct fob_copy *copy;   /* of the group whose turn it is; NULL: there was no checkpoint yet */
     uint64_t events_in, busy;
     fob_reclaiming_t reclaiming;
 };

@@ -3,6 +3,7 @@
 #include "test_core_whole.h"
 
 #include "bus/core/durable/checkpoint.h"
+#include "bus/core/durable/copy.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>
@@ -167,7 +168,11 @@ static void a_text_stands_once_in_a_unit(void **state) {
         whole_dead(group, offset, 1, whole_chain(core, 5, "w", text));
     group->accepted = group->dead;
     fob_buf_t unit = {0};
-    fob_unit_put_group(&unit, group, core->history);
+    fob_copy_t *copy = fob_copy_new();
+    assert_non_null(copy);
+    fob_copy_begin(copy, &unit, group, core->history);
+    assert_false(fob_copy_some(copy, SIZE_MAX));
+    fob_copy_free(&copy);
     assert_true(unit.size < 1000 * (40 + 5 * 16) + 2000);
     fob_buf_free(&unit);
     fob_core_destroy(&core);

@@ -1,6 +1,7 @@
 /* apply, groups: a group is made, ended, set, begun anew; how far its first hand-outs may go. */
 #include "bus/core/admin/reclaim.h"
 #include "bus/core/durable/apply.h"
+#include "bus/core/durable/copy.h"
 #include "bus/core/group/dead_limits.h"
 #include "bus/core/table/room.h"
 #include "bus/core/work/lease.h"
@@ -32,9 +33,8 @@ static void begin_census(const fob_core_t *self, fob_group_t *group, uint64_t st
 fob_status_t fob_apply_group_add(fob_core_t *self, uint64_t position, fob_slice_t bytes) {
     fob_record_group_add_t record;
     if (!fob_record_read_group_add(bytes, &record) || record.id < self->next_group ||
-        record.id == UINT32_MAX || record.start > self->head + 1 ||
-        !fob_topic_valid(record.name) || !fob_pattern_valid(record.pattern) ||
-        fob_groups_find(&self->groups, record.name))
+        record.id == UINT32_MAX || record.start > self->head + 1 || !fob_topic_valid(record.name) ||
+        !fob_pattern_valid(record.pattern) || fob_groups_find(&self->groups, record.name))
         return fob_damaged(self, position, "a new group is not one that we wrote");
     if (!fob_core_reserve_group(self))
         return FOB_NO_MEMORY;
@@ -79,6 +79,8 @@ fob_status_t fob_apply_group_remove(fob_core_t *self, uint64_t position, fob_sli
     forget_dirty(self, group);
     fob_waits_forget(&self->waits, group);
     fob_groups_remove(&self->groups, group);
+    if (group->copy)
+        fob_copy_rest(group->copy);
     fob_apply_forget_back(self, group);
     fob_apply_forget_deads(self, group);
     fob_group_free(group);

@@ -2,6 +2,7 @@
  * for it. */
 #include "bus/core/admin/reclaim.h"
 #include "bus/core/durable/apply.h"
+#include "bus/core/durable/copy.h"
 #include "bus/core/work/walk.h"
 #include "proto/planted.h"
 
@@ -17,6 +18,7 @@ static uint64_t forget_back(fob_core_t *self, fob_group_t *group, bool spare_out
     for (fob_back_entry_t *e; (e = fob_back_next(&group->back, &at)) != NULL;) {
         if (spare_out && (e->out || (FOB_PLANTED(PURGE_SPARES_DELAYED) && e->due_ms)))
             continue;
+        fob_keep_back(group, e);
         fob_history_drop(self->history, e->history);
         fob_back_remove(&group->back, e);
         count++;

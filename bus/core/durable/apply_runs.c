@@ -1,5 +1,6 @@
 /* apply, runs: what happened to events of a group. */
 #include "bus/core/durable/apply.h"
+#include "bus/core/durable/copy.h"
 #include "bus/core/group/dead_limits.h"
 #include "proto/planted.h"
 
@@ -42,6 +43,7 @@ static void make_up(fob_core_t *self, fob_group_t *group) {
 
 static void remove_back(fob_core_t *self, fob_group_t *group, uint64_t offset) {
     fob_back_entry_t *entry = fob_back_find(&group->back, offset);
+    fob_keep_back(group, entry);
     fob_history_drop(self->history, entry->history);
     fob_back_remove(&group->back, entry);
 }
@@ -117,6 +119,7 @@ static void bury_one(const applying_t *self, const fob_run_record_t *run, uint64
         dead.priority = (uint8_t)fob_prio_of(&group->prio, offset);
     } else {
         fob_back_entry_t *entry = fob_back_find(&group->back, offset);
+        fob_keep_back(group, entry);
         dead.priority = entry->priority;
         dead.history = entry->history;
         fob_back_remove(&group->back, entry);
@@ -155,9 +158,14 @@ void fob_core_schedule(fob_core_t *self, fob_group_t *group, fob_back_entry_t *e
 
 static fob_back_entry_t *back_entry(fob_group_t *group, const fob_run_record_t *run,
                                     uint64_t offset) {
-    if (!(run->flags & FOB_RUN_FRESH))
-        return fob_back_find(&group->back, offset);
-    fob_back_entry_t *entry = fob_back_add(&group->back, offset);
+    fob_back_entry_t *entry;
+    if (!(run->flags & FOB_RUN_FRESH)) {
+        entry = fob_back_find(&group->back, offset);
+        fob_keep_back(group, entry);
+        return entry;
+    }
+    entry = fob_back_add(&group->back, offset);
+    fob_keep_born(group, entry);
     entry->priority = (uint8_t)fob_prio_of(&group->prio, offset);
     return entry;
 }
@@ -210,6 +218,7 @@ const fob_dead_t *fob_apply_letter(const fob_group_t *group, const fob_run_recor
 
 static void apply_unbury(fob_core_t *self, fob_group_t *group, const fob_run_record_t *run) {
     const fob_dead_t *dead = fob_apply_letter(group, run);
+    fob_keep_letter(group, dead);
     fob_history_drop(self->history, dead->history);
     fob_deads_remove(&group->deads, dead);
     group->dead -= run->count;
@@ -221,11 +230,13 @@ static void apply_unbury(fob_core_t *self, fob_group_t *group, const fob_run_rec
 static void redrive_one(fob_core_t *self, fob_group_t *group, uint64_t offset) {
     const fob_dead_t *found = fob_deads_find(&group->deads, offset);
     fob_dead_t dead = *found;
+    fob_keep_letter(group, found);
     if (self->live || !FOB_PLANTED(LETTER_REDRIVEN_TWICE))
         fob_deads_remove(&group->deads, found);
     enter_depth(self, group, 1, dead.size ? dead.size : mean_size(group));
     group->dead--;
     fob_back_entry_t *entry = fob_back_add(&group->back, offset);
+    fob_keep_born(group, entry);
     entry->history = dead.history;
     entry->priority = dead.priority;
     entry->size = dead.size;

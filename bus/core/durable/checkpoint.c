@@ -1,5 +1,6 @@
 /* checkpoint, writing: the units one after the other, in slices. */
 #include "bus/core/durable/checkpoint.h"
+#include "bus/core/durable/copy.h"
 
 #include "proto/planted.h"
 
@@ -71,16 +72,18 @@ static void begin_unit(fob_core_t *self, uint8_t kind) {
     snapshot->stamp = fob_core_stamp(self);
 }
 
-/* As many groups as fill a slice; nothing: there are no more. */
+/* As many groups as fill a slice, the last one perhaps in part; nothing: there are no more. */
 static void take_groups(fob_core_t *self) {
     fob_snapshot_t *snapshot = &self->snapshot;
     begin_unit(self, FOB_UNIT_GROUPS);
     while (snapshot->unit.size < slice_bytes(self) && !snapshot->unit.failed) {
-        const fob_group_t *group = fob_groups_from_id(&self->groups, snapshot->group);
+        fob_group_t *group = fob_groups_from_id(&self->groups, snapshot->group);
         if (!group || group->id >= snapshot->last)
             return;
-        fob_unit_put_group(&snapshot->unit, group, self->history);
+        fob_copy_begin(self->copy, &snapshot->unit, group, self->history);
         snapshot->group = group->id + 1;
+        if (fob_copy_some(self->copy, slice_bytes(self)))
+            return;
     }
 }
 
@@ -141,26 +144,32 @@ static void take_unit(fob_core_t *self) {
 }
 
 void fob_snapshot_stop(fob_core_t *self) {
+    if (self->copy)
+        fob_copy_stop(self->copy);
     fob_buf_free(&self->snapshot.unit);
     self->snapshot = (fob_snapshot_t){0};
 }
 
 void fob_core_checkpoint_begin(fob_core_t *self) {
     fob_snapshot_stop(self);
+    if (!self->copy)
+        self->copy = fob_copy_new();
     begin_unit(self, FOB_UNIT_HEAD);
     self->snapshot.stage = FOB_UNIT_HEAD;
     self->snapshot.last = self->next_group;
     put_head(self, &self->snapshot.unit);
+    self->snapshot.unit.failed = self->snapshot.unit.failed || !self->copy;
 }
 
 static void put_slice(fob_core_t *self, fob_buf_t *slice) {
     fob_snapshot_t *snapshot = &self->snapshot;
     size_t left = snapshot->unit.size - snapshot->at, most = slice_bytes(self);
     size_t size = left < most ? left : most;
+    snapshot->open = size < left || fob_copy_runs(self->copy);
     fob_put_u32(slice, FOB_SLICE_MAGIC);
     fob_put_u32(slice, FOB_SLICE_VERSION);
     fob_put_u8(slice, snapshot->kind);
-    fob_put_u8(slice, size < left);
+    fob_put_u8(slice, snapshot->open);
     fob_put_u8(slice, 0);
     fob_put_u8(slice, 0);
     fob_put_u32(slice, snapshot->stamp.index);
@@ -171,11 +180,26 @@ static void put_slice(fob_core_t *self, fob_buf_t *slice) {
     snapshot->at += size;
 }
 
+/* Bytes for the next slice: what is left of the unit, or the next one. */
+static void fill(fob_core_t *self) {
+    fob_snapshot_t *snapshot = &self->snapshot;
+    if (!snapshot->stage || snapshot->at < snapshot->unit.size || snapshot->unit.failed)
+        return;
+    if (!snapshot->open) {
+        if (snapshot->stage != FOB_UNIT_HEAD)
+            take_unit(self);
+        return;
+    }
+    fob_buf_clear(&snapshot->unit);
+    snapshot->at = 0;
+    if (fob_copy_runs(self->copy))
+        fob_copy_some(self->copy, slice_bytes(self));
+}
+
 bool fob_core_checkpoint_next(fob_core_t *self, fob_buf_t *slice) {
     fob_snapshot_t *snapshot = &self->snapshot;
     fob_buf_clear(slice);
-    if (snapshot->stage && snapshot->stage != FOB_UNIT_HEAD && snapshot->at == snapshot->unit.size)
-        take_unit(self);
+    fill(self);
     if (snapshot->unit.failed)
         slice->failed = true;
     else if (snapshot->stage)

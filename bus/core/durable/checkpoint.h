@@ -15,7 +15,8 @@
  *   - ids go from the lowest offset to the highest, and one told again changes nothing. What was
  *     dropped since its unit is dropped by the same records again.
  *
- * A group is one unit, however large; a unit is handed out in slices. Format, little-endian:
+ * A group is one unit, however large, and of one moment; what is large of it is copied while its
+ * slices are handed out (see copy.h). Format, little-endian:
  *
  *   slice     0 u32 magic "FOBC"   4 u32 version 4
  *             8 u8 kind of unit   9 u8 1: the unit goes on in the next slice  10 u16 zero
@@ -25,7 +26,7 @@
  *   head 1    u64 head, i64 time, u64 uses of sessions, u64 secret of ids (0: none), u32 next
  * group, u32 groups, then these: u32 id, u8 flags (1 temporary), u8 bytes of name, u8 of pattern,
  * u8 zero, name, pattern; u64 moved events, then these: u64 offset, place
- *   groups 2  any number of groups: see checkpoint_group.c writers 3 any
+ *   groups 2  any number of groups: see checkpoint_group.h writers 3 any
  * number of: 16 bytes session, u64 next, low, i64 seen, u64 use, u64 answers, then these: answer
  * u64 number, offset, u32 count, groups, flags, zero ids 4     any number of: u64 high, low, data,
  * offset, i64 time end 5     nothing: the last slice
@@ -59,9 +60,6 @@ enum {
 
 /* Ends the checkpoint being written, or read. */
 void fob_snapshot_stop(fob_core_t *self);
-
-/* A group's state, appended; no memory: `out` has failed. */
-void fob_unit_put_group(fob_buf_t *out, const fob_group_t *group, const fob_history_t *history);
 
 /* --- writing --- */
 

@@ -1,41 +1,14 @@
-/* checkpoint, groups: one group's durable state as bytes. Each in a unit is:
- *
- *   group     u32 id, u32 flags (1 damaged), then u64 each: what `scalars` lists, numbers of:
- *             settings, intervals, intervals of priorities, back entries, dead letters; then these:
- *   setting   u64 number, value
- *   interval  u64 from, to
- *   priority  u64 from, to, priority
- *   back      0 u64 offset   8 u64 token   16 i64 due   24 u32 attempts   28 u16 releases
- *            30 u8 reason   31 u8 out   32 u8 priority   33 u8 attempts in its history
- *            34 6 zero bytes   40 these attempts
- *   dead      0 u64 offset   8 u64 serial   16 i64 time   24 u32 count   28 u32 attempts
- *            32 u32 size   36 u8 reason   37 u8 priority   38 u8 attempts in its history
- *            39 u8 zero   40 these attempts
- *   attempt   0 i64 time   8 u8 reason   9 u8 flags (1 counted, 2 a new note)
- *            10 u8 bytes of worker   11 u8 bytes of text   12 u32 its note's number, from 0 for
- * each group   16 where the note is new: worker, text */
-#include "bus/core/durable/checkpoint.h"
-#include "bus/core/durable/digest.h"
+/* checkpoint, groups, reading: see checkpoint_group.h; copy.c writes them. */
+#include "bus/core/durable/checkpoint_group.h"
 #include "bus/core/durable/record.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BACK_SIZE     40u
-#define DEAD_SIZE     40u
-#define ATTEMPT_SIZE  16u
-#define SETTING_SIZE  16u
-#define INTERVAL_SIZE 16u
-#define PRIORITY_SIZE 24u
-#define NOTES_KNOWN   256u /* while writing: one that is not among them is written anew */
-
-enum { ATTEMPT_COUNTED = 1, ATTEMPT_NEW_NOTE = 2 };
-
 #define SCALAR(member) offsetof(fob_group_t, member)
 
-/* Fields of one 64-bit number each, in the order of the format. */
-static const size_t scalars[] = {
+const size_t fob_unit_scalars[FOB_UNIT_SCALARS] = {
     SCALAR(generation),    SCALAR(since_ms),      SCALAR(start),
     SCALAR(accepted),      SCALAR(acked),         SCALAR(dead),
     SCALAR(expired),       SCALAR(shed),          SCALAR(removed),
@@ -46,172 +19,9 @@ static const size_t scalars[] = {
     SCALAR(debt),          SCALAR(census_at),     SCALAR(census_to),
     SCALAR(skip_to),       SCALAR(cover.floor),   SCALAR(deads.last_serial),
     SCALAR(void_token)};
-#define SCALARS (sizeof scalars / sizeof scalars[0])
 
 _Static_assert(FOB_OVERFLOW_DEAD_LETTER == 3 && FOB_REMOVALS == 5,
                "the counts by reason are in the format: raise its version");
-
-/* --- writing --- */
-
-/* The notes of a group's attempts, as far as they are remembered. */
-typedef struct {
-    struct {
-        fob_slice_t worker, text;
-        uint32_t number; /* + 1; 0: none */
-    } known[NOTES_KNOWN];
-    size_t last; /* place of the last one: most have the same */
-    uint32_t count;
-} notes_t;
-
-static bool is_note(const notes_t *notes, size_t at, const fob_attempt_t *attempt) {
-    return notes->known[at].number && fob_slice_eq(notes->known[at].worker, attempt->worker) &&
-           fob_slice_eq(notes->known[at].text, attempt->text);
-}
-
-/* The number of an attempt's note; *is_new: it was not told yet. */
-static uint32_t note_of(notes_t *notes, const fob_attempt_t *attempt, bool *is_new) {
-    *is_new = false;
-    if (is_note(notes, notes->last, attempt))
-        return notes->known[notes->last].number - 1;
-    uint64_t hash = fob_digest(attempt->worker.data, attempt->worker.size) * 31 +
-                    fob_digest(attempt->text.data, attempt->text.size);
-    size_t at = notes->last = hash % NOTES_KNOWN;
-    *is_new = !is_note(notes, at, attempt);
-    if (*is_new) {
-        notes->known[at].worker = attempt->worker;
-        notes->known[at].text = attempt->text;
-        notes->known[at].number = ++notes->count;
-    }
-    return notes->known[at].number - 1;
-}
-
-static void put_attempt(fob_buf_t *out, notes_t *notes, const fob_attempt_t *attempt) {
-    uint8_t bytes[ATTEMPT_SIZE] = {0};
-    bool is_new;
-    uint32_t note = note_of(notes, attempt, &is_new);
-    fob_put64(bytes, (uint64_t)attempt->time_ms);
-    bytes[8] = attempt->reason;
-    bytes[9] =
-        (uint8_t)((attempt->counted ? ATTEMPT_COUNTED : 0) | (is_new ? ATTEMPT_NEW_NOTE : 0));
-    bytes[10] = is_new ? (uint8_t)attempt->worker.size : 0;
-    bytes[11] = is_new ? (uint8_t)attempt->text.size : 0;
-    fob_put32(bytes + 12, note);
-    fob_buf_put(out, bytes, sizeof bytes);
-    if (bytes[10])
-        fob_buf_put(out, attempt->worker.data, bytes[10]);
-    if (bytes[11])
-        fob_buf_put(out, attempt->text.data, bytes[11]);
-}
-
-static void put_history(fob_buf_t *out, notes_t *notes, const fob_history_t *history,
-                        uint32_t chain, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        fob_attempt_t attempt;
-        fob_history_at(history, chain, i, &attempt);
-        put_attempt(out, notes, &attempt);
-    }
-}
-
-static void put_back(fob_buf_t *out, notes_t *notes, const fob_back_t *back,
-                     const fob_history_t *history) {
-    uint32_t at = 0;
-    for (const fob_back_entry_t *e; (e = fob_back_next(back, &at)) != NULL;) {
-        uint8_t bytes[BACK_SIZE] = {0};
-        uint32_t attempts = e->history ? fob_history_count(history, e->history) : 0;
-        fob_put64(bytes, e->offset);
-        fob_put64(bytes + 8, e->token);
-        fob_put64(bytes + 16, (uint64_t)e->due_ms);
-        fob_put32(bytes + 24, e->attempts);
-        bytes[28] = (uint8_t)e->releases;
-        bytes[29] = (uint8_t)(e->releases >> 8);
-        bytes[30] = e->reason;
-        bytes[31] = e->out;
-        bytes[32] = e->priority;
-        bytes[33] = (uint8_t)attempts;
-        fob_buf_put(out, bytes, sizeof bytes);
-        put_history(out, notes, history, e->history, attempts);
-    }
-}
-
-static void put_deads(fob_buf_t *out, notes_t *notes, const fob_deads_t *deads,
-                      const fob_history_t *history) {
-    size_t at = 0;
-    for (const fob_dead_t *dead; (dead = fob_deads_next(deads, &at)) != NULL;) {
-        uint8_t bytes[DEAD_SIZE] = {0};
-        uint32_t attempts = dead->history ? fob_history_count(history, dead->history) : 0;
-        fob_put64(bytes, dead->offset);
-        fob_put64(bytes + 8, dead->serial);
-        fob_put64(bytes + 16, (uint64_t)dead->time_ms);
-        fob_put32(bytes + 24, dead->count);
-        fob_put32(bytes + 28, dead->attempts);
-        fob_put32(bytes + 32, dead->size);
-        bytes[36] = dead->reason;
-        bytes[37] = dead->priority;
-        bytes[38] = (uint8_t)attempts;
-        fob_buf_put(out, bytes, sizeof bytes);
-        put_history(out, notes, history, dead->history, attempts);
-    }
-}
-
-static void put_policy(fob_buf_t *out, const fob_policy_t *policy) {
-    for (unsigned number = 1; number < FOB_POLICY_END; number++) {
-        fob_put_u64(out, number);
-        fob_put_u64(out, fob_policy_get(policy, number));
-    }
-}
-
-static void put_cover(fob_buf_t *out, const fob_cover_t *cover) {
-    const fob_interval_t *items = fob_intervals_first(&cover->above);
-    for (size_t i = 0; i < cover->above.count; i++) {
-        uint8_t bytes[INTERVAL_SIZE];
-        fob_put64(bytes, items[i].from);
-        fob_put64(bytes + 8, items[i].to);
-        fob_buf_put(out, bytes, sizeof bytes);
-    }
-}
-
-static uint64_t prio_stretches(const fob_prio_t *prio) {
-    uint64_t count = 0;
-    for (unsigned priority = 1; priority < FOB_PRIORITIES; priority++)
-        count += prio->lists[priority].stretches.count;
-    return count;
-}
-
-static void put_prio(fob_buf_t *out, const fob_prio_t *prio) {
-    for (unsigned priority = 1; priority < FOB_PRIORITIES; priority++) {
-        const fob_intervals_t *stretches = &prio->lists[priority].stretches;
-        const fob_interval_t *items = fob_intervals_first(stretches);
-        for (size_t i = 0; i < stretches->count; i++) {
-            uint8_t bytes[PRIORITY_SIZE];
-            fob_put64(bytes, items[i].from);
-            fob_put64(bytes + 8, items[i].to);
-            fob_put64(bytes + 16, priority);
-            fob_buf_put(out, bytes, sizeof bytes);
-        }
-    }
-}
-
-void fob_unit_put_group(fob_buf_t *out, const fob_group_t *group, const fob_history_t *history) {
-    notes_t notes = {.count = 0};
-    const uint64_t counts[] = {FOB_POLICY_SETTINGS, group->cover.above.count,
-                               prio_stretches(&group->prio), group->back.count, group->deads.count};
-    fob_put_u32(out, group->id);
-    fob_put_u32(out, group->damaged ? 1 : 0);
-    for (size_t i = 0; i < SCALARS; i++) {
-        uint64_t value;
-        memcpy(&value, (const char *)group + scalars[i], sizeof value);
-        fob_put_u64(out, value);
-    }
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
-        fob_put_u64(out, counts[i]);
-    put_policy(out, &group->policy);
-    put_cover(out, &group->cover);
-    put_prio(out, &group->prio);
-    put_back(out, &notes, &group->back, history);
-    put_deads(out, &notes, &group->deads, history);
-}
-
-/* --- reading --- */
 
 /* A group's notes as they come. */
 typedef struct {
@@ -241,7 +51,7 @@ static bool keep_note(told_t *told, fob_slice_t worker, fob_slice_t text) {
 /* The note of an attempt whose head was read; false: there is none such, or no memory. */
 static bool get_note(fob_unit_t *in, told_t *told, const uint8_t *head, fob_attempt_t *attempt) {
     uint32_t number = fob_get32(head + 12);
-    if (head[9] & ATTEMPT_NEW_NOTE) {
+    if (head[9] & FOB_ATTEMPT_NEW_NOTE) {
         const uint8_t *text = fob_get_bytes(in, (size_t)head[10] + head[11]);
         if (!text || number != told->count ||
             !keep_note(told, fob_slice(text, head[10]), fob_slice(text + head[10], head[11])))
@@ -258,16 +68,17 @@ static bool get_note(fob_unit_t *in, told_t *told, const uint8_t *head, fob_atte
 static uint32_t get_history(fob_unit_t *in, told_t *told, uint32_t count) {
     uint32_t chain = 0;
     for (uint32_t i = 0; i < count && !in->failed; i++) {
-        const uint8_t *head = fob_get_bytes(in, ATTEMPT_SIZE);
+        const uint8_t *head = fob_get_bytes(in, FOB_UNIT_ATTEMPT);
         fob_attempt_t attempt;
         if (!head || count > FOB_HISTORY_MAX || head[8] >= FOB_REASON_END ||
-            head[9] > (ATTEMPT_COUNTED | ATTEMPT_NEW_NOTE) || !get_note(in, told, head, &attempt)) {
+            head[9] > (FOB_ATTEMPT_COUNTED | FOB_ATTEMPT_NEW_NOTE) ||
+            !get_note(in, told, head, &attempt)) {
             in->failed = true;
             break;
         }
         attempt.time_ms = (int64_t)fob_get64(head);
         attempt.reason = head[8];
-        attempt.counted = head[9] & ATTEMPT_COUNTED;
+        attempt.counted = head[9] & FOB_ATTEMPT_COUNTED;
         told->no_memory =
             !fob_history_reserve(told->history, 1, attempt.worker.size + attempt.text.size);
         in->failed = told->no_memory;
@@ -279,7 +90,7 @@ static uint32_t get_history(fob_unit_t *in, told_t *told, uint32_t count) {
 
 static void get_back(fob_unit_t *in, told_t *told, fob_back_t *back, size_t count) {
     for (size_t i = 0; i < count && !in->failed; i++) {
-        const uint8_t *bytes = fob_get_bytes(in, BACK_SIZE);
+        const uint8_t *bytes = fob_get_bytes(in, FOB_UNIT_BACK);
         if (!bytes || fob_get64(bytes) == 0 || fob_back_find(back, fob_get64(bytes)) ||
             bytes[30] >= FOB_REASON_END || bytes[31] > 1 || bytes[32] >= FOB_PRIORITIES ||
             !fob_record_number_fits(fob_get64(bytes)) ||
@@ -304,7 +115,7 @@ static void get_deads(fob_unit_t *in, told_t *told, fob_group_t *group, uint64_t
                       size_t count) {
     fob_deads_t *deads = &group->deads;
     for (size_t i = 0; i < count && !in->failed; i++) {
-        const uint8_t *bytes = fob_get_bytes(in, DEAD_SIZE);
+        const uint8_t *bytes = fob_get_bytes(in, FOB_UNIT_DEAD);
         fob_dead_t dead = {0};
         if (bytes)
             dead = (fob_dead_t){.offset = fob_get64(bytes),
@@ -448,9 +259,11 @@ static bool head_fits(const fob_group_t *group, uint64_t head) {
 static fob_status_t get_parts(fob_unit_t *in, fob_group_t *group, told_t *told) {
     uint64_t last_serial = group->deads.last_serial;
     group->deads.last_serial = 0;
-    size_t settings = fob_get_count(in, SETTING_SIZE), intervals = fob_get_count(in, INTERVAL_SIZE);
-    size_t stretches = fob_get_count(in, PRIORITY_SIZE), back = fob_get_count(in, BACK_SIZE);
-    size_t deads = fob_get_count(in, DEAD_SIZE);
+    size_t settings = fob_get_count(in, FOB_UNIT_SETTING),
+           intervals = fob_get_count(in, FOB_UNIT_INTERVAL);
+    size_t stretches = fob_get_count(in, FOB_UNIT_PRIORITY),
+           back = fob_get_count(in, FOB_UNIT_BACK);
+    size_t deads = fob_get_count(in, FOB_UNIT_DEAD);
     if (in->failed)
         return FOB_DAMAGED;
     if (!fob_cover_reserve(&group->cover, intervals) || !fob_back_reserve(&group->back, back) ||
@@ -473,12 +286,13 @@ fob_status_t fob_unit_get_group(fob_unit_t *in, fob_core_t *self) {
         return FOB_DAMAGED;
     group->loaded = self->snapshot.stamp;
     group->damaged = flags & 1;
-    for (size_t i = 0; i < SCALARS; i++) {
+    for (size_t i = 0; i < FOB_UNIT_SCALARS; i++) {
         uint64_t value = fob_get_u64(in);
-        bool time = scalars[i] == SCALAR(since_ms) || scalars[i] == SCALAR(paused_ms);
+        bool time =
+            fob_unit_scalars[i] == SCALAR(since_ms) || fob_unit_scalars[i] == SCALAR(paused_ms);
         if (time ? !fob_record_time_fits((int64_t)value) : !fob_record_number_fits(value))
             in->failed = true;
-        memcpy((char *)group + scalars[i], &value, sizeof value);
+        memcpy((char *)group + fob_unit_scalars[i], &value, sizeof value);
     }
     told_t told = {.history = self->history};
     fob_status_t status = get_parts(in, group, &told);

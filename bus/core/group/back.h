@@ -32,8 +32,9 @@ typedef struct {
     /* volatile */
     uint8_t state;
     uint32_t heap_at, go_at;
-    uint32_t size;  /* of the event's encoding; 0: not known */
-    int64_t due_ns; /* by the monotonic clock, while DELAYED */
+    uint32_t size;   /* of the event's encoding; 0: not known */
+    uint32_t copied; /* the number of the copy that has it, or that began before it: see copy.h */
+    int64_t due_ns;  /* by the monotonic clock, while DELAYED */
 } fob_back_entry_t;
 
 typedef struct {

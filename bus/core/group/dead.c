@@ -48,9 +48,10 @@ static bool reserve_slab(fob_deads_t *self, size_t want) {
 static bool reserve_order(fob_deads_t *self, size_t more) {
     if (self->order_end + more <= self->order_capacity)
         return true;
-    size_t end = 0;
+    size_t end = 0, copy_at = 0;
     for (size_t i = self->order_begin; i < self->order_end; i++) {
         uint32_t index = self->order[i];
+        copy_at = i < self->copy_at ? end + (index != NONE) : copy_at;
         if (index == NONE)
             continue;
         self->places[index] = end;
@@ -58,6 +59,7 @@ static bool reserve_order(fob_deads_t *self, size_t more) {
     }
     self->order_begin = 0;
     self->order_end = end;
+    self->copy_at = copy_at;
     /* Half is left free at the least, so that this is paid by as many adds. */
     size_t capacity = self->order_capacity ? self->order_capacity : 16;
     while (capacity < (end + more) * 2)
@@ -233,6 +235,12 @@ const fob_dead_t *fob_deads_next(const fob_deads_t *self, size_t *at) {
             return &self->slab[index];
     }
     return NULL;
+}
+
+const fob_dead_t *fob_deads_peek(const fob_deads_t *self, size_t *at) {
+    const fob_dead_t *dead = fob_deads_next(self, at);
+    *at -= dead != NULL;
+    return dead;
 }
 
 const fob_dead_t *fob_deads_oldest(fob_deads_t *self) {

@@ -40,6 +40,7 @@ typedef struct {
     uint32_t unknown_count, unknown_capacity;
     fob_lows_t lows;
     const fob_moved_t *moved; /* volatile: which events lie somewhere else; NULL: none */
+    size_t copy_at;           /* volatile: place in `order` up to which a checkpoint has them */
 } fob_deads_t;
 
 void fob_deads_free(fob_deads_t *self);
@@ -52,6 +53,8 @@ void fob_deads_add(fob_deads_t *self, const fob_dead_t *dead);
 const fob_dead_t *fob_deads_find(const fob_deads_t *self, uint64_t offset);
 /* Steps through all in the order they died; *at begins with 0. NULL: the end. */
 const fob_dead_t *fob_deads_next(const fob_deads_t *self, size_t *at);
+/* The next at *at or behind, which moves to it, or to the end. NULL: the end. */
+const fob_dead_t *fob_deads_peek(const fob_deads_t *self, size_t *at);
 /* The one that died first; NULL: none. */
 const fob_dead_t *fob_deads_oldest(fob_deads_t *self);
 /* The one with the lowest offset above `offset`; NULL: none. Those of unknown place are not met.

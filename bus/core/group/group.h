@@ -95,6 +95,7 @@ typedef struct fob_group {
                              out; 0: one */
     int64_t spare_ns, spare_pause; /* and not before; the last pause; 0: none */
     uint64_t redelivered;
+    struct fob_copy *copy; /* it is being copied into a checkpoint: see durable/copy.h; NULL */
     fob_load_t load;
     fob_meter_t in, out;
 } fob_group_t;
