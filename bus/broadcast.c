@@ -10,6 +10,7 @@
 #define TURN_MESSAGES      256
 #define TURN_BYTES         (4u << 20)
 #define TURN_SUBSCRIPTIONS 256
+#define TURN_SKIPPED       4096 /* of connections that were ended */
 
 static fob_slice_t bytes_of(zmq_msg_t *frame) {
     return fob_slice(zmq_msg_data(frame), zmq_msg_size(frame));
@@ -107,14 +108,12 @@ static void answer_probe(fob_broadcast_t *self, fob_slice_t prefix) {
 
 /* What the gate said of a subscription, or a refusal, and the end of the connection, if it has
  * enough of them (one more, even refused, would cost libzmq's memory, and the subscriber should
- * know) or they cannot be counted. `held`: of the connection it came from; NULL: nobody's. */
-static fob_gate_t admit(fob_broadcast_t *self, fob_subscriptions_t *held, fob_slice_t prefix,
-                        int fd) {
+ * know) or they cannot be counted. */
+static fob_gate_t admit(fob_broadcast_t *self, fob_slice_t prefix, int fd) {
     fob_gate_t gate = fob_gate_subscription(prefix);
-    if (!held)
-        return gate;
-    fob_status_t status = gate == FOB_GATE_REFUSE ? fob_subscriptions_refuse(held)
-                                                  : fob_subscriptions_add(held, prefix, self->seed);
+    fob_status_t status = gate == FOB_GATE_REFUSE
+                              ? fob_traffic_refuse(self->xpub_traffic, fd)
+                              : fob_traffic_subscribe(self->xpub_traffic, fd, prefix, self->seed);
     if (status == FOB_OK)
         return gate;
     fob_traffic_end(self->xpub_traffic, fd, FOB_ENDED_SUBSCRIPTIONS);
@@ -139,14 +138,12 @@ static bool mixed_up(fob_broadcast_t *self, fob_slice_t frame, bool more, int fd
  * from, whose descriptor is `fd` (negative: it is gone, and so are its subscriptions). */
 static void subscription(fob_broadcast_t *self, fob_slice_t frame, int fd) {
     fob_slice_t prefix = fob_slice(frame.data + 1, frame.size - 1);
-    fob_subscriptions_t *held = fob_traffic_subscriptions(self->xpub_traffic, fd);
     if (frame.data[0] == 0) {
-        if (held)
-            fob_subscriptions_remove(held, prefix, self->seed);
+        fob_traffic_unsubscribe(self->xpub_traffic, fd, prefix, self->seed);
         zmq_setsockopt(self->xpub, ZMQ_UNSUBSCRIBE, prefix.data, prefix.size);
         return;
     }
-    fob_gate_t gate = admit(self, held, prefix, fd);
+    fob_gate_t gate = admit(self, prefix, fd);
     if (gate == FOB_GATE_REFUSE) {
         self->malformed++;
         return;
@@ -160,18 +157,20 @@ static void subscription(fob_broadcast_t *self, fob_slice_t frame, int fd) {
 static bool subscriptions(fob_broadcast_t *self) {
     zmq_msg_t frame;
     zmq_msg_init(&frame);
-    int count = 0;
-    while (count < TURN_SUBSCRIPTIONS && zmq_msg_recv(&frame, self->xpub, ZMQ_DONTWAIT) >= 0) {
+    int count = 0, skipped = 0;
+    while (count < TURN_SUBSCRIPTIONS && skipped < TURN_SKIPPED &&
+           zmq_msg_recv(&frame, self->xpub, ZMQ_DONTWAIT) >= 0) {
         int fd = zmq_msg_get(&frame, ZMQ_SRCFD);
         fob_traffic_read(self->xpub_traffic); /* that it was accepted is told before what it says */
         fob_traffic_heard(self->xpub_traffic, fd);
-        if (!mixed_up(self, bytes_of(&frame), zmq_msg_more(&frame), fd) &&
-            !fob_traffic_ended(self->xpub_traffic, fd))
+        bool ended = fob_traffic_ended(self->xpub_traffic, fd);
+        if (!mixed_up(self, bytes_of(&frame), zmq_msg_more(&frame), fd) && !ended)
             subscription(self, bytes_of(&frame), fd);
-        count++;
+        count += !ended;
+        skipped += ended;
     }
     zmq_msg_close(&frame);
-    bool drained = count < TURN_SUBSCRIPTIONS;
+    bool drained = count < TURN_SUBSCRIPTIONS && skipped < TURN_SKIPPED;
     if (drained)
         self->mixed = false;
     return drained;
@@ -230,10 +229,9 @@ static void run(fob_broadcast_t *self, zsock_t *pipe) {
                               {self->xsub, 0, ZMQ_POLLIN, 0},
                               {self->xpub, 0, ZMQ_POLLIN, 0},
                               {self->stored, 0, ZMQ_POLLIN, 0},
-                              {fob_traffic_socket(self->xsub_traffic), 0, ZMQ_POLLIN, 0},
-                              {fob_traffic_socket(self->xpub_traffic), 0, ZMQ_POLLIN, 0}};
+                              {NULL, fob_traffic_fd(self->xsub_traffic), ZMQ_POLLIN, 0}};
     for (;;) {
-        if (zmq_poll(items, 6, patience(self)) < 0) {
+        if (zmq_poll(items, 5, patience(self)) < 0) {
             if (errno == EINTR)
                 continue;
             fail(self, errno);
@@ -247,8 +245,6 @@ static void run(fob_broadcast_t *self, zsock_t *pipe) {
             take(self, stored);
         if (items[4].revents)
             fob_traffic_read(self->xsub_traffic);
-        if (items[5].revents)
-            fob_traffic_read(self->xpub_traffic);
         look(self, fires, drained);
     }
 }

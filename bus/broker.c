@@ -214,8 +214,11 @@ static void retry(fob_broker_t *self) {
 static long patience(fob_broker_t *self) {
     int64_t at = fob_service_deadline(self->service);
     int64_t look = fob_traffic_deadline(self->options.traffic);
+    int64_t other = fob_traffic_deadline(self->options.broadcast->xpub_traffic);
     if (look < at)
         at = look;
+    if (other < at)
+        at = other;
     if (fob_router_waits(self->router) && self->retry_ns < at)
         at = self->retry_ns;
     return fob_patience(at);
@@ -239,6 +242,14 @@ static void warn(fob_broker_t *self) {
                       self);
 }
 
+/* In manual mode XPUB reads all that its subscribers say before it returns to its thread, which one
+ * of them can keep from coming back for long. So this one looks at them too. */
+static void look(fob_broker_t *self, bool drained) {
+    int64_t now = self->now.mono_ns;
+    fob_traffic_round(self->options.traffic, now, self->read, drained);
+    fob_traffic_round(self->options.broadcast->xpub_traffic, now, 0, false);
+}
+
 /* One round: what came, what follows from it, what may go out. */
 static void round_of(fob_broker_t *self, bool mail, bool journal) {
     char line[160];
@@ -250,7 +261,7 @@ static void round_of(fob_broker_t *self, bool mail, bool journal) {
         fob_service_news(self->service);
     self->read = 0;
     bool drained = mail ? receive(self) : true;
-    fob_traffic_round(self->options.traffic, self->now.mono_ns, self->read, drained);
+    look(self, drained);
     fob_service_turn(self->service, drained);
     if (fob_service_failed(self->service))
         return;
@@ -270,12 +281,14 @@ static bool told_to_stop(zsock_t *pipe) {
 
 /* False: it ended by a failure. */
 static bool serve(fob_broker_t *self, zsock_t *pipe) {
+    fob_traffic_t *subscribers = self->options.broadcast->xpub_traffic;
     zmq_pollitem_t items[] = {{zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
                               {fob_router_socket(self->router), 0, ZMQ_POLLIN, 0},
                               {NULL, fob_ledger_fd(self->ledger), ZMQ_POLLIN, 0},
-                              {fob_traffic_socket(self->options.traffic), 0, ZMQ_POLLIN, 0}};
+                              {NULL, fob_traffic_fd(self->options.traffic), ZMQ_POLLIN, 0},
+                              {NULL, fob_traffic_fd(subscribers), ZMQ_POLLIN, 0}};
     while (!fob_service_failed(self->service)) {
-        if (zmq_poll(items, 4, patience(self)) < 0 && errno != EINTR) {
+        if (zmq_poll(items, 5, patience(self)) < 0 && errno != EINTR) {
             on_failed(self, FOB_INTERNAL, "polling failed: this is a bug in fob");
             return false;
         }
@@ -283,6 +296,8 @@ static bool serve(fob_broker_t *self, zsock_t *pipe) {
             return true;
         if (items[3].revents)
             fob_traffic_read(self->options.traffic);
+        if (items[4].revents)
+            fob_traffic_read(subscribers);
         round_of(self, items[1].revents, items[2].revents);
     }
     return false;

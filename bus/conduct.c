@@ -39,7 +39,6 @@ static int64_t since(const fob_conduct_t *self, const fob_conduct_look_t *look) 
 static bool endless(fob_conduct_t *self, uint64_t bound, const fob_conduct_sample_t *sample,
                     const fob_conduct_look_t *look) {
     self->base += share(FORGIVEN_PER_SEC, since(self, look));
-    self->brisk = bound && sample->received - self->received > bound;
     if (self->heard || self->base > sample->received)
         self->base = sample->received;
     if (self->heard)
@@ -76,6 +75,8 @@ static bool too_long(int64_t bound_ns, int64_t since_ns, const fob_conduct_look_
 fob_ended_t fob_conduct_judge(fob_conduct_t *self, const fob_conduct_limits_t *limits,
                               const fob_conduct_sample_t *sample, const fob_conduct_look_t *look) {
     fob_ended_t verdict = FOB_ENDED_NOT;
+    uint64_t much = limits->burst ? limits->burst / 16 : limits->message;
+    self->brisk = much && sample->received - self->received > much;
     note(self, sample, look);
     if (stormy(self, limits, sample, look))
         verdict = FOB_ENDED_STORM;

@@ -66,7 +66,7 @@ typedef struct {
     uint64_t level;                       /* of what it sent of late, in bytes */
     bool heard; /* a message had an end since the look before; the owner says so */
     bool over;  /* at the look before it was above `message` */
-    bool brisk; /* as much came since the look before that */
+    bool brisk; /* so much came since then that the next look had better be soon */
 } fob_conduct_t;
 
 /* One look. FOB_ENDED_NOT, or why the connection is to be ended: ENDLESS, SILENT, UNREAD, STORM. */

@@ -7,17 +7,22 @@
 #include <sys/resource.h>
 #include <zmq.h>
 
-#define CLIENT_HWM   256   /* messages in a client's pipe, each way: at 64 KiB a batch 16 MiB */
-#define BACKLOG      1024  /* connections waiting to be accepted */
-#define HANDSHAKE_MS 10000 /* then a stranger who greets too slowly is disconnected */
-#define SILENT_BEATS 10    /* a client that beats must have said something in them */
-#define UNREAD_BEATS 60    /* and must have taken something in these, if there is something */
-#define STRANGERS    64    /* above max_connections: they are told of the limit by name */
-#define OUR_FILES    128   /* descriptors for what is not a connection */
-#define TALK_BURST   (1u << 20) /* bytes a subscriber may send at once, and each second: it */
-#define TALK_RATE    (1u << 20) /* holds 1,024 subscriptions of 256 bytes at the most */
+#define CLIENT_HWM 256 /* messages in a client's pipe, each way: at 64 KiB a batch 16 MiB */
+/* Subscriptions in a client's pipe. In manual mode libzmq moves all there is to a queue without a
+ * bound, in one call, as long as more comes: so little that its own thread cannot keep up. */
+#define SUBSCRIPTIONS_HWM 8
+#define BACKLOG           1024  /* connections waiting to be accepted */
+#define HANDSHAKE_MS      10000 /* then a stranger who greets too slowly is disconnected */
+#define SILENT_BEATS      10    /* a client that beats must have said something in them */
+#define UNREAD_BEATS      60    /* and must have taken something in these, if there is something */
+#define STRANGERS         64    /* above max_connections: they are told of the limit by name */
+#define OUR_FILES         128   /* descriptors for what is not a connection */
+#define TALK_BURST        (1u << 20) /* bytes a subscriber may send at once, and each second: it */
+#define TALK_RATE         (1u << 20) /* holds 1,024 subscriptions of 256 bytes at the most */
 #define KEEPALIVE_IDLE                                                                             \
     60 /* seconds: a machine that went is noticed on idle broadcast connections */
+#define KEEPALIVE_EACH  10 /* then it is asked so often, */
+#define KEEPALIVE_TRIES 6  /* so many times */
 
 static bool set_int(void *socket, int option, int value) {
     return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
@@ -36,6 +41,8 @@ static bool set_common(void *socket, const char *bind, size_t max_message) {
            set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) &&
            set_int(socket, ZMQ_TCP_KEEPALIVE, 1) &&
            set_int(socket, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE) &&
+           set_int(socket, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_EACH) &&
+           set_int(socket, ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_TRIES) &&
            set_int(socket, ZMQ_IPV6, strchr(bind, ':') != NULL);
 }
 
@@ -87,7 +94,8 @@ static fob_status_t listen_on(const listen_t *how, int type, int port, const cha
         return why_not(endpoint, port, how->text, how->size);
     if (type == ZMQ_ROUTER && !set_int(*socket, ZMQ_ROUTER_MANDATORY, 1))
         return why_not(endpoint, port, how->text, how->size);
-    if (type == ZMQ_XPUB && !set_int(*socket, ZMQ_XPUB_MANUAL, 1))
+    if (type == ZMQ_XPUB &&
+        (!set_int(*socket, ZMQ_XPUB_MANUAL, 1) || !set_int(*socket, ZMQ_RCVHWM, SUBSCRIPTIONS_HWM)))
         return why_not(endpoint, port, how->text, how->size);
     *traffic = fob_traffic_new(how->zmq, *socket, name);
     if (!*traffic || zmq_bind(*socket, endpoint) != 0)

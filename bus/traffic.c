@@ -6,6 +6,7 @@
 #include "bus/tcp.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,9 +15,11 @@
 
 #define LOOK_EVERY  (50 * FOB_MS) /* what an endless message can grow by before it is seen */
 #define LOOK_AGAIN  (5 * FOB_MS)  /* at once, where one seems to send without an end */
+#define LOOKS_FIRST 4             /* and at whoever has just come */
 #define LOOK_SHARE  (FOB_MS / 10) /* a connection: a look at one costs the hundredth of it */
 #define RSS_GROWTH  (32 << 20)    /* bytes: then all are looked at, however many there are */
 #define SURE_AFTER  1024          /* messages, and two of each connection: it had its turn */
+#define DISCARD     (16 << 20)    /* bytes in a call */
 #define WARY        64  /* connections looked at again at once; the others at the next look */
 #define TURNED_AWAY 256 /* connections told of at once; more wait for a look */
 
@@ -36,12 +39,15 @@ typedef struct {
     bool open, gone_early;
     bool crowded, ending; /* to be ended, as there are too many; it was ended */
     uint64_t serial;      /* as the how many-th it was accepted */
+    uint32_t looks;       /* at it, so far */
     fob_conduct_t conduct;
     fob_subscriptions_t subscriptions;
 } line_t;
 
 struct fob_traffic {
+    pthread_mutex_t lock; /* of all but the atomics */
     void *socket, *monitor;
+    int fd; /* of the monitor */
     int64_t young;
     uint64_t age;    /* from 1 */
     uint64_t judged; /* counted as failed; with a negative `young` too many by that */
@@ -69,15 +75,19 @@ fob_traffic_t *fob_traffic_new(void *zmq, void *socket, const char *name) {
     char endpoint[64];
     snprintf(endpoint, sizeof endpoint, "inproc://traffic-%s", name);
     self->age = 1;
+    self->fd = -1;
+    pthread_mutex_init(&self->lock, NULL);
     self->socket = socket;
     if (!socket)
         return self; /* for tests of the pure part */
     int none = 0;
+    size_t size = sizeof self->fd;
     self->monitor = zmq_socket(zmq, ZMQ_PAIR);
     if (!self->monitor || zmq_socket_monitor(socket, endpoint, EVENTS) != 0 ||
         zmq_setsockopt(self->monitor, ZMQ_LINGER, &none, sizeof none) != 0 ||
         zmq_setsockopt(self->monitor, ZMQ_RCVHWM, &none, sizeof none) != 0 ||
-        zmq_connect(self->monitor, endpoint) != 0)
+        zmq_connect(self->monitor, endpoint) != 0 ||
+        zmq_getsockopt(self->monitor, ZMQ_FD, &self->fd, &size) != 0)
         fob_traffic_destroy(&self);
     return self;
 }
@@ -100,12 +110,15 @@ void fob_traffic_destroy(fob_traffic_t **self_p) {
     for (size_t i = 0; i < self->line_count; i++)
         fob_subscriptions_clear(&self->lines[i].subscriptions);
     free(self->lines);
+    pthread_mutex_destroy(&self->lock);
     free(self);
     *self_p = NULL;
 }
 
-void *fob_traffic_socket(fob_traffic_t *self) {
-    return self->monitor;
+/* libzmq's own descriptor is enough, and touches nothing of the socket: all that waits is always
+ * read, so there is an edge for whatever comes then. */
+int fob_traffic_fd(const fob_traffic_t *self) {
+    return self->fd;
 }
 
 /* What is known of a descriptor; NULL: no memory (a failure may go uncounted then: no more than
@@ -154,6 +167,12 @@ static bool count_in(fob_traffic_t *self) {
     return !rules->crowd || rules->crowd->open++ < rules->crowd->most ? room : false;
 }
 
+/* To be looked at again soon. */
+static void be_wary(fob_traffic_t *self, uint32_t fd) {
+    if (self->wary_count < WARY)
+        self->wary[self->wary_count++] = fd;
+}
+
 static void came(fob_traffic_t *self, uint32_t fd) {
     line_t *line = line_of(self, fd);
     bool room = count_in(self);
@@ -167,7 +186,9 @@ static void came(fob_traffic_t *self, uint32_t fd) {
                      .serial = self->accepted};
     if (early)
         gone(self, line);
-    else if (!room && self->crowd_count < TURNED_AWAY)
+    else
+        be_wary(self, fd);
+    if (!early && !room && self->crowd_count < TURNED_AWAY)
         self->crowd[self->crowd_count++] = fd;
 }
 
@@ -178,12 +199,7 @@ static void closed(fob_traffic_t *self, line_t *line) {
         line->gone_early = true;
 }
 
-fob_subscriptions_t *fob_traffic_subscriptions(fob_traffic_t *self, int fd) {
-    line_t *line = fd >= 0 ? line_of(self, (uint32_t)fd) : NULL;
-    return line ? &line->subscriptions : NULL;
-}
-
-void fob_traffic_event(fob_traffic_t *self, uint16_t event, uint32_t value) {
+static void take_event(fob_traffic_t *self, uint16_t event, uint32_t value) {
     switch (event) {
     case ZMQ_EVENT_ACCEPTED:
         came(self, value);
@@ -201,6 +217,12 @@ void fob_traffic_event(fob_traffic_t *self, uint16_t event, uint32_t value) {
     self->failed = self->judged > wrong ? self->judged - wrong : 0;
 }
 
+void fob_traffic_event(fob_traffic_t *self, uint16_t event, uint32_t value) {
+    pthread_mutex_lock(&self->lock);
+    take_event(self, event, value);
+    pthread_mutex_unlock(&self->lock);
+}
+
 static void read_events(fob_traffic_t *self) {
     zmq_msg_t frame;
     zmq_msg_init(&frame);
@@ -210,7 +232,7 @@ static void read_events(fob_traffic_t *self) {
         if (zmq_msg_size(&frame) == sizeof event + sizeof value) {
             memcpy(&event, zmq_msg_data(&frame), sizeof event);
             memcpy(&value, (uint8_t *)zmq_msg_data(&frame) + sizeof event, sizeof value);
-            fob_traffic_event(self, event, value);
+            take_event(self, event, value);
         }
         while (zmq_msg_more(&frame) && zmq_msg_recv(&frame, self->monitor, ZMQ_DONTWAIT) >= 0)
             ; /* the endpoint's name */
@@ -251,6 +273,9 @@ static void end(fob_traffic_t *self, int fd, uint64_t serial, fob_ended_t reason
         self->ended[reason]++;
         tell(self, at, reason, fob_clock_now().mono_ns);
         shutdown(at, SHUT_RDWR); /* an error: it is gone already */
+        /* What it sent before libzmq would still read, megabytes; so it is thrown away. */
+        while (recv(at, NULL, DISCARD, MSG_TRUNC | MSG_DONTWAIT) > 0)
+            ;
         if (known)
             line->ending = true;
     }
@@ -259,16 +284,21 @@ static void end(fob_traffic_t *self, int fd, uint64_t serial, fob_ended_t reason
 }
 
 void fob_traffic_end(fob_traffic_t *self, int fd, fob_ended_t reason) {
-    if (fd >= 0)
-        end(self, fd, 0, reason);
+    if (fd < 0)
+        return;
+    pthread_mutex_lock(&self->lock);
+    end(self, fd, 0, reason);
+    pthread_mutex_unlock(&self->lock);
 }
 
-bool fob_traffic_ended(const fob_traffic_t *self, int fd) {
-    return fd >= 0 && (size_t)fd < self->line_count && self->lines[fd].ending;
+bool fob_traffic_ended(fob_traffic_t *self, int fd) {
+    pthread_mutex_lock(&self->lock);
+    bool ended = fd >= 0 && (size_t)fd < self->line_count && self->lines[fd].ending;
+    pthread_mutex_unlock(&self->lock);
+    return ended;
 }
 
-void fob_traffic_read(fob_traffic_t *self) {
-    read_events(self);
+static void turn_away(fob_traffic_t *self) {
     while (self->crowd_count > 0) {
         uint32_t fd = self->crowd[--self->crowd_count];
         if (self->lines[fd].crowded)
@@ -276,11 +306,54 @@ void fob_traffic_read(fob_traffic_t *self) {
     }
 }
 
+void fob_traffic_read(fob_traffic_t *self) {
+    pthread_mutex_lock(&self->lock);
+    read_events(self);
+    turn_away(self);
+    pthread_mutex_unlock(&self->lock);
+}
+
+/* --- subscriptions --- */
+
+fob_status_t fob_traffic_subscribe(fob_traffic_t *self, int fd, fob_slice_t prefix, uint64_t seed) {
+    pthread_mutex_lock(&self->lock);
+    line_t *line = fd >= 0 ? line_of(self, (uint32_t)fd) : NULL;
+    fob_status_t status = line ? fob_subscriptions_add(&line->subscriptions, prefix, seed) : FOB_OK;
+    pthread_mutex_unlock(&self->lock);
+    return status;
+}
+
+fob_status_t fob_traffic_refuse(fob_traffic_t *self, int fd) {
+    pthread_mutex_lock(&self->lock);
+    line_t *line = fd >= 0 ? line_of(self, (uint32_t)fd) : NULL;
+    fob_status_t status = line ? fob_subscriptions_refuse(&line->subscriptions) : FOB_OK;
+    pthread_mutex_unlock(&self->lock);
+    return status;
+}
+
+void fob_traffic_unsubscribe(fob_traffic_t *self, int fd, fob_slice_t prefix, uint64_t seed) {
+    pthread_mutex_lock(&self->lock);
+    line_t *line = fd >= 0 ? line_of(self, (uint32_t)fd) : NULL;
+    if (line)
+        fob_subscriptions_remove(&line->subscriptions, prefix, seed);
+    pthread_mutex_unlock(&self->lock);
+}
+
+uint32_t fob_traffic_held(fob_traffic_t *self, int fd) {
+    pthread_mutex_lock(&self->lock);
+    line_t *line = fd >= 0 ? line_of(self, (uint32_t)fd) : NULL;
+    uint32_t count = line ? line->subscriptions.count : 0;
+    pthread_mutex_unlock(&self->lock);
+    return count;
+}
+
 /* --- looking at all of them --- */
 
 void fob_traffic_heard(fob_traffic_t *self, int fd) {
+    pthread_mutex_lock(&self->lock);
     if (fd >= 0 && (size_t)fd < self->line_count)
         self->lines[fd].conduct.heard = true;
+    pthread_mutex_unlock(&self->lock);
 }
 
 static void look_at(fob_traffic_t *self, int fd, const fob_conduct_look_t *look) {
@@ -297,8 +370,8 @@ static void look_at(fob_traffic_t *self, int fd, const fob_conduct_look_t *look)
         verdict = FOB_ENDED_CROWD;
     if (verdict != FOB_ENDED_NOT)
         end(self, fd, serial, verdict);
-    else if ((line->conduct.over || line->conduct.brisk) && self->wary_count < WARY)
-        self->wary[self->wary_count++] = (uint32_t)fd;
+    else if (line->conduct.over || line->conduct.brisk || ++line->looks <= LOOKS_FIRST)
+        be_wary(self, (uint32_t)fd);
 }
 
 /* How often, with so many connections, if nothing is amiss. */
@@ -320,7 +393,6 @@ static void look(fob_traffic_t *self, int64_t now_ns, bool all) {
     size_t wary_count = self->wary_count;
     memcpy(wary, self->wary, sizeof wary);
     self->wary_count = 0;
-    read_events(self);
     for (size_t fd = 0; all && fd < self->line_count; fd++)
         look_at(self, (int)fd, &how);
     for (size_t i = 0; !all && i < wary_count; i++)
@@ -344,19 +416,29 @@ static bool time_for_all(fob_traffic_t *self, int64_t now_ns) {
 }
 
 void fob_traffic_round(fob_traffic_t *self, int64_t mono_ns, size_t messages, bool drained) {
+    pthread_mutex_lock(&self->lock);
     self->messages += messages;
     self->drained |= drained;
-    if (!self->awake_ns || mono_ns < self->look_ns)
-        return;
-    bool all = time_for_all(self, mono_ns);
-    if (all || self->wary_count > 0)
-        look(self, mono_ns, all);
-    int64_t again = mono_ns + LOOK_AGAIN;
-    self->look_ns = self->wary_count > 0 && again < self->all_ns ? again : self->all_ns;
+    bool again = self->wary_count > 0 && mono_ns - self->looked_ns >= LOOK_AGAIN;
+    if (self->awake_ns && (again || mono_ns >= self->look_ns)) {
+        bool all = time_for_all(self, mono_ns);
+        read_events(self);
+        turn_away(self);
+        if (all || self->wary_count > 0)
+            look(self, mono_ns, all);
+        self->look_ns = self->all_ns;
+    }
+    pthread_mutex_unlock(&self->lock);
 }
 
-int64_t fob_traffic_deadline(const fob_traffic_t *self) {
-    return self->awake_ns && self->open > 0 ? self->look_ns : FOB_NEVER;
+int64_t fob_traffic_deadline(fob_traffic_t *self) {
+    pthread_mutex_lock(&self->lock);
+    int64_t again = self->looked_ns + LOOK_AGAIN;
+    int64_t at = self->wary_count > 0 && again < self->look_ns ? again : self->look_ns;
+    if (!self->awake_ns || self->open == 0)
+        at = FOB_NEVER;
+    pthread_mutex_unlock(&self->lock);
+    return at;
 }
 
 void fob_traffic_stats(fob_traffic_t *self, fob_traffic_stats_t *out) {

@@ -2,7 +2,8 @@
  * open, how many strangers came that did not speak ZMTP (random bytes on a port), and which were
  * ended for how they behave (conduct.h).
  *
- * The owner of the socket reads the monitor; any thread may ask for the figures. */
+ * Any thread, unless it says otherwise: one lock is around all of it. The socket's own thread may
+ * be held up inside libzmq by the very connection that is to be ended, so another one looks too. */
 #ifndef FOB_TRAFFIC_H
 #define FOB_TRAFFIC_H
 
@@ -39,38 +40,41 @@ void fob_traffic_rule(fob_traffic_t *self, const fob_traffic_rules_t *rules);
 /* Before the watched socket is closed. Nulls; null-safe. */
 void fob_traffic_destroy(fob_traffic_t **self_p);
 
-/* The socket to poll for reading; then fob_traffic_read takes all that waits. The owner's thread.
- */
-void *fob_traffic_socket(fob_traffic_t *self);
+/* A descriptor that is readable when there is news for fob_traffic_read, which takes all of it. */
+int fob_traffic_fd(const fob_traffic_t *self);
 void fob_traffic_read(fob_traffic_t *self);
 
 /* One event, as ZMQ_EVENT_ and its value: the pure part of fob_traffic_read, for tests too. */
 void fob_traffic_event(fob_traffic_t *self, uint16_t event, uint32_t value);
 
-/* What the connection on a descriptor subscribed to, which the owner keeps: nothing when it was
- * accepted, and freed when it ended. Good until the next call. NULL: no descriptor, or no memory.
- * The owner's thread. */
-fob_subscriptions_t *fob_traffic_subscriptions(fob_traffic_t *self, int fd);
+/* Of the connection on a descriptor, what it subscribed to: nothing when it was accepted, forgotten
+ * when it ended. It subscribes to this prefix, is refused one, or gives one back; statuses and seed
+ * as in subscriptions.h. FOB_OK too where there is no descriptor (negative) to count it for. */
+fob_status_t fob_traffic_subscribe(fob_traffic_t *self, int fd, fob_slice_t prefix,
+                                   uint64_t seed) FOB_MUST_USE;
+fob_status_t fob_traffic_refuse(fob_traffic_t *self, int fd) FOB_MUST_USE;
+void fob_traffic_unsubscribe(fob_traffic_t *self, int fd, fob_slice_t prefix, uint64_t seed);
+/* How many it holds. */
+uint32_t fob_traffic_held(fob_traffic_t *self, int fd);
 
 /* Ends the connection on a descriptor, as ZMQ_SRCFD tells it of a frame; negative: nothing. libzmq
  * has no call for that: the system is asked, and libzmq finds the connection closed. Should it have
- * ended by itself meanwhile and its number be another's, that one has to connect again. The owner's
- * thread. */
+ * ended by itself meanwhile and its number be another's, that one has to connect again. */
 void fob_traffic_end(fob_traffic_t *self, int fd, fob_ended_t reason);
 
-/* Whether the connection on this descriptor was ended by fob_traffic_end, and what comes of it is
- * from before. The owner's thread. */
-bool fob_traffic_ended(const fob_traffic_t *self, int fd);
+/* Whether the connection on this descriptor was ended by the bus, and what comes of it is from
+ * before. */
+bool fob_traffic_ended(fob_traffic_t *self, int fd);
 
-/* A message of the connection on this descriptor was handed over whole. The owner's thread, as all
- * that follows. */
+/* A message of the connection on this descriptor was handed over whole. */
 void fob_traffic_heard(fob_traffic_t *self, int fd);
 
 /* After a round of reading the socket: `messages` were read, and it was `drained` where nothing was
- * left. Now and then looks at every connection, and ends those that misbehave. */
+ * left (false: who calls does not know). Now and then looks at every connection, and ends those
+ * that misbehave. */
 void fob_traffic_round(fob_traffic_t *self, int64_t mono_ns, size_t messages, bool drained);
 /* When the next round is wanted (mono_ns) though nothing comes; FOB_NEVER: nobody is there. */
-int64_t fob_traffic_deadline(const fob_traffic_t *self);
+int64_t fob_traffic_deadline(fob_traffic_t *self);
 
 typedef struct {
     uint64_t open;                   /* connections now */
@@ -78,7 +82,6 @@ typedef struct {
     uint64_t failed;                 /* of these, ended without having spoken ZMTP */
     uint64_t ended[FOB_ENDED_COUNT]; /* by the bus, for this reason */
 } fob_traffic_stats_t;
-/* Any thread. */
 void fob_traffic_stats(fob_traffic_t *self, fob_traffic_stats_t *out);
 
 #endif

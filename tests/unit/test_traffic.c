@@ -120,29 +120,38 @@ static void a_connection_costs_the_same_however_many_there_were(void **state) {
     fob_traffic_destroy(&traffic);
 }
 
-static uint32_t held_by(fob_traffic_t *traffic, int fd) {
-    return fob_traffic_subscriptions(traffic, fd)->count;
-}
-
 static void a_connection_begins_without_what_the_one_before_held(void **state) {
     (void)state;
     fob_traffic_t *traffic = make();
     accepted(traffic, 14);
     fob_slice_t prefix = fob_slice_str("topic");
-    assert_int_equal(fob_subscriptions_add(fob_traffic_subscriptions(traffic, 14), prefix, 1),
-                     FOB_OK);
+    assert_int_equal(fob_traffic_subscribe(traffic, 14, prefix, 1), FOB_OK);
     greeted(traffic);
-    assert_int_equal(held_by(traffic, 14), 1);
+    assert_int_equal(fob_traffic_held(traffic, 14), 1);
     closed(traffic, 14);
-    assert_int_equal(held_by(traffic, 14), 0);
+    assert_int_equal(fob_traffic_held(traffic, 14), 0);
     /* read late */
-    assert_int_equal(fob_subscriptions_add(fob_traffic_subscriptions(traffic, 14), prefix, 1),
-                     FOB_OK);
+    assert_int_equal(fob_traffic_subscribe(traffic, 14, prefix, 1), FOB_OK);
     accepted(traffic, 14);
-    assert_int_equal(held_by(traffic, 14), 0);
-    assert_int_equal(fob_subscriptions_add(fob_traffic_subscriptions(traffic, 14), prefix, 1),
-                     FOB_OK);
-    assert_null(fob_traffic_subscriptions(traffic, -1));
+    assert_int_equal(fob_traffic_held(traffic, 14), 0);
+    assert_int_equal(fob_traffic_subscribe(traffic, 14, prefix, 1), FOB_OK);
+    fob_traffic_unsubscribe(traffic, 14, prefix, 1);
+    assert_int_equal(fob_traffic_held(traffic, 14), 0);
+    fob_traffic_destroy(&traffic);
+}
+
+static void subscriptions_held_and_refused_are_bounded_together(void **state) {
+    (void)state;
+    fob_traffic_t *traffic = make();
+    accepted(traffic, 14);
+    for (int i = 0; i < FOB_SUBSCRIPTIONS_MAX - 1; i++)
+        assert_int_equal(fob_traffic_refuse(traffic, 14), FOB_OK);
+    assert_int_equal(fob_traffic_subscribe(traffic, 14, fob_slice_str("a"), 1), FOB_OK);
+    assert_int_equal(fob_traffic_subscribe(traffic, 14, fob_slice_str("b"), 1), FOB_TOO_LARGE);
+    assert_int_equal(fob_traffic_refuse(traffic, 14), FOB_TOO_LARGE);
+    /* nobody's, as its connection is not known any more */
+    assert_int_equal(fob_traffic_subscribe(traffic, -1, fob_slice_str("b"), 1), FOB_OK);
+    assert_int_equal(fob_traffic_refuse(traffic, -1), FOB_OK);
     fob_traffic_destroy(&traffic);
 }
 
@@ -151,5 +160,6 @@ FOB_MAIN(FOB_CASE(a_client_that_comes_and_goes_is_no_failure),
          FOB_CASE(an_old_client_that_goes_while_others_come_is_no_failure),
          FOB_CASE(a_connection_costs_the_same_however_many_there_were),
          FOB_CASE(a_connection_begins_without_what_the_one_before_held),
+         FOB_CASE(subscriptions_held_and_refused_are_bounded_together),
          FOB_CASE(a_wrong_guess_is_put_right),
          FOB_CASE(an_end_told_before_its_beginning_is_no_other_ones))

@@ -1,0 +1,137 @@
+/* Clients that never read: publishers their receipts, workers what they have credit for,
+ * subscribers what they subscribed to. Each is bounded, then given up, counted, and ended. */
+#include "tests/support/case.h"
+
+#include "tests/abuse/flood.h"
+#include "tests/abuse/scene.h"
+#include "tests/abuse/zmtp.h"
+
+#include <stdlib.h>
+
+#define PEERS       4
+#define EVENT_BYTES 8192
+#define SETTINGS    "heartbeat = 250ms\n" /* so that ends are seen in seconds */
+
+static zmtp_t *greeted(const scene_t *scene, const char *role, int session) {
+    zmtp_t *peer = zmtp_new(scene->stand.port, "DEALER");
+    assert_int_equal(zmtp_hello(peer, role, (uint8_t)session), FOB_VERB_WELCOME);
+    return peer;
+}
+
+/* Those that have nothing more to say may count as silent before they count as not reading. */
+static void await_ended(const scene_t *scene) {
+    long long end = process_clock() + 2 * ZMTP_PATIENCE;
+    while (scene_figure(scene, "ended.unread") + scene_figure(scene, "ended.silent") < PEERS) {
+        assert_true(process_clock() < end);
+        stand_pace(process_clock() + 100);
+    }
+}
+
+/* The same event under the same number, again and again, each of which is answered. */
+static void put_publish(fob_buf_t *out) {
+    fob_wire_t msg = {.verb = FOB_VERB_PUBLISH};
+    fob_buf_t header = {0}, body = {0};
+    FOB_SET(&msg, first, 1);
+    FOB_SET(&msg, low, 1);
+    assert_int_equal(fob_wire_write(&header, &msg), FOB_OK);
+    flood_body(&body, "unread", 1, 1);
+    zmtp_put_frame(out, ZMTP_MORE, header.data, header.size);
+    zmtp_put_frame(out, ZMTP_LAST, body.data, body.size);
+    fob_buf_free(&header);
+    fob_buf_free(&body);
+}
+
+static void publishers_that_never_read_receipts_are_given_up(void **state) {
+    (void)state;
+    scene_t scene;
+    zmtp_t *peers[PEERS];
+    fob_buf_t words = {0};
+    unsigned long long sent = 0;
+    scene_begin(&scene, SETTINGS);
+    for (int i = 0; i < 100; i++)
+        put_publish(&words);
+    for (int i = 0; i < PEERS; i++)
+        peers[i] = greeted(&scene, "publisher", 1 + i);
+    long long until = process_clock() + 1000LL * scene_seconds(2), end = until + ZMTP_PATIENCE;
+    while (process_clock() < until || scene_figure(&scene, "dropped.unread") < PEERS) {
+        assert_true(process_clock() < end);
+        for (int round = 0; round < 500; round++) {
+            for (int i = 0; i < PEERS; i++) {
+                long more = zmtp_push(peers[i], words.data, words.size);
+                sent += more > 0 ? (unsigned long long)more : 0;
+                if (more >= 0 && (size_t)more < words.size) /* else a message would be cut */
+                    zmtp_write(peers[i], words.data + more, words.size - (size_t)more);
+            }
+        }
+    }
+    printf("%llu publishes without a look at a receipt\n", sent / (words.size / 100));
+    scene_log(&scene, "a client did not read what it asked for");
+    scene_bears(&scene, "publishers that never read receipts", &(scene_bounds_t){.rss_mib = 128});
+    await_ended(&scene);
+    scene_recovers(&scene, 128, 4);
+    for (int i = 0; i < PEERS; i++)
+        zmtp_destroy(&peers[i]);
+    fob_buf_free(&words);
+    scene_end(&scene);
+}
+
+static void workers_that_never_read_are_given_up_and_lose_no_event(void **state) {
+    (void)state;
+    scene_t scene;
+    zmtp_t *peers[PEERS];
+    size_t count = (size_t)scene_many(20000, 100000);
+    scene_begin(&scene, SETTINGS);
+    for (int i = 0; i < PEERS; i++) {
+        fob_wire_t join = {.verb = FOB_VERB_JOIN};
+        peers[i] = greeted(&scene, "worker", 1 + i);
+        FOB_SET(&join, group, fob_slice_str("unread"));
+        FOB_SET(&join, pattern, fob_slice_str("unread"));
+        FOB_SET(&join, create, true);
+        FOB_SET(&join, credit, 1000000);
+        assert_true(zmtp_send(peers[i], &join, NULL));
+    }
+    stand_await_workers(&scene.stand, PEERS + 1);
+    long long beaten = process_clock();
+    for (size_t done = 0; done < count; done += 1000) {
+        flood("unread", 1000, EVENT_BYTES);
+        for (int i = 0; i < PEERS && process_clock() - beaten > 100; i++)
+            zmtp_send(peers[i], &(fob_wire_t){.verb = FOB_VERB_BEAT}, NULL);
+        beaten = process_clock();
+    }
+    json_t *group = stand_group(&scene.stand, "unread");
+    assert_int_equal(json_integer_value(json_object_get(group, "accepted")), count);
+    printf("%s\n", json_string_value(json_object_get(group, "why")));
+    json_decref(group);
+    scene_bears(&scene, "workers that never read", &(scene_bounds_t){.rss_mib = 320});
+    /* They beat no more: what they had goes back, and what they kept of the bus ends with them. */
+    stand_await(&scene.stand, "unread", "workers", 0);
+    stand_await(&scene.stand, "unread", "ready", (long long)count);
+    scene_recovers(&scene, 320, 4);
+    await_ended(&scene);
+    for (int i = 0; i < PEERS; i++)
+        zmtp_destroy(&peers[i]);
+    scene_end(&scene);
+}
+
+static void subscribers_that_never_read_are_given_up(void **state) {
+    (void)state;
+    scene_t scene;
+    zmtp_t *peers[PEERS];
+    scene_begin(&scene, SETTINGS);
+    for (int i = 0; i < PEERS; i++) {
+        peers[i] = zmtp_new(scene.stand.port + 2, "SUB");
+        assert_true(zmtp_subscribe(peers[i], true, "", 0));
+    }
+    flood("unread", (size_t)scene_many(10000, 100000), EVENT_BYTES);
+    scene_bears(&scene, "subscribers that never read", &(scene_bounds_t){.rss_mib = 320});
+    scene_await(&scene, "ended.unread", PEERS);
+    scene_log(&scene, "it did not read what was sent to it");
+    scene_recovers(&scene, 320, 4);
+    for (int i = 0; i < PEERS; i++)
+        zmtp_destroy(&peers[i]);
+    scene_end(&scene);
+}
+
+FOB_MAIN(FOB_CASE(publishers_that_never_read_receipts_are_given_up),
+         FOB_CASE(workers_that_never_read_are_given_up_and_lose_no_event),
+         FOB_CASE(subscribers_that_never_read_are_given_up))
