@@ -68,6 +68,8 @@ struct fob_traffic {
     _Atomic uint64_t open, accepted, failed, ended[FOB_ENDED_COUNT];
 };
 
+static void read_events(fob_traffic_t *self);
+
 fob_traffic_t *fob_traffic_new(void *zmq, void *socket, const char *name) {
     fob_traffic_t *self = calloc(1, sizeof *self);
     if (!self)
@@ -89,6 +91,8 @@ fob_traffic_t *fob_traffic_new(void *zmq, void *socket, const char *name) {
         zmq_connect(self->monitor, endpoint) != 0 ||
         zmq_getsockopt(self->monitor, ZMQ_FD, &self->fd, &size) != 0)
         fob_traffic_destroy(&self);
+    else
+        read_events(self); /* only who has found nothing is told of what comes */
     return self;
 }
 
