@@ -159,16 +159,17 @@ static bool big_collect(char *text, size_t size, bigs_t *bigs) {
 
 #define FLAGS (JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES)
 
-static json_t *load_with_bigs(fob_slice_t text, bigs_t *bigs, json_error_t *problem) {
+/* False: no memory. *root: NULL where the text is still refused. */
+static bool load_with_bigs(fob_slice_t text, bigs_t *bigs, json_t **root, json_error_t *problem) {
     char *copy = malloc(text.size);
-    json_t *root = NULL;
-    if (copy) {
-        memcpy(copy, text.data, text.size);
-        if (big_collect(copy, text.size, bigs) && bigs->count > 0)
-            root = json_loadb(copy, text.size, FLAGS, problem);
-    }
+    if (!copy)
+        return false;
+    memcpy(copy, text.data, text.size);
+    bool done = big_collect(copy, text.size, bigs);
+    if (done && bigs->count > 0)
+        *root = json_loadb(copy, text.size, FLAGS, problem);
     free(copy);
-    return root;
+    return done;
 }
 
 /* Most texts are one line: then its number says nothing. */
@@ -204,11 +205,12 @@ fob_status_t fob_json_pack(fob_slice_t text, fob_buf_t *out, fob_json_error_t *e
     bigs_t bigs = {0};
     size_t before = out->size;
     json_t *root = json_loadb(text.size ? (const char *)text.data : "", text.size, FLAGS, &problem);
+    bool memory = true;
     if (!root && json_error_code(&problem) == json_error_numeric_overflow)
-        root = load_with_bigs(text, &bigs, &problem);
+        memory = load_with_bigs(text, &bigs, &root, &problem);
     if (!root) {
         free(bigs.items);
-        if (json_error_code(&problem) == json_error_out_of_memory)
+        if (!memory || json_error_code(&problem) == json_error_out_of_memory)
             return FOB_NO_MEMORY;
         explain(&problem, error);
         return FOB_BAD_EVENT;

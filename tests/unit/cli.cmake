@@ -20,3 +20,12 @@ fob_test(NAME publisher_stop LABEL unit LIBRARIES fob_publishers
 target_include_directories(test_publisher_stop PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 fob_test(NAME cli_tee LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_tee.c
     ${PROJECT_SOURCE_DIR}/subscribers/commands/tee.c LIBRARIES fob_cli)
+# Memory is refused to what the commands are made of.
+set(parts bus/commands/config)
+foreach(noun handlers environment firsts tied spawn tee)
+    list(APPEND parts subscribers/commands/${noun})
+endforeach()
+list(TRANSFORM parts PREPEND ${PROJECT_SOURCE_DIR}/)
+list(TRANSFORM parts APPEND .c)
+fob_scarce_test(NAME cli_scarce SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_scarce.c ${parts}
+    LIBRARIES fob_bus fob_cli fob_subscribers)
