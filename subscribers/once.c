@@ -365,8 +365,10 @@ fob_status_t fob_once_begin(fob_once_t *self, const void *key, size_t key_size,
         return FOB_OK;
     }
     (void)give(self, place);
-    *state = FOB_ONCE_DONE;
-    return error == 0 ? FOB_OK : fail(self, error);
+    if (error != 0)
+        return fail(self, error);
+    *state = FOB_ONCE_DONE; /* never where nothing is known of it */
+    return FOB_OK;
 }
 
 fob_status_t fob_once_commit(fob_once_t *self, const void *key, size_t key_size, const void *result,

@@ -20,7 +20,8 @@
 #define CONDUIT_INPUTS   128 /* messages read in one round, then the application gets the lock */
 #define CONDUIT_OUTPUTS  128 /* messages sent in one round, likewise */
 #define CONDUIT_ATTACHED 2
-#define CONDUIT_LINGER   200 /* ms for the GOODBYE to get out */
+#define CONDUIT_LINGER   200    /* ms for the GOODBYE to get out */
+#define CONDUIT_AGAIN_NS FOB_MS /* what could not be done is tried again */
 
 struct fob_conduit {
     fob_client_ops_t ops;
@@ -384,7 +385,10 @@ static int64_t round_run(fob_conduit_t *self) {
     due = client < due ? client : due;
     if (self->stopping && self->stop_at < due)
         due = self->stop_at;
-    return self->more ? now.mono_ns : due;
+    if (self->more)
+        return now.mono_ns;
+    /* What is due still was tried, and lacks memory or room. */
+    return due > now.mono_ns ? due : now.mono_ns + CONDUIT_AGAIN_NS;
 }
 
 static void nap(fob_conduit_t *self, int64_t due) {

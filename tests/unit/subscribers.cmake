@@ -18,8 +18,11 @@ if(TARGET fob_subscribers)
         fob_test(NAME ${topic} LABEL unit LIBRARIES fob_subscribers fob_test_support TIMEOUT 120
             SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${topic}.c)
     endforeach()
-    fob_test(NAME once_faults LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_once_faults.c
-        LIBRARIES fob_subscribers fob_test_support -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
+    set(watch env_create env_open env_info env_set_mapsize env_sync reader_check txn_begin txn_commit dbi_open stat
+        get put del cursor_open cursor_get cursor_del)
+    list(TRANSFORM watch PREPEND mdb_)
+    fob_scarce_test(NAME once_faults SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_once_faults.c
+        LIBRARIES fob_subscribers fob_test_support WATCH ${watch} TIMEOUT 120)
     # Memory is refused to the pure parts.
     set(watch leases_up leases_down leases_input leases_round leases_output leases_next leases_settle
         sequencer_take sequencer_move batch_next)

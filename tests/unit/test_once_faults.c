@@ -1,51 +1,22 @@
-/* fob_once where memory and the disk fail: the N-th allocation, sync or write, then the next, until
- * none fails any more. Each time: the documented status, nothing begun that was not said to be, no
- * done key lost, and it goes on afterwards. */
+/* fob_once where memory, the disk and LMDB fail: the N-th allocation, sync, write or call to LMDB,
+ * once and from then on, until none fails any more. Each time: the documented status, nothing begun
+ * that was not said to be, no done key lost, and it goes on afterwards. */
+#include "scarce.h"
 #include "tests/support/case.h"
 #include "tests/support/process.h"
 
 #include <errno.h>
 #include <fob/fob_once.h>
+#include <lmdb.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int countdown; /* the so many-th call from now fails; 0: none */
-static int failed;    /* how many did */
-
-static int due(void) {
-    if (countdown == 0 || --countdown > 0)
-        return 0;
-    failed++;
-    return 1;
-}
-
-/* --- memory: our own allocations, by the linker's --wrap --- */
-
-static int memory_fails;
-
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-void *__wrap_malloc(size_t size) {
-    return memory_fails && due() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    return memory_fails && due() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    return memory_fails && due() ? NULL : __real_realloc(old, size);
-}
+static faults_t of_calls, *faults = &of_calls; /* or &scarce */
 
 /* --- the disk: LMDB calls these here, as a program's symbols go before those of libc --- */
 
-static int syncs_fail, writes_fail;
+static bool syncs_fail, writes_fail;
 
 #define IN_PLACE_OF(name) __asm__(name) __attribute__((visibility("default")))
 
@@ -53,7 +24,7 @@ int failing_sync(int fd) IN_PLACE_OF("fdatasync");
 ssize_t failing_write(int fd, const void *data, size_t size, off_t at) IN_PLACE_OF("pwrite");
 
 int failing_sync(int fd) {
-    if (syncs_fail && due()) {
+    if (syncs_fail && faults_strike(&of_calls)) {
         errno = EIO;
         return -1;
     }
@@ -61,11 +32,61 @@ int failing_sync(int fd) {
 }
 
 ssize_t failing_write(int fd, const void *data, size_t size, off_t at) {
-    if (writes_fail && due()) {
+    if (writes_fail && faults_strike(&of_calls)) {
         errno = ENOSPC;
         return -1;
     }
     return (ssize_t)syscall(SYS_pwrite64, fd, data, size, at);
+}
+
+/* --- LMDB's answers, by the linker --- */
+
+static int answer; /* what a call that fails gives; 0: none does */
+
+static bool fails(bool writes) {
+    return answer && (writes || answer != MDB_MAP_FULL) && faults_strike(&of_calls);
+}
+
+#define LMDB_CALL(writes, name, parameters, arguments)                                             \
+    int __real_##name parameters;                                                                  \
+    int __wrap_##name parameters;                                                                  \
+    int __wrap_##name parameters {                                                                 \
+        return fails(writes) ? answer : __real_##name arguments;                                   \
+    }
+#define LMDB(name, parameters, arguments)       LMDB_CALL(false, name, parameters, arguments)
+#define LMDB_WRITE(name, parameters, arguments) LMDB_CALL(true, name, parameters, arguments)
+
+LMDB(mdb_env_create, (MDB_env * *env), (env))
+LMDB(mdb_env_open, (MDB_env * env, const char *path, unsigned flags, mdb_mode_t mode),
+     (env, path, flags, mode))
+LMDB(mdb_env_info, (MDB_env * env, MDB_envinfo *info), (env, info))
+LMDB(mdb_env_set_mapsize, (MDB_env * env, size_t size), (env, size))
+LMDB(mdb_reader_check, (MDB_env * env, int *dead), (env, dead))
+LMDB(mdb_txn_begin, (MDB_env * env, MDB_txn *parent, unsigned flags, MDB_txn **txn),
+     (env, parent, flags, txn))
+LMDB_WRITE(mdb_dbi_open, (MDB_txn * txn, const char *name, unsigned flags, MDB_dbi *dbi),
+           (txn, name, flags, dbi))
+LMDB(mdb_stat, (MDB_txn * txn, MDB_dbi dbi, MDB_stat *stat), (txn, dbi, stat))
+LMDB(mdb_get, (MDB_txn * txn, MDB_dbi dbi, MDB_val *key, MDB_val *data), (txn, dbi, key, data))
+LMDB_WRITE(mdb_put, (MDB_txn * txn, MDB_dbi dbi, MDB_val *key, MDB_val *data, unsigned flags),
+           (txn, dbi, key, data, flags))
+LMDB_WRITE(mdb_del, (MDB_txn * txn, MDB_dbi dbi, MDB_val *key, MDB_val *data),
+           (txn, dbi, key, data))
+LMDB(mdb_cursor_open, (MDB_txn * txn, MDB_dbi dbi, MDB_cursor **cursor), (txn, dbi, cursor))
+LMDB(mdb_cursor_get, (MDB_cursor * cursor, MDB_val *key, MDB_val *data, MDB_cursor_op op),
+     (cursor, key, data, op))
+LMDB_WRITE(mdb_cursor_del, (MDB_cursor * cursor, unsigned flags), (cursor, flags))
+LMDB(mdb_env_sync, (MDB_env * env, int force), (env, force))
+
+int __real_mdb_txn_commit(MDB_txn *txn);
+int __wrap_mdb_txn_commit(MDB_txn *txn);
+
+/* One that fails has ended the transaction all the same. */
+int __wrap_mdb_txn_commit(MDB_txn *txn) {
+    if (!fails(true))
+        return __real_mdb_txn_commit(txn);
+    mdb_txn_abort(txn);
+    return answer;
 }
 
 /* --- the same story for each --- */
@@ -86,7 +107,11 @@ static fob_once_state_t begin(fob_once_t *once, const char *key) {
 static void expect(fob_status_t status, fob_status_t a, fob_status_t b) {
     if (status != FOB_OK && status != a && status != b)
         fail_msg("%s", fob_status_name(status));
-    assert_true(status == FOB_OK || failed == 1);
+    assert_true(status == FOB_OK || faults->failed > 0);
+    if (answer == MDB_MAP_FULL && !faults->lasting)
+        assert_int_equal(status, FOB_OK); /* it grows, and nobody notices */
+    if (status != FOB_OK)
+        faults->watching = false; /* what failed is done once more, well */
 }
 
 static const char *folder;
@@ -140,14 +165,17 @@ static void look(fob_once_t *once, const char *key, fob_status_t a) {
     free(result);
 }
 
-/* True: the n-th call was there, and failed. */
-static int story(int n, int *fails, fob_status_t a, fob_status_t b) {
+typedef struct {
+    fob_status_t a, b; /* that may come of it */
+} may_t;
+
+static void story(void *arg) {
+    const may_t *may = arg;
+    const fob_status_t a = may->a, b = may->b;
     char *own = process_folder();
     fob_status_t status = FOB_OK;
     folder = own;
-    failed = 0;
-    countdown = n;
-    *fails = 1;
+    faults->watching = true;
     fob_once_t *once = open_in(folder, &status);
     expect(status, a, b);
     if (!once)
@@ -157,40 +185,65 @@ static int story(int n, int *fails, fob_status_t a, fob_status_t b) {
     do_key(&once, "l", a, b);
     look(once, "k", a);
     look(once, "l", a);
-    *fails = 0;
     fob_once_destroy(&once);
+    faults->watching = false;
     once = open_in(folder, &status);
     assert_non_null(once);
     assert_int_equal(begin(once, "k"), FOB_ONCE_DONE);
     assert_int_equal(begin(once, "l"), FOB_ONCE_DONE);
     fob_once_destroy(&once);
     process_folder_remove(&own);
-    return failed;
+}
+
+static void each(const char *name, bool *which, fob_status_t a, fob_status_t b) {
+    may_t may = {a, b};
+    if (which)
+        *which = true;
+    uint64_t calls = faults_each(&of_calls, story, &may);
+    if (which)
+        *which = false;
+    print_message("once: %s: %u calls\n", name, (unsigned)calls);
+    assert_true(calls > 2);
 }
 
 static void each_allocation_may_fail(void **state) {
-    int n = 1;
+    may_t may = {FOB_NO_MEMORY, FOB_NO_MEMORY};
     (void)state;
-    while (story(n, &memory_fails, FOB_NO_MEMORY, FOB_NO_MEMORY))
-        n++;
-    assert_true(n > 3);
+    faults = &scarce;
+    scarce_each("subscribers: once", 4, story, &may);
+    faults = &of_calls;
 }
 
 static void each_sync_may_fail(void **state) {
-    int n = 1;
     (void)state;
-    while (story(n, &syncs_fail, FOB_DISK_FAILED, FOB_DISK_FAILED))
-        n++;
-    assert_true(n > 2);
+    each("fdatasync", &syncs_fail, FOB_DISK_FAILED, FOB_DISK_FAILED);
 }
 
 static void each_write_may_fail(void **state) {
-    int n = 1;
     (void)state;
-    while (story(n, &writes_fail, FOB_DISK_FULL, FOB_DISK_FAILED))
-        n++;
-    assert_true(n > 2);
+    each("pwrite", &writes_fail, FOB_DISK_FULL, FOB_DISK_FAILED);
+}
+
+static void each_call_to_lmdb(const char *name, int error, fob_status_t a, fob_status_t b) {
+    answer = error;
+    each(name, NULL, a, b);
+    answer = 0;
+}
+
+static void each_call_to_lmdb_may_fail(void **state) {
+    (void)state;
+    each_call_to_lmdb("EIO of LMDB", EIO, FOB_DISK_FAILED, FOB_DISK_FAILED);
+    each_call_to_lmdb("ENOSPC of LMDB", ENOSPC, FOB_DISK_FULL, FOB_DISK_FULL);
+    each_call_to_lmdb("ENOMEM of LMDB", ENOMEM, FOB_NO_MEMORY, FOB_NO_MEMORY);
+    each_call_to_lmdb("MDB_CORRUPTED", MDB_CORRUPTED, FOB_DAMAGED, FOB_DAMAGED);
+}
+
+/* The map grows: once is no failure at all, for ever it is full. */
+static void a_full_map_grows(void **state) {
+    (void)state;
+    each_call_to_lmdb("MDB_MAP_FULL", MDB_MAP_FULL, FOB_DISK_FULL, FOB_DISK_FULL);
 }
 
 FOB_MAIN(FOB_CASE(each_allocation_may_fail), FOB_CASE(each_sync_may_fail),
-         FOB_CASE(each_write_may_fail))
+         FOB_CASE(each_write_may_fail), FOB_CASE(each_call_to_lmdb_may_fail),
+         FOB_CASE(a_full_map_grows))
