@@ -272,7 +272,16 @@ fob_status_t fob_ledger_step(fob_ledger_t *self, fob_now_t now, const fob_comman
     return fob_core_step(self->core, now, command);
 }
 
-/* True: what came back may go out as it did not before, or the other way round. */
+/* For so many events that nobody publishes there is room, if each is handed out and settled by
+ * itself. Mostly they are not, so that a few at a time get through where there is room for a few.
+ */
+static uint64_t room_for_found(const fob_ledger_t *self, uint64_t kept) {
+    uint64_t left = fob_leeway_left(&self->room);
+    return left > kept ? (left - kept) / (2 * FOB_SETTLE_ROOM) : 0;
+}
+
+/* True: what came back may go out as it did not before, or the other way round, or a census that
+ * waited goes on. */
 static bool look_at_room(fob_ledger_t *self, uint64_t appended) {
     bool before = self->room.sparing;
     uint64_t all = fob_core_settle_reserve(self->core);
@@ -280,7 +289,8 @@ static bool look_at_room(fob_ledger_t *self, uint64_t appended) {
     if (self->room.tight)
         fob_leeway_spare(&self->room, all, fob_core_once_reserve(self->core));
     fob_core_spare(self->core, self->room.sparing, fob_leeway_left(&self->room));
-    return self->room.sparing != before;
+    bool goes_on = fob_core_room(self->core, room_for_found(self, kept_for(all)));
+    return goes_on || self->room.sparing != before;
 }
 
 static bool entry_room(fob_ledger_t *self, size_t count) {

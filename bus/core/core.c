@@ -27,6 +27,7 @@ fob_core_t *fob_core_new(const fob_core_config_t *config) {
     fob_policy_clamp(&self->config.policy);
     self->next_group = 1;
     self->resume_until = FOB_NEVER;
+    self->room_events = UINT64_MAX;
     fob_cache_init(&self->cache, &self->sheets, config->cache_bytes, config->page_bytes);
     self->dedup = fob_dedup_new(config->dedup_max, config->dedup_window_ms);
     self->history = fob_history_new();

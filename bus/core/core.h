@@ -241,7 +241,8 @@ fob_core_t *fob_core_new(const fob_core_config_t *config);
 void fob_core_destroy(fob_core_t **self_p);
 
 /* Recovery: slices of a checkpoint, then records, then start. FOB_OK, FOB_DAMAGED (not what we
- * wrote) or FOB_FOLDER_NEWER (what a newer version wrote), text in fob_core_error; FOB_NO_MEMORY. A record that a slice already holds is skipped. */
+ * wrote) or FOB_FOLDER_NEWER (what a newer version wrote), text in fob_core_error; FOB_NO_MEMORY. A
+ * record that a slice already holds is skipped. */
 fob_status_t fob_core_load(fob_core_t *self, fob_slice_t slice) FOB_MUST_USE;
 fob_status_t fob_core_replay(fob_core_t *self, uint64_t position, fob_slice_t record) FOB_MUST_USE;
 const char *fob_core_error(const fob_core_t *self);
@@ -277,6 +278,10 @@ uint64_t fob_core_once_reserve(const fob_core_t *self);
 /* Whether the journal has so little room left that what came back is to go out only a few at a time
  * (see sparing.h), and how much that is, in bytes. Told before a take. */
 void fob_core_spare(fob_core_t *self, bool sparing, uint64_t left);
+/* For how many events more, which are not published, the journal has room to settle them: so many a
+ * census may find, or a redrive bring back. Told before a take; before it is told, for all. True:
+ * one waited for it and goes on, a TICK is wanted. */
+bool fob_core_room(fob_core_t *self, uint64_t events);
 uint64_t fob_core_head(const fob_core_t *self);
 /* The last number stored for a session; 0: none. *known: the session is in the table. */
 uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, bool *known);

@@ -55,13 +55,14 @@ struct fob_core {
     fob_moved_t moved;
 
     /* --- volatile --- */
-    bool live;           /* started: applying wakes workers and counts rates */
-    uint64_t position;   /* of the last commit taken (or replayed) */
-    fob_stamp_t stamp;   /* of the record being replayed */
-    fob_stamp_t loaded;  /* replay skips what is before: the checkpoint holds all of it */
-    uint64_t unsettled;  /* of all groups */
-    bool sparing;        /* the journal has little room: see sparing.h */
-    uint32_t spare_most; /* for so many hand-outs of one group */
+    bool live;            /* started: applying wakes workers and counts rates */
+    uint64_t position;    /* of the last commit taken (or replayed) */
+    fob_stamp_t stamp;    /* of the record being replayed */
+    fob_stamp_t loaded;   /* replay skips what is before: the checkpoint holds all of it */
+    uint64_t unsettled;   /* of all groups */
+    bool sparing;         /* the journal has little room: see sparing.h */
+    uint32_t spare_most;  /* for so many hand-outs of one group */
+    uint64_t room_events; /* so many more may be found by a census; see fob_core_room */
     fob_now_t now;
     fob_topics_t topics;
     fob_sheet_pool_t sheets;

@@ -256,6 +256,8 @@ void fob_why(const fob_core_t *self, fob_group_t *group, fob_group_stats_t *out)
     if (fob_census_runs(group) && depth(out))
         add(out, "; still looking for its events: at offset %llu of %llu", ull(group->census_at),
             ull(group->census_to));
+    if (fob_census_runs(group) && self->room_events == 0)
+        add(out, "; it goes on once there is room in the journal for settling what it finds");
     if (group->skip_to > group->cover.floor)
         add(out, "; leaving out what lies below offset %llu: at %llu", ull(group->skip_to),
             ull(group->cover.floor));

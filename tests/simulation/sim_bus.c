@@ -6,11 +6,10 @@
 
 #include <stdarg.h>
 
-#define READ_MOST          1024
-#define STOP_WITHIN        (5 * FOB_SEC) /* as the broker's */
-#define ROOM_FOR_OPERATORS (UINT64_C(32) << 20)
-#define STOP_LOOK          (50 * FOB_MS)
-#define LEAST_SEGMENT      UINT64_C(65536) /* the file journal makes none that is smaller */
+#define READ_MOST     1024
+#define STOP_WITHIN   (5 * FOB_SEC) /* as the broker's */
+#define STOP_LOOK     (50 * FOB_MS)
+#define LEAST_SEGMENT UINT64_C(65536) /* the file journal makes none that is smaller */
 
 /* --- the service's doors --- */
 
@@ -117,9 +116,7 @@ static void on_journal(void *arg, const char *text) {
 
 static sim_store_t *new_folder(sim_world_t *world, sim_random_t *random) {
     uint64_t segment = LEAST_SEGMENT << sim_random_below(random, 3);
-    /* An operator who begins groups anew in the past needs room for settling all of it. */
-    uint64_t least = world->weather.operators ? ROOM_FOR_OPERATORS / segment : 16;
-    uint64_t most = segment * (least + sim_random_skewed(random, 100));
+    uint64_t most = segment * (16 + sim_random_skewed(random, 100));
     sim_faults_t usual = {.short_write = sim_random_below(random, 40),
                           .short_read = sim_random_below(random, 40),
                           .slow = 100 + sim_random_skewed(random, 10000),

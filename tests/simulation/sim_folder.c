@@ -257,6 +257,12 @@ static void folder_calm(sim_store_t *store) {
     faults(self, self->options.usual);
 }
 
+static void folder_grow(sim_store_t *store) {
+    sim_folder_t *self = of(store);
+    self->options.max_bytes *= 32;
+    self->options.disk_bytes *= 32;
+}
+
 /* --- looking --- */
 
 /* A disk as it would be found now, and nothing else of this world. */
@@ -345,6 +351,7 @@ sim_store_t *sim_folder_new(const sim_folder_options_t *options) {
                                         .jump = folder_jump,
                                         .befall = folder_befall,
                                         .calm = folder_calm,
+                                        .grow = folder_grow,
                                         .replay = folder_replay,
                                         .max_bytes = folder_max_bytes,
                                         .failures = folder_failures,

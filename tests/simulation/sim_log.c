@@ -299,6 +299,7 @@ sim_store_t *sim_log_new(const sim_log_options_t *options) {
                                         .jump = log_jump,
                                         .befall = log_nothing,
                                         .calm = log_nothing,
+                                        .grow = log_nothing,
                                         .replay = log_replay,
                                         .max_bytes = log_max_bytes,
                                         .failures = log_failures,

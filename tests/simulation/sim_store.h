@@ -34,6 +34,7 @@ typedef struct {
     void (*jump)(sim_store_t *self, int64_t ms); /* the wall clock does */
     void (*befall)(sim_store_t *self);           /* one of what else may befall it */
     void (*calm)(sim_store_t *self);             /* no more faults from here on */
+    void (*grow)(sim_store_t *self);             /* more room from the next start on */
 
     /* Shows what a start would find now. False: stopped, or not to be had (text). */
     bool (*replay)(sim_store_t *self, const fob_replay_t *to, char *text, size_t size);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #define CALM_MOST (3600 * FOB_SEC) /* the world's time in which all must have drained */
+#define REST_MOST (600 * FOB_SEC)  /* and in which the bus must have come to rest */
 
 void sim_world_note(sim_world_t *self, const char *format, ...) {
     if (!self->verbose)
@@ -308,21 +309,50 @@ static bool settled(sim_world_t *self) {
     }
     fob_now_t now = sim_clock_now(&self->bus.clock, self->now_ns);
     for (size_t i = 0; fob_core_group_stats(fob_ledger_core(self->bus.ledger), now, i, &stats); i++)
-        if (stats.ready + stats.leased + stats.delayed)
+        if (stats.ready + stats.leased + stats.delayed || strstr(stats.why, "for its events"))
             return false;
     return true;
 }
 
+/* What its groups wait for, in the bus's own words. */
+static void note_why(sim_world_t *self) {
+    fob_core_t *core = self->bus.ledger ? fob_ledger_core(self->bus.ledger) : NULL;
+    fob_now_t now = sim_clock_now(&self->bus.clock, self->now_ns);
+    fob_group_stats_t stats;
+    for (size_t i = 0; core && fob_core_group_stats(core, now, i, &stats); i++)
+        sim_world_note(self, "group %.*s: %s", (int)stats.group.size,
+                       (const char *)stats.group.data, stats.why);
+}
+
+/* A journal may be so full of what is needed that nothing more can be done: then its operator is
+ * told so, and gives it more room. */
+static void more_room(sim_world_t *self) {
+    sim_world_note(self, "the journal gets more room");
+    note_why(self);
+    self->bus.store->ops->grow(self->bus.store);
+    sim_bus_stop(self);
+}
+
 static void drain(sim_world_t *self) {
-    int64_t until = self->now_ns + CALM_MOST;
+    int64_t until = self->now_ns + CALM_MOST, cure = self->now_ns + CALM_MOST / 2;
     calm_down(self);
     for (uint64_t n = 0; self->now_ns < until; n++) {
         step(self);
+        if (self->now_ns > cure && self->bus.ledger && !self->bus.stopping) {
+            more_room(self);
+            cure = until;
+        }
         if (n % 64 == 0 && settled(self))
             break;
     }
-    while (!sim_bus_at_rest(self))
+    note_why(self);
+    until = self->now_ns + REST_MOST;
+    while (!sim_bus_at_rest(self)) {
+        if (self->now_ns > until)
+            sim_world_fail(self, "once faults stop all that can be handled is",
+                           "what was decided does not become durable");
         step(self);
+    }
     sim_witness_tell(&self->witness, &(sim_fact_t){.kind = SIM_END});
     sim_bus_books(self);
     sim_bus_verify(self);

@@ -225,6 +225,30 @@ static void a_long_past_is_looked_through_in_steps(void **state) {
     assert_int_equal(queue_stats(&q).accepted, 100000);
 }
 
+static void it_finds_no_more_than_there_is_room_to_settle(void **state) {
+    (void)state;
+    queue_say(&q, "a0 b0 a0 a5");
+    queue_many(&q, "a", 0, 100);
+    assert_false(fob_core_room(q.kit.core, 0));
+    begin_at(1);
+    assert_int_equal(queue_stats(&q).accepted, 0);
+    assert_non_null(strstr(queue_stats(&q).why, "once there is room in the journal"));
+    assert_true(fob_core_room(q.kit.core, 2));
+    kit_settle_down(&q.kit);
+    assert_int_equal(queue_stats(&q).accepted, 2);
+    assert_true(fob_core_room(q.kit.core, 40));
+    kit_settle_down(&q.kit);
+    assert_int_equal(queue_stats(&q).accepted, 42);
+    assert_true(fob_core_room(q.kit.core, UINT64_MAX));
+    kit_settle_down(&q.kit);
+    assert_int_equal(queue_stats(&q).accepted, 103);
+    assert_false(fob_census_runs(group()));
+    assert_false(fob_core_room(q.kit.core, 0));
+    assert_false(fob_core_room(q.kit.core, 1));
+    queue_join(&q, "a");
+    assert_memory_equal(queue_drain(&q, 200), "4 1 3 5 6 ", 10);
+}
+
 static void what_cannot_be_read_is_stepped_over(void **state) {
     (void)state;
     for (int i = 0; i < 10; i++)
@@ -356,6 +380,7 @@ FOB_MAIN(FOB_CASE_WITH(a_group_that_begins_in_the_past_gets_what_was_stored, set
          FOB_CASE_WITH(a_restart_in_the_middle_redelivers_only_what_may_be_out, setup_small,
                        teardown),
          FOB_CASE_WITH(a_long_past_is_looked_through_in_steps, setup, teardown),
+         FOB_CASE_WITH(it_finds_no_more_than_there_is_room_to_settle, setup, teardown),
          FOB_CASE_WITH(what_cannot_be_read_is_stepped_over, setup_small, teardown),
          FOB_CASE_WITH(what_becomes_unreadable_after_it_was_counted_is_dead, setup_small, teardown),
          FOB_CASE_WITH(a_reset_backward_does_not_find_dead_letters_again, setup, teardown),

@@ -269,6 +269,24 @@ static void letters_on_many_pages_are_all_found(void **state) {
     assert_true(kit_count(&kit, FOB_EFF_NEED) > 2);
 }
 
+static void no_more_are_redriven_than_there_is_room_to_settle(void **state) {
+    (void)state;
+    begin_far_back(20);
+    fob_command_t command = asks(FOB_CMD_DEAD_REDRIVE);
+    fob_core_room(kit.core, 0);
+    assert_int_equal(ask(&command)->status, FOB_DISK_FULL);
+    assert_int_equal(kit_stats(&kit, GROUP).dead, 20);
+    fob_core_room(kit.core, 12);
+    const kit_effect_t *answer = ask(&command);
+    assert_int_equal(number(value_of(answer), "count"), 12);
+    assert_true(number(value_of(answer), "next") > 0);
+    assert_int_equal(kit_stats(&kit, GROUP).dead, 8);
+    command.dead.from = number(value_of(answer), "next");
+    assert_int_equal(ask(&command)->status, FOB_DISK_FULL);
+    fob_core_room(kit.core, UINT64_MAX);
+    assert_int_equal(number(value_of(ask(&command)), "count"), 8);
+}
+
 static void requests_beyond_the_bound_are_refused(void **state) {
     (void)state;
     begin_far_back(1);
@@ -358,6 +376,7 @@ FOB_MAIN(FOB_CASE_WITH(a_letter_is_listed_with_what_is_known_of_its_event, setup
          FOB_CASE_WITH(a_request_waits_for_its_page_and_holds_up_nothing, setup, teardown),
          FOB_CASE_WITH(what_the_letters_tell_needs_no_page, setup, teardown),
          FOB_CASE_WITH(letters_on_many_pages_are_all_found, setup, teardown),
+         FOB_CASE_WITH(no_more_are_redriven_than_there_is_room_to_settle, setup, teardown),
          FOB_CASE_WITH(requests_beyond_the_bound_are_refused, setup, teardown),
          FOB_CASE_WITH(requests_leave_places_for_the_pages_of_groups, setup, teardown),
          FOB_CASE_WITH(requests_end_with_their_connection, setup, teardown),

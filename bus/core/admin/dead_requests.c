@@ -49,6 +49,11 @@ static bool refuse(fob_core_t *self, const fob_command_t *command, fob_status_t 
     else if (status == FOB_LIMIT)
         snprintf(text, sizeof text, "the bus works on %d requests already: ask again",
                  FOB_INQUIRIES_MAX);
+    else if (status == FOB_DISK_FULL)
+        snprintf(text, sizeof text,
+                 "the journal has no room for settling more of group %.*s: once there is some, the "
+                 "same again does the rest",
+                 size, of);
     else if (status == FOB_GONE)
         snprintf(text, sizeof text, "group %.*s has no dead letter %llu", size, of,
                  (unsigned long long)command->dead.filter.offset);
@@ -289,10 +294,18 @@ static fob_inquiry_state_t step_runs(fob_core_t *self, fob_group_t *group, fob_i
     uint32_t room = inquiry->command.dead.limit - inquiry->taken;
     room = room < *looks ? room : *looks;
     bool redrive = inquiry->command.kind == FOB_CMD_DEAD_REDRIVE;
+    if (redrive && room > self->room_events) {
+        room = (uint32_t)self->room_events;
+        inquiry->command.dead.limit = inquiry->taken + room; /* it goes on with the next request */
+        if (room == 0)
+            return FOB_INQUIRY_DONE;
+    }
     if (redrive ? !fob_runs_begin(&runs, self, group, room, room)
                 : !fob_runs_begin_ends(&runs, self, group, room))
         return FOB_INQUIRY_MORE;
+    uint64_t before = inquiry->count;
     fob_inquiry_state_t state = step(self, group, inquiry, &runs, looks);
+    self->room_events -= redrive ? inquiry->count - before : 0;
     if (fob_runs_end(&runs)) {
         inquiry->after = fob_core_next_position(self);
         fob_core_wait(self, inquiry->after);
@@ -356,6 +369,9 @@ fob_inquiry_state_t fob_dead_request_run(fob_core_t *self, fob_inquiry_t *inquir
         return refuse(self, command, FOB_NO_GROUP) ? FOB_INQUIRY_DONE : FOB_INQUIRY_MORE;
     bool writes = command->kind >= FOB_CMD_DEAD_REDRIVE && !command->dead.dry;
     fob_inquiry_state_t state = FOB_INQUIRY_DONE;
+    if (writes && command->kind == FOB_CMD_DEAD_REDRIVE && self->room_events == 0 &&
+        inquiry->taken == 0)
+        return refuse(self, command, FOB_DISK_FULL) ? FOB_INQUIRY_DONE : FOB_INQUIRY_MORE;
     if (!full(inquiry))
         state = writes ? step_runs(self, group, inquiry, looks)
                        : step(self, group, inquiry, NULL, looks);

@@ -10,6 +10,7 @@ typedef struct {
     uint64_t from, at; /* looked at up to before `at` */
     uint32_t count;
     uint64_t bytes;
+    uint64_t left; /* for so many more events there is room to settle them */
 } census_t;
 
 /* Writes down what was counted below `at`. False: no memory. */
@@ -37,6 +38,7 @@ static bool put_one(census_t *self, const fob_place_t *place) {
     if (!put_plain(self) || !fob_runs_add(&self->runs, &run))
         return false;
     self->from = self->at + 1;
+    self->left--;
     return true;
 }
 
@@ -53,6 +55,7 @@ static bool count_each(census_t *self, fob_matcher_t *matcher, fob_place_t *plac
             continue;
         }
         self->count++;
+        self->left--;
         self->bytes += fob_place_bytes(place, 1);
     }
     return true;
@@ -65,6 +68,8 @@ static bool count_sheet(census_t *self, fob_place_t *place) {
     fob_matcher_t matcher;
     if (last > self->group->census_to)
         last = self->group->census_to;
+    if (last - self->at >= self->left)
+        last = self->at + self->left - 1;
     uint32_t left = (uint32_t)(last - self->at) + 1;
     if (!fob_matcher_init(&matcher, self->core, self->group, sheet) ||
         (self->count > UINT32_MAX - left && !put_plain(self)))
@@ -74,6 +79,7 @@ static bool count_sheet(census_t *self, fob_place_t *place) {
     if (!matcher.none && !simple)
         return count_each(self, &matcher, place, last);
     self->count += simple ? left : 0;
+    self->left -= simple ? left : 0;
     self->bytes += simple ? fob_place_bytes(place, left) : 0;
     self->at = last + 1;
     return true;
@@ -109,17 +115,34 @@ static fob_walk_t look(census_t *self) {
 }
 
 bool fob_census_step(fob_core_t *self, fob_group_t *group) {
-    if (!fob_census_runs(group) || group->census_blocked)
+    if (!fob_census_runs(group) || group->census_blocked || self->room_events == 0)
         return false;
     uint64_t begin = group->census_at, to = group->census_to;
-    census_t census = {.core = self, .group = group, .from = begin, .at = begin};
+    census_t census = {
+        .core = self, .group = group, .from = begin, .at = begin, .left = self->room_events};
     fob_walk_t walk = FOB_WALK_FOUND;
     fob_runs_lazy(&census.runs, self, group);
-    while (walk == FOB_WALK_FOUND && census.at <= to && census.at - begin < STEP_EVENTS)
+    while (walk == FOB_WALK_FOUND && census.at <= to && census.at - begin < STEP_EVENTS &&
+           census.left > 0)
         walk = look(&census);
     if (!put_plain(&census))
         walk = FOB_WALK_MEMORY;
+    self->room_events = census.left;
     if (fob_runs_end(&census.runs))
         group->found = fob_core_next_position(self);
-    return walk == FOB_WALK_MEMORY || (walk == FOB_WALK_FOUND && fob_census_runs(group));
+    return walk == FOB_WALK_MEMORY ||
+           (walk == FOB_WALK_FOUND && fob_census_runs(group) && self->room_events > 0);
+}
+
+bool fob_core_room(fob_core_t *self, uint64_t events) {
+    bool waited = self->room_events == 0 && events > 0, any = false;
+    self->room_events = events;
+    for (size_t i = 0; waited && i < self->groups.count; i++) {
+        fob_group_t *group = self->groups.by_id[i];
+        if (!fob_census_runs(group))
+            continue;
+        fob_core_wake(self, group);
+        any = true;
+    }
+    return any;
 }
