@@ -73,6 +73,9 @@ static void on_receipt(void *arg, const fob_receipt_t *receipt) {
 
 /* More than the bus lets a session have beyond its first number without an answer. */
 #define FLOWING 60000
+/* What fits, and less than the half of a window that may wait for a topic which is refused: more
+ * makes send wait, where the refusal comes before all are sent. */
+#define FULL 600
 
 static void the_other_topics_of_the_same_publisher_flow_meanwhile(void **state) {
     cmd_t *self = *state;
@@ -85,7 +88,7 @@ static void the_other_topics_of_the_same_publisher_flow_meanwhile(void **state) 
     options.deadline_ms = 60000;
     fob_publisher_t *publisher = fob_publisher_new(&options);
     assert_non_null(publisher);
-    for (uint64_t i = 0; i < 1000; i++)
+    for (uint64_t i = 0; i < FULL; i++)
         assert_int_equal(fob_publisher_send(publisher, "full", &i, sizeof i, &with, NULL), FOB_OK);
     for (uint64_t i = 0; i < FLOWING; i++)
         assert_int_equal(fob_publisher_send(publisher, "flows", &i, sizeof i, &with, NULL), FOB_OK);
@@ -96,11 +99,11 @@ static void the_other_topics_of_the_same_publisher_flow_meanwhile(void **state) 
     }
     assert_int_equal(tally.stored[1], 100);
     assert_int_equal(tally.refused[1], 0);
-    DO(self, "work", "mailers", "full", "--count", "1000");
+    DO(self, "work", "mailers", "full", "--count", "600");
     assert_int_equal(fob_publisher_flush(publisher, -1), FOB_OK);
     fob_publisher_destroy(&publisher);
-    assert_int_equal(tally.stored[1], 1000);
-    assert_int_equal(figure(self, "mailers", "acked"), 1000);
+    assert_int_equal(tally.stored[1], FULL);
+    assert_int_equal(figure(self, "mailers", "acked"), FULL);
 }
 
 static void a_refusal_ends_with_the_deadline_and_names_the_group(void **state) {
