@@ -15,6 +15,13 @@
     X(CONFIRM_BEFORE_SYNC, "a receipt leaves before its commit is durable")                        \
     X(DELIVER_BEFORE_SYNC, "a delivery leaves before what it rests on is durable")                 \
     X(SETTLED_BEFORE_SYNC, "a settle is answered before its commit is durable")                    \
+    X(COMMIT_NOT_SYNCED, "the file journal tells commits durable without a sync")                  \
+    X(SYNC_TRIED_AGAIN, "a sync that failed is tried again, and the second try believed")          \
+    X(SEGMENT_LEFT_UNSYNCED, "a segment that is full is closed without a sync")                    \
+    X(FOLDER_NOT_SYNCED, "new names in the folder are not synced")                                 \
+    X(TAIL_NOT_CUT, "a torn tail stays where it is")                                               \
+    X(TAIL_NOT_REWRITTEN, "after a failed sync the next start believes what it reads")             \
+    X(CHECKSUM_NOT_CHECKED, "a commit is read without its checksum")                               \
     X(OPEN_TURN_IN_CHECKPOINT, "the last checkpoint holds a turn that is in no commit")            \
     X(TRIM_ONE_TOO_FAR, "the journal may be trimmed one event above the floor")                    \
     X(REPLAY_SKIPS_RECORD, "one record in 64 is not replayed")                                     \

@@ -1,5 +1,7 @@
 #include "bus/journal/committer.h"
 
+#include "proto/planted.h"
+
 #include <endian.h>
 #include <errno.h>
 #include <limits.h>
@@ -191,11 +193,19 @@ static bool has_name(fob_committer_t *self) {
     return !atomic_load(&store->failed);
 }
 
+static int sync_now(const fob_committer_t *self) {
+    const fob_disk_t *disk = self->store->disk;
+    int rc = disk->fdatasync(disk->arg, self->segment->fd);
+    if (rc != 0 && FOB_PLANTED(SYNC_TRIED_AGAIN))
+        rc = disk->fdatasync(disk->arg, self->segment->fd);
+    return rc;
+}
+
 static bool sync_segment(fob_committer_t *self) {
     fob_store_t *store = self->store;
     if (!self->dirty)
         return true;
-    if (store->disk->fdatasync(store->disk->arg, self->segment->fd) != 0) {
+    if (!FOB_PLANTED(COMMIT_NOT_SYNCED) && sync_now(self) != 0) {
         /* After this nobody can say what is on disk: what the system could not write it may have
          * dropped. */
         char name[FOB_SEGMENT_NAME_SIZE];
@@ -255,7 +265,7 @@ static fob_segment_t *wait_for_segment(fob_committer_t *self, uint64_t sequence,
  * one of an earlier is not, and closed. */
 static bool leave_segment(fob_committer_t *self) {
     fob_store_t *store = self->store;
-    if (!sync_segment(self))
+    if (!FOB_PLANTED(SEGMENT_LEFT_UNSYNCED) && !sync_segment(self))
         return false;
     fob_lock_take(&store->lock);
     store->disk->close(store->disk->arg, self->segment->fd); /* synced: nothing can be lost */

@@ -1,4 +1,5 @@
 #include "bus/journal/format.h"
+#include "proto/planted.h"
 
 #include <endian.h>
 #include <string.h>
@@ -114,7 +115,8 @@ fob_found_t fob_format_commit_check(const uint8_t *data, size_t size, uint64_t s
         return FOB_FOUND_PART;
     out->payload = data + sizeof disk;
     struct iovec payload = {(void *)(uintptr_t)out->payload, out->payload_bytes};
-    if (le64toh(disk.checksum) != seal(seed, &disk, sizeof disk, &payload, 1))
+    if (le64toh(disk.checksum) != seal(seed, &disk, sizeof disk, &payload, 1) &&
+        !FOB_PLANTED(CHECKSUM_NOT_CHECKED))
         return FOB_FOUND_BAD;
     if (le16toh(disk.version) > FOB_FORMAT_VERSION)
         return FOB_FOUND_NEWER;

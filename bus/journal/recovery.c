@@ -3,6 +3,7 @@
 #include "bus/journal/epoch.h"
 #include "bus/journal/folder.h"
 #include "bus/journal/scan.h"
+#include "proto/planted.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -372,7 +373,7 @@ static fob_journal_code_t settle_end(recovery_t *self) {
     /* From the end on, so that a crash meanwhile leaves a tail that is cut again. */
     for (size_t i = count; i > 0 && code == FOB_JOURNAL_OK; i--) {
         uint64_t from = i == 1 ? self->end : FOB_SEGMENT_HEADER_BYTES;
-        if (rests[i - 1].dirty_end > from)
+        if (rests[i - 1].dirty_end > from && !FOB_PLANTED(TAIL_NOT_CUT))
             code = cut(self, self->last + i - 1, &rests[i - 1]);
     }
     free(rests);
@@ -427,7 +428,7 @@ static fob_journal_code_t recover_commits(recovery_t *self) {
         code = walk(self);
     if (code == FOB_JOURNAL_OK)
         code = settle_end(self);
-    if (code == FOB_JOURNAL_OK && !out->mark.clean)
+    if (code == FOB_JOURNAL_OK && !out->mark.clean && !FOB_PLANTED(TAIL_NOT_REWRITTEN))
         code = rewrite_tail(self);
     if (code != FOB_JOURNAL_OK)
         return code;

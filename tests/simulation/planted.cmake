@@ -15,6 +15,10 @@ set(planted
     bus/core/work/join.c
     bus/core/work/settle.c
     bus/core/work/walk.c
+    bus/journal/committer.c
+    bus/journal/format.c
+    bus/journal/recovery.c
+    bus/journal/store.c
     bus/ledger.c
     bus/outbox.c
     publishers/answers.c

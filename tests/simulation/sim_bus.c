@@ -19,7 +19,10 @@ static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice
     (void)conn;
     uint32_t id;
     memcpy(&id, route.data + 1, sizeof id);
-    sim_letters_read(world, id, header);
+    fob_slice_t bytes = {0};
+    if (body.blob)
+        bytes = fob_slice(fob_blob_slice(body.blob).data + body.at, body.size);
+    sim_letters_read(world, id, header, bytes);
     sim_trace_bytes(&world->witness.trace, header.data, header.size);
     fob_send_t sent = sim_network_reply(&world->network, route, world->now_ns, header, body);
     const sim_conn_t *to = &world->network.conns[id % SIM_CONNECTIONS];

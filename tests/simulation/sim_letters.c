@@ -36,7 +36,8 @@ static void receipt(sim_world_t *world, uint32_t conn, const fob_run_t *run) {
                                        .count = limit});
 }
 
-static void deliver(sim_world_t *world, uint32_t conn, fob_slice_t name, const fob_run_t *run) {
+static void deliver(sim_world_t *world, uint32_t conn, fob_slice_t name, const fob_run_t *run,
+                    fob_cursor_t *body) {
     const sim_group_t *group = sim_witness_group(&world->witness, name);
     if (!group)
         sim_world_fail(world, "nothing is delivered before it is durable",
@@ -48,6 +49,15 @@ static void deliver(sim_world_t *world, uint32_t conn, fob_slice_t name, const f
                                                     .count = run->at[1],
                                                     .token = run->at[2],
                                                     .attempt = (uint32_t)run->at[3]});
+    for (uint64_t i = 0; i < run->at[1]; i++) {
+        fob_slice_t topic, bytes = {0};
+        if (!fob_envelope_skim(body, &topic, &bytes))
+            bytes = (fob_slice_t){0};
+        sim_witness_tell(&world->witness, &(sim_fact_t){.kind = SIM_SENT,
+                                                        .group = group,
+                                                        .offset = run->at[0] + i,
+                                                        .bytes = bytes});
+    }
 }
 
 static void tell(sim_world_t *world, sim_fact_kind_t kind, uint32_t conn, const fob_wire_t *msg) {
@@ -75,7 +85,8 @@ void sim_letters_sent(sim_world_t *world, uint32_t conn, fob_slice_t header) {
         tell(world, SIM_LEFT, conn, &msg);
 }
 
-void sim_letters_read(sim_world_t *world, uint32_t conn, fob_slice_t header) {
+void sim_letters_read(sim_world_t *world, uint32_t conn, fob_slice_t header, fob_slice_t body) {
+    fob_cursor_t cursor = fob_cursor(body);
     fob_wire_t msg;
     fob_runs_t runs;
     fob_run_t run;
@@ -95,6 +106,6 @@ void sim_letters_read(sim_world_t *world, uint32_t conn, fob_slice_t header) {
         if (verb == FOB_VERB_RECEIPT)
             receipt(world, conn, &run);
         else
-            deliver(world, conn, msg.group, &run);
+            deliver(world, conn, msg.group, &run, &cursor);
     }
 }

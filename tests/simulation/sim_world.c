@@ -58,7 +58,7 @@ static void draw_weather(sim_world_t *self) {
     w->depth = 1 + sim_random_skewed(random, 100000);
     w->rough = !sim_random_once(random, 3);
     w->operators = (uint32_t)sim_random_below(random, 2);
-    w->subscribers = (uint32_t)sim_random_below(random, 3);
+    w->subscribers = 1 + (uint32_t)sim_random_below(random, 2);
     self->network.delay_least_ns = FOB_MS / 50;
     self->network.delay_most_ns = FOB_MS / 10 + (int64_t)sim_random_skewed(random, 400 * FOB_MS);
 }

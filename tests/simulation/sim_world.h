@@ -137,7 +137,7 @@ void sim_bus_verify(sim_world_t *world);
 void sim_bus_free(sim_world_t *world);
 
 /* Tells the checkers what the bus says to a connection, and what it reads of one. */
-void sim_letters_read(sim_world_t *world, uint32_t conn, fob_slice_t header);
+void sim_letters_read(sim_world_t *world, uint32_t conn, fob_slice_t header, fob_slice_t body);
 void sim_letters_sent(sim_world_t *world, uint32_t conn, fob_slice_t header);
 
 /* --- clients --- */

@@ -7,7 +7,8 @@
 
 #include <time.h>
 
-#define STEPS 100000
+#define STEPS        100000
+#define ENOUGH_SEEDS 20
 
 typedef struct {
     uint64_t looked[SIM_CHECKERS];
@@ -92,6 +93,21 @@ static void tell(const sum_t *sum) {
     sim_witness_free(&names);
 }
 
+/* A checker that never looked has shown nothing, and in so many worlds that is no chance. */
+static bool all_looked(const sum_t *sum, uint64_t seeds) {
+    sim_witness_t names = {0};
+    bool all = true;
+    sim_witness_init(&names, 0);
+    for (size_t i = 0; i < names.checker_count && seeds >= ENOUGH_SEEDS; i++)
+        if (!sum->looked[i]) {
+            fprintf(stderr, "\nBROKEN: every checker looks\n  in %llu worlds none did for: %s\n",
+                    (unsigned long long)seeds, names.checkers[i].ops->promise);
+            all = false;
+        }
+    sim_witness_free(&names);
+    return all;
+}
+
 static bool number(const char *text, uint64_t *out) {
     char *end;
     *out = strtoull(text, &end, 10);
@@ -149,5 +165,5 @@ int main(int argc, char **argv) {
     for (uint64_t i = 0; i < (seeds ? seeds : 1); i++, options.seed++)
         run(&options, &sum, twice);
     tell(&sum);
-    return 0;
+    return all_looked(&sum, seeds) ? 0 : 1;
 }

@@ -65,6 +65,7 @@ typedef enum {
     SIM_TOLD_LOST, /* group, offset, count, token: the bus told a worker so */
     SIM_BUSY,      /* worker (a connection), group, value: its depth, count: its limit */
     SIM_DELIVERED, /* worker (a connection), group, offset, count, token, attempt: it is sent */
+    SIM_SENT,      /* group, offset, bytes: an event of it */
     SIM_MOVED,     /* from the journal: offset is at the place `value` now */
     SIM_TRIMMED,   /* what lies below offset may go */
     SIM_READ,      /* worker (a connection): the bus reads what it sent */

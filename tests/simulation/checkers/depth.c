@@ -1,8 +1,10 @@
-/* A group that refuses when it is full never holds more than its limit. */
+/* A group that refuses when it is full never holds more than its limit; one that sheds does so only
+ * while it has more. */
 #include "checker.h"
 
 typedef struct {
     uint64_t depth, limit, overflow;
+    bool least; /* it may be deeper than that */
 } group_t;
 
 typedef struct {
@@ -33,22 +35,35 @@ static void stored(sim_checker_t *self, uint64_t offset) {
     }
 }
 
-static void run(group_t *one, const fob_run_record_t *run) {
+static void run(sim_checker_t *self, const sim_fact_t *fact) {
+    group_t *one = group_of(self, fact->group);
+    const fob_run_record_t *run = fact->run;
     bool out = run->verb == FOB_RUN_ACK || run->verb == FOB_RUN_DEAD || run->verb == FOB_RUN_SHED ||
                run->verb == FOB_RUN_REMOVE;
     if (run->verb == FOB_RUN_REDRIVE || run->verb == FOB_RUN_ACCEPT)
         one->depth += run->count;
     else if (out && !(run->flags & FOB_RUN_PAID))
         one->depth -= run->count < one->depth ? run->count : one->depth;
+    bool sheds = run->verb == FOB_RUN_SHED ||
+                 (run->verb == FOB_RUN_DEAD && run->reason == FOB_REASON_OVERFLOW);
+    if (sheds && !(run->flags & FOB_RUN_PAID) && !one->least)
+        SIM_HOLD(self, one->depth >= one->limit,
+                 "group %s sheds %u events and then holds %llu, of %llu", fact->group->name,
+                 run->count, (unsigned long long)one->depth, (unsigned long long)one->limit);
+}
+
+static void reset(group_t *one, const fob_record_reset_t *record) {
+    one->depth = 0;
+    one->least = record->mode != FOB_RESET_ANEW;
 }
 
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     if (fact->kind == SIM_STORED)
         stored(self, fact->offset);
     else if (fact->kind == SIM_RUN)
-        run(group_of(self, fact->group), fact->run);
+        run(self, fact);
     else if (fact->kind == SIM_RESET)
-        group_of(self, fact->group)->depth = 0; /* at the least */
+        reset(group_of(self, fact->group), fact->reset);
     else if (fact->kind == SIM_SET && fact->setting == 1)
         group_of(self, fact->group)->limit = fact->value;
     else if (fact->kind == SIM_SET && fact->setting == 3)
@@ -60,5 +75,5 @@ static void end(sim_checker_t *self) {
     free(own->groups);
 }
 
-const sim_checker_ops_t sim_check_depth = {"a full group takes nothing more", sizeof(own_t), fact,
-                                           end};
+const sim_checker_ops_t sim_check_depth = {
+    "a full group takes nothing more, and only a full one sheds", sizeof(own_t), fact, end};
