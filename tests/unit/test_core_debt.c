@@ -168,6 +168,29 @@ static void a_debt_is_paid_after_a_restart(void **state) {
     assert_int_equal(queue_stats(&q).floor, 102);
 }
 
+static void what_is_shed_before_it_is_claimed_cannot_be_claimed(void **state) {
+    (void)state;
+    queue_join(&q, "a");
+    queue_many(&q, "a", 0, 4);
+    assert_string_equal(queue_take(&q, 4), "1 2 3 4");
+    uint64_t token = q.got[0][1];
+    kit_crash(&q.kit, q.kit.position);
+    kit_clear(&q.kit);
+    shed(3);
+    kit_rejoin(&q.kit, 1, 1, "g", 0, (const uint64_t[][3]){{2, 2, token + 1}}, 1);
+    assert_int_equal(kit_last(&q.kit, FOB_EFF_JOINED)->row_count, 1);
+    assert_int_equal(queue_stats(&q).leased, 1);
+    assert_int_equal(queue_stats(&q).accepted, 4);
+    kit_settle(&q.kit, 1, "g", 1, FOB_KIND_ACK, 2, 1, token + 1);
+    queue_resume(&q);
+    kit_credit(&q.kit, 1, "g", 10);
+    kit_pages(&q.kit);
+    kit_books(&q.kit);
+    assert_int_equal(group()->debt, 0);
+    assert_int_equal(queue_stats(&q).accepted, 4);
+    assert_int_equal(queue_stats(&q).acked, 1);
+}
+
 static void a_debt_survives_a_crash_before_it_is_paid(void **state) {
     (void)state;
     queue_admin(&q, FOB_CMD_GROUP_ADD, "a", 0, 0, 0);
@@ -391,6 +414,7 @@ FOB_MAIN(FOB_CASE_WITH(a_debt_is_paid_without_workers_and_the_floor_moves, setup
          FOB_CASE_WITH(a_debt_on_disk_is_read_for, setup_small, teardown),
          FOB_CASE_WITH(a_million_shed_events_do_not_stall_a_turn, setup, teardown),
          FOB_CASE_WITH(a_debt_is_paid_after_a_restart, setup, teardown),
+         FOB_CASE_WITH(what_is_shed_before_it_is_claimed_cannot_be_claimed, setup, teardown),
          FOB_CASE_WITH(a_debt_survives_a_crash_before_it_is_paid, setup, teardown),
          FOB_CASE_WITH(a_debt_in_damage_ends_with_it, setup_small, teardown),
          FOB_CASE_WITH(a_paused_group_pays_its_debt, setup, teardown),

@@ -20,6 +20,7 @@ typedef struct {
     uint32_t old;    /* whose leases it takes over, or FOB_MEMBER_NONE */
     fob_refused_t refused;
     uint64_t after; /* what the answer rests on: the group, and what claims wrote */
+    uint64_t plain; /* first hand-outs of priority 0 that this row claimed so far */
 } join_t;
 
 /* --- giving back --- */
@@ -211,6 +212,13 @@ static bool is_anothers(join_t *self, uint64_t offset) {
            !fob_matcher_has(&matcher, (uint32_t)(offset - sheet->first_offset));
 }
 
+/* Whether all that is left of those that were never out is counted as shed or removed, though
+ * nobody knows yet which they are: then it is one of them. */
+static bool is_owed(const join_t *self, unsigned priority) {
+    const fob_group_t *group = self->group;
+    return group->debt > 0 && priority == 0 && fob_group_ready_plain(group) <= self->plain;
+}
+
 /* A first hand-out from before the start. */
 static fob_status_t claim_fresh(join_t *self, fob_runs_writer_t *runs, uint64_t offset,
                                 uint64_t token) {
@@ -218,6 +226,10 @@ static fob_status_t claim_fresh(join_t *self, fob_runs_writer_t *runs, uint64_t 
     if (!group->resuming || offset < group->resume_at || offset > group->resume_to ||
         token <= group->void_token || token > group->resume_token || is_anothers(self, offset))
         return FOB_NOT_HELD;
+    unsigned priority = fob_prio_of(&group->prio, offset);
+    if (is_owed(self, priority))
+        return FOB_GONE;
+    self->plain += priority == 0;
     fob_run_record_t run = {.verb = FOB_RUN_HANDOUT,
                             .flags = FOB_RUN_FRESH,
                             .count = 1,
@@ -265,6 +277,7 @@ static fob_status_t claim(join_t *self, fob_slice_t claims) {
         if (!reserve_row(self, &runs, count))
             return FOB_NO_MEMORY;
         bool over = false;
+        self->plain = 0;
         for (uint64_t i = 0; i < count && !over; i++) {
             fob_status_t status = claim_one(self, &runs, offset + i, token + i);
             over = status != FOB_OK && refuse(self, status, &row, i, rows.left);
