@@ -275,6 +275,10 @@ static bool well_formed(const fob_peers_input_t *input, fob_peers_verdict_t *out
         return true;
     if (what)
         snprintf(out->text, sizeof out->text, "%s %s", name, what);
+    else if (!name && input->msg->verb)
+        snprintf(out->text, sizeof out->text,
+                 "verb %u is none that this bus knows: it speaks version %d", input->msg->verb,
+                 FOB_WIRE_VERSION);
     else
         snprintf(out->text, sizeof out->text, "the header of the message cannot be read");
     return false;

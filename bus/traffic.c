@@ -322,7 +322,9 @@ void fob_traffic_read(fob_traffic_t *self) {
 fob_status_t fob_traffic_subscribe(fob_traffic_t *self, int fd, fob_slice_t prefix, uint64_t seed) {
     pthread_mutex_lock(&self->lock);
     line_t *line = fd >= 0 ? line_of(self, (uint32_t)fd) : NULL;
-    fob_status_t status = line ? fob_subscriptions_add(&line->subscriptions, prefix, seed) : FOB_OK;
+    fob_status_t status = fd < 0 ? FOB_OK : FOB_NO_MEMORY; /* none is held that is not counted */
+    if (line)
+        status = fob_subscriptions_add(&line->subscriptions, prefix, seed);
     pthread_mutex_unlock(&self->lock);
     return status;
 }

@@ -99,7 +99,9 @@ static int on_object(struct dl_phdr_info *info, size_t size, void *arg) {
 
 static void write_places(const char *path) {
     uintptr_t base = 0;
-    FILE *file = fopen(path, "a");
+    static bool begun;
+    FILE *file = fopen(path, begun ? "a" : "w");
+    begun = true;
     assert_non_null(file);
     dl_iterate_phdr(on_object, &base);
     for (size_t i = 0; i < PLACES; i++)

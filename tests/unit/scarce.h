@@ -12,7 +12,7 @@ extern faults_t scarce;
 /* faults_each for memory: tells the story with each allocation refused, and says on stdout how many
  * there were, at how many places of the code. Fails where there are fewer than `least`: then the
  * story does not do any more what it was written for. With FOB_PLACES naming a file, the places are
- * added to it, as addresses in this program: tests/unit/scarce_places looks whether all are met. */
+ * written to it, as addresses in this program: tests/unit/scarce_places looks whether all are met. */
 void scarce_each(const char *name, uint64_t least, void (*story)(void *arg), void *arg);
 
 #endif

@@ -228,6 +228,57 @@ static void a_turn_hands_out_so_much_and_the_next_goes_on_with_the_others(void *
     free(data);
 }
 
+static void a_batch_of_many_topics_is_handed_out_to_those_who_want_them(void **state) {
+    (void)state;
+    fob_buf_t body = {0};
+    char topic[16];
+    kit_join(&kit, 1, "g", "a.*", 1000);
+    kit_join(&kit, 2, "h", "b.*", 1000);
+    for (unsigned i = 0; i < 300; i++) {
+        snprintf(topic, sizeof topic, "%c.%u", i % 3 ? 'a' : 'b', i);
+        kit_event(&body, topic, "x", 1);
+    }
+    kit_publish_body(&kit, 1, 1, 1, &body, FOB_OK);
+    assert_int_equal(kit_delivered(&kit, 1), 200);
+    assert_int_equal(kit_delivered(&kit, 2), 100);
+}
+
+/* Each group stands elsewhere in the journal, and there are places for few pages. */
+static void groups_for_whose_pages_there_is_no_place_get_them_later(void **state) {
+    (void)state;
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f"};
+    static const uint8_t data[900];
+    fob_core_config_t config = kit_config;
+    config.cache_bytes = 16000;
+    config.page_bytes = 2000;
+    kit_free(&kit);
+    kit_init(&kit, &config);
+    for (unsigned i = 0; i < 6; i++)
+        kit_join(&kit, 1 + i, names[i], names[i], 0);
+    for (uint64_t n = 1; n <= 60; n++) {
+        fob_buf_t body = {0};
+        kit_event(&body, n % 10 ? "z" : names[n / 10 - 1], data, sizeof data);
+        kit_publish_body(&kit, 1, n, n, &body, FOB_OK);
+    }
+    kit_crash(&kit, kit.position);
+    kit_pass(&kit, 4000);
+    kit_clear(&kit);
+    for (unsigned i = 0; i < 6; i++) {
+        uint8_t session[FOB_SESSION_SIZE] = {(uint8_t)(1 + i)};
+        assert_int_equal(kit_step(&kit, &(fob_command_t){.kind = FOB_CMD_JOIN,
+                                                         .conn = 11 + i,
+                                                         .join = {.session = session,
+                                                                  .group = fob_slice_str(names[i]),
+                                                                  .credit = 5,
+                                                                  .jobs = 1}}),
+                         FOB_OK);
+    }
+    kit_take(&kit);
+    kit_pages(&kit);
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_equal(kit_delivered(&kit, 11 + i), 1);
+}
+
 FOB_MAIN(FOB_CASE_WITH(a_page_as_it_was_written_is_handed_out, setup, teardown),
          FOB_CASE_WITH(a_page_of_another_kind_is_damage, setup, teardown),
          FOB_CASE_WITH(a_page_of_another_place_is_damage, setup, teardown),
@@ -236,6 +287,9 @@ FOB_MAIN(FOB_CASE_WITH(a_page_as_it_was_written_is_handed_out, setup, teardown),
          FOB_CASE_WITH(a_page_with_fewer_events_than_its_head_says_is_damage, setup, teardown),
          FOB_CASE_WITH(a_page_that_ends_within_an_event_is_damage, setup, teardown),
          FOB_CASE_WITH(events_with_a_priority_die_with_their_page_and_once, setup, teardown),
+         FOB_CASE_WITH(a_batch_of_many_topics_is_handed_out_to_those_who_want_them, setup,
+                       teardown),
+         FOB_CASE_WITH(groups_for_whose_pages_there_is_no_place_get_them_later, setup, teardown),
          FOB_CASE_WITH(a_command_of_no_kind_is_refused, setup, teardown),
          FOB_CASE_WITH(a_core_may_end_within_a_turn, setup, teardown),
          FOB_CASE_WITH(a_turn_hands_out_so_much_and_the_next_goes_on_with_the_others, setup,

@@ -59,6 +59,38 @@ static void a_paused_group_without_events_is_paused_all_the_same(void **state) {
                          "\"fob group resume g\" lets them go");
 }
 
+/* What does not fit whole is left out, as half a sentence says nothing. */
+static void a_sentence_of_the_longest_names_is_whole(void **state) {
+    (void)state;
+    char group[256], worker[256];
+    memset(group, 'g', 255);
+    memset(worker, 'w', 255);
+    group[255] = worker[255] = 0;
+    fob_group_stats_t stats;
+    kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_JOIN,
+                                  .conn = 1,
+                                  .join = {.group = fob_slice_str(group),
+                                           .pattern = fob_slice_str("a"),
+                                           .create = true,
+                                           .credit = 5,
+                                           .jobs = 1,
+                                           .worker = fob_slice_str(worker)}});
+    kit_publish(&kit, 1, 1, 1, "a", 9);
+    fob_command_t pause = {
+        .kind = FOB_CMD_GROUP_SET, .conn = 9, .admin = {.group = fob_slice_str(group)}};
+    pause.admin.patch.mask = 1u << FOB_POLICY_paused;
+    assert_true(fob_policy_set(&pause.admin.patch.to, FOB_POLICY_paused, 1));
+    kit_do(&kit, &pause);
+    fob_command_t unreachable = {.kind = FOB_CMD_UNREACHABLE, .conn = 1};
+    unreachable.unreachable.until_ns = kit.now.mono_ns + FOB_SEC;
+    kit_do(&kit, &unreachable);
+    stats = kit_stats(&kit, group);
+    size_t size = strlen(stats.why);
+    assert_true(size < sizeof stats.why);
+    assert_non_null(strstr(stats.why, "5 still with workers"));
+    assert_string_equal(stats.why + size - strlen("gg\" lets them go"), "gg\" lets them go");
+}
+
 static void a_full_group_names_who_gets_busy_and_how_it_drains(void **state) {
     (void)state;
     kit_join(&kit, 1, "g", "order_placed", 2);
@@ -133,6 +165,7 @@ static void the_window_of_ids_is_shown_as_it_is(void **state) {
 
 FOB_MAIN(FOB_CASE_WITH(a_paused_group_says_who_lets_it_go, setup, teardown),
          FOB_CASE_WITH(a_paused_group_without_events_is_paused_all_the_same, setup, teardown),
+         FOB_CASE_WITH(a_sentence_of_the_longest_names_is_whole, setup, teardown),
          FOB_CASE_WITH(a_full_group_names_who_gets_busy_and_how_it_drains, setup, teardown),
          FOB_CASE_WITH(a_full_group_with_workers_tells_its_rate, setup, teardown),
          FOB_CASE_WITH(a_group_that_sheds_is_not_full_but_says_what_goes, setup, teardown),

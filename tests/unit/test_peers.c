@@ -201,6 +201,19 @@ static void what_only_the_bus_says_is_malformed_from_a_client(void **state) {
     fob_peers_destroy(&peers);
 }
 
+static void a_verb_of_a_later_version_is_refused_by_its_number(void **state) {
+    (void)state;
+    fob_peers_t *peers = make(2);
+    greet(peers, 0, 1, "worker");
+    fob_wire_t msg = {.verb = (fob_verb_t)200};
+    fob_peers_input_t input = {route(1), &msg, FOB_PROTOCOL, true};
+    fob_peers_input(peers, at(0), &input, &verdict);
+    assert_int_equal(code_of(&verdict), FOB_PROTOCOL);
+    assert_string_equal(verdict.text, "verb 200 is none that this bus knows: it speaks version 1");
+    assert_int_equal(verdict.ended, 0);
+    fob_peers_destroy(&peers);
+}
+
 static void a_wrong_number_of_frames_is_malformed(void **state) {
     (void)state;
     fob_peers_t *peers = make(2);
@@ -432,6 +445,7 @@ FOB_MAIN(FOB_CASE(a_hello_makes_a_connection_of_its_role), FOB_CASE(the_session_
          FOB_CASE(goodbye_ends_a_connection_at_once),
          FOB_CASE(after_ten_malformed_messages_a_connection_is_to_be_given_up),
          FOB_CASE(what_only_the_bus_says_is_malformed_from_a_client),
+         FOB_CASE(a_verb_of_a_later_version_is_refused_by_its_number),
          FOB_CASE(a_wrong_number_of_frames_is_malformed),
          FOB_CASE(a_routing_id_of_the_clients_own_is_malformed),
          FOB_CASE(three_missed_beats_are_the_end),

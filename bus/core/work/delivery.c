@@ -55,8 +55,7 @@ bool fob_delivery_full(const fob_delivery_t *self) {
 uint32_t fob_delivery_fit(const fob_delivery_t *self, const fob_place_t *place, uint32_t count) {
     const uint32_t *begin = place->sheet->begin + place->index;
     size_t room = CHUNK_BYTES - self->bytes;
-    if (count > self->quota - self->count)
-        count = self->quota - self->count;
+    assert(count <= self->quota - self->count);
     if (begin[count] - begin[0] <= room)
         return count;
     uint32_t n = 1;
