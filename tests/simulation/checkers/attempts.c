@@ -2,6 +2,8 @@
  */
 #include "checker.h"
 
+#define UNDER_WAY_NS (3 * FOB_SEC) /* a DELIVER that was decided before */
+
 typedef struct {
     uint32_t counted;
     bool back;      /* the last that is on record is that it came back */
@@ -51,8 +53,9 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
 
 /* Where a worker claims back what it lost a moment ago, it goes on under the number it knows. */
 static void delivered(sim_checker_t *self, const sim_fact_t *fact) {
-    for (uint64_t i = 0; i < fact->count && group_of(self, fact->group)->reset_ns != fact->now_ns;
-         i++) {
+    const group_t *group = group_of(self, fact->group);
+    bool before = group->reset_ns && fact->now_ns - group->reset_ns < UNDER_WAY_NS;
+    for (uint64_t i = 0; i < fact->count && !before; i++) {
         const event_t *event = event_of(self, fact->group, fact->offset + i);
         if (event->token > fact->token + i || (event->back && event->token == fact->token + i))
             continue; /* it came back before this letter left */

@@ -83,6 +83,8 @@ void sim_fresh_fact(sim_fresh_t *self, const sim_checker_t *checker, const sim_f
         break;
     case SIM_RUN:
         run(of(self, checker, fact->group), fact->run);
+        if (fact->run->verb == FOB_RUN_ACCEPT) /* a census, which may have waited for room */
+            of(self, checker, fact->group)->quiet_ns = fact->now_ns;
         break;
     case SIM_RESET:
         reset(self, checker, fact);
