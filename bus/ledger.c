@@ -5,6 +5,7 @@
 #include "bus/needs.h"
 #include "bus/outbox.h"
 #include "bus/shortage.h"
+#include "bus/snapshot.h"
 #include "bus/told.h"
 #include "proto/cursor.h"
 #include "proto/planted.h"
@@ -13,18 +14,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BUSY_ABOVE       (128u << 20) /* bytes under way to the journal; above, publishes are BUSY */
-#define RECORD_ROOM      512          /* bytes of a record beside its batch, generously */
-#define COMMIT_ROOM      128          /* bytes on disk of a commit beside its records, about */
-#define EVENT_LEAST      4            /* no encoded event has fewer bytes */
-#define ENTRIES_KEPT     256          /* entries that need no allocation of their own */
-#define TRIM_EVERY       FOB_SEC
-#define MOVE_EVERY       (10 * FOB_MS) /* while events are moved */
-#define MOVE_ROOM        (256u << 10)  /* bytes in one turn, but for one event */
-#define MOVE_LEAST       (1u << 10)    /* where less than that is left, nothing is moved */
-#define CHECKPOINT_AFTER FOB_SEC       /* one that failed is tried again then */
-
-typedef enum { CHECKPOINT_NONE, CHECKPOINT_SLICES, CHECKPOINT_WAITS } checkpoint_t;
+#define BUSY_ABOVE   (128u << 20) /* bytes under way to the journal; above, publishes are BUSY */
+#define RECORD_ROOM  512          /* bytes of a record beside its batch, generously */
+#define COMMIT_ROOM  128          /* bytes on disk of a commit beside its records, about */
+#define EVENT_LEAST  4            /* no encoded event has fewer bytes */
+#define ENTRIES_KEPT 256          /* entries that need no allocation of their own */
+#define TRIM_EVERY   FOB_SEC
+#define MOVE_EVERY   (10 * FOB_MS) /* while events are moved */
+#define MOVE_ROOM    (256u << 10)  /* bytes in one turn, but for one event */
+#define MOVE_LEAST   (1u << 10)    /* where less than that is left, nothing is moved */
 
 struct fob_ledger {
     fob_journal_t *journal;
@@ -39,10 +37,7 @@ struct fob_ledger {
     fob_entry_t *entries;
     size_t entry_room;
     fob_needs_t needs;
-    checkpoint_t checkpoint;
-    uint64_t checkpoint_needs; /* the position that its last slice rests on */
-    int64_t checkpoint_ns;     /* not before */
-    fob_buf_t slice;
+    fob_snapshot_t snapshot;
     uint64_t trim_floor,
         trim_needs; /* may be trimmed below the floor once that position is durable */
     int64_t trim_ns;
@@ -165,7 +160,7 @@ void fob_ledger_destroy(fob_ledger_t **self_p) {
     fob_outbox_destroy(&self->outbox);
     if (self->core)
         fob_core_destroy(&self->core);
-    fob_buf_free(&self->slice);
+    fob_snapshot_free(&self->snapshot);
     fob_flights_free(&self->flights);
     free(self->entries);
     fob_needs_free(&self->needs);
@@ -436,57 +431,6 @@ static bool all_durable(const fob_ledger_t *self, uint64_t position) {
     return ops(self)->durable(self->journal) >= position;
 }
 
-static void checkpoint_later(fob_ledger_t *self, fob_now_t now) {
-    self->checkpoint = CHECKPOINT_NONE;
-    self->checkpoint_ns = now.mono_ns + CHECKPOINT_AFTER;
-}
-
-static bool checkpoint_begin(fob_ledger_t *self) {
-    if (ops(self)->checkpoint_begin(self->journal, fob_outbox_last(self->outbox)) != FOB_JOURNAL_OK)
-        return false;
-    fob_core_checkpoint_begin(self->core);
-    self->checkpoint = CHECKPOINT_SLICES;
-    return true;
-}
-
-/* Writes one slice. False: it failed, or no memory. */
-static bool checkpoint_slice(fob_ledger_t *self) {
-    fob_buf_clear(&self->slice);
-    bool more = fob_core_checkpoint_next(self->core, &self->slice);
-    if (self->slice.failed)
-        return false;
-    if (self->slice.size && ops(self)->checkpoint_slice(self->journal, self->slice.data,
-                                                        self->slice.size) != FOB_JOURNAL_OK)
-        return false;
-    if (!more) {
-        self->checkpoint = CHECKPOINT_WAITS;
-        self->checkpoint_needs = fob_outbox_last(self->outbox);
-    }
-    return true;
-}
-
-/* A checkpoint may hold what is decided but not durable yet; it is finished when that is. */
-static void checkpoint_step(fob_ledger_t *self, fob_now_t now) {
-    bool good = true;
-    switch (self->checkpoint) {
-    case CHECKPOINT_NONE:
-        if (now.mono_ns >= self->checkpoint_ns && ops(self)->checkpoint_due(self->journal))
-            good = checkpoint_begin(self);
-        break;
-    case CHECKPOINT_SLICES:
-        good = checkpoint_slice(self);
-        break;
-    case CHECKPOINT_WAITS:
-        if (!all_durable(self, self->checkpoint_needs))
-            break;
-        self->checkpoint = CHECKPOINT_NONE;
-        good = ops(self)->checkpoint_finish(self->journal) == FOB_JOURNAL_OK;
-        break;
-    }
-    if (!good)
-        checkpoint_later(self, now);
-}
-
 /* Holds room for what is moved in a turn: where there is little left, for less; or a full disk
  * would stay full. 0: none. */
 static size_t room_to_move(fob_ledger_t *self) {
@@ -539,7 +483,8 @@ fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) {
     while ((turn = fob_outbox_done(self->outbox)))
         fob_core_release(self->core, &turn);
     fob_needs_again(&self->needs, self->journal, now);
-    checkpoint_step(self, now);
+    fob_snapshot_step(&self->snapshot, self->journal, self->core, fob_outbox_last(self->outbox),
+                      now);
     fob_status_t status = trim(self, now);
     if (status != FOB_OK || fob_core_deadline(self->core) > now.mono_ns)
         return status;
@@ -549,7 +494,7 @@ fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) {
 int64_t fob_ledger_deadline(const fob_ledger_t *self) {
     int64_t at = fob_core_deadline(self->core);
     int64_t needs = fob_needs_deadline(&self->needs);
-    if (self->checkpoint == CHECKPOINT_SLICES || self->stepped)
+    if (fob_snapshot_busy(&self->snapshot) || self->stepped)
         return 0;
     if (needs < at)
         at = needs;
@@ -566,11 +511,8 @@ bool fob_ledger_at_rest(const fob_ledger_t *self) {
 bool fob_ledger_checkpoint(fob_ledger_t *self) {
     if (!fob_ledger_at_rest(self))
         return false;
-    bool good = self->checkpoint == CHECKPOINT_SLICES || checkpoint_begin(self);
-    while (good && self->checkpoint == CHECKPOINT_SLICES)
-        good = checkpoint_slice(self);
-    self->checkpoint = CHECKPOINT_NONE;
-    return good && ops(self)->checkpoint_finish(self->journal) == FOB_JOURNAL_OK;
+    return fob_snapshot_whole(&self->snapshot, self->journal, self->core,
+                              fob_outbox_last(self->outbox));
 }
 
 /* --- questions --- */
