@@ -3,7 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define NAME_MOST 80 /* bytes of a pattern that a sentence shows */
+#define HELD_LONG (10 * FOB_SEC) /* then `why` says who holds without settling */
+#define NAME_MOST 80             /* bytes of a pattern that a sentence shows */
 
 static void say(fob_group_stats_t *out, const char *state, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -243,6 +244,22 @@ static void explain(const fob_core_t *self, const fob_group_t *group, fob_group_
         explain_waiting(self, group, out);
 }
 
+/* The worker that holds something and has settled nothing for the longest. */
+static void add_holder(const fob_core_t *self, const fob_group_t *group, fob_group_stats_t *out) {
+    const fob_member_t *holder = NULL;
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        const fob_member_t *member = &self->members.slab[group->members[i]];
+        if (member->held.count > 0 && (!holder || member->since_ns < holder->since_ns))
+            holder = member;
+    }
+    if (!holder || self->now.mono_ns - holder->since_ns < HELD_LONG)
+        return;
+    add(out, "; %.*s holds %u and has settled none for %.0f s",
+        holder->worker_size ? (int)holder->worker_size : (int)strlen("a worker"),
+        holder->worker_size ? holder->worker : "a worker", holder->held.count,
+        seconds(holder->since_ns, self->now.mono_ns));
+}
+
 /* Dead letters keep what they name in the journal, and all that lies above. */
 static void add_dead(fob_group_t *group, fob_group_stats_t *out) {
     uint64_t lowest = fob_deads_lowest(&group->deads);
@@ -264,5 +281,7 @@ void fob_why(const fob_core_t *self, fob_group_t *group, fob_group_stats_t *out)
     if (group->unreachable)
         add_unreachable(self, group, out);
     add_limit(out);
+    if (!out->policy.paused)
+        add_holder(self, group, out);
     add_dead(group, out);
 }

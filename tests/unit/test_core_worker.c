@@ -71,6 +71,10 @@ static void no_worker_gets_more_than_its_credit(void **state) {
     assert_int_equal(kit_delivered(&kit, 1), 5);
     assert_string_equal(kit_stats(&kit, "g").why,
                         "15 ready, the 1 worker holds as much as it asked for");
+    kit_pass(&kit, 12000);
+    assert_string_equal(kit_stats(&kit, "g").why,
+                        "15 ready, the 1 worker holds as much as it asked for; a worker holds 5 "
+                        "and has settled none for 12 s");
     kit_credit(&kit, 1, "g", 8);
     assert_int_equal(kit_delivered(&kit, 1), 8);
     kit_credit(&kit, 1, "g", 4); /* cumulative: it never shrinks */

@@ -102,10 +102,18 @@ static uint32_t size_of(const uint32_t *begin) {
     return size <= FOB_GRANT_SIZE ? size : 0;
 }
 
+/* What the worker holds; from now on, if that was nothing. */
+static fob_grant_list_t *held_by(fob_delivery_t *self) {
+    fob_member_t *member = &self->core->members.slab[self->member];
+    if (member->held.count == 0)
+        member->since_ns = self->core->now.mono_ns;
+    return &member->held;
+}
+
 void fob_delivery_grant(fob_delivery_t *self, const fob_place_t *place, uint32_t count,
                         uint64_t token, uint64_t gap_from, bool prio) {
     fob_grants_t *grants = &self->group->grants;
-    fob_grant_list_t *held = &self->core->members.slab[self->member].held;
+    fob_grant_list_t *held = held_by(self);
     const uint32_t *begin = place->sheet->begin + place->index;
     fob_grant_t grant = {.token = token,
                          .offset = fob_place_offset(place),
@@ -122,7 +130,7 @@ void fob_delivery_grant(fob_delivery_t *self, const fob_place_t *place, uint32_t
 }
 
 void fob_delivery_grant_back(fob_delivery_t *self, const fob_place_t *place, uint64_t token) {
-    fob_grant_list_t *held = &self->core->members.slab[self->member].held;
+    fob_grant_list_t *held = held_by(self);
     uint64_t offset = fob_place_offset(place);
     const uint32_t *begin = place->sheet->begin + place->index;
     fob_grant_t grant = {.token = token,

@@ -159,6 +159,8 @@ static bool refuse(join_t *self, fob_status_t status, const fob_run_t *row, uint
 
 static void hold(join_t *self, uint64_t offset, uint64_t token) {
     fob_member_t *member = &self->core->members.slab[self->member];
+    if (member->held.count == 0)
+        member->since_ns = self->core->now.mono_ns;
     fob_grants_add(&self->group->grants, &member->held,
                    &(fob_grant_t){.token = token,
                                   .offset = offset,

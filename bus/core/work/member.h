@@ -23,6 +23,7 @@ typedef struct {
     char worker[FOB_NOTE_MAX];  /* its name, for people */
     uint8_t worker_size;
     fob_grant_list_t held;
+    int64_t since_ns; /* mono_ns: while it holds something, since when it has settled nothing */
     fob_grant_list_t overdue; /* leases that ran out, of whose handlers' end it has not told: each
                                  occupies a job; in group->overdue */
     bool in_ring;

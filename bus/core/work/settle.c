@@ -166,8 +166,10 @@ static void reply(settle_t *self, const fob_command_t *command, fob_slice_t name
     fob_core_t *core = self->core;
     fob_member_t *member =
         self->member == FOB_MEMBER_NONE ? NULL : &core->members.slab[self->member];
-    if (member && recorded)
+    if (member && recorded) {
         member->settled = fob_core_next_position(core);
+        member->since_ns = core->now.mono_ns;
+    }
     fob_slice_t refused = encode_refused(self, command->settle.runs);
     fob_effect_t *effect = fob_turn_effect(core->open, FOB_EFF_SETTLED);
     effect->conn = command->conn;
