@@ -14,7 +14,7 @@
 static zmtp_t *taker(const scene_t *scene, int number) {
     zmtp_t *peer = zmtp_new(scene->stand.port, "DEALER");
     fob_wire_t join = {.verb = FOB_VERB_JOIN};
-    char name[16];
+    char name[32];
     snprintf(name, sizeof name, "taker-%d", number);
     assert_int_equal(zmtp_hello(peer, "worker", (uint8_t)(1 + number)), FOB_VERB_WELCOME);
     FOB_SET(&join, group, fob_slice_str("taken"));
