@@ -105,7 +105,7 @@ static void random_bytes_and_oversized_frames_are_hung_up_on(void **state) {
         zmtp_t *wild = zmtp_new(port, type); /* a greeting, and then noise */
         zmtp_write(wild, noise, sizeof noise);
         zmtp_t *greedy = zmtp_new(port, type);
-        assert_true(zmtp_write(greedy, round & 1 ? huge : large, sizeof huge));
+        zmtp_write(greedy, round & 1 ? huge : large, sizeof huge);
         zmtp_write(greedy, noise, sizeof noise);
         assert_true(zmtp_hung_up(greedy, ZMTP_PATIENCE));
         close(fd);

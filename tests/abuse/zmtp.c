@@ -140,6 +140,9 @@ zmtp_t *zmtp_try(int port, const char *type) {
 
 zmtp_t *zmtp_new(int port, const char *type) {
     zmtp_t *self = zmtp_try(port, type);
+    /* Its descriptor may have been that of one who is to be ended: then one has to come again. */
+    for (int tries = 0; tries < 10 && !self; tries++)
+        self = zmtp_try(port, type);
     if (!self)
         fail_msg("the bus takes no %s: %s", type, strerror(errno));
     return self;
