@@ -13,7 +13,7 @@ static const struct {
 
 #define UNITS (sizeof units / sizeof units[0])
 
-bool fob_duration_parse(const char *text, int64_t *ms) {
+bool fob_duration_parse_span(const char *text, int64_t *ms) {
     int64_t value = 0;
     size_t digits = strspn(text, "0123456789");
     for (size_t i = 0; i < digits && value <= DURATION_MAX; i++)
@@ -21,12 +21,20 @@ bool fob_duration_parse(const char *text, int64_t *ms) {
     for (size_t i = 0; digits && i < UNITS; i++) {
         if (strcmp(text + digits, units[i].name) != 0)
             continue;
-        if (value == 0 || value > DURATION_MAX / units[i].ms)
+        if (value > DURATION_MAX / units[i].ms)
             return false;
         *ms = value * units[i].ms;
         return true;
     }
     return false;
+}
+
+bool fob_duration_parse(const char *text, int64_t *ms) {
+    int64_t span;
+    if (!fob_duration_parse_span(text, &span) || span == 0)
+        return false;
+    *ms = span;
+    return true;
 }
 
 void fob_duration_text(int64_t ms, char *out, size_t size) {

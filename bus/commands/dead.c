@@ -57,7 +57,7 @@ static int pack_time(const fob_cli_t *cli, fob_buf_t *out, const char *name, con
     int64_t now = wall_ms(), time_ms, span;
     if (!text)
         return FOB_EXIT_OK;
-    if (fob_duration_parse(text, &span))
+    if (fob_duration_parse_span(text, &span))
         time_ms = span < now ? now - span : 0;
     else if (!fob_when_time(text, now, &time_ms))
         return fob_fail(cli, FOB_EXIT_USAGE,

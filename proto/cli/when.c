@@ -89,7 +89,7 @@ static bool rfc_3339(const char *text, int64_t *time_ms) {
 bool fob_when_time(const char *text, int64_t now_wall_ms, int64_t *time_ms) {
     int64_t ms;
     if (*text == '-') {
-        if (!fob_duration_parse(text + 1, &ms))
+        if (!fob_duration_parse_span(text + 1, &ms))
             return false;
         *time_ms = ms < now_wall_ms ? now_wall_ms - ms : 0;
         return true;

@@ -251,6 +251,21 @@ class Client(unittest.TestCase):
         silent.until(lambda: not silent.held, PATIENCE)
         self.assertEqual((other.refused, silent.settled), ([], 0))
 
+    def test_what_a_worker_holds_fits_into_one_settle_and_one_join(self):
+        bus = self.bus("--memory")
+        worker = self.client(Worker, bus, "emails", "a", prefetch=5000)
+        publisher = self.client(Publisher, bus)
+        worker.until(lambda: worker.joined, PATIENCE)
+        for _ in range(3600): publisher.publish("a")
+        publisher.until(lambda: not publisher.waiting, PATIENCE)
+        worker.until(lambda: len(worker.held) == 2400, PATIENCE)
+        for lease in list(worker.held.values())[::2]: worker.settle(lease)  # none beside another: a row each
+        worker.until(lambda: worker.settled == 1200, PATIENCE)
+        worker.until(lambda: len(worker.held) == 2400, PATIENCE)
+        worker._lose()
+        worker.until(lambda: worker.joined, PATIENCE)
+        self.assertEqual((len(worker.held), worker.refused), (2400, []))
+
     def test_a_settle_under_an_old_token_is_refused_by_name(self):
         bus = self.bus("--memory")
         worker, publisher = self.client(Worker, bus, "emails", "a"), self.client(Publisher, bus)

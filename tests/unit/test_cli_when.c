@@ -57,6 +57,14 @@ static void a_span_goes_back_from_now(void **state) {
     assert_int_equal(parsed("-30000d").time_ms, 0); /* before 1970: all there is */
 }
 
+static void no_time_back_is_now(void **state) {
+    (void)state;
+    fob_when_t when;
+    assert_true(fob_when_parse("-0s", NOW, &when));
+    assert_int_equal(when.kind, FOB_WHEN_TIME);
+    assert_int_equal(when.time_ms, NOW);
+}
+
 static void anything_else_is_no_place(void **state) {
     static const char *const bad[] = {"",
                                       "0",
@@ -72,7 +80,6 @@ static void anything_else_is_no_place(void **state) {
                                       "10m",
                                       "-",
                                       "-10",
-                                      "-0s",
                                       "--10m",
                                       "2023-11-14",
                                       "2023-11-14T22:13Z",
@@ -101,4 +108,5 @@ static void anything_else_is_no_place(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(names_and_offsets_are_places), FOB_CASE(a_time_is_rfc_3339),
-         FOB_CASE(a_span_goes_back_from_now), FOB_CASE(anything_else_is_no_place))
+         FOB_CASE(a_span_goes_back_from_now), FOB_CASE(no_time_back_is_now),
+         FOB_CASE(anything_else_is_no_place))

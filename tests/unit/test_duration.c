@@ -25,6 +25,21 @@ static void a_duration_needs_a_number_and_a_unit(void **state) {
     }
 }
 
+static void a_span_back_from_now_may_be_none(void **state) {
+    (void)state;
+    static const char *const none[] = {"0s", "0ms", "0d", "000h"};
+    static const char *const bad[] = {"", "0", "s", "-0s", "0 s", "36526d"};
+    int64_t ms = -1;
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++, ms = -1) {
+        assert_true(fob_duration_parse_span(none[i], &ms));
+        assert_int_equal(ms, 0);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(fob_duration_parse_span(bad[i], &ms));
+    assert_true(fob_duration_parse_span("5s", &ms));
+    assert_int_equal(ms, 5000);
+}
+
 static void a_duration_is_shown_as_short_as_it_can_be(void **state) {
     static const struct {
         int64_t ms;
@@ -42,5 +57,5 @@ static void a_duration_is_shown_as_short_as_it_can_be(void **state) {
     }
 }
 
-FOB_MAIN(FOB_CASE(a_duration_needs_a_number_and_a_unit),
+FOB_MAIN(FOB_CASE(a_duration_needs_a_number_and_a_unit), FOB_CASE(a_span_back_from_now_may_be_none),
          FOB_CASE(a_duration_is_shown_as_short_as_it_can_be))
