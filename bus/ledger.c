@@ -319,6 +319,13 @@ static fob_status_t append(fob_ledger_t *self, const fob_turn_t *turn) {
     return FOB_OK;
 }
 
+/* What a group needs again is not trimmed before all that it does with it is durable, too: a start
+ * might come to a state in between. */
+static void reach_back(fob_ledger_t *self) {
+    uint64_t floor = fob_core_floor(self->core);
+    self->trim_floor = floor < self->trim_floor ? floor : self->trim_floor;
+}
+
 fob_status_t fob_ledger_turn(fob_ledger_t *self, fob_now_t now) {
     (void)look_at_room(self, self->appended); /* the take sees to what that changes */
     self->appended = 0;
@@ -335,6 +342,8 @@ fob_status_t fob_ledger_turn(fob_ledger_t *self, fob_now_t now) {
         return status;
     }
     self->appended = turn->bytes + COMMIT_ROOM;
+    if (fob_core_reached_back(self->core))
+        reach_back(self);
     fob_outbox_durable(self->outbox, ops(self)->durable(self->journal));
     return FOB_OK;
 }

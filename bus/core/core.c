@@ -434,6 +434,12 @@ uint64_t fob_core_floor(fob_core_t *self) {
     return floor + FOB_PLANTED(TRIM_ONE_TOO_FAR);
 }
 
+bool fob_core_reached_back(fob_core_t *self) {
+    bool back = self->reached_back;
+    self->reached_back = false;
+    return back;
+}
+
 _Static_assert(FOB_SETTLE_ROOM ==
                    COMMIT_FRAME + RECORD_FRAME + FOB_RECORD_RUNS_SIZE + 64 + FOB_RUN_SIZE,
                "a record with a note");

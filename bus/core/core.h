@@ -270,6 +270,9 @@ int64_t fob_core_deadline(const fob_core_t *self);
 /* The lowest offset at which the journal still holds what a group needs; head + 1 where none does.
  */
 uint64_t fob_core_floor(fob_core_t *self);
+/* Whether some group has begun in the past, or anew there, since this was asked last: the floor may
+ * have fallen. */
+bool fob_core_reached_back(fob_core_t *self);
 /* Bytes of disk to keep free for settling all that is unsettled now, at the worst one by one:
  * FOB_SETTLE_ROOM each. */
 uint64_t fob_core_settle_reserve(const fob_core_t *self);

@@ -91,6 +91,7 @@ struct fob_core {
     fob_snapshot_t snapshot; /* the checkpoint being written, or read */
     struct fob_copy *copy;   /* of the group whose turn it is; NULL: there was no checkpoint yet */
     uint64_t events_in, busy;
+    bool reached_back; /* a group began in the past, and nobody was told yet */
     fob_reclaiming_t reclaiming;
 };
 

@@ -396,19 +396,24 @@ static void a_turn_that_is_open_is_in_no_checkpoint(void **state) {
     assert_true(fob_ledger_checkpoint(ledger));
 }
 
-/* Publishes an event, and settles it. */
-static void settle_one(int64_t ms) {
-    const fob_effect_t *deliver = effect(0, FOB_EFF_DELIVER);
+static const fob_effect_t *next_delivery(int64_t ms) {
+    const fob_effect_t *deliver = NULL;
+    for (int i = 0; i < 10 && !(deliver = effect(ms, FOB_EFF_DELIVER)); i++)
+        turn(ms); /* a page may have to come first */
     assert_non_null(deliver);
+    return deliver;
+}
+
+static void settle(const fob_effect_t *deliver, int64_t ms) {
     uint64_t row[] = {FOB_KIND_ACK, deliver->spans[0].offset, 1, deliver->spans[0].token};
     fob_buf_t runs = {0};
     fob_pack_array(&runs, 1);
     fob_run_write(&runs, row, 4);
-    fob_command_t settle = {.kind = FOB_CMD_SETTLE, .conn = 2};
-    settle.settle.group = fob_slice_str("emails");
-    settle.settle.seq = 1;
-    settle.settle.runs = fob_buf_slice(&runs);
-    assert_int_equal(fob_ledger_step(ledger, at(ms), &settle), FOB_OK);
+    fob_command_t command = {.kind = FOB_CMD_SETTLE, .conn = 2};
+    command.settle.group = fob_slice_str("emails");
+    command.settle.seq = 1;
+    command.settle.runs = fob_buf_slice(&runs);
+    assert_int_equal(fob_ledger_step(ledger, at(ms), &command), FOB_OK);
     turn(ms);
     fob_buf_free(&runs);
 }
@@ -419,7 +424,7 @@ static void trimming_waits_for_the_settles_it_rests_on(void **state) {
     publish(0, 1, 10);
     turn(0);
     odd->held = odd->appended;
-    settle_one(10);
+    settle(next_delivery(0), 10);
     assert_false(odd->synced); /* nobody waits for a settle alone */
     for (int64_t ms = 1000; ms < 6000; ms += 500)
         turn(ms);
@@ -430,23 +435,47 @@ static void trimming_waits_for_the_settles_it_rests_on(void **state) {
     assert_int_equal(odd->trimmed, 2);
 }
 
+static void begin_anew(int64_t ms) {
+    fob_command_t reset = {.kind = FOB_CMD_GROUP_RESET, .conn = 2};
+    reset.admin.group = fob_slice_str("emails");
+    reset.admin.offset = reset.admin.lowest = 1;
+    assert_int_equal(fob_ledger_step(ledger, at(ms), &reset), FOB_OK);
+    turn(ms);
+}
+
 static void what_a_group_wants_again_is_not_trimmed(void **state) {
     (void)state;
     join(0, 10);
     publish(0, 1, 10);
     turn(0);
-    settle_one(10);
+    settle(next_delivery(0), 10);
     turn(1500); /* nobody needs the event: with the next trim it goes */
     assert_true(odd->trimmed <= 1);
-    fob_command_t reset = {.kind = FOB_CMD_GROUP_RESET, .conn = 2};
-    reset.admin.group = fob_slice_str("emails");
-    reset.admin.offset = reset.admin.lowest = 1;
-    assert_int_equal(fob_ledger_step(ledger, at(1600), &reset), FOB_OK);
+    begin_anew(1600);
     for (int64_t ms = 1600; ms < 6000; ms += 500) {
         turn(ms);
         assert_true(odd->trimmed <= 1);
     }
     assert_int_equal(odd->trimmed, 1);
+}
+
+static void what_a_group_wants_again_is_not_trimmed_before_its_end_is_durable_too(void **state) {
+    (void)state;
+    join(0, 10);
+    publish(0, 1, 10);
+    turn(0);
+    settle(next_delivery(0), 10);
+    turn(1500); /* with the next trim the event goes */
+    begin_anew(1600);
+    const fob_effect_t *again = next_delivery(1600);
+    odd->held = odd->appended;
+    settle(again, 1700); /* it is done again, and that is not durable yet */
+    for (int64_t ms = 1700; ms < 6000; ms += 500)
+        turn(ms), assert_true(odd->trimmed <= 1);
+    odd->held = UINT64_MAX;
+    for (int64_t ms = 6000; ms < 10000; ms += 500)
+        turn(ms);
+    assert_int_equal(odd->trimmed, 2);
 }
 
 static void a_backlog_comes_back_from_the_journal_also_after_a_failed_read(void **state) {
@@ -564,5 +593,7 @@ FOB_MAIN(
     FOB_CASE_WITH(a_turn_that_is_open_is_in_no_checkpoint, open_ledger, close_ledger),
     FOB_CASE_WITH(trimming_waits_for_the_settles_it_rests_on, open_ledger, close_ledger),
     FOB_CASE_WITH(what_a_group_wants_again_is_not_trimmed, open_ledger, close_ledger),
+    FOB_CASE_WITH(what_a_group_wants_again_is_not_trimmed_before_its_end_is_durable_too,
+                  open_ledger, close_ledger),
     FOB_CASE_WITH(a_backlog_comes_back_from_the_journal_also_after_a_failed_read, open_ledger,
                   close_ledger))

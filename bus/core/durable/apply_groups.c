@@ -21,9 +21,10 @@ bool fob_core_reserve_group(fob_core_t *self) {
 
 /* A group that begins in the past: its events up to the head of this moment are to be found first.
  */
-static void begin_census(const fob_core_t *self, fob_group_t *group, uint64_t start) {
+static void begin_census(fob_core_t *self, fob_group_t *group, uint64_t start) {
     if (start > self->head)
         return;
+    self->reached_back = true;
     group->census_at = start;
     group->census_to = self->head;
     group->caught_up = false;

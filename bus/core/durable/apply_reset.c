@@ -73,6 +73,7 @@ static void empty(fob_group_t *group) {
 }
 
 static void reset_anew(fob_core_t *self, fob_group_t *group, const fob_record_reset_t *record) {
+    self->reached_back = true;
     forget_back(self, group, false);
     empty(group);
     begin_books(group, record);
