@@ -352,7 +352,46 @@ static void a_request_to_a_silent_bus_ends_in_time(void **state) {
     fake_bus_destroy(&bus);
 }
 
-FOB_MAIN(FOB_CASE(a_conduit_says_hello_and_carries_messages_both_ways),
+/* --- due at once --- */
+
+typedef struct {
+    fob_conduit_t *conduit;
+    unsigned ticks;
+} hasty_t;
+
+static void on_hasty_tick(void *arg, fob_now_t now) {
+    hasty_t *self = arg;
+    (void)now;
+    self->ticks++;
+    fob_conduit_notify(self->conduit);
+}
+
+/* As one that lacked memory for what it wants to say. */
+static int64_t on_hasty_deadline(void *arg) {
+    (void)arg;
+    return INT64_MIN;
+}
+
+static void a_client_that_is_due_at_once_is_run_again_soon(void **state) {
+    static const fob_client_ops_t hasty = {.tick = on_hasty_tick, .deadline = on_hasty_deadline};
+    hasty_t self = {.ticks = 0};
+    (void)state;
+    fob_link_options_t options = {
+        .endpoints = fob_slice_str("tcp://127.0.0.1:1"), .role = "worker", .client = "test/1"};
+    self.conduit = fob_conduit_new(&options, &hasty, &self);
+    assert_non_null(self.conduit);
+    assert_true(fob_conduit_start(self.conduit));
+    int64_t until = fob_conduit_now().mono_ns + 20 * FOB_SEC;
+    fob_conduit_lock(self.conduit);
+    while (self.ticks < 100 && fob_conduit_wait(self.conduit, until))
+        ;
+    assert_true(self.ticks >= 100);
+    fob_conduit_unlock(self.conduit);
+    fob_conduit_destroy(&self.conduit, 0);
+}
+
+FOB_MAIN(FOB_CASE(a_client_that_is_due_at_once_is_run_again_soon),
+         FOB_CASE(a_conduit_says_hello_and_carries_messages_both_ways),
          FOB_CASE(a_flood_of_large_bodies_arrives_whole_and_in_order),
          FOB_CASE(a_connection_that_fails_is_named_and_tried_again),
          FOB_CASE(what_a_try_waited_for_is_named), FOB_CASE(a_listener_that_is_no_bus_is_reported),

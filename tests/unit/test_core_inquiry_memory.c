@@ -142,8 +142,39 @@ static void a_time_is_found_whichever_allocation_fails(void **state) {
     refuse_each("core: time", &command);
 }
 
+/* --- old letters move to the head --- */
+
+static void reclaim(unsigned rounds) {
+    for (unsigned i = 0; i < rounds; i++) {
+        kit_do(&kit,
+               &(fob_command_t){.kind = FOB_CMD_RECLAIM, .reclaim = {LETTERS + 1, 1000000, 65536}});
+        kit_pages(&kit);
+    }
+}
+
+static void moving(void *arg) {
+    (void)arg;
+    begin();
+    core_scarce = true;
+    reclaim(10);
+    core_scarce = false;
+    reclaim(10); /* memory is back */
+    assert_int_equal(fob_core_floor(kit.core), LETTERS + 1);
+    assert_int_equal(kit_stats(&kit, "g").dead, LETTERS);
+    kit_books(&kit);
+    kit_crash(&kit, kit.position);
+    assert_int_equal(fob_core_floor(kit.core), LETTERS + 1);
+    kit_free(&kit);
+}
+
+static void what_is_old_is_moved_whichever_allocation_fails(void **state) {
+    (void)state;
+    scarce_each("core: reclaim", 5, moving, NULL);
+}
+
 FOB_MAIN(FOB_CASE(a_list_is_answered_whichever_allocation_fails),
          FOB_CASE(a_letter_is_shown_whichever_allocation_fails),
          FOB_CASE(a_redrive_is_whole_whichever_allocation_fails),
          FOB_CASE(a_purge_is_whole_whichever_allocation_fails),
-         FOB_CASE(a_time_is_found_whichever_allocation_fails))
+         FOB_CASE(a_time_is_found_whichever_allocation_fails),
+         FOB_CASE(what_is_old_is_moved_whichever_allocation_fails))
