@@ -80,8 +80,8 @@ static void question(void *arg) {
     scarce.watching = true;
     fob_status_t status = fob_request(endpoint, &what, patience() * FOB_MS, &answer);
     scarce.watching = false;
-    if (status != FOB_OK) {
-        assert_true(scarce.failed > 0);
+    if (status != FOB_OK) { /* with little patience, on a slow machine, time is up first */
+        assert_true(scarce.failed > 0 || scarce.lasting);
         assert_true(status == FOB_NO_MEMORY ||
                     (scarce.lasting && (status == FOB_UNREACHABLE || status == FOB_AGAIN)));
         assert_true(answer.text[0] != 0);
@@ -236,7 +236,7 @@ static void listening(void *arg) {
     fob_subscriber_t *subscriber = fob_subscriber_new(&options, &status);
     if (!subscriber) {
         scarce.watching = false;
-        assert_true(scarce.failed > 0);
+        assert_true(scarce.failed > 0 || scarce.lasting);
         assert_true(status == FOB_NO_MEMORY || (scarce.lasting && status == FOB_UNREACHABLE));
         return;
     }
