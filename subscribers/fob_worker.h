@@ -84,10 +84,10 @@ FOB_EXPORT fob_status_t fob_worker_reject(fob_worker_t *self, fob_event_t **even
                                           const char *reason);
 
 /* Whether the lease of an event that is out still holds: 0 once it is lost, while there is no
- * connection, and while nothing was heard from the bus for so long that it may be about to give the
- * event to another (two heartbeats, less a quarter): then a handler had better stop, or pause until
- * this is 1 again, as the bus has confirmed it. Cheap: a handler that runs long asks now and then.
- */
+ * connection, and while nothing that was sent within two heartbeats is known to have reached the
+ * bus, which may be about to give the event to another: then a handler had better stop, or pause
+ * until this is 1 again, as the bus has confirmed it. Cheap: a handler that runs long asks now and
+ * then. */
 FOB_EXPORT int fob_worker_holds(fob_worker_t *self, const fob_event_t *event);
 
 /* Whether the lease of an event that is out is gone for good: the bus took it away (its time was

@@ -17,3 +17,6 @@ fob_scarce_test(NAME clients_scarce LABEL integration TIMEOUT 240
 if(TARGET fob)
     add_dependencies(test_clients_scarce fob)
 endif()
+# Until when a worker is sure, with a bus in this process and a net that breaks.
+fob_test(NAME holds LABEL integration TIMEOUT 240 SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_holds.c
+    LIBRARIES fob_bus fob_publishers fob_subscribers fob_test_support fob_test_dealer)
