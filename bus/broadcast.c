@@ -235,6 +235,8 @@ static void run(fob_broadcast_t *self, zsock_t *pipe) {
             if (errno == EINTR)
                 continue;
             fail(self, errno);
+            while (!told_to_stop(pipe)) /* the broker still looks at our connections */
+                ;
             return;
         }
         if (items[0].revents && told_to_stop(pipe))
