@@ -257,22 +257,21 @@ static void tell(fob_traffic_t *self, int fd, fob_ended_t reason, int64_t now_ns
         self->rules.log(self->rules.log_arg, line);
 }
 
-/* Whether it is (still) the one with this serial, and was not ended before. */
-static bool still(const fob_traffic_t *self, int fd, uint64_t serial) {
-    const line_t *line = &self->lines[fd];
-    return line->open && line->serial == serial && !line->ending;
+/* Whether it is (still) open, the one with this serial (0: whichever it is), and was not ended
+ * before. */
+static bool still(const line_t *line, uint64_t serial) {
+    return line->open && !line->ending && (!serial || line->serial == serial);
 }
 
-/* A descriptor that is closed may be another's at once, and libzmq's thread closes it when it
- * likes. So it is held first; then the monitor is read, which is told of an end before the
- * descriptor is closed: if it knows of none, what we hold is that connection's. With `serial` 0 it
- * is ended whoever it is. */
+/* A descriptor that is closed may be another's at once, of the process too, and libzmq's thread
+ * closes it when it likes. So it is held first; then the monitor is read, which is told of an end
+ * before the descriptor is closed: if it knows of none, what we hold is that connection's. Only
+ * where there is no memory to know anything, it is ended whatever it is. */
 static void end(fob_traffic_t *self, int fd, uint64_t serial, fob_ended_t reason) {
     int held = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     read_events(self);
     line_t *line = line_of(self, (uint32_t)fd);
-    bool known = line && line->open;
-    if (serial ? still(self, fd, serial) : !known || !line->ending) {
+    if (!line || still(line, serial)) {
         int at = held >= 0 ? held : fd; /* no descriptor is left: as it is */
         self->ended[reason]++;
         tell(self, at, reason, fob_clock_now().mono_ns);
@@ -280,7 +279,7 @@ static void end(fob_traffic_t *self, int fd, uint64_t serial, fob_ended_t reason
         /* What it sent before libzmq would still read, megabytes; so it is thrown away. */
         while (recv(at, NULL, DISCARD, MSG_TRUNC | MSG_DONTWAIT) > 0)
             ;
-        if (known)
+        if (line)
             line->ending = true;
     }
     if (held >= 0)

@@ -59,7 +59,8 @@ uint32_t fob_traffic_held(fob_traffic_t *self, int fd);
 
 /* Ends the connection on a descriptor, as ZMQ_SRCFD tells it of a frame; negative: nothing. libzmq
  * has no call for that: the system is asked, and libzmq finds the connection closed. Should it have
- * ended by itself meanwhile and its number be another's, that one has to connect again. */
+ * ended by itself meanwhile, nothing is done; should its number be another connection's of this
+ * socket, that one has to connect again. */
 void fob_traffic_end(fob_traffic_t *self, int fd, fob_ended_t reason);
 
 /* Whether the connection on this descriptor was ended by the bus, and what comes of it is from

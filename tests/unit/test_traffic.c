@@ -2,7 +2,9 @@
 
 #include "bus/traffic.h"
 
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 #include <zmq.h>
 
 static fob_traffic_t *make(void) {
@@ -155,11 +157,44 @@ static void subscriptions_held_and_refused_are_bounded_together(void **state) {
     fob_traffic_destroy(&traffic);
 }
 
+/* What libzmq closed may be another's, who has nothing to do with the bus. */
+static void only_what_is_open_on_its_socket_is_ended(void **state) {
+    (void)state;
+    fob_traffic_t *traffic = make();
+    int ends[2];
+    char byte = 'x';
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    uint32_t fd = (uint32_t)ends[0];
+    fob_traffic_end(traffic, ends[0], FOB_ENDED_FRAMES); /* never one of this socket */
+    accepted(traffic, fd);
+    greeted(traffic);
+    closed(traffic, fd);
+    fob_traffic_end(traffic, ends[0], FOB_ENDED_TALK); /* it has gone */
+    assert_int_equal(figures(traffic).ended[FOB_ENDED_FRAMES], 0);
+    assert_int_equal(figures(traffic).ended[FOB_ENDED_TALK], 0);
+    assert_false(fob_traffic_ended(traffic, ends[0]));
+    assert_int_equal(send(ends[1], &byte, 1, 0), 1);
+    assert_int_equal(recv(ends[0], &byte, 1, 0), 1);
+
+    accepted(traffic, fd);
+    fob_traffic_end(traffic, ends[0], FOB_ENDED_TALK);
+    fob_traffic_end(traffic, ends[0], FOB_ENDED_TALK); /* more of it was read */
+    assert_int_equal(figures(traffic).ended[FOB_ENDED_TALK], 1);
+    assert_true(fob_traffic_ended(traffic, ends[0]));
+    assert_int_equal(recv(ends[1], &byte, 1, 0), 0);
+    closed(traffic, fd);
+    fob_traffic_end(traffic, ends[0], FOB_ENDED_TALK);
+    assert_int_equal(figures(traffic).ended[FOB_ENDED_TALK], 1);
+    close(ends[0]);
+    close(ends[1]);
+    fob_traffic_destroy(&traffic);
+}
+
 FOB_MAIN(FOB_CASE(a_client_that_comes_and_goes_is_no_failure),
          FOB_CASE(one_that_goes_without_a_greeting_failed),
          FOB_CASE(an_old_client_that_goes_while_others_come_is_no_failure),
          FOB_CASE(a_connection_costs_the_same_however_many_there_were),
          FOB_CASE(a_connection_begins_without_what_the_one_before_held),
          FOB_CASE(subscriptions_held_and_refused_are_bounded_together),
-         FOB_CASE(a_wrong_guess_is_put_right),
+         FOB_CASE(only_what_is_open_on_its_socket_is_ended), FOB_CASE(a_wrong_guess_is_put_right),
          FOB_CASE(an_end_told_before_its_beginning_is_no_other_ones))
