@@ -2,6 +2,7 @@
 
 #include "bus/clerk.h"
 #include "bus/joins.h"
+#include "proto/planted.h"
 
 #include <stdlib.h>
 
@@ -118,6 +119,8 @@ void fob_service_forget(fob_service_t *self, uint64_t conn) {
     unreachable.unreachable.until_ns = until_ns;
     step(self, &unreachable);
     end_idle(self, conn);
+    if (FOB_PLANTED(BROKEN_GIVES_AT_ONCE) && fob_peers_forget(self->peers, conn))
+        gone(self, conn, false);
 }
 
 /* A worker is back on a new connection: its old ones are over once it took over all of theirs. */

@@ -47,6 +47,8 @@
     X(PURGE_SPARES_DELAYED, "a purge forgets those that wait for a time")                          \
     X(GENERATION_KEPT, "a reset begins the books anew under the old generation")                   \
     X(PLACE_FORGOTTEN, "a moved event is read from where it was")                                  \
+    X(BROKEN_GIVES_AT_ONCE, "what a broken connection held goes to others at once")                \
+    X(HEARD_IS_PROOF, "a worker that hears the bus takes it that the bus hears it")                \
     X(HOLD_WITHOUT_END, "a worker that hears nothing is sure of its leases for ever")              \
     X(SETTLE_OF_OTHERS, "a worker joins settles whose tokens are no neighbours")                   \
     X(RECEIPT_SHIFTED, "all receipts of a run name the first one's offset")                        \

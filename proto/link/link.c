@@ -1,6 +1,8 @@
 /* link: see link.h. A state, four times, and a short queue of acts for the shell. */
 #include "proto/link/link.h"
 
+#include "proto/planted.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -323,6 +325,8 @@ void fob_link_message(fob_link_t *self, fob_now_t now, const fob_wire_t *msg) {
     if (msg->verb == FOB_VERB_BEAT)
         on_beat(self, now, msg);
     self->heard_at = now.mono_ns;
+    if (FOB_PLANTED(HEARD_IS_PROOF))
+        self->sent_at = now.mono_ns;
     self->lost_at = now.mono_ns + LINK_MISSED * self->heartbeat_ns;
 }
 

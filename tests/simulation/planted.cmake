@@ -21,6 +21,8 @@ set(planted
     bus/journal/store.c
     bus/ledger.c
     bus/outbox.c
+    bus/service.c
+    proto/link/link.c
     publishers/answers.c
     subscribers/leases_work.c
     subscribers/sequencer.c

@@ -130,6 +130,9 @@ static int64_t a_while(sim_random_t *random, int64_t most) {
 static void darken(sim_world_t *self, sim_client_t *client, int64_t ns) {
     static const char *const ways[] = {"to it", "from it", "either way"};
     uint64_t way = sim_random_below(&self->random, 3);
+    if (way == 1 && sim_random_once(&self->random, 2)) /* it hears, and is not heard */
+        ns = (int64_t)sim_random_between(&self->random, (uint64_t)(3 * FOB_SEC),
+                                         (uint64_t)(8 * FOB_SEC));
     sim_world_note(self, "client %u: nothing gets through %s for %.3f s", client->number, ways[way],
                    (double)ns / 1e9);
     if (way != 0)
