@@ -1,11 +1,11 @@
 #include "bus/ledger.h"
 
+#include "bus/checkpointer.h"
 #include "bus/flights.h"
 #include "bus/leeway.h"
 #include "bus/needs.h"
 #include "bus/outbox.h"
 #include "bus/shortage.h"
-#include "bus/snapshot.h"
 #include "bus/told.h"
 #include "proto/cursor.h"
 #include "proto/planted.h"
@@ -37,7 +37,7 @@ struct fob_ledger {
     fob_entry_t *entries;
     size_t entry_room;
     fob_needs_t needs;
-    fob_snapshot_t snapshot;
+    fob_checkpointer_t checkpointer;
     uint64_t trim_floor,
         trim_needs; /* may be trimmed below the floor once that position is durable */
     int64_t trim_ns;
@@ -160,7 +160,7 @@ void fob_ledger_destroy(fob_ledger_t **self_p) {
     fob_outbox_destroy(&self->outbox);
     if (self->core)
         fob_core_destroy(&self->core);
-    fob_snapshot_free(&self->snapshot);
+    fob_checkpointer_free(&self->checkpointer);
     fob_flights_free(&self->flights);
     free(self->entries);
     fob_needs_free(&self->needs);
@@ -492,8 +492,8 @@ fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) {
     while ((turn = fob_outbox_done(self->outbox)))
         fob_core_release(self->core, &turn);
     fob_needs_again(&self->needs, self->journal, now);
-    fob_snapshot_step(&self->snapshot, self->journal, self->core, fob_outbox_last(self->outbox),
-                      now);
+    fob_checkpointer_step(&self->checkpointer, self->journal, self->core,
+                          fob_outbox_last(self->outbox), now);
     fob_status_t status = trim(self, now);
     if (status != FOB_OK || fob_core_deadline(self->core) > now.mono_ns)
         return status;
@@ -503,7 +503,7 @@ fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) {
 int64_t fob_ledger_deadline(const fob_ledger_t *self) {
     int64_t at = fob_core_deadline(self->core);
     int64_t needs = fob_needs_deadline(&self->needs);
-    if (fob_snapshot_busy(&self->snapshot) || self->stepped)
+    if (fob_checkpointer_busy(&self->checkpointer) || self->stepped)
         return 0;
     if (needs < at)
         at = needs;
@@ -520,8 +520,8 @@ bool fob_ledger_at_rest(const fob_ledger_t *self) {
 bool fob_ledger_checkpoint(fob_ledger_t *self) {
     if (!fob_ledger_at_rest(self))
         return false;
-    return fob_snapshot_whole(&self->snapshot, self->journal, self->core,
-                              fob_outbox_last(self->outbox));
+    return fob_checkpointer_whole(&self->checkpointer, self->journal, self->core,
+                                  fob_outbox_last(self->outbox));
 }
 
 /* --- questions --- */
