@@ -28,17 +28,18 @@ uint64_t fob_core_lowest_moved(fob_core_t *self, uint64_t *origin) {
     return fob_moved_lowest(&self->moved, needed, self, origin);
 }
 
-/* A group that is of a later moment may have needed it at this one. */
-static bool needed_here(const void *arg, uint64_t origin) {
-    const fob_core_t *self = arg;
+/* Whether all groups are of this moment; one of a later one may have needed at this one what it
+ * does not need any more. */
+static bool all_here(const fob_core_t *self) {
     for (size_t i = 0; i < self->groups.count; i++)
         if (fob_core_holds(self, self->groups.by_id[i]->loaded))
-            return true;
-    return fob_core_needs(self, origin);
+            return false;
+    return true;
 }
 
 void fob_core_sweep_moved(fob_core_t *self) {
-    fob_moved_sweep(&self->moved, needed_here, self);
+    if (all_here(self))
+        fob_moved_sweep(&self->moved, needed, self);
 }
 
 /* --- whether it is worth it --- */
