@@ -8,7 +8,6 @@
 #include "bus/shortage.h"
 #include "bus/told.h"
 #include "proto/cursor.h"
-#include "proto/planted.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -511,8 +510,7 @@ int64_t fob_ledger_deadline(const fob_ledger_t *self) {
 }
 
 bool fob_ledger_at_rest(const fob_ledger_t *self) {
-    return (!self->stepped || FOB_PLANTED(OPEN_TURN_IN_CHECKPOINT)) &&
-           all_durable(self, fob_outbox_last(self->outbox));
+    return !self->stepped && all_durable(self, fob_outbox_last(self->outbox));
 }
 
 /* Not of a turn that is open: the journal has none of its records, and the next start would take

@@ -16,13 +16,12 @@
     X(DELIVER_BEFORE_SYNC, "a delivery leaves before what it rests on is durable")                 \
     X(SETTLED_BEFORE_SYNC, "a settle is answered before its commit is durable")                    \
     X(COMMIT_NOT_SYNCED, "the file journal tells commits durable without a sync")                  \
-    X(SYNC_TRIED_AGAIN, "a sync that failed is tried again, and the second try believed")          \
+    X(SYNC_FAILURE_IGNORED, "a sync that failed is taken for one that did not")                    \
     X(SEGMENT_LEFT_UNSYNCED, "a segment that is full is closed without a sync")                    \
     X(FOLDER_NOT_SYNCED, "new names in the folder are not synced")                                 \
-    X(TAIL_NOT_CUT, "a torn tail stays where it is")                                               \
+    X(TAIL_NOT_CUT, "a torn tail stays, and what comes is written behind it")                      \
     X(TAIL_NOT_REWRITTEN, "after a failed sync the next start believes what it reads")             \
     X(CHECKSUM_NOT_CHECKED, "a commit is read without its checksum")                               \
-    X(OPEN_TURN_IN_CHECKPOINT, "the last checkpoint holds a turn that is in no commit")            \
     X(TRIM_ONE_TOO_FAR, "the journal may be trimmed one event above the floor")                    \
     X(REPLAY_SKIPS_RECORD, "one record in 64 is not replayed")                                     \
     X(ID_NOT_IN_CHECKPOINT, "one id in eight is forgotten at a checkpoint")                        \
@@ -49,7 +48,6 @@
     X(PLACE_FORGOTTEN, "a moved event is read from where it was")                                  \
     X(BROKEN_GIVES_AT_ONCE, "what a broken connection held goes to others at once")                \
     X(HEARD_IS_PROOF, "a worker that hears the bus takes it that the bus hears it")                \
-    X(HOLD_WITHOUT_END, "a worker that hears nothing is sure of its leases for ever")              \
     X(SETTLE_OF_OTHERS, "a worker joins settles whose tokens are no neighbours")                   \
     X(RECEIPT_SHIFTED, "all receipts of a run name the first one's offset")                        \
     X(LOSS_UNTOLD, "a subscriber is not told what the broadcast lost")

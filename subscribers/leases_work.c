@@ -1,5 +1,4 @@
 /* leases_work: the application's side of the lease table: see leases.h. */
-#include "proto/planted.h"
 #include "subscribers/decode.h"
 #include "subscribers/leases_inside.h"
 
@@ -7,7 +6,7 @@
 
 static bool hold_good(const fob_leases_t *self, fob_now_t now) {
     return self->state == JOINED && !self->stale &&
-           (now.mono_ns - self->heard <= fob_leases_hold(self) || FOB_PLANTED(HOLD_WITHOUT_END)) &&
+           now.mono_ns - self->heard <= fob_leases_hold(self) &&
            now.mono_ns - self->round <= self->beat_ns;
 }
 

@@ -193,19 +193,13 @@ static bool has_name(fob_committer_t *self) {
     return !atomic_load(&store->failed);
 }
 
-static int sync_now(const fob_committer_t *self) {
-    const fob_disk_t *disk = self->store->disk;
-    int rc = disk->fdatasync(disk->arg, self->segment->fd);
-    if (rc != 0 && FOB_PLANTED(SYNC_TRIED_AGAIN))
-        rc = disk->fdatasync(disk->arg, self->segment->fd);
-    return rc;
-}
-
 static bool sync_segment(fob_committer_t *self) {
     fob_store_t *store = self->store;
     if (!self->dirty)
         return true;
-    if (!FOB_PLANTED(COMMIT_NOT_SYNCED) && sync_now(self) != 0) {
+    if (!FOB_PLANTED(COMMIT_NOT_SYNCED) &&
+        store->disk->fdatasync(store->disk->arg, self->segment->fd) != 0 &&
+        !FOB_PLANTED(SYNC_FAILURE_IGNORED)) {
         /* After this nobody can say what is on disk: what the system could not write it may have
          * dropped. */
         char name[FOB_SEGMENT_NAME_SIZE];

@@ -375,6 +375,8 @@ static fob_journal_code_t settle_end(recovery_t *self) {
         uint64_t from = i == 1 ? self->end : FOB_SEGMENT_HEADER_BYTES;
         if (rests[i - 1].dirty_end > from && !FOB_PLANTED(TAIL_NOT_CUT))
             code = cut(self, self->last + i - 1, &rests[i - 1]);
+        else if (FOB_PLANTED(TAIL_NOT_CUT) && i == 1)
+            self->end = rests[0].dirty_end;
     }
     free(rests);
     return code;

@@ -19,12 +19,10 @@ set(planted
     bus/journal/format.c
     bus/journal/recovery.c
     bus/journal/store.c
-    bus/ledger.c
     bus/outbox.c
     bus/service.c
     proto/link/link.c
     publishers/answers.c
-    subscribers/leases_work.c
     subscribers/sequencer.c
     subscribers/settles.c)
 list(TRANSFORM planted PREPEND ${PROJECT_SOURCE_DIR}/)
