@@ -263,7 +263,20 @@ static void check_dead(const storm_t *self, uint64_t divisor) {
     free(out);
 }
 
+/* What nobody works for keeps the journal from its first event on: not so long that the disk is
+ * full. */
+static void empty_idle(const storm_t *self) {
+    free(stand_do("group", "purge", "idle", NULL));
+    for (unsigned i = 0; i < STORM_TEMPS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "temp%u", i);
+        if (self->is.temps[i])
+            free(stand_do("group", "purge", name, NULL));
+    }
+}
+
 void storm_calm(storm_t *self) {
+    empty_idle(self);
     read_receipts(self, PUB_LETTER);
     await_settled(self, "letters");
     check_dead(self, 3);
