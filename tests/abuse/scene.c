@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define WITHIN    30000
+#define WITHIN    60000
 #define BEFORE_MS 1000 /* how long the pair is measured before */
 #define AFTER_MS  200  /* and goes on, so that there is something to judge */
 
@@ -21,8 +21,12 @@ int scene_seconds(int seconds) {
     return text ? atoi(text) : seconds;
 }
 
+bool scene_alone(void) {
+    return getenv("FOB_ABUSE_SECONDS") != NULL;
+}
+
 int scene_many(int some, int full) {
-    if (getenv("FOB_ABUSE_SECONDS"))
+    if (scene_alone())
         return full;
     return SANITIZED ? (some + 9) / 10 : some;
 }
@@ -78,7 +82,7 @@ static int or_else(int value, int usual) {
 }
 
 void scene_bears(scene_t *self, const char *what, const scene_bounds_t *bounds) {
-    int times = SANITIZED ? 5 : 1;
+    int times = (SANITIZED ? 5 : 1) * (scene_alone() ? 1 : 3);
     go_on(self, AFTER_MS);
     pair_figures_t during = pair_figures(self->pair);
     long rss = scene_rss(self);

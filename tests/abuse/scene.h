@@ -30,6 +30,10 @@ int scene_seconds(int seconds);
  * `some`. */
 int scene_many(int some, int full);
 
+/* Whether nothing runs beside it, as where FOB_ABUSE_SECONDS is given: then bounds on time are
+ * tight. */
+bool scene_alone(void);
+
 void scene_begin(scene_t *self, const char *config);
 
 long scene_rss(const scene_t *self);  /* bytes, now */
@@ -41,7 +45,7 @@ typedef struct {
     int files;    /* more descriptors: 32 */
     int slower;   /* the pair's median trip may be so many times that of before: 20; a tenth of a
                      second is always good */
-    int worst_ms; /* and none may take longer: 3000 */
+    int worst_ms; /* and none may take longer: 3000; three times that where it is not alone */
 } scene_bounds_t;
 
 /* The pair goes on a moment more; then all of it is held against the bounds, and told in one line.

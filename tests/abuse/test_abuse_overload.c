@@ -185,7 +185,9 @@ static void offer_at(offers_t *self, double per_second, int ms) {
     self->began = now_us();
     self->middle = self->began + ms * 500LL;
     long long until = self->began + ms * 1000LL;
-    for (long long now = self->began; now < until; now = now_us()) {
+    long long end = until + PATIENCE * 1000LL; /* for the first time to come back */
+    for (long long now = self->began; now < until || (self->rounds == 0 && now < end);
+         now = now_us()) {
         size_t due = (size_t)((double)(now - self->began) * per_second / 1e6);
         for (; self->offered < due; self->offered++) {
             if (self->retry_at || self->unanswered >= FLIGHT || self->next + 1 >= MOST)
@@ -243,7 +245,8 @@ static void three_times_what_is_handled_leaves_latency_and_memory_as_they_are(vo
     free(stand_do("group", "add", "slow", "slow", depth, NULL));
     handlers_begin(&handlers);
     flood("slow", DEPTH, 200); /* what it takes to measure them */
-    double rate = drained(&handlers, 300);
+    double rate = drained(&handlers, 300), least = JOBS * 1000.0 / HANDLE_MS / 4;
+    rate = rate > least ? rate : least; /* they may have stood still just then */
     stand_await(&scene.stand, "slow", "acked", DEPTH);
     offers_begin(&offers, scene.stand.port);
     long handled = handlers.handled;
@@ -265,8 +268,8 @@ static void three_times_what_is_handled_leaves_latency_and_memory_as_they_are(vo
     /* What was accepted is what was handled, and what may wait. */
     assert_in_range(offers.stored, handled, handled + DEPTH + 2 * JOBS);
     assert_true(offers.busy > 0 && offers.rounds > 0);
-    assert_true(2 * offers.honest >= offers.rounds);
-    assert_true(second <= 5 * first + 200000);
+    assert_true((scene_alone() ? 2 : 6) * offers.honest >= offers.rounds);
+    assert_true(second <= 5 * first + (scene_alone() ? 200000 : 1000000));
     assert_true(scene_figure(&scene, "busy") >= (long long)offers.busy);
     scene_bears(&scene, "three times the rate", &(scene_bounds_t){.rss_mib = 48});
     stand_await_settled(&scene.stand);

@@ -15,7 +15,7 @@
 #define ZMTP_LAST 0
 #define ZMTP_MORE 1
 
-#define ZMTP_PATIENCE 20000 /* ms that a wait takes at the most */
+#define ZMTP_PATIENCE 60000 /* ms that a wait takes at the most */
 
 typedef struct zmtp zmtp_t;
 

@@ -170,10 +170,10 @@ static void ten_thousand_connects_in_turn_leave_nothing_behind(void **state) {
         if (i < MANY)
             dial(caller, shard.router, &words);
     }
-    assert_true(dealer_clock() - from < 20000);
+    assert_true(dealer_clock() - from < 100000);
     dealer_figure_becomes(admin, NULL, "connections", 1);
     while (open_descriptors() > before)
-        assert_true(dealer_clock() - from < 20000 + DEALER_PATIENCE);
+        assert_true(dealer_clock() - from < 100000 + DEALER_PATIENCE);
     assert_int_equal(open_descriptors(), before);
     assert_int_equal(dealer_figure(admin, NULL, "malformed"), 0);
     dealer_t *publisher = dealer_new(fob_bus_endpoint(bus));

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #define EVENTS 6
-#define LONG   20000 /* ms */
+#define LONG   60000 /* ms */
 
 static char *folder;
 static process_t *bus, *orders, *songs; /* these publish a line each */

@@ -59,21 +59,21 @@ static void a_full_group_is_named_and_exactly_its_depth_is_stored(void **state) 
     long long alone = publish("order_placed", FULL_DEPTH * 5);
 
     process_t *pub =
-        publish_from_file(&stand, (size_t)FULL_DEPTH * 3, "--deadline 5s", "/dev/null");
+        publish_from_file(&stand, (size_t)FULL_DEPTH * 3, "--deadline 15s", "/dev/null");
     stand_await(&stand, "mailers", "ready", FULL_DEPTH);
     long long beside = publish("order_placed", FULL_DEPTH * 5);
     assert_int_equal(process_wait(pub, 0), -1); /* it still waits, and held up nobody */
 
     char want[96];
-    const char *said = process_line(pub, PROCESS_ERR, 20000);
+    const char *said = process_line(pub, PROCESS_ERR, 60000);
     snprintf(want, sizeof want, "line %d: BUSY: group mailers is full (%d of %d)", FULL_DEPTH + 1,
              FULL_DEPTH, FULL_DEPTH);
     if (!said || !strstr(said, want))
         fail_msg("it says: %s", said ? said : "(nothing)");
     printf("%s\nanother publisher, another topic: %lld ms beside it, %lld ms alone\n", said, beside,
            alone);
-    assert_int_equal(process_wait(pub, 5000), 75);
-    assert_true(beside < 3 * alone + 500); /* two noisy cores; the wait is 5 s */
+    assert_int_equal(process_wait(pub, 60000), 75);
+    assert_true(beside < 3 * alone + 5000); /* two noisy cores; the wait is 15 s */
     json_t *group = stand_group(&stand, "mailers");
     assert_int_equal(json_integer_value(json_object_get(group, "accepted")), FULL_DEPTH);
     assert_string_equal(json_string_value(json_object_get(group, "state")), "full");
@@ -103,7 +103,7 @@ static void what_was_refused_is_taken_in_order_once_workers_drain_the_group(void
         fail_msg("%s", process_line(pub, PROCESS_ERR, 1000));
     stand_await(&stand, "mailers", "acked", FULL_DEPTH * 3);
     process_signal(worker, SIGTERM);
-    assert_int_equal(process_wait(worker, 10000), 0);
+    assert_int_equal(process_wait(worker, 60000), 0);
     char *text = stand_read(file);
     long long next = 0;
     for (char *rest = text, *line; (line = stand_line(&rest)) != NULL;)
@@ -145,7 +145,7 @@ static void the_same_publishers_other_topics_go_on_at_full_speed(void **state) {
     fob_publisher_options_t options = FOB_PUBLISHER_OPTIONS;
     options.on_receipt = on_receipt;
     options.on_receipt_arg = &tally;
-    options.deadline_ms = 8000;
+    options.deadline_ms = 15000;
     fob_publisher_t *publisher = fob_publisher_new(&options);
     assert_non_null(publisher);
     fob_status_t status = FOB_OK;
@@ -156,7 +156,7 @@ static void the_same_publishers_other_topics_go_on_at_full_speed(void **state) {
     for (int n = 0; n < FULL_DEPTH && status == FOB_OK; n++)
         status = fob_publisher_send(publisher, "order_placed", "o", 1, NULL, NULL);
     assert_int_equal(status, FOB_OK);
-    while (tally.stored[1] < FULL_DEPTH && process_clock() - began < 7000)
+    while (tally.stored[1] < FULL_DEPTH && process_clock() - began < 14000)
         fob_publisher_dispatch(publisher, 100);
     long long took = process_clock() - began;
     printf("%zu of order_placed stored in %lld ms while mail was full\n", tally.stored[1], took);

@@ -33,7 +33,7 @@ target_link_libraries(simulate_planted PRIVATE fob_flags fob_simulation fob_bus 
 
 # Those that were found soon when the table was written are found again.
 if(NOT FOB_SANITIZE AND NOT FOB_COVERAGE)
-    fob_case(NAME simulation.planted.bugs_are_found LABEL simulation TIMEOUT 300
+    fob_case(NAME simulation.planted.bugs_are_found LABEL simulation TIMEOUT 900
         COMMAND ${CMAKE_CURRENT_LIST_DIR}/mutants --binary $<TARGET_FILE:simulate_planted> --quick
             --document ${CMAKE_CURRENT_LIST_DIR}/PLANTED.md)
 endif()

@@ -15,7 +15,7 @@
 
 typedef struct dealer dealer_t;
 
-#define DEALER_PATIENCE 10000 /* ms that a wait takes at the most */
+#define DEALER_PATIENCE 60000 /* ms that a wait takes at the most */
 
 dealer_t *dealer_new(const char *endpoint);
 /* Closes without a GOODBYE. Nulls; null-safe. */

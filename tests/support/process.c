@@ -141,7 +141,7 @@ process_t *process_serve(int port, const char *first, ...) {
     gather(argv, 4, first, more);
     va_end(more);
     process_t *self = process_spawn(argv);
-    const char *line = process_line_with(self, PROCESS_OUT, " ready: ", 10000);
+    const char *line = process_line_with(self, PROCESS_OUT, " ready: ", 60000);
     if (!line) {
         const char *why = process_line(self, PROCESS_ERR, 0);
         fprintf(stderr, "process: the bus did not get ready: %s\n",
@@ -156,7 +156,7 @@ pid_t process_pid(const process_t *self) {
 }
 
 bool process_write(process_t *self, const void *data, size_t size) {
-    long long until = process_clock() + 10000;
+    long long until = process_clock() + 60000;
     const char *at = data;
     while (size > 0) {
         struct pollfd room = {.fd = self->input, .events = POLLOUT};
@@ -300,7 +300,7 @@ void process_destroy(process_t **self_p) {
     if (!self)
         return;
     process_signal(self, SIGKILL);
-    process_wait(self, 10000);
+    process_wait(self, 60000);
     process_close_input(self);
     for (int i = 0; i < 2; i++) {
         stream_close(&self->streams[i]);

@@ -42,14 +42,14 @@ void stand_start(stand_t *self) {
 
 void stand_kill_bus(stand_t *self) {
     process_signal(self->bus, SIGKILL);
-    assert_int_equal(process_wait(self->bus, 5000), 128 + SIGKILL);
+    assert_int_equal(process_wait(self->bus, 60000), 128 + SIGKILL);
     process_destroy(&self->bus);
     stand_serve(self);
 }
 
 void stand_end(stand_t *self) {
     process_signal(self->bus, SIGTERM);
-    assert_int_equal(process_wait(self->bus, 10000), 0);
+    assert_int_equal(process_wait(self->bus, 60000), 0);
     process_destroy(&self->bus);
     unsetenv("FOB_BUS");
     free(self->data);

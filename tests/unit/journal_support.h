@@ -9,7 +9,7 @@
 #include "bus/journal/file.h"
 #include "bus/journal/journal.h"
 
-#define WAIT_MS 20000
+#define WAIT_MS 60000
 
 /* A new folder under /tmp, gone with folder_remove. */
 char *folder_new(void);

@@ -13,12 +13,12 @@ static process_t *shell(const char *script) {
 static void lines_come_one_by_one_from_each_stream(void **state) {
     process_t *self = shell("echo one; echo two; printf three; echo bad >&2; exit 7");
     (void)state;
-    assert_string_equal(process_line(self, PROCESS_OUT, 5000), "one");
-    assert_string_equal(process_line(self, PROCESS_OUT, 5000), "two");
-    assert_string_equal(process_line(self, PROCESS_OUT, 5000), "three");
-    assert_null(process_line(self, PROCESS_OUT, 5000));
-    assert_string_equal(process_line(self, PROCESS_ERR, 5000), "bad");
-    assert_int_equal(process_wait(self, 5000), 7);
+    assert_string_equal(process_line(self, PROCESS_OUT, 60000), "one");
+    assert_string_equal(process_line(self, PROCESS_OUT, 60000), "two");
+    assert_string_equal(process_line(self, PROCESS_OUT, 60000), "three");
+    assert_null(process_line(self, PROCESS_OUT, 60000));
+    assert_string_equal(process_line(self, PROCESS_ERR, 60000), "bad");
+    assert_int_equal(process_wait(self, 60000), 7);
     process_destroy(&self);
     assert_null(self);
 }
@@ -27,11 +27,11 @@ static void a_program_is_fed_while_it_runs(void **state) {
     process_t *self = shell("while read a; do echo \"<$a>\"; done");
     (void)state;
     assert_true(process_puts(self, "x\n"));
-    assert_string_equal(process_line(self, PROCESS_OUT, 5000), "<x>");
+    assert_string_equal(process_line(self, PROCESS_OUT, 60000), "<x>");
     assert_true(process_puts(self, "y\n"));
-    assert_string_equal(process_line_with(self, PROCESS_OUT, "y", 5000), "<y>");
+    assert_string_equal(process_line_with(self, PROCESS_OUT, "y", 60000), "<y>");
     process_close_input(self);
-    assert_int_equal(process_wait(self, 5000), 0);
+    assert_int_equal(process_wait(self, 60000), 0);
     process_destroy(&self);
 }
 
@@ -43,7 +43,7 @@ static void waiting_has_an_end(void **state) {
     assert_int_equal(process_wait(self, 50), -1);
     assert_true(process_clock() - start >= 100);
     process_signal(self, SIGKILL);
-    assert_int_equal(process_wait(self, 5000), 128 + SIGKILL);
+    assert_int_equal(process_wait(self, 60000), 128 + SIGKILL);
     process_destroy(&self);
 }
 

@@ -93,7 +93,7 @@ static void client_stop(client_t *self) {
 
 #define UNTIL(client, condition)                                                                   \
     do {                                                                                           \
-        int64_t until_ = fob_conduit_now().mono_ns + 20 * FOB_SEC;                                 \
+        int64_t until_ = fob_conduit_now().mono_ns + 60 * FOB_SEC;                                 \
         fob_conduit_lock((client)->conduit);                                                       \
         while (!(condition))                                                                       \
             if (!fob_conduit_wait((client)->conduit, until_))                                      \
@@ -381,7 +381,7 @@ static void a_client_that_is_due_at_once_is_run_again_soon(void **state) {
     self.conduit = fob_conduit_new(&options, &hasty, &self);
     assert_non_null(self.conduit);
     assert_true(fob_conduit_start(self.conduit));
-    int64_t until = fob_conduit_now().mono_ns + 20 * FOB_SEC;
+    int64_t until = fob_conduit_now().mono_ns + 60 * FOB_SEC;
     fob_conduit_lock(self.conduit);
     while (self.ticks < 100 && fob_conduit_wait(self.conduit, until))
         ;

@@ -91,7 +91,7 @@ static void client_stop(client_t *self, int64_t linger_ns) {
 
 #define UNTIL(client, condition)                                                                   \
     do {                                                                                           \
-        int64_t until_ = fob_conduit_now().mono_ns + 20 * FOB_SEC;                                 \
+        int64_t until_ = fob_conduit_now().mono_ns + 60 * FOB_SEC;                                 \
         fob_conduit_lock((client)->conduit);                                                       \
         while (!(condition))                                                                       \
             if (!fob_conduit_wait((client)->conduit, until_))                                      \

@@ -81,7 +81,7 @@ static void over_restarts_of_the_bus_each_event_is_stored_once_and_in_order(void
         send_serial(b->publisher, 0, ++sent);
     atomic_store(&restarter.stop, true);
     pthread_join(thread, NULL);
-    assert_int_equal(fob_publisher_flush(b->publisher, 30000), FOB_OK);
+    assert_int_equal(fob_publisher_flush(b->publisher, 60000), FOB_OK);
     assert_true(restarter.restarts >= 3);
     assert_int_equal(b->receipts, sent);
     assert_int_equal(b->failures, 0);
@@ -96,7 +96,7 @@ static void a_bus_that_is_not_there_is_reported_in_words(void **state) {
     fake_bus_stop(b->bus);
     publisher_start(b, (fob_publisher_options_t){.connect_timeout_ms = 200});
     send_serial(b->publisher, 0, 1);
-    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_UNREACHABLE);
+    assert_int_equal(fob_publisher_flush(b->publisher, 60000), FOB_UNREACHABLE);
     assert_int_equal(b->receipts, 1);
     assert_int_equal(b->last.status, FOB_UNREACHABLE);
     assert_non_null(strstr(b->text, "no connection"));
@@ -105,9 +105,9 @@ static void a_bus_that_is_not_there_is_reported_in_words(void **state) {
     assert_non_null(strstr(trouble, fake_bus_endpoint(b->bus)));
     assert_int_equal(fob_publisher_wait_ready(b->publisher, 10), FOB_UNREACHABLE);
     fake_bus_start(b->bus);
-    assert_int_equal(fob_publisher_wait_ready(b->publisher, 20000), FOB_OK);
+    assert_int_equal(fob_publisher_wait_ready(b->publisher, 60000), FOB_OK);
     send_serial(b->publisher, 0, 2);
-    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_OK);
+    assert_int_equal(fob_publisher_flush(b->publisher, 60000), FOB_OK);
     bench_free(b);
 }
 
@@ -115,9 +115,9 @@ static void a_bus_of_another_version_is_told_at_once(void **state) {
     (void)state;
     bench_t *b = bench_new(&(fake_bus_options_t){.version = true});
     publisher_start(b, (fob_publisher_options_t){.connect_timeout_ms = 500});
-    assert_int_equal(fob_publisher_wait_ready(b->publisher, 20000), FOB_VERSION);
+    assert_int_equal(fob_publisher_wait_ready(b->publisher, 60000), FOB_VERSION);
     send_serial(b->publisher, 0, 1);
-    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_VERSION);
+    assert_int_equal(fob_publisher_flush(b->publisher, 60000), FOB_VERSION);
     assert_non_null(strstr(b->text, "5 to 9"));
     bench_free(b);
 }
@@ -126,7 +126,7 @@ static void the_descriptor_is_readable_while_receipts_wait(void **state) {
     (void)state;
     bench_t *b = bench_new(NULL);
     publisher_start(b, (fob_publisher_options_t){0});
-    assert_int_equal(fob_publisher_wait_ready(b->publisher, 20000), FOB_OK);
+    assert_int_equal(fob_publisher_wait_ready(b->publisher, 60000), FOB_OK);
     struct pollfd item = {.fd = fob_publisher_fd(b->publisher), .events = POLLIN};
     assert_int_equal(poll(&item, 1, 0), 0);
     assert_int_equal(fob_publisher_dispatch(b->publisher, 0), 0);
@@ -169,7 +169,7 @@ static void a_program_that_only_sends_and_flushes_gets_every_receipt(void **stat
     for (uint64_t n = 1; n <= 500; n++)
         send_serial(b->publisher, 0, n);
     assert_true(b->receipts >= 500 - 5 * 4);
-    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_OK);
+    assert_int_equal(fob_publisher_flush(b->publisher, 60000), FOB_OK);
     assert_int_equal(b->receipts, 500);
     assert_true(b->in_order);
     bench_free(b);
@@ -198,7 +198,7 @@ static void a_callback_may_send_while_receipts_pile_up(void **state) {
     assert_non_null(b->publisher);
     for (uint64_t n = 1; n <= 100; n++)
         send_serial(b->publisher, 0, n);
-    WAIT_FOR((fob_publisher_flush(b->publisher, 20000), b->receipts >= 400));
+    WAIT_FOR((fob_publisher_flush(b->publisher, 60000), b->receipts >= 400));
     assert_int_equal(b->receipts, 400);
     bench_free(b);
 }
@@ -208,7 +208,7 @@ static void a_full_window_makes_send_wait_and_try_send_say_again(void **state) {
     bench_t *b = bench_new(NULL);
     b->silent = true;
     publisher_start(b, (fob_publisher_options_t){.window = 4, .deadline_ms = 20000});
-    assert_int_equal(fob_publisher_wait_ready(b->publisher, 20000), FOB_OK);
+    assert_int_equal(fob_publisher_wait_ready(b->publisher, 60000), FOB_OK);
     fob_publish_options_t brief = {.version = 1, .deadline_ms = 100};
     uint64_t serial = 0;
     for (int i = 0; i < 4; i++)
@@ -228,7 +228,7 @@ static void a_full_window_makes_send_wait_and_try_send_say_again(void **state) {
     fake_bus_stop(b->bus);
     b->silent = false;
     fake_bus_start(b->bus);
-    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_UNKNOWN_OUTCOME);
+    assert_int_equal(fob_publisher_flush(b->publisher, 60000), FOB_UNKNOWN_OUTCOME);
     assert_int_equal(b->receipts, 4);
     bench_free(b);
 }
@@ -305,8 +305,8 @@ static void without_a_callback_flush_still_tells_the_first_failure(void **state)
     uint64_t serial = 3001;
     assert_int_equal(fob_publisher_send(b->publisher, "t0", &serial, sizeof serial, &brief, NULL),
                      FOB_OK);
-    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_UNREACHABLE);
-    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_OK);
+    assert_int_equal(fob_publisher_flush(b->publisher, 60000), FOB_UNREACHABLE);
+    assert_int_equal(fob_publisher_flush(b->publisher, 60000), FOB_OK);
     bench_free(b);
 }
 
@@ -314,7 +314,7 @@ static void closing_without_a_bus_ends_what_has_no_deadline(void **state) {
     (void)state;
     bench_t *b = bench_new(NULL);
     publisher_start(b, (fob_publisher_options_t){.deadline_ms = -1});
-    assert_int_equal(fob_publisher_wait_ready(b->publisher, 20000), FOB_OK);
+    assert_int_equal(fob_publisher_wait_ready(b->publisher, 60000), FOB_OK);
     fake_bus_stop(b->bus);
     char trouble[64] = "";
     WAIT_FOR((fob_publisher_trouble(b->publisher, trouble, sizeof trouble), trouble[0] != 0));

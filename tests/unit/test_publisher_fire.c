@@ -96,7 +96,7 @@ static void fired_events_arrive_in_order_and_without_a_hole(void **state) {
             FOB_OK);
     }
     assert_int_equal(number, 0);
-    assert_int_equal(fob_publisher_flush(b->publisher, 20000), FOB_OK);
+    assert_int_equal(fob_publisher_flush(b->publisher, 60000), FOB_OK);
     assert_int_equal(b->receipts, 3000);
     assert_string_equal(b->level, "none");
     assert_string_equal(b->id, "me");

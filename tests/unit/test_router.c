@@ -6,7 +6,7 @@
 #include <time.h>
 #include <zmq.h>
 
-#define PATIENCE 10000 /* ms */
+#define PATIENCE 60000 /* ms */
 #define BODY     1000
 
 static void *context, *client, *monitor;

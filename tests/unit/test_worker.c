@@ -188,14 +188,14 @@ static void every_event_is_handled_and_settled_in_ranges(void **state) {
     assert_non_null(worker);
     fob_event_t *event;
     for (uint64_t n = 1; n <= EVENTS; n++) {
-        assert_int_equal(fob_worker_next(worker, &event, 20000), FOB_OK);
+        assert_int_equal(fob_worker_next(worker, &event, 60000), FOB_OK);
         assert_int_equal(fob_event_offset(event), n);
         assert_int_equal(fob_event_token(event), 1000 + n);
         assert_string_equal(fob_event_topic(event), "t");
         assert_int_equal(fob_worker_settle(worker, &event, FOB_ACK), FOB_OK);
         assert_null(event);
     }
-    assert_int_equal(fob_worker_flush(worker, 20000), FOB_OK);
+    assert_int_equal(fob_worker_flush(worker, 60000), FOB_OK);
     assert_int_equal(atomic_load(&g->acked), EVENTS);
     assert_int_equal(atomic_load(&g->twice), 0);
     /* Many to a row: one each would be as many rows as events. */
@@ -214,13 +214,13 @@ static void a_count_ends_with_closed_and_no_credit_beyond_it(void **state) {
     fob_event_t *event;
     unsigned handled = 0;
     fob_status_t status;
-    while ((status = fob_worker_next(worker, &event, 20000)) == FOB_OK) {
+    while ((status = fob_worker_next(worker, &event, 60000)) == FOB_OK) {
         handled++;
         fob_worker_settle(worker, &event, FOB_ACK);
     }
     assert_int_equal(status, FOB_CLOSED);
     assert_int_equal(handled, 150);
-    assert_int_equal(fob_worker_flush(worker, 20000), FOB_OK);
+    assert_int_equal(fob_worker_flush(worker, 60000), FOB_OK);
     assert_int_equal(atomic_load(&g->acked), 150);
     assert_int_equal(atomic_load(&g->most_credit), 150);
     end(&worker, &bus, g);
@@ -234,8 +234,8 @@ static void no_more_than_jobs_are_out_at_once(void **state) {
     options.jobs = 2;
     fob_worker_t *worker = fob_worker_new(&options);
     fob_event_t *one, *two, *three;
-    assert_int_equal(fob_worker_next(worker, &one, 20000), FOB_OK);
-    assert_int_equal(fob_worker_next(worker, &two, 20000), FOB_OK);
+    assert_int_equal(fob_worker_next(worker, &one, 60000), FOB_OK);
+    assert_int_equal(fob_worker_next(worker, &two, 60000), FOB_OK);
     assert_int_equal(fob_worker_next(worker, &three, 0), FOB_AGAIN);
     struct pollfd fd = {.fd = fob_worker_fd(worker), .events = POLLIN};
     assert_int_equal(poll(&fd, 1, 0), 0);
@@ -254,7 +254,7 @@ static void a_restart_of_the_bus_is_only_a_pause(void **state) {
     fob_worker_t *worker = fob_worker_new(&options);
     fob_event_t *event;
     for (unsigned n = 1; n <= 3000; n++) {
-        assert_int_equal(fob_worker_next(worker, &event, 20000), FOB_OK);
+        assert_int_equal(fob_worker_next(worker, &event, 60000), FOB_OK);
         assert_int_equal(fob_event_offset(event), n);
         if (n % 1000 == 500) { /* with one out, a prefetch, and settles under way */
             fake_bus_stop(bus);
@@ -262,7 +262,7 @@ static void a_restart_of_the_bus_is_only_a_pause(void **state) {
         }
         assert_int_equal(fob_worker_settle(worker, &event, FOB_ACK), FOB_OK);
     }
-    assert_int_equal(fob_worker_flush(worker, 20000), FOB_OK);
+    assert_int_equal(fob_worker_flush(worker, 60000), FOB_OK);
     assert_int_equal(atomic_load(&g->joins), 4);
     assert_true(atomic_load(&g->claims) >= 3);
     assert_int_equal(atomic_load(&g->acked) - atomic_load(&g->twice), 3000);
@@ -278,14 +278,14 @@ static void settles_without_an_answer_are_sent_again(void **state) {
     fob_worker_t *worker = fob_worker_new(&options);
     fob_event_t *event;
     for (unsigned n = 0; n < 5; n++) {
-        assert_int_equal(fob_worker_next(worker, &event, 20000), FOB_OK);
+        assert_int_equal(fob_worker_next(worker, &event, 60000), FOB_OK);
         assert_int_equal(fob_worker_settle(worker, &event, FOB_ACK), FOB_OK);
     }
     assert_int_equal(fob_worker_flush(worker, 50), FOB_AGAIN);
     fake_bus_stop(bus);
     g->silent = false;
     fake_bus_start(bus);
-    assert_int_equal(fob_worker_flush(worker, 20000), FOB_OK);
+    assert_int_equal(fob_worker_flush(worker, 60000), FOB_OK);
     assert_int_equal(atomic_load(&g->acked), 5);
     end(&worker, &bus, g);
 }
@@ -297,11 +297,11 @@ static void draining_releases_what_is_not_begun(void **state) {
     fob_worker_options_t options = options_for(fake_bus_endpoint(bus));
     fob_worker_t *worker = fob_worker_new(&options);
     fob_event_t *event, *none;
-    assert_int_equal(fob_worker_next(worker, &event, 20000), FOB_OK);
+    assert_int_equal(fob_worker_next(worker, &event, 60000), FOB_OK);
     fob_worker_drain(worker);
-    assert_int_equal(fob_worker_next(worker, &none, 20000), FOB_CLOSED);
+    assert_int_equal(fob_worker_next(worker, &none, 60000), FOB_CLOSED);
     assert_int_equal(fob_worker_settle(worker, &event, FOB_ACK), FOB_OK);
-    assert_int_equal(fob_worker_flush(worker, 20000), FOB_OK);
+    assert_int_equal(fob_worker_flush(worker, 60000), FOB_OK);
     assert_int_equal(atomic_load(&g->released), 39);
     assert_int_equal(atomic_load(&g->acked), 1);
     end(&worker, &bus, g);
@@ -316,8 +316,8 @@ static void another_pattern_ends_it_with_a_sentence(void **state) {
     fob_worker_t *worker = fob_worker_new(&options);
     fob_event_t *event;
     char text[200];
-    assert_int_equal(fob_worker_wait_ready(worker, 20000, NULL), FOB_PATTERN_DIFFERS);
-    assert_int_equal(fob_worker_next(worker, &event, 20000), FOB_PATTERN_DIFFERS);
+    assert_int_equal(fob_worker_wait_ready(worker, 60000, NULL), FOB_PATTERN_DIFFERS);
+    assert_int_equal(fob_worker_next(worker, &event, 60000), FOB_PATTERN_DIFFERS);
     fob_worker_trouble(worker, text, sizeof text);
     assert_string_equal(text, "the group g has pattern a.>, not t");
     end(&worker, &bus, g);
@@ -333,13 +333,13 @@ static void a_bus_that_is_not_there_is_reported_and_then_found(void **state) {
     fob_worker_t *worker = fob_worker_new(&options);
     fob_event_t *event;
     int created = 0;
-    assert_int_equal(fob_worker_next(worker, &event, 20000), FOB_UNREACHABLE);
-    assert_int_equal(fob_worker_wait_ready(worker, 20000, NULL), FOB_UNREACHABLE);
+    assert_int_equal(fob_worker_next(worker, &event, 60000), FOB_UNREACHABLE);
+    assert_int_equal(fob_worker_wait_ready(worker, 60000, NULL), FOB_UNREACHABLE);
     fake_bus_start(bus);
     WAIT_FOR(atomic_load(&g->joins));
     assert_int_equal(fob_worker_wait_ready(worker, 20000, &created), FOB_OK);
     assert_int_equal(created, 1);
-    assert_int_equal(fob_worker_next(worker, &event, 20000), FOB_OK);
+    assert_int_equal(fob_worker_next(worker, &event, 60000), FOB_OK);
     assert_int_equal(fob_worker_settle(worker, &event, FOB_ACK), FOB_OK);
     end(&worker, &bus, g);
 }
@@ -391,8 +391,8 @@ static void a_running_handler_is_told_that_its_lease_is_lost(void **state) {
     fob_worker_t *worker = fob_worker_new(&options);
     fob_event_t *lost, *other;
     char why[100];
-    assert_int_equal(fob_worker_next(worker, &lost, 20000), FOB_OK);
-    assert_int_equal(fob_worker_next(worker, &other, 20000), FOB_OK);
+    assert_int_equal(fob_worker_next(worker, &lost, 60000), FOB_OK);
+    assert_int_equal(fob_worker_next(worker, &other, 60000), FOB_OK);
     assert_int_equal(fob_worker_lost(worker, lost, why, sizeof why), 0);
     assert_string_equal(why, "");
     assert_false(readable(worker, 0));
@@ -404,7 +404,7 @@ static void a_running_handler_is_told_that_its_lease_is_lost(void **state) {
     assert_string_equal(why, "its lease of 5s ran out");
     assert_int_equal(fob_worker_reject(worker, &lost, "no use"), FOB_STALE);
     assert_null(lost);
-    assert_int_equal(fob_worker_flush(worker, 20000), FOB_OK);
+    assert_int_equal(fob_worker_flush(worker, 60000), FOB_OK);
     fake_bus_stop(bus);
     assert_string_equal(g->said, "exit 3");
     end(&worker, &bus, g);
@@ -417,7 +417,7 @@ static void a_worker_has_a_name_by_itself(void **state) {
     fob_worker_options_t options = options_for(fake_bus_endpoint(bus));
     fob_worker_t *worker = fob_worker_new(&options);
     char pid[30];
-    assert_int_equal(fob_worker_wait_ready(worker, 20000, NULL), FOB_OK);
+    assert_int_equal(fob_worker_wait_ready(worker, 60000, NULL), FOB_OK);
     fake_bus_stop(bus);
     snprintf(pid, sizeof pid, "-%ld", (long)getpid());
     assert_non_null(strstr(g->said, pid));
@@ -448,7 +448,7 @@ static void threads_share_one_worker(void **state) {
         assert_int_equal(pthread_create(&threads[i], NULL, pool_run, &pool), 0);
     for (size_t i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL); /* each sees CLOSED at the end */
-    assert_int_equal(fob_worker_flush(pool.worker, 20000), FOB_OK);
+    assert_int_equal(fob_worker_flush(pool.worker, 60000), FOB_OK);
     assert_int_equal(atomic_load(&pool.handled), COUNT);
     assert_int_equal(atomic_load(&g->acked), COUNT);
     assert_int_equal(atomic_load(&g->twice), 0);
