@@ -15,10 +15,15 @@
 #include <unistd.h>
 
 #define MAX_ARGS   64
-#define RUN_MS     30000
+#define RUN_MS     200000 /* a whole program, on a slow machine: less than a test may take */
 #define FIRST_PORT 10000
 #define LAST_PORT  30000 /* below what the kernel gives to outgoing connections */
 #define PORT_STEP  20
+
+static int left(long long until) {
+    long long ms = until - process_clock();
+    return ms > 0 ? (int)ms : 0;
+}
 
 static int finish(process_t *self, const char *input, char **out, char **err) {
     if (input)
@@ -26,9 +31,10 @@ static int finish(process_t *self, const char *input, char **out, char **err) {
     process_close_input(self);
     /* Little is written to the second stream, so reading them one after the other does
      * not block. */
-    char *said = process_rest(self, PROCESS_OUT, NULL, RUN_MS);
-    char *complained = process_rest(self, PROCESS_ERR, NULL, RUN_MS);
-    int code = process_wait(self, RUN_MS);
+    long long until = process_clock() + RUN_MS;
+    char *said = process_rest(self, PROCESS_OUT, NULL, left(until));
+    char *complained = process_rest(self, PROCESS_ERR, NULL, left(until));
+    int code = process_wait(self, left(until));
     if (out)
         *out = said;
     else
