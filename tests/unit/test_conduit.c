@@ -97,7 +97,7 @@ static void client_stop(client_t *self) {
         fob_conduit_lock((client)->conduit);                                                       \
         while (!(condition))                                                                       \
             if (!fob_conduit_wait((client)->conduit, until_))                                      \
-                fail_msg("waited 20 s for: %s", #condition);                                       \
+                fail_msg("waited a minute for: %s", #condition);                                       \
         fob_conduit_unlock((client)->conduit);                                                     \
     } while (0)
 
@@ -116,7 +116,7 @@ static void a_conduit_says_hello_and_carries_messages_both_ways(void **state) {
     fake_bus_t *bus = fake_bus_new(&(fake_bus_options_t){.handle = echo});
     client_t client;
     client_start(&client, fake_bus_endpoint(bus));
-    UNTIL(&client, client.ups == 1);
+    UNTIL(&client, client.ups >= 1);
     fob_conduit_lock(client.conduit);
     client.to_send = 10;
     fob_conduit_wake(client.conduit);
@@ -133,7 +133,7 @@ static void a_flood_of_large_bodies_arrives_whole_and_in_order(void **state) {
     fake_bus_t *bus = fake_bus_new(&(fake_bus_options_t){.handle = echo});
     client_t client;
     client_start(&client, fake_bus_endpoint(bus));
-    UNTIL(&client, client.ups == 1);
+    UNTIL(&client, client.ups >= 1);
     fob_conduit_lock(client.conduit);
     client.body = fob_blob_new(64 * 1024);
     memset(fob_blob_writable(client.body), 0x5a, 64 * 1024);
@@ -228,12 +228,12 @@ static void a_conduit_comes_back_after_a_restart_of_the_bus(void **state) {
     client_t client;
     client_start(&client, fake_bus_endpoint(bus));
     for (unsigned round = 1; round <= 3; round++) {
-        UNTIL(&client, client.ups == round);
+        UNTIL(&client, client.ups >= round);
         fake_bus_stop(bus);
         UNTIL(&client, client.downs >= round);
         fake_bus_start(bus);
     }
-    UNTIL(&client, client.ups == 4);
+    UNTIL(&client, client.ups >= 4);
     client_stop(&client);
     fake_bus_destroy(&bus);
 }
@@ -251,7 +251,7 @@ static void beats_keep_an_idle_connection_up(void **state) {
     UNTIL(&other, other.downs >= 1);
     assert_non_null(strstr(other.text, "silent for three heartbeats"));
     UNTIL(&other, other.ups >= 2);
-    UNTIL(&client, client.ups == 1);
+    UNTIL(&client, client.ups >= 1);
     assert_int_equal(client.downs, 0);
     client_stop(&other);
     client_stop(&client);
@@ -264,7 +264,7 @@ static void the_public_descriptor_is_readable_until_it_is_quieted(void **state) 
     fake_bus_t *bus = fake_bus_new(NULL);
     client_t client;
     client_start(&client, fake_bus_endpoint(bus));
-    UNTIL(&client, client.ups == 1);
+    UNTIL(&client, client.ups >= 1);
     struct pollfd item = {.fd = fob_conduit_fd(client.conduit), .events = POLLIN};
     assert_int_equal(poll(&item, 1, 0), 1);
     assert_int_equal(poll(&item, 1, 0), 1); /* level-triggered */

@@ -95,7 +95,7 @@ static void client_stop(client_t *self, int64_t linger_ns) {
         fob_conduit_lock((client)->conduit);                                                       \
         while (!(condition))                                                                       \
             if (!fob_conduit_wait((client)->conduit, until_))                                      \
-                fail_msg("waited 20 s for: %s", #condition);                                       \
+                fail_msg("waited a minute for: %s", #condition);                                       \
         fob_conduit_unlock((client)->conduit);                                                     \
     } while (0)
 
@@ -135,14 +135,14 @@ static void ends_it(odd_t odd, const char *text) {
     fake_bus_t *bus = fake_bus_new(&(fake_bus_options_t){.handle = answer, .arg = &odd});
     client_t client;
     client_start(&client, fake_bus_endpoint(bus));
-    UNTIL(&client, client.ups == 1);
+    UNTIL(&client, client.ups >= 1);
     ask(&client);
-    UNTIL(&client, client.downs == 1);
+    UNTIL(&client, client.downs >= 1);
     fob_conduit_lock(client.conduit);
     assert_int_equal(client.why, FOB_PROTOCOL);
     assert_non_null(strstr(client.text, text));
     fob_conduit_unlock(client.conduit);
-    UNTIL(&client, client.ups == 2);
+    UNTIL(&client, client.ups >= 2);
     assert_int_equal(client.inputs, 0);
     client_stop(&client, FOB_SEC);
     fake_bus_destroy(&bus);
@@ -170,7 +170,7 @@ static void a_verb_of_a_later_version_is_passed_over(void **state) {
     fake_bus_t *bus = fake_bus_new(&(fake_bus_options_t){.handle = answer, .arg = &odd});
     client_t client;
     client_start(&client, fake_bus_endpoint(bus));
-    UNTIL(&client, client.ups == 1);
+    UNTIL(&client, client.ups >= 1);
     ask(&client);
     UNTIL(&client, client.inputs == 1); /* the good answer behind it */
     assert_int_equal(client.downs, 0);
@@ -229,7 +229,7 @@ static void a_client_that_never_has_said_all_leaves_when_its_time_is_up(void **s
     fake_bus_t *bus = fake_bus_new(&(fake_bus_options_t){.handle = answer, .arg = &odd});
     client_t client;
     client_start(&client, fake_bus_endpoint(bus));
-    UNTIL(&client, client.ups == 1);
+    UNTIL(&client, client.ups >= 1);
     fob_conduit_lock(client.conduit);
     client.endless = 1;
     fob_conduit_wake(client.conduit);
@@ -289,10 +289,10 @@ static void a_client_may_end_its_connection_and_come_back_with_another_secret(vo
     fake_bus_t *bus = fake_bus_new(&(fake_bus_options_t){.handle = answer, .arg = &odd});
     client_t client;
     client_start_with(&client, fake_bus_endpoint(bus), &restarting);
-    UNTIL(&client, client.ups == 1);
+    UNTIL(&client, client.ups >= 1);
     assert_int_equal(fake_bus_session(bus), 0);
     ask(&client);
-    UNTIL(&client, client.ups == 2);
+    UNTIL(&client, client.ups >= 2);
     assert_int_equal(client.downs, 1);
     assert_int_equal(client.why, FOB_FORGOTTEN);
     assert_non_null(strstr(client.text, "the session is forgotten"));
@@ -307,7 +307,7 @@ static void a_client_without_descriptors_says_so_and_comes_up_once_there_are_som
     fake_bus_t *bus = fake_bus_new(&(fake_bus_options_t){.handle = answer, .arg = &odd});
     client_t client;
     client_start(&client, fake_bus_endpoint(bus));
-    UNTIL(&client, client.ups == 1);
+    UNTIL(&client, client.ups >= 1);
     struct rlimit before, none = {.rlim_cur = 6}; /* all of these are taken */
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     none.rlim_max = before.rlim_max;
@@ -320,7 +320,7 @@ static void a_client_without_descriptors_says_so_and_comes_up_once_there_are_som
     UNTIL(&client, strstr(client.text, "too many descriptors are open") != NULL);
     assert_int_equal(client.why, FOB_UNREACHABLE);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    UNTIL(&client, client.ups == 2);
+    UNTIL(&client, client.ups >= 2);
     client_stop(&client, FOB_SEC);
     fake_bus_destroy(&bus);
 }
