@@ -9,7 +9,7 @@ static const sim_checker_ops_t *const all[] = {
     &sim_check_order,     &sim_check_once,     &sim_check_depth,   &sim_check_cause,
     &sim_check_bytes,     &sim_check_receipts, &sim_check_drained, &sim_check_heard,
     &sim_check_attempts,  &sim_check_handout,  &sim_check_busy,    &sim_check_fate,
-    &sim_check_settled,   &sim_check_progress};
+    &sim_check_settled,   &sim_check_progress, &sim_check_allowed};
 
 void sim_broken(const sim_checker_t *self, const char *format, ...) {
     char text[512];

@@ -1,10 +1,13 @@
-/* A group that refuses when it is full never holds more than its limit; one that sheds does so only
- * while it has more. */
+/* A group that refuses when it is full never holds more than its limit; one that sheds does so
+ * while it has more, and only then. */
+#include "bus/core/group/policy.h"
 #include "checker.h"
 
 typedef struct {
     uint64_t depth, limit, overflow;
-    bool least; /* it may be deeper than that */
+    bool least;        /* it may be deeper than that */
+    bool loose;        /* an operator made it deeper than its limit, or lowered that */
+    uint64_t position; /* of the commit that brought it an event last */
 } group_t;
 
 typedef struct {
@@ -20,6 +23,18 @@ static group_t *group_of(sim_checker_t *self, const sim_group_t *group) {
     return &own->groups[index];
 }
 
+/* What a commit brought above the limit is shed in it. */
+static void look_at_shedding(sim_checker_t *self, const sim_group_t *group, group_t *one,
+                             uint64_t position) {
+    if (one->position == position)
+        return;
+    one->position = position;
+    one->loose = one->loose && one->depth > one->limit;
+    SIM_HOLD(self, one->overflow == 0 || one->loose || one->depth <= one->limit,
+             "group %s holds %llu of %llu, and sheds nothing", group->name,
+             (unsigned long long)one->depth, (unsigned long long)one->limit);
+}
+
 static void stored(sim_checker_t *self, uint64_t offset) {
     const sim_stored_t *event = &self->ground->events[offset];
     for (size_t i = 0; i < self->ground->group_count; i++) {
@@ -31,6 +46,7 @@ static void stored(sim_checker_t *self, uint64_t offset) {
                  "group %s holds %llu of %llu, and takes offset %llu", group->name,
                  (unsigned long long)one->depth, (unsigned long long)one->limit,
                  (unsigned long long)offset);
+        look_at_shedding(self, group, one, event->position);
         one->depth++;
     }
 }
@@ -40,10 +56,12 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
     const fob_run_record_t *run = fact->run;
     bool out = run->verb == FOB_RUN_ACK || run->verb == FOB_RUN_DEAD || run->verb == FOB_RUN_SHED ||
                run->verb == FOB_RUN_REMOVE;
-    if (run->verb == FOB_RUN_REDRIVE || run->verb == FOB_RUN_ACCEPT)
+    if (run->verb == FOB_RUN_REDRIVE || run->verb == FOB_RUN_ACCEPT) {
         one->depth += run->count;
-    else if (out && !(run->flags & FOB_RUN_PAID))
+        one->loose = true;
+    } else if (out && !(run->flags & FOB_RUN_PAID)) {
         one->depth -= run->count < one->depth ? run->count : one->depth;
+    }
     bool sheds = run->verb == FOB_RUN_SHED ||
                  (run->verb == FOB_RUN_DEAD && run->reason == FOB_REASON_OVERFLOW);
     if (sheds && !(run->flags & FOB_RUN_PAID) && !one->least)
@@ -54,7 +72,18 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
 
 static void reset(group_t *one, const fob_record_reset_t *record) {
     one->depth = 0;
+    one->loose = true;
     one->least = record->mode != FOB_RESET_ANEW;
+}
+
+static void set(group_t *one, const sim_fact_t *fact) {
+    if (fact->setting == FOB_POLICY_max_depth)
+        one->limit = fact->value;
+    else if (fact->setting == FOB_POLICY_overflow)
+        one->overflow = fact->value;
+    else
+        return;
+    one->loose = true;
 }
 
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
@@ -64,10 +93,8 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
         run(self, fact);
     else if (fact->kind == SIM_RESET)
         reset(group_of(self, fact->group), fact->reset);
-    else if (fact->kind == SIM_SET && fact->setting == 1)
-        group_of(self, fact->group)->limit = fact->value;
-    else if (fact->kind == SIM_SET && fact->setting == 3)
-        group_of(self, fact->group)->overflow = fact->value;
+    else if (fact->kind == SIM_SET)
+        set(group_of(self, fact->group), fact);
 }
 
 static void end(sim_checker_t *self) {
