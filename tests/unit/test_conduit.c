@@ -97,7 +97,7 @@ static void client_stop(client_t *self) {
         fob_conduit_lock((client)->conduit);                                                       \
         while (!(condition))                                                                       \
             if (!fob_conduit_wait((client)->conduit, until_))                                      \
-                fail_msg("waited a minute for: %s", #condition);                                       \
+                fail_msg("waited a minute for: %s", #condition);                                   \
         fob_conduit_unlock((client)->conduit);                                                     \
     } while (0)
 
