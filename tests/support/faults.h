@@ -4,27 +4,33 @@
 #ifndef FOB_TESTS_FAULTS_H
 #define FOB_TESTS_FAULTS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 /* All zeros: nothing fails. Calls may come from several threads. */
 typedef struct {
-    bool watching; /* else calls are neither counted nor fail */
-    bool lasting;  /* all behind that call fail too */
-    uint64_t calls;
-    uint64_t fail_at; /* the number of the call that fails; 0: none */
-    uint64_t failed;  /* how many did */
+    _Atomic bool watching; /* else calls are neither counted nor fail */
+    bool lasting;          /* all behind that call fail too */
+    _Atomic uint64_t calls;
+    uint64_t fail_at;        /* the number of the call that fails; 0: none */
+    _Atomic uint64_t failed; /* how many did */
 } faults_t;
+
+/* Nothing is ordered by it: what races in the code races here too. */
+static inline bool faults_watching(faults_t *self) {
+    return atomic_load_explicit(&self->watching, memory_order_relaxed);
+}
 
 /* A call is made: whether it fails. */
 static inline bool faults_strike(faults_t *self) {
-    if (!self->watching)
+    if (!faults_watching(self))
         return false;
-    uint64_t call = __atomic_add_fetch(&self->calls, 1, __ATOMIC_RELAXED);
+    uint64_t call = atomic_fetch_add_explicit(&self->calls, 1, memory_order_relaxed) + 1;
     bool strikes =
         self->fail_at != 0 && (self->lasting ? call >= self->fail_at : call == self->fail_at);
     if (strikes)
-        __atomic_add_fetch(&self->failed, 1, __ATOMIC_RELAXED);
+        atomic_fetch_add_explicit(&self->failed, 1, memory_order_relaxed);
     return strikes;
 }
 

@@ -40,7 +40,7 @@ static void note(uintptr_t place) {
 }
 
 static bool strikes(void *place) {
-    if (scarce.watching)
+    if (faults_watching(&scarce))
         note((uintptr_t)place);
     if (!faults_strike(&scarce))
         return false;
