@@ -11,6 +11,7 @@
 
 static void *context, *client, *monitor;
 static fob_router_t *router;
+static fob_traffic_t *traffic;
 static uint8_t route[5];
 
 /* A client that is there, and whose routing id is known. */
@@ -36,6 +37,9 @@ static int open_pair(void **state) {
     zmq_setsockopt(monitor, ZMQ_RCVTIMEO, &wait, sizeof wait);
     assert_int_equal(zmq_bind(socket, "tcp://127.0.0.1:*"), 0);
     assert_int_equal(zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &size), 0);
+    /* It ends only what it saw come. */
+    traffic = fob_traffic_new(context, socket, "router");
+    assert_non_null(traffic);
     assert_int_equal(zmq_socket_monitor(client, "inproc://client", ZMQ_EVENT_DISCONNECTED), 0);
     assert_int_equal(zmq_connect(monitor, "inproc://client"), 0);
     assert_int_equal(zmq_connect(client, endpoint), 0);
@@ -53,6 +57,8 @@ static int open_pair(void **state) {
 
 static int close_pair(void **state) {
     (void)state;
+    fob_router_watch(router, NULL);
+    fob_traffic_destroy(&traffic);
     fob_router_destroy(&router, 0);
     zmq_socket_monitor(client, NULL, 0);
     if (client)
@@ -157,8 +163,6 @@ static void one_that_went_while_something_waited_is_told_of(void **state) {
 static void far_too_many_frames_end_the_connection(void **state) {
     (void)state;
     fob_mail_t mail = {0};
-    fob_traffic_t *traffic = fob_traffic_new(context, fob_router_socket(router), "router");
-    assert_non_null(traffic);
     fob_router_watch(router, traffic);
     for (int i = 0; i < 100; i++)
         assert_int_equal(zmq_send(client, "x", 1, i < 99 ? ZMQ_SNDMORE : 0), 1);
@@ -172,8 +176,6 @@ static void far_too_many_frames_end_the_connection(void **state) {
     fob_traffic_stats_t stats;
     fob_traffic_stats(traffic, &stats);
     assert_int_equal(stats.ended[FOB_ENDED_FRAMES], 1);
-    fob_router_watch(router, NULL);
-    fob_traffic_destroy(&traffic);
 }
 
 FOB_MAIN(FOB_CASE_WITH(what_a_slow_client_does_not_take_comes_later_and_in_order, open_pair,
