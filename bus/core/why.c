@@ -121,7 +121,9 @@ static void add_limit(fob_group_stats_t *out) {
     if (full && out->policy.overflow != FOB_OVERFLOW_REJECT)
         add(out, "; full: %s", makes_room[out->policy.overflow]);
     else if (!full && used >= 0.8 * most)
-        add(out, "; %.0f%% of max_depth=%llu", 100 * used / most, ull(out->policy.max_depth));
+        /* rounded down: what is not full is not 100% full */
+        add(out, "; %u%% of max_depth=%llu", (unsigned)(100 * used / most),
+            ull(out->policy.max_depth));
 }
 
 /* --- stuck --- */

@@ -138,6 +138,14 @@ static void a_group_warns_from_four_fifths_on(void **state) {
     assert_why("flowing", "4 events with 1 of 1 workers");
 }
 
+static void a_group_that_lacks_one_event_is_not_said_to_be_full(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", "a", 199);
+    kit_publish(&kit, 1, 1, 1, "a", 199);
+    set(FOB_POLICY_max_depth, 200);
+    assert_why("flowing", "199 events with 1 of 1 workers; 99% of max_depth=200");
+}
+
 static void the_longest_names_do_not_cut_a_sentence(void **state) {
     (void)state;
     char name[256], pattern[256];
@@ -170,5 +178,6 @@ FOB_MAIN(FOB_CASE_WITH(a_paused_group_says_who_lets_it_go, setup, teardown),
          FOB_CASE_WITH(a_full_group_with_workers_tells_its_rate, setup, teardown),
          FOB_CASE_WITH(a_group_that_sheds_is_not_full_but_says_what_goes, setup, teardown),
          FOB_CASE_WITH(a_group_warns_from_four_fifths_on, setup, teardown),
+         FOB_CASE_WITH(a_group_that_lacks_one_event_is_not_said_to_be_full, setup, teardown),
          FOB_CASE_WITH(the_longest_names_do_not_cut_a_sentence, setup, teardown),
          FOB_CASE_WITH(the_window_of_ids_is_shown_as_it_is, setup, teardown))
