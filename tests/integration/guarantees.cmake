@@ -5,7 +5,8 @@ foreach(topic stand full stored_once holders dead_letters disk_full failures)
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${topic}.c
         LIBRARIES fob_publishers fob_test_support)
     if(FOB_SANITIZE)
-        target_compile_definitions(test_${topic} PRIVATE FULL_DEPTH=2000 CUT_EVENTS=20000 DEAD_EVENTS=2000)
+        target_compile_definitions(test_${topic} PRIVATE FULL_DEPTH=2000 CUT_EVENTS=20000 DEAD_EVENTS=2000
+            BYTES=20000)
     endif()
     if(TARGET fob)
         add_dependencies(test_${topic} fob)

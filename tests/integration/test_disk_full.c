@@ -11,8 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DISK  "64m"
+#define DISK "64m"
+#ifndef BYTES
 #define BYTES 4000 /* of one event's data */
+#endif
+#define MIB_OF(events) ((events) * (size_t)BYTES >> 20)
 
 /* A small disk of the test's own: a tmpfs that nobody else sees and that goes with this process.
  * NULL: it may not be had here (no root); then max_disk stands for it. */
@@ -37,8 +40,9 @@ static bool put(process_t *pub, size_t n) {
 static size_t count_lines(const char *path) {
     char *text = stand_read(path);
     size_t lines = 0;
-    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
-        lines++;
+    /* Not by strchr: a sanitizer looks at the whole rest of the text each time. */
+    for (const char *at = text; *at; at++)
+        lines += *at == '\n';
     free(text);
     return lines;
 }
@@ -55,7 +59,7 @@ static void a_full_disk_refuses_by_name_and_recovers_once_a_worker_drains_it(voi
     char *receipts = stand_path(&stand, "receipts"), *handled = stand_path(&stand, "handled");
     process_t *pub = stand_fob_to(receipts, "pub order_placed --lines --json --deadline 3s");
     size_t n = 0;
-    while (n < 40000 && process_wait(pub, 0) == -1 && put(pub, n))
+    while (MIB_OF(n) < 150 && process_wait(pub, 0) == -1 && put(pub, n))
         n++;
     process_close_input(pub);
     assert_int_equal(process_wait(pub, 60000), 75);
@@ -66,13 +70,13 @@ static void a_full_disk_refuses_by_name_and_recovers_once_a_worker_drains_it(voi
     assert_non_null(strstr(said, "group billing needs what is stored from offset 1 on"));
     size_t confirmed = count_lines(receipts);
     printf("%zu events of %d bytes confirmed\n", confirmed, BYTES);
-    assert_true(confirmed > 5000);
+    assert_true(MIB_OF(confirmed) > 18);
 
     /* Publishing resumes without a restart while a worker drains. */
     process_t *again =
-        process_fob("pub", "order_placed", "{\"n\":999999}", "--deadline", "60s", NULL);
+        process_fob("pub", "order_placed", "{\"n\":999999}", "--deadline", "3m", NULL);
     process_t *worker = stand_fob_to(handled, "work billing order_placed --json");
-    assert_int_equal(process_wait(again, 60000), 0);
+    assert_int_equal(process_wait(again, 180000), 0);
     stand_await_settled(&stand);
     process_signal(worker, SIGTERM);
     assert_int_equal(process_wait(worker, 60000), 0);
@@ -83,11 +87,11 @@ static void a_full_disk_refuses_by_name_and_recovers_once_a_worker_drains_it(voi
 
     /* And as much again goes through. */
     worker = (process_destroy(&worker), stand_fob_to(handled, "work billing order_placed --json"));
-    process_t *more = stand_fob_to(receipts, "pub order_placed --lines --deadline 60s");
-    for (n = 0; n < 20000; n++)
+    process_t *more = stand_fob_to(receipts, "pub order_placed --lines --deadline 3m");
+    for (n = 0; MIB_OF(n) < 76; n++)
         assert_true(put(more, n));
     process_close_input(more);
-    assert_int_equal(process_wait(more, 60000), 0);
+    assert_int_equal(process_wait(more, 180000), 0);
     stand_await_settled(&stand);
     process_destroy(&more);
     process_destroy(&worker);
