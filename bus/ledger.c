@@ -449,19 +449,20 @@ static size_t room_to_move(fob_ledger_t *self) {
     return room >= MOVE_LEAST ? room : 0;
 }
 
-/* Little is needed of the oldest part: it goes to the head, where there is room for it. */
+/* What little is needed of the oldest part goes to the head, where there is room for it; else the
+ * core knows what part that is all the same. */
 static fob_status_t reclaim(fob_ledger_t *self, fob_now_t now) {
     fob_journal_stats_t stats;
     uint64_t head = fob_core_head(self->core);
     ops(self)->stats(self->journal, &stats);
-    size_t room = stats.pinned_below ? room_to_move(self) : 0;
-    if (room == 0)
+    if (stats.pinned_below == 0)
         return FOB_OK;
+    size_t room = room_to_move(self);
     self->room.promised = room;
     fob_command_t command = {.kind = FOB_CMD_RECLAIM};
     command.reclaim.below = stats.pinned_below;
     command.reclaim.bytes = stats.pinned_bytes;
-    command.reclaim.room = room - RECORD_ROOM;
+    command.reclaim.room = room ? room - RECORD_ROOM : 0;
     fob_status_t status = fob_ledger_step(self, now, &command);
     if (fob_core_head(self->core) != head)
         self->trim_ns = now.mono_ns + MOVE_EVERY;

@@ -5,33 +5,18 @@
 
 #define QUIET (10 * FOB_SEC)
 
-/* The group that needs the oldest event; false: none needs any. */
-static bool holder_find(fob_core_t *core, fob_now_t now, fob_group_stats_t *out) {
-    bool found = false;
-    fob_group_stats_t group;
-    uint64_t lowest = fob_core_head(core) + 1;
-    for (size_t i = 0; fob_core_group_stats(core, now, i, &group); i++) {
-        if (group.floor < lowest) {
-            lowest = group.floor;
-            *out = group;
-            found = true;
-        }
-    }
-    return found;
-}
-
 static void begin(fob_core_t *core, fob_now_t now, char *line, size_t size) {
     static const char what[] = "no room in the journal (max_disk, or what the file system has "
                                "free): publishes are refused, work goes on";
     fob_group_stats_t group;
-    if (!holder_find(core, now, &group)) {
+    if (!fob_core_holder(core, now, &group)) {
         snprintf(line, size,
                  "%s; no group needs what is stored: it goes as retain_bytes and retain say", what);
         return;
     }
     snprintf(line, size,
-             "%s; group %.*s needs the oldest event, %" PRIu64 ": %" PRIu64 " ready, %" PRIu64
-             " leased, %" PRIu64 " delayed, %" PRIu64 " dead, %u workers",
+             "%s; group %.*s needs what is stored from event %" PRIu64 " on: %" PRIu64
+             " ready, %" PRIu64 " leased, %" PRIu64 " delayed, %" PRIu64 " dead, %u workers",
              what, (int)group.group.size, (const char *)group.group.data, group.floor, group.ready,
              group.leased, group.delayed, group.dead, group.workers);
 }

@@ -1,5 +1,5 @@
 /* shortage: what the operator is told while publishes are refused for want of room: once when it
- * begins, with the group that needs the oldest event, and once when it is over. Pure but for the
+ * begins, with the group that holds most of the journal, and once when it is over. Pure but for the
  * figures it asks of the core. */
 #ifndef FOB_SHORTAGE_H
 #define FOB_SHORTAGE_H

@@ -204,15 +204,10 @@ void fob_warnings_look(fob_warnings_t *self, fob_now_t now, fob_core_t *core,
                        const fob_room_t *disk, void (*say)(void *arg, const char *line),
                        void *arg) {
     char line[2048];
-    fob_group_stats_t group, holder = {0};
-    uint64_t lowest = fob_core_head(core) + 1;
+    fob_group_stats_t group;
     size_t lines = 0;
     self->next_ns = now.mono_ns + EVERY;
     for (size_t i = 0; fob_core_group_stats(core, now, i, &group); i++) {
-        if (group.floor < lowest) {
-            lowest = group.floor;
-            holder = group;
-        }
         if (lines < FOB_WARNINGS_LINES && fob_warnings_group(self, &group, line, sizeof line)) {
             say(arg, line);
             lines++;
@@ -220,6 +215,7 @@ void fob_warnings_look(fob_warnings_t *self, fob_now_t now, fob_core_t *core,
     }
     if (lines < FOB_WARNINGS_LINES)
         sweep(self);
-    if (fob_warnings_disk(self, disk, holder.group.data ? &holder : NULL, line, sizeof line))
+    bool held = fob_core_holder(core, now, &group);
+    if (fob_warnings_disk(self, disk, held ? &group : NULL, line, sizeof line))
         say(arg, line);
 }

@@ -146,7 +146,7 @@ typedef struct {
         struct {
             uint64_t below; /* all below would be given back, but for what is needed of it */
             uint64_t bytes; /* so many */
-            size_t room;    /* so many may be written in this turn */
+            size_t room;    /* so many may be written in this turn; 0: none */
         } reclaim;
         struct {
             /* One record as it was appended (its bytes inside `blob`, which the core may hold). */
@@ -325,6 +325,8 @@ typedef struct {
 size_t fob_core_group_count(const fob_core_t *self);
 /* The index-th group by name; false: none. Slices point into the core. */
 bool fob_core_group_stats(fob_core_t *self, fob_now_t now, size_t index, fob_group_stats_t *out);
+/* The group that holds most of the journal; false: none needs any of it. */
+bool fob_core_holder(fob_core_t *self, fob_now_t now, fob_group_stats_t *out);
 
 typedef struct {
     uint64_t events_in;   /* stored since the start of this process */

@@ -34,7 +34,8 @@ typedef struct fob_item fob_item_t;           /* offer.h */
 
 /* What was found out about a part of the journal that could be given back: see reclaim.c. */
 typedef struct {
-    uint64_t below; /* that part; 0: none yet */
+    uint64_t asked; /* the end of that part, as was told last; 0: of none yet */
+    uint64_t below; /* what the rest is about */
     bool worth;
     int64_t again_ns; /* when it is looked at again, where it was not */
 } fob_reclaiming_t;

@@ -1,4 +1,5 @@
 /* stats: figures. */
+#include "bus/core/publish/limits.h"
 #include "bus/core/why.h"
 
 /* How old the event is at which the group stands, where it is in memory. */
@@ -24,10 +25,7 @@ size_t fob_core_group_count(const fob_core_t *self) {
     return self->groups.count;
 }
 
-bool fob_core_group_stats(fob_core_t *self, fob_now_t now, size_t index, fob_group_stats_t *out) {
-    if (index >= self->groups.count)
-        return false;
-    fob_group_t *group = self->groups.by_name[index];
+static void look_at(fob_core_t *self, fob_now_t now, fob_group_t *group, fob_group_stats_t *out) {
     self->now = now;
     *out = (fob_group_stats_t){.group = group->name,
                                .pattern = group->pattern,
@@ -59,7 +57,20 @@ bool fob_core_group_stats(fob_core_t *self, fob_now_t now, size_t index, fob_gro
     }
     out->oldest_age_ms = out->ready + out->leased + out->delayed ? oldest_age(self, group) : -1;
     fob_why(self, group, out);
+}
+
+bool fob_core_group_stats(fob_core_t *self, fob_now_t now, size_t index, fob_group_stats_t *out) {
+    if (index >= self->groups.count)
+        return false;
+    look_at(self, now, self->groups.by_name[index], out);
     return true;
+}
+
+bool fob_core_holder(fob_core_t *self, fob_now_t now, fob_group_stats_t *out) {
+    fob_group_t *holder = fob_limits_holder(self);
+    if (holder)
+        look_at(self, now, holder, out);
+    return holder != NULL;
 }
 
 void fob_core_stats(const fob_core_t *self, fob_core_stats_t *out) {

@@ -251,6 +251,37 @@ static void ready_events_keep_their_place(void **state) {
     assert_int_equal(fob_core_floor(kit.core), 1);
 }
 
+static void tell_part(uint64_t below) {
+    kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_RECLAIM, .reclaim = {below, 1000000, 0}});
+}
+
+static void assert_holder(const char *name) {
+    fob_group_stats_t group;
+    assert_true(fob_core_holder(kit.core, kit.now, &group));
+    assert_true(fob_slice_eq(group.group, fob_slice_str(name)));
+}
+
+/* A dead letter below it would be moved, if it were not for that. */
+static void what_waits_in_the_oldest_part_is_what_holds_the_journal(void **state) {
+    (void)state;
+    ten(FOB_KIND_REJECT);
+    kit_join(&kit, 3, "h", "b", 0);
+    kit_publish(&kit, 1, 11, 11, "b", 5);
+    uint64_t head = fob_core_head(kit.core);
+    assert_holder("g"); /* how far the oldest part goes is not known yet */
+    tell_part(11);
+    assert_holder("g");
+    tell_part(16);
+    assert_holder("h");
+    assert_int_equal(fob_core_head(kit.core), head); /* there was no room to move anything */
+    kit_clear(&kit);
+    kit_credit(&kit, 3, "h", 5);
+    kit_settle(&kit, 3, "h", 1, FOB_KIND_ACK, 11, 5, nth(0)[1]);
+    assert_holder("g");
+    reclaim(16, 1000000);
+    assert_int_equal(fob_core_floor(kit.core), 16);
+}
+
 static void a_part_that_is_mostly_needed_stays_as_it_is(void **state) {
     (void)state;
     ten(FOB_KIND_REJECT);
@@ -359,6 +390,7 @@ FOB_MAIN(FOB_CASE_WITH(what_cannot_be_read_is_not_moved, setup, teardown),
          FOB_CASE_WITH(what_was_out_and_moved_goes_out_again_from_its_new_place, setup, teardown),
          FOB_CASE_WITH(what_was_moved_is_moved_again, setup, teardown),
          FOB_CASE_WITH(ready_events_keep_their_place, setup, teardown),
+         FOB_CASE_WITH(what_waits_in_the_oldest_part_is_what_holds_the_journal, setup, teardown),
          FOB_CASE_WITH(a_part_that_is_mostly_needed_stays_as_it_is, setup, teardown),
          FOB_CASE_WITH(nothing_is_moved_before_the_resume_window_is_over, setup, teardown),
          FOB_CASE_WITH(a_copy_is_no_event_of_its_own, setup, teardown),

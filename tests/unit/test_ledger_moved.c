@@ -99,29 +99,38 @@ static void join(uint64_t conn) {
                                    .jobs = 1}});
 }
 
-static void publish(void) {
+static fob_blob_t *batch(const char *topic, size_t count, size_t size) {
     uint8_t data[1000] = {0};
     fob_buf_t body = {0};
-    for (size_t i = 0; i < BATCH; i++) {
-        fob_envelope_t event = {.topic = fob_slice_str("a"), .data = fob_slice(data, sizeof data)};
+    for (size_t i = 0; i < count; i++) {
+        fob_envelope_t event = {.topic = fob_slice_str(topic), .data = fob_slice(data, size)};
         assert_int_equal(fob_envelope_write(&body, 4096, &event), FOB_OK);
     }
     fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
+    fob_buf_free(&body);
+    return blob;
+}
+
+static void offer(fob_blob_t *body) {
+    step(&(fob_command_t){.kind = FOB_CMD_PUBLISH,
+                          .conn = 1,
+                          .publish = {.session = (const uint8_t *)"0123456789abcdef",
+                                      .first = next_number,
+                                      .low = next_number,
+                                      .body = body}});
+}
+
+static void publish(void) {
+    fob_blob_t *blob = batch("a", BATCH, 1000);
     delivered = 0;
     /* Refused while the next segment is not made yet, or is given back first: it is offered again.
      */
     for (int i = 0; i < 10000 && delivered == 0; i++) {
         ms += i % 100 == 99 ? 1000 : 0;
-        step(&(fob_command_t){.kind = FOB_CMD_PUBLISH,
-                              .conn = 1,
-                              .publish = {.session = (const uint8_t *)"0123456789abcdef",
-                                          .first = next_number,
-                                          .low = next_number,
-                                          .body = blob}});
+        offer(blob);
     }
     next_number += BATCH;
     fob_blob_unref(&blob);
-    fob_buf_free(&body);
 }
 
 static void settle(uint64_t conn, unsigned kind, size_t from, size_t count) {
@@ -225,6 +234,92 @@ static void dead_letters_do_not_keep_a_full_disk_full(void **state) {
     folder_remove(&folder);
 }
 
+static void administer(fob_command_kind_t kind) {
+    step(
+        &(fob_command_t){.kind = kind,
+                         .conn = 9,
+                         .admin = {.group = fob_slice_str("idle"), .pattern = fob_slice_str("b")}});
+}
+
+/* Rejects the first of a batch and acks the others; false: there is no room for one. */
+static bool one_round(void) {
+    fob_blob_t *blob = batch("a", BATCH, 1000);
+    delivered = 0;
+    for (int i = 0; i < 20 && delivered == 0; i++) {
+        offer(blob);
+        ms += delivered ? 0 : 1000;
+    }
+    fob_blob_unref(&blob);
+    if (delivered == 0)
+        return false;
+    assert_int_equal(delivered, BATCH);
+    next_number += BATCH;
+    settle(2, FOB_KIND_REJECT, 0, 1);
+    settle(2, FOB_KIND_ACK, 1, BATCH - 1);
+    ms += 500;
+    run();
+    return true;
+}
+
+static void assert_holder(const char *name) {
+    fob_group_stats_t group;
+    assert_true(fob_core_holder(fob_ledger_core(ledger), now(), &group));
+    assert_true(fob_slice_eq(group.group, fob_slice_str(name)));
+}
+
+/* A dead letter, above it what waits for a group without workers, and then as much as goes in. */
+static void fill_above_idle(void) {
+    folder = folder_new();
+    open_ledger(open_file_of(2 << 20));
+    next_number = 1;
+    seq = 0;
+    join(2);
+    ms += 200;
+    assert_true(one_round());
+    administer(FOB_CMD_GROUP_ADD);
+    fob_blob_t *idle = batch("b", BATCH, 1000);
+    offer(idle);
+    fob_blob_unref(&idle);
+    next_number += BATCH;
+    for (int rounds = 0; one_round(); rounds++)
+        assert_true(rounds < ROUNDS);
+}
+
+/* It is not for the dead letters below that the disk is full: they would be moved. */
+static void
+a_full_disk_is_told_of_with_the_group_whose_events_wait_in_its_oldest_part(void **state) {
+    (void)state;
+    fill_above_idle();
+    assert_holder("idle");
+    administer(FOB_CMD_GROUP_REMOVE);
+    for (int rounds = 0; rounds < ROUNDS / 2; rounds++)
+        assert_true(one_round());
+    fob_ledger_destroy(&ledger);
+    folder_remove(&folder);
+}
+
+static void the_holder_of_a_full_disk_is_known_after_a_restart_too(void **state) {
+    (void)state;
+    fill_above_idle();
+    fob_blob_t *one = batch("a", 1, 1);
+    for (delivered = 1; delivered > 0; next_number++) { /* up to the last bytes */
+        delivered = 0;
+        offer(one);
+    }
+    fob_blob_unref(&one);
+    fob_ledger_destroy(&ledger);
+    open_ledger(open_file_of(2 << 20));
+    for (int i = 0; i < 5; i++) {
+        ms += 1000;
+        run();
+    }
+    assert_holder("idle");
+    fob_ledger_destroy(&ledger);
+    folder_remove(&folder);
+}
+
 FOB_MAIN(FOB_CASE(dead_letters_do_not_keep_a_journal_on_disk),
+         FOB_CASE(a_full_disk_is_told_of_with_the_group_whose_events_wait_in_its_oldest_part),
+         FOB_CASE(the_holder_of_a_full_disk_is_known_after_a_restart_too),
          FOB_CASE(dead_letters_do_not_keep_a_full_disk_full),
          FOB_CASE(dead_letters_do_not_keep_a_journal_in_memory))

@@ -85,6 +85,10 @@ static bool nothing_waits(const fob_group_t *group) {
            !fob_census_runs(group) && group->skip_to <= group->cover.floor && !group->damaged;
 }
 
+bool fob_reclaim_stays(const fob_core_t *self, const fob_group_t *group) {
+    return group->cover.floor < self->reclaiming.asked && !nothing_waits(group);
+}
+
 /* Then there is nothing of it between what was out last and the head. */
 static void cover_gap(fob_core_t *self, fob_group_t *group) {
     fob_runs_writer_t runs;
@@ -179,6 +183,9 @@ static bool ask(fob_core_t *self, uint64_t place) {
 fob_status_t fob_reclaim(fob_core_t *self, const fob_command_t *command) {
     uint64_t below = command->reclaim.below, end, place;
     size_t room = command->reclaim.room;
+    self->reclaiming.asked = below;
+    if (room == 0)
+        return FOB_OK;
     /* What is needed is known only once what was out before the start is claimed, or is not. */
     if (self->resume_until != FOB_NEVER || !worth(self, below, command->reclaim.bytes))
         return FOB_OK;

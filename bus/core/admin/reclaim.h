@@ -13,6 +13,9 @@
 fob_status_t fob_reclaim(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 /* The lowest place of a moved event that a group needs, and its offset; UINT64_MAX: none. */
 uint64_t fob_core_lowest_moved(fob_core_t *self, uint64_t *origin);
+/* Whether something of the oldest part of the journal waits for its first hand-out to the group:
+ * then nothing of that part is moved. */
+bool fob_reclaim_stays(const fob_core_t *self, const fob_group_t *group);
 /* Whether a group has that event come back, or dead, or has not come to it yet. */
 bool fob_core_needs(const fob_core_t *self, uint64_t origin);
 

@@ -1,5 +1,6 @@
 #include "bus/core/publish/limits.h"
 
+#include "bus/core/admin/reclaim.h"
 #include "proto/planted.h"
 
 #include <stdio.h>
@@ -114,15 +115,21 @@ void fob_limits_tell(const fob_core_t *core, fob_group_t *group, uint64_t refuse
              by_bytes ? " bytes" : "", work);
 }
 
+/* Dead letters below what stays where it is would be out of the way, did not that stay. */
 fob_group_t *fob_limits_holder(const fob_core_t *core) {
-    fob_group_t *holder = NULL;
-    uint64_t lowest = core->head + 1;
+    fob_group_t *holder = NULL, *stays = NULL;
+    uint64_t lowest = core->head + 1, lowest_stays = UINT64_MAX;
     for (size_t i = 0; i < core->groups.count; i++) {
-        uint64_t needs = fob_group_floor(core->groups.by_id[i]);
-        holder = needs < lowest ? core->groups.by_id[i] : holder;
+        fob_group_t *group = core->groups.by_id[i];
+        uint64_t needs = fob_group_floor(group);
+        holder = needs < lowest ? group : holder;
         lowest = needs < lowest ? needs : lowest;
+        if (group->cover.floor < lowest_stays && fob_reclaim_stays(core, group)) {
+            stays = group;
+            lowest_stays = group->cover.floor;
+        }
     }
-    return holder;
+    return stays ? stays : holder;
 }
 
 void fob_limits_tell_holder(const fob_core_t *core, fob_group_t *group, char *out) {

@@ -31,7 +31,8 @@ typedef struct {
 void fob_limits_tell(const fob_core_t *core, fob_group_t *group, uint64_t refused, bool behind,
                      fob_busy_t *out);
 
-/* The group that holds most of the journal, as it needs the oldest event; NULL: none needs any. */
+/* The group that holds most of the journal, as it needs the oldest event of those that cannot be
+ * moved out of the way, or of all where they can; NULL: none needs any. */
 fob_group_t *fob_limits_holder(const fob_core_t *core);
 /* What a publisher is told of it where the disk is full: FOB_BUSY_TEXT bytes. */
 void fob_limits_tell_holder(const fob_core_t *core, fob_group_t *group, char *out);
