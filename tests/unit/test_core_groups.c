@@ -129,6 +129,23 @@ static void a_change_is_answered_when_it_is_durable(void **state) {
     assert_int_equal(kit_count(&kit, FOB_EFF_REPLY), 2);
 }
 
+static void what_goes_on_goes_out_when_that_is_durable(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", ">", 10);
+    kit_publish(&kit, 1, 1, 1, "a", 1); /* which makes a mark ahead of it */
+    fob_command_t set = setting("g", FOB_POLICY_paused, 1);
+    assert_told(&set, FOB_OK, "");
+    kit_publish(&kit, 1, 2, 2, "a", 1);
+    kit.manual = true;
+    kit_clear(&kit);
+    set = setting("g", FOB_POLICY_paused, 0);
+    kit_do(&kit, &set);
+    assert_int_equal(kit_stats(&kit, "g").leased, 2);
+    assert_null(kit_last(&kit, FOB_EFF_DELIVER));
+    kit_sync(&kit, kit.position);
+    assert_int_equal(kit_count(&kit, FOB_EFF_DELIVER), 1);
+}
+
 static void adding_a_group_again_sets_what_is_said_and_moves_nothing(void **state) {
     (void)state;
     kit_publish(&kit, 1, 1, 1, "a", 3);
@@ -536,6 +553,7 @@ FOB_MAIN(FOB_CASE_WITH(a_new_group_has_the_defaults_but_for_what_is_said, setup,
          FOB_CASE_WITH(a_setting_is_changed_live_and_for_good, setup, teardown),
          FOB_CASE_WITH(a_setting_out_of_its_bounds_is_refused_by_name, setup, teardown),
          FOB_CASE_WITH(a_change_is_answered_when_it_is_durable, setup, teardown),
+         FOB_CASE_WITH(what_goes_on_goes_out_when_that_is_durable, setup, teardown),
          FOB_CASE_WITH(adding_a_group_again_sets_what_is_said_and_moves_nothing, setup, teardown),
          FOB_CASE_WITH(an_offset_that_is_not_there_yet_is_refused, setup, teardown),
          FOB_CASE_WITH(a_purge_removes_all_but_what_workers_hold, setup, teardown),

@@ -46,11 +46,14 @@ static bool mark_ahead(fob_core_t *self, fob_group_t *group, uint64_t offset) {
     return true;
 }
 
-/* The commit of the mark that an event's first hand-out rests on. */
-static uint64_t mark_position(const fob_group_t *group, uint64_t offset, uint64_t token) {
+/* The commit that an event's first hand-out rests on: of its mark, of the census that found it, or
+ * of what an operator said last, without which the group might be paused. */
+static uint64_t rests_on(const fob_group_t *group, uint64_t offset, uint64_t token) {
     const fob_mark_t *older = &group->marks[1];
-    return offset <= older->offset && token <= older->token ? older->position
-                                                            : group->marks[0].position;
+    bool marked = offset <= older->offset && token <= older->token;
+    uint64_t after = marked ? older->position : group->marks[0].position;
+    after = group->found > after ? group->found : after;
+    return group->ruled > after ? group->ruled : after;
 }
 
 /* --- what is not handed out: too old, or not to be read --- */
@@ -89,10 +92,9 @@ static void add_fresh(fob_delivery_t *self, const fob_place_t *place, uint32_t c
     fob_group_t *group = self->group;
     uint64_t offset = fob_place_offset(place), token = group->next_token;
     fob_delivery_grant(self, place, count, token, gap_from, prio);
-    uint64_t rests_on = mark_position(group, offset + count - 1, token + count - 1);
-    rests_on = group->found > rests_on ? group->found : rests_on;
-    if (rests_on > self->after)
-        self->after = rests_on;
+    uint64_t after = rests_on(group, offset + count - 1, token + count - 1);
+    if (after > self->after)
+        self->after = after;
     fob_delivery_add(self, place, count, token, 1);
     group->next_token += count;
 }
