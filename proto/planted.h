@@ -38,6 +38,7 @@
     X(NO_BACKOFF, "what failed is ready again at once")                                            \
     X(STALE_SETTLE, "a settle with an older token is honoured")                                    \
     X(STALE_CLAIM, "a worker that comes back may claim with an older token")                       \
+    X(CLAIM_REFUSED, "a worker that comes back keeps nothing of what it claims")                   \
     X(TOKEN_REUSED, "after a restart tokens are given again")                                      \
     X(DELIVERED_TWICE, "the last event of a delivery is in the next one too")                      \
     X(PRIORITY_IGNORED, "of the events with a priority the lowest goes first")                     \

@@ -2,6 +2,7 @@
 #include "sim_world.h"
 
 #include "proto/cursor.h"
+#include "sim_decided.h"
 
 /* depth and limit of a refusal; false: it names none. */
 static bool read_busy(fob_slice_t detail, fob_slice_t *group, uint64_t *depth, uint64_t *limit) {
@@ -67,7 +68,18 @@ static void tell(sim_world_t *world, sim_fact_kind_t kind, uint32_t conn, const 
                                    .group = sim_witness_group(&world->witness, msg->group),
                                    .serial = msg->seq,
                                    .value = msg->credit,
-                                   .bytes = kind == SIM_ANSWERED ? msg->refused : msg->runs});
+                                   .bytes = kind == SIM_ASKED ? msg->runs : msg->refused});
+}
+
+static void joining(sim_world_t *world, uint32_t conn, const fob_wire_t *msg) {
+    const fob_core_t *core = fob_ledger_core(world->bus.ledger);
+    sim_witness_tell(&world->witness,
+                     &(sim_fact_t){.kind = SIM_JOINING,
+                                   .worker = conn,
+                                   .group = sim_witness_group(&world->witness, msg->group),
+                                   .value = msg->credit,
+                                   .position = sim_decided(core),
+                                   .bytes = msg->runs});
 }
 
 void sim_letters_sent(sim_world_t *world, uint32_t conn, fob_slice_t header) {
@@ -76,7 +88,7 @@ void sim_letters_sent(sim_world_t *world, uint32_t conn, fob_slice_t header) {
         sim_world_fail(world, "the clients speak the protocol", "what one says cannot be read");
     tell(world, SIM_READ, conn, &msg);
     if (msg.verb == FOB_VERB_JOIN)
-        tell(world, SIM_JOINING, conn, &msg);
+        joining(world, conn, &msg);
     if (msg.verb == FOB_VERB_CREDIT || (msg.verb == FOB_VERB_SETTLE && FOB_HAS(&msg, credit)))
         tell(world, SIM_CREDIT, conn, &msg);
     if (msg.verb == FOB_VERB_SETTLE)
@@ -93,13 +105,14 @@ void sim_letters_read(sim_world_t *world, uint32_t conn, fob_slice_t header, fob
     uint8_t verb = header.size > 1 ? header.data[1] : 0; /* it is written in its shortest form */
     if (verb == FOB_VERB_LOST)
         sim_worker_told_lost(world, header);
-    if (verb != FOB_VERB_RECEIPT && verb != FOB_VERB_DELIVER && verb != FOB_VERB_SETTLED)
+    if (verb != FOB_VERB_RECEIPT && verb != FOB_VERB_DELIVER && verb != FOB_VERB_SETTLED &&
+        verb != FOB_VERB_JOINED)
         return;
     if (fob_wire_read(header, &msg) != FOB_OK ||
-        (verb != FOB_VERB_SETTLED && !fob_runs(msg.runs, &runs)))
+        ((verb == FOB_VERB_RECEIPT || verb == FOB_VERB_DELIVER) && !fob_runs(msg.runs, &runs)))
         sim_world_fail(world, "the bus speaks the protocol", "what it says cannot be read");
-    if (verb == FOB_VERB_SETTLED) {
-        tell(world, SIM_ANSWERED, conn, &msg);
+    if (verb == FOB_VERB_SETTLED || verb == FOB_VERB_JOINED) {
+        tell(world, verb == FOB_VERB_JOINED ? SIM_JOINED : SIM_ANSWERED, conn, &msg);
         return;
     }
     while (fob_runs_next(&runs, &run)) {

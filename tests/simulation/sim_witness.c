@@ -9,7 +9,7 @@ static const sim_checker_ops_t *const all[] = {
     &sim_check_order,     &sim_check_once,     &sim_check_depth,   &sim_check_cause,
     &sim_check_bytes,     &sim_check_receipts, &sim_check_drained, &sim_check_heard,
     &sim_check_attempts,  &sim_check_handout,  &sim_check_busy,    &sim_check_fate,
-    &sim_check_settled,   &sim_check_progress, &sim_check_allowed};
+    &sim_check_settled,   &sim_check_progress, &sim_check_allowed, &sim_check_kept};
 
 void sim_broken(const sim_checker_t *self, const char *format, ...) {
     char text[512];
@@ -241,7 +241,7 @@ static void group_remove(sim_witness_t *self, fob_slice_t bytes) {
     sim_witness_tell(self, &(sim_fact_t){.kind = SIM_GROUP_GONE, .group = group});
 }
 
-static void runs(sim_witness_t *self, fob_slice_t bytes) {
+static void runs(sim_witness_t *self, uint64_t position, fob_slice_t bytes) {
     fob_record_runs_t head;
     fob_run_record_t run;
     if (!fob_record_read_runs(bytes, &head)) {
@@ -252,9 +252,11 @@ static void runs(sim_witness_t *self, fob_slice_t bytes) {
     for (size_t i = 0; i < head.count; i++) {
         if (!fob_record_read_run(head.runs + i * FOB_RUN_SIZE, &run))
             wrong(self, "a run cannot be read");
-        sim_witness_tell(
-            self,
-            &(sim_fact_t){.kind = SIM_RUN, .group = group, .run = &run, .time_ms = head.time_ms});
+        sim_witness_tell(self, &(sim_fact_t){.kind = SIM_RUN,
+                                             .group = group,
+                                             .run = &run,
+                                             .position = position,
+                                             .time_ms = head.time_ms});
     }
 }
 
@@ -313,7 +315,7 @@ void sim_witness_commit(sim_witness_t *self, const sim_commit_t *commit) {
             break;
         case FOB_RECORD_RUNS:
         case FOB_RECORD_NOTED:
-            runs(self, bytes);
+            runs(self, record->position, bytes);
             break;
         case FOB_RECORD_SET:
             settings(self, bytes);

@@ -246,7 +246,7 @@ static fob_status_t claim_fresh(join_t *self, fob_runs_writer_t *runs, uint64_t 
 static fob_status_t claim_one(join_t *self, fob_runs_writer_t *runs, uint64_t offset,
                               uint64_t token) {
     fob_group_t *group = self->group;
-    if (token == 0)
+    if (token == 0 || FOB_PLANTED(CLAIM_REFUSED))
         return FOB_NOT_HELD; /* what was redriven has no token until it goes out */
     fob_grant_t *grant = fob_grants_find(&group->grants, token);
     if (grant)

@@ -69,7 +69,9 @@ typedef enum {
     SIM_MOVED,     /* from the journal: offset is at the place `value` now */
     SIM_TRIMMED,   /* what lies below offset may go */
     SIM_READ,      /* worker (a connection): the bus reads what it sent */
-    SIM_JOINING,   /* worker (a connection), group: value deliveries are allowed from here on */
+    SIM_JOINING,   /* worker (a connection), group: value deliveries are allowed from here on;
+                      bytes: its claims; position: what is decided before has no higher one */
+    SIM_JOINED,    /* worker (a connection), group; bytes: the claims that are refused */
     SIM_CREDIT,    /* worker (a connection), group: value deliveries are allowed, in all */
     SIM_LEFT,      /* worker (a connection), group */
     SIM_ASKED,     /* worker (a connection), group, serial: a SETTLE; bytes: its rows */
@@ -105,7 +107,7 @@ typedef struct {
     const fob_run_record_t *run;
     const fob_record_reset_t *reset;
     uint32_t setting;
-    uint64_t value;
+    uint64_t value, position; /* RUN: of its commit */
     const sim_books_t *books;
     bool sure;  /* BEGUN: another worker handles the same event, and is sure of its lease */
     bool taken; /* BEGUN: the bus took a lease of the event away a moment ago (it ran out, or an
@@ -146,6 +148,6 @@ extern const sim_checker_ops_t sim_check_confirmed, sim_check_places, sim_check_
     sim_check_holder, sim_check_order, sim_check_once, sim_check_depth, sim_check_cause,
     sim_check_bytes, sim_check_receipts, sim_check_drained, sim_check_heard, sim_check_attempts,
     sim_check_handout, sim_check_busy, sim_check_fate, sim_check_settled, sim_check_progress,
-    sim_check_allowed;
+    sim_check_allowed, sim_check_kept;
 
 #endif
