@@ -42,6 +42,8 @@
     X(TOKEN_REUSED, "after a restart tokens are given again")                                      \
     X(DELIVERED_TWICE, "the last event of a delivery is in the next one too")                      \
     X(PRIORITY_IGNORED, "of the events with a priority the lowest goes first")                     \
+    X(BACK_REVERSED, "of what came back the highest offset goes first")                            \
+    X(DROP_LOWEST_IGNORED, "a group that is to shed the lowest priority sheds the oldest")         \
     X(WAKE_FORGOTTEN, "what has waited out its back-off wakes nobody")                             \
     X(SPAN_TOO_LONG, "two events are sent as if their bytes were neighbours")                      \
     X(PURGE_SPARES_DELAYED, "a purge forgets those that wait for a time")                          \

@@ -1,5 +1,7 @@
 #include "bus/core/group/back.h"
 
+#include "proto/planted.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
@@ -58,7 +60,7 @@ static bool before(const fob_back_t *self, const fob_back_heap_t *heap, uint32_t
         return x->priority > y->priority;
     if (heap == &self->go && self->order == FOB_BACK_LOWEST && x->priority != y->priority)
         return x->priority < y->priority;
-    return x->offset < y->offset;
+    return FOB_PLANTED(BACK_REVERSED) ? x->offset > y->offset : x->offset < y->offset;
 }
 
 static uint32_t *place_in(fob_back_t *self, const fob_back_heap_t *heap, uint32_t item) {

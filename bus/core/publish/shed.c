@@ -130,7 +130,8 @@ typedef struct {
 
 /* Whether a goes before b. */
 static bool before(const fob_shed_t *self, const victim_t *a, const victim_t *b) {
-    if (self->group->policy.overflow == FOB_OVERFLOW_DROP_LOWEST && a->priority != b->priority)
+    if (self->group->policy.overflow == FOB_OVERFLOW_DROP_LOWEST &&
+        !FOB_PLANTED(DROP_LOWEST_IGNORED) && a->priority != b->priority)
         return a->priority < b->priority;
     return a->offset < b->offset;
 }
