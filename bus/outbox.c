@@ -159,8 +159,7 @@ static uint64_t wait_for(fob_outbox_t *self, const fob_effect_t *effect) {
     return order->after[lane];
 }
 
-static bool early(const fob_effect_t *effect) {
-    lane_t lane = lane_of(effect->kind);
+static bool early(lane_t lane) {
     return (FOB_PLANTED(CONFIRM_BEFORE_SYNC) && lane == LANE_RECEIPT) ||
            (FOB_PLANTED(DELIVER_BEFORE_SYNC) && lane == LANE_GROUP) ||
            (FOB_PLANTED(SETTLED_BEFORE_SYNC) && lane == LANE_SETTLED);
@@ -169,7 +168,7 @@ static bool early(const fob_effect_t *effect) {
 static void place(fob_outbox_t *self, node_t *node) {
     uint64_t after = wait_for(self, node->effect);
     assert(after <= self->last);
-    if (after <= self->durable || early(node->effect))
+    if (after <= self->durable || early(lane_of(node->effect->kind)))
         push(&self->ready, node);
     else
         push(&self->ring[after & (self->ring_size - 1)], node);

@@ -32,7 +32,7 @@ typedef struct {
 
 /* What the connections may do from now on. Before the sockets are handed over, whose owners enforce
  * it; this object stays as long as they. */
-void fob_ports_rule(fob_ports_t *self, const fob_ports_rules_t *rules);
+void fob_ports_rule(fob_ports_t *self, const fob_ports_rules_t *how);
 
 /* Closes what was not handed over. */
 void fob_ports_close(fob_ports_t *self);

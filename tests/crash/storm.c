@@ -10,7 +10,7 @@
 
 /* Small segments, and events that go as soon as they may, so that a kill meets segments and
  * checkpoints being made, and old ones given back. */
-#define CONFIG "max_disk = 48MiB\nmax_event = 16KiB\nretain = 1s\nretain_bytes = 1MiB\n"
+#define CONFIG "max_disk = 192MiB\nmax_event = 16KiB\nretain = 1s\nretain_bytes = 1MiB\n"
 
 /* A third of the letters is rejected until the file `mend` is there, a third fails once. */
 #define HANDLER                                                                                    \

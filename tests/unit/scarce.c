@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <link.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -21,14 +22,15 @@ void *__wrap_realloc(void *old, size_t size);
 char *__wrap_strdup(const char *text);
 
 /* Return addresses of the calls that this story made: open addressing, from any thread. */
-static uintptr_t places[PLACES];
-static size_t place_count;
+static _Atomic uintptr_t places[PLACES];
+static atomic_size_t place_count;
 
-static bool take_slot(uintptr_t *slot, uintptr_t place) {
+static bool take_slot(_Atomic uintptr_t *slot, uintptr_t place) {
     uintptr_t none = 0;
-    if (!__atomic_compare_exchange_n(slot, &none, place, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+    if (!atomic_compare_exchange_strong_explicit(slot, &none, place, memory_order_relaxed,
+                                                 memory_order_relaxed))
         return none == place;
-    __atomic_add_fetch(&place_count, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&place_count, 1, memory_order_relaxed);
     return true;
 }
 
