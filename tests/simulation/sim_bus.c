@@ -101,6 +101,38 @@ static fob_policy_t policy_of(sim_world_t *world, sim_random_t *random) {
                           .dead_max_age = 1000000000};
 }
 
+/* In a share of the worlds the bus keeps little. What a publisher offers again after its session is
+ * forgotten is only known by its id: so no id is forgotten in such worlds, and no clock jumps past
+ * the window. */
+static void draw_limits(sim_world_t *world) {
+    fob_core_config_t *config = &world->bus.config;
+    fob_policy_t *policy = &config->policy;
+    sim_random_t random = sim_random_new(world->seed ^ UINT64_C(0x6c696d697473));
+    bool few = sim_random_once(&random, 5), short_lived = sim_random_once(&random, 5);
+    if (few)
+        config->max_sessions = 3 + (uint32_t)sim_random_below(&random, 8);
+    if (short_lived)
+        config->session_keep_ms = 4000 + (int64_t)sim_random_below(&random, 20000);
+    if (few || short_lived) {
+        world->weather.jumps = 0;
+    } else if (sim_random_once(&random, 3)) {
+        config->dedup_max = 1 + (uint32_t)sim_random_skewed(&random, 1000);
+        config->dedup_window_ms = 1000 + (int64_t)sim_random_skewed(&random, 120000);
+    }
+    if (sim_random_once(&random, 4))
+        policy->dead_max = 3 + sim_random_skewed(&random, 100);
+    if (sim_random_once(&random, 4))
+        policy->dead_max_age = 3000 + sim_random_skewed(&random, 60000);
+    if (sim_random_once(&random, 4))
+        policy->max_bytes = 20000 + sim_random_skewed(&random, 200000);
+    if (sim_random_once(&random, 3))
+        policy->overflow = sim_random_below(&random, FOB_OVERFLOW_DEAD_LETTER + 1);
+    if (sim_random_once(&random, 6))
+        config->max_event = world->bus.house.max_event = 100 + sim_random_below(&random, 4000);
+    world->witness.ground.dedup_max = config->dedup_max;
+    world->witness.ground.dedup_window_ms = config->dedup_window_ms;
+}
+
 static sim_store_t *new_log(sim_random_t *random) {
     return sim_log_new(&(sim_log_options_t){
         .seed = sim_random_next(random),
@@ -172,6 +204,7 @@ void sim_bus_init(sim_world_t *world) {
                             .seed = sim_random_next(random),
                             .slice_bytes = 256 + (uint32_t)sim_random_skewed(random, 1 << 16),
                             .release_first_ms = 100};
+    draw_limits(world);
     bool real = world->journal == SIM_JOURNAL_ANY ? sim_random_once(random, 2)
                                                   : world->journal == SIM_JOURNAL_FILE;
     world->journal = real ? SIM_JOURNAL_FILE : SIM_JOURNAL_MEMORY;
@@ -330,7 +363,8 @@ static bool receive(sim_world_t *world) {
             return true;
         bus->messages++;
         sim_trace_bytes(&world->witness.trace, letter.header, letter.size);
-        sim_letters_sent(world, conn->id, fob_slice(letter.header, letter.size));
+        sim_letters_sent(world, conn->id, fob_slice(letter.header, letter.size),
+                         letter.body ? fob_blob_slice(letter.body) : (fob_slice_t){0});
         fob_mail_t mail = {.route = fob_slice(conn->route, SIM_ROUTE),
                            .header = fob_slice(letter.header, letter.size),
                            .body = letter.body,

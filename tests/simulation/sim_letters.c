@@ -4,8 +4,14 @@
 #include "proto/cursor.h"
 #include "sim_decided.h"
 
-/* depth and limit of a refusal; false: it names none. */
-static bool read_busy(fob_slice_t detail, fob_slice_t *group, uint64_t *depth, uint64_t *limit) {
+/* What a refusal says; its limit may be one of bytes. */
+typedef struct {
+    fob_slice_t group, text;
+    uint64_t depth, limit;
+} busy_t;
+
+/* False: it names no group with its limit. */
+static bool read_busy(fob_slice_t detail, busy_t *out) {
     fob_cursor_t cursor = fob_cursor(detail);
     fob_slice_t name, skipped;
     uint32_t count = 0;
@@ -14,27 +20,41 @@ static bool read_busy(fob_slice_t detail, fob_slice_t *group, uint64_t *depth, u
         return false;
     for (uint32_t i = 0; i < count && fob_cursor_str(&cursor, &name); i++) {
         if (fob_slice_eq(name, fob_slice_str("group")))
-            found += fob_cursor_str(&cursor, group);
+            found += fob_cursor_str(&cursor, &out->group);
         else if (fob_slice_eq(name, fob_slice_str("depth")))
-            found += fob_cursor_uint(&cursor, depth);
+            found += fob_cursor_uint(&cursor, &out->depth);
         else if (fob_slice_eq(name, fob_slice_str("limit")))
-            found += fob_cursor_uint(&cursor, limit);
+            found += fob_cursor_uint(&cursor, &out->limit);
+        else if (fob_slice_eq(name, fob_slice_str("text")))
+            found += fob_cursor_str(&cursor, &out->text);
         else if (!fob_cursor_skip(&cursor, &skipped))
             break;
     }
-    return found == 3;
+    return found == 4;
+}
+
+static bool by_bytes(fob_slice_t text) {
+    static const char bytes[] = " bytes)";
+    for (size_t i = 0; i + sizeof bytes - 1 <= text.size; i++)
+        if (memcmp(text.data + i, bytes, sizeof bytes - 1) == 0)
+            return true;
+    return false;
 }
 
 static void receipt(sim_world_t *world, uint32_t conn, const fob_run_t *run) {
-    fob_slice_t name = {0};
-    uint64_t depth = 0, limit = 0;
-    if (run->at[0] == FOB_BUSY && read_busy(run->detail, &name, &depth, &limit))
-        sim_witness_tell(&world->witness,
-                         &(sim_fact_t){.kind = SIM_BUSY,
-                                       .worker = conn,
-                                       .group = sim_witness_group(&world->witness, name),
-                                       .value = depth,
-                                       .count = limit});
+    busy_t busy = {0};
+    sim_reached_note(&world->witness.reached, SIM_REACHED_ANSWER, run->at[0]);
+    if (run->at[0] == FOB_BUSY && read_busy(run->detail, &busy))
+        sim_witness_tell(
+            &world->witness,
+            &(sim_fact_t){.kind = SIM_BUSY,
+                          .worker = conn,
+                          .group = sim_witness_group(&world->witness, busy.group),
+                          .value = busy.depth,
+                          .count = busy.limit,
+                          .token = by_bytes(busy.text)
+                                       ? sim_offers_size(&world->offers, conn, run->at[1])
+                                       : 0});
 }
 
 static void deliver(sim_world_t *world, uint32_t conn, fob_slice_t name, const fob_run_t *run,
@@ -82,11 +102,13 @@ static void joining(sim_world_t *world, uint32_t conn, const fob_wire_t *msg) {
                                    .bytes = msg->runs});
 }
 
-void sim_letters_sent(sim_world_t *world, uint32_t conn, fob_slice_t header) {
+void sim_letters_sent(sim_world_t *world, uint32_t conn, fob_slice_t header, fob_slice_t body) {
     fob_wire_t msg;
     if (fob_wire_read(header, &msg) != FOB_OK)
         sim_world_fail(world, "the clients speak the protocol", "what one says cannot be read");
     tell(world, SIM_READ, conn, &msg);
+    if (msg.verb == FOB_VERB_PUBLISH)
+        sim_offers_read(&world->offers, conn, msg.first, body);
     if (msg.verb == FOB_VERB_JOIN)
         joining(world, conn, &msg);
     if (msg.verb == FOB_VERB_CREDIT || (msg.verb == FOB_VERB_SETTLE && FOB_HAS(&msg, credit)))

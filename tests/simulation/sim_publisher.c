@@ -86,13 +86,19 @@ static bool offer(sim_client_t *self, fob_now_t now) {
     uint64_t number, serial = own->serial + 1;
     sim_event_offer(self->world->seed, self->number, serial, &event);
     fob_envelope_t envelope = sim_event_envelope(&event);
-    if (fob_session_offer(own->session, &envelope, deadline_of(self, now),
-                          (void *)(uintptr_t)serial, &number) != FOB_OK)
+    fob_status_t status = fob_session_offer(own->session, &envelope, deadline_of(self, now),
+                                            (void *)(uintptr_t)serial, &number);
+    if (status != FOB_OK && status != FOB_TOO_LARGE)
         return false;
     own->serial = serial;
     sim_witness_tell(
         &self->world->witness,
         &(sim_fact_t){.kind = SIM_OFFERED, .publisher = self->number, .serial = serial});
+    if (status == FOB_TOO_LARGE) /* it is told so at once, and knows it for good */
+        sim_witness_tell(&self->world->witness, &(sim_fact_t){.kind = SIM_RECEIPT,
+                                                              .publisher = self->number,
+                                                              .serial = serial,
+                                                              .status = status});
     return true;
 }
 

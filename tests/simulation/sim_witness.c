@@ -116,6 +116,7 @@ void sim_witness_tell(sim_witness_t *self, sim_fact_t *fact) {
     if (fact->kind == SIM_BEGUN)
         fact->taken = fact->taken || was_taken(self, fact);
     trace(&self->trace, fact);
+    sim_reached_fact(&self->reached, fact);
     if (self->watched)
         watch(self, fact);
     for (size_t i = 0; i < self->checker_count; i++)
@@ -300,6 +301,7 @@ void sim_witness_commit(sim_witness_t *self, const sim_commit_t *commit) {
         const fob_stored_t *record = &commit->records[i];
         fob_slice_t bytes = fob_slice(record->data, record->size);
         self->records++;
+        sim_reached_note(&self->reached, SIM_REACHED_RECORD, record->data[0]);
         sim_trace_bytes(&self->trace, record->data, record->size);
         switch (record->data[0]) {
         case FOB_RECORD_EVENTS:
@@ -323,6 +325,9 @@ void sim_witness_commit(sim_witness_t *self, const sim_commit_t *commit) {
             break;
         case FOB_RECORD_RESET:
             reset(self, bytes);
+            break;
+        case FOB_RECORD_FORGET:
+            self->ground.forgot = true;
             break;
         default:
             break;

@@ -4,6 +4,7 @@
 
 #include "checkers/checker.h"
 #include "sim_history.h"
+#include "sim_reached.h"
 #include "sim_trace.h"
 
 #define SIM_CHECKERS 24
@@ -27,6 +28,7 @@ typedef struct {
     sim_taken_t taken[SIM_TAKEN_KEPT]; /* the newest */
     uint64_t taken_count;
     sim_trace_t trace;
+    sim_reached_t reached;
     uint64_t watched; /* an offset; 0: none. What befalls it is printed */
 } sim_witness_t;
 

@@ -7,6 +7,7 @@
 #include "proto/link/link.h"
 #include "sim_clock.h"
 #include "sim_network.h"
+#include "sim_offers.h"
 #include "sim_store.h"
 #include "sim_witness.h"
 
@@ -101,6 +102,7 @@ struct sim_world {
     uint32_t next_number;
     int64_t full_until_ns;
     sim_witness_t witness;
+    sim_offers_t offers;
     sim_lost_t lost[SIM_LOST_KEPT]; /* the newest */
     uint64_t lost_count;
     uint64_t falls, stops, deaths, freezes, verified;
@@ -138,7 +140,7 @@ void sim_bus_free(sim_world_t *world);
 
 /* Tells the checkers what the bus says to a connection, and what it reads of one. */
 void sim_letters_read(sim_world_t *world, uint32_t conn, fob_slice_t header, fob_slice_t body);
-void sim_letters_sent(sim_world_t *world, uint32_t conn, fob_slice_t header);
+void sim_letters_sent(sim_world_t *world, uint32_t conn, fob_slice_t header, fob_slice_t body);
 
 /* --- clients --- */
 void sim_client_birth(sim_world_t *world, sim_client_t *self, const sim_role_t *role);

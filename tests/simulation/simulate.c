@@ -9,12 +9,15 @@
 
 #define STEPS        100000
 #define ENOUGH_SEEDS 20
+#define MANY_SEEDS   50 /* of LONG worlds: they reach all that worlds are to reach */
+#define LONG         10000
 
 typedef struct {
     uint64_t looked[SIM_CHECKERS];
     uint64_t steps, events, falls, stops, deaths, commands, verified;
     double seconds;
     sim_counts_t store;
+    sim_reached_t reached;
 } sum_t;
 
 static double seconds(void) {
@@ -49,6 +52,7 @@ static uint64_t run_one(const sim_options_t *options, sum_t *sum) {
     sum->store.refused += counts->refused;
     sum->store.kept += counts->kept;
     sum->store.lost += counts->lost;
+    sim_reached_add(&sum->reached, &world->witness.reached);
     sum->steps += world->step;
     sum->events += world->witness.events;
     sum->falls += world->falls;
@@ -90,6 +94,7 @@ static void tell(const sum_t *sum) {
     for (size_t i = 0; i < names.checker_count; i++)
         printf("%12llu looks  %s\n", (unsigned long long)sum->looked[i],
                names.checkers[i].ops->promise);
+    sim_reached_tell(&sum->reached);
     sim_witness_free(&names);
 }
 
@@ -165,5 +170,8 @@ int main(int argc, char **argv) {
     for (uint64_t i = 0; i < (seeds ? seeds : 1); i++, options.seed++)
         run(&options, &sum, twice);
     tell(&sum);
-    return all_looked(&sum, seeds) ? 0 : 1;
+    bool whole = all_looked(&sum, seeds);
+    if (seeds >= MANY_SEEDS && options.steps >= LONG)
+        whole = sim_reached_enough(&sum.reached, seeds) && whole;
+    return whole ? 0 : 1;
 }

@@ -12,7 +12,8 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     if (fact->kind != SIM_BUSY)
         return;
     uint32_t *full = &own->full[fact->worker % CONNECTIONS];
-    if (fact->value >= fact->count)
+    bool too_large = fact->token && fact->value && fact->value + fact->token > fact->count;
+    if (fact->value >= fact->count || too_large)
         *full = fact->worker;
     SIM_HOLD(self, *full == fact->worker,
              "group %s is called full, with %llu of %llu, and was not before on that connection",

@@ -39,7 +39,10 @@ typedef struct {
 /* What is durable, for all checkers. */
 typedef struct {
     uint64_t seed;
-    sim_stored_t *events; /* by offset */
+    uint64_t dedup_max;      /* the bus remembers so many ids, */
+    int64_t dedup_window_ms; /* for so long */
+    bool forgot;             /* it has forgotten a publisher's session */
+    sim_stored_t *events;    /* by offset */
     size_t head, room;
     sim_group_t *groups; /* in the order they were made */
     size_t group_count, group_room;
@@ -63,7 +66,8 @@ typedef enum {
     SIM_HEARD,   /* worker (a subscriber), offset: from the broadcast */
     SIM_MISSED,  /* worker (a subscriber), offset: value were lost before it, it is told of count */
     SIM_TOLD_LOST, /* group, offset, count, token: the bus told a worker so */
-    SIM_BUSY,      /* worker (a connection), group, value: its depth, count: its limit */
+    SIM_BUSY,      /* worker (a connection), group, value: its depth, count: its limit;
+                      token: 0, or, where these are bytes, those of the event refused */
     SIM_DELIVERED, /* worker (a connection), group, offset, count, token, attempt: it is sent */
     SIM_SENT,      /* group, offset, bytes: an event of it */
     SIM_MOVED,     /* from the journal: offset is at the place `value` now */

@@ -3,8 +3,11 @@
 #include "bus/core/group/policy.h"
 #include "checker.h"
 
+#define PLENTY (UINT64_C(1) << 30) /* bytes: more than a world has */
+
 typedef struct {
     uint64_t depth, limit, overflow;
+    bool by_bytes;     /* it may be full of bytes before it is deep */
     bool least;        /* it may be deeper than that */
     bool loose;        /* an operator made it deeper than its limit, or lowered that */
     uint64_t position; /* of the commit that brought it an event last */
@@ -64,7 +67,7 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
     }
     bool sheds = run->verb == FOB_RUN_SHED ||
                  (run->verb == FOB_RUN_DEAD && run->reason == FOB_REASON_OVERFLOW);
-    if (sheds && !(run->flags & FOB_RUN_PAID) && !one->least)
+    if (sheds && !(run->flags & FOB_RUN_PAID) && !one->least && !one->by_bytes)
         SIM_HOLD(self, one->depth >= one->limit,
                  "group %s sheds %u events and then holds %llu, of %llu", fact->group->name,
                  run->count, (unsigned long long)one->depth, (unsigned long long)one->limit);
@@ -79,6 +82,8 @@ static void reset(group_t *one, const fob_record_reset_t *record) {
 static void set(group_t *one, const sim_fact_t *fact) {
     if (fact->setting == FOB_POLICY_max_depth)
         one->limit = fact->value;
+    else if (fact->setting == FOB_POLICY_max_bytes)
+        one->by_bytes = fact->value < PLENTY;
     else if (fact->setting == FOB_POLICY_overflow)
         one->overflow = fact->value;
     else
