@@ -38,7 +38,8 @@ bool fob_warnings_due(const fob_warnings_t *self, fob_now_t now);
 void fob_warnings_look(fob_warnings_t *self, fob_now_t now, fob_core_t *core,
                        const fob_room_t *disk, void (*say)(void *arg, const char *line), void *arg);
 
-/* One group, one disk (`holder`: who holds most of the journal, or NULL). True: `line` is to be said.
+/* One group, one disk (`holder`: who holds most of the journal, or NULL). True: `line` is to be
+ * said.
  */
 bool fob_warnings_group(fob_warnings_t *self, const fob_group_stats_t *group, char *line,
                         size_t size);
