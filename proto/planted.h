@@ -36,6 +36,9 @@
     X(ATTEMPT_LOST, "one failed attempt in four does not count")                                   \
     X(ATTEMPT_TOO_MANY, "an event is tried once more than max_attempts")                           \
     X(NO_BACKOFF, "what failed is ready again at once")                                            \
+    X(AGE_IGNORED, "what fails comes back, however old it is")                                     \
+    X(TOO_OLD_GOES_OUT, "what is older than max_age is handed out")                                \
+    X(LEASE_IGNORED, "handlers have no bound, whatever the group says")                            \
     X(STALE_SETTLE, "a settle with an older token is honoured")                                    \
     X(STALE_CLAIM, "a worker that comes back may claim with an older token")                       \
     X(CLAIM_REFUSED, "a worker that comes back keeps nothing of what it claims")                   \

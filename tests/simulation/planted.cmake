@@ -14,6 +14,7 @@ set(planted
     bus/core/work/fate.c
     bus/core/work/handout.c
     bus/core/work/join.c
+    bus/core/work/lease.c
     bus/core/work/settle.c
     bus/core/work/walk.c
     bus/journal/committer.c

@@ -63,13 +63,16 @@ static void deliver(sim_world_t *world, uint32_t conn, fob_slice_t name, const f
     if (!group)
         sim_world_fail(world, "nothing is delivered before it is durable",
                        "a delivery is of a group that is not durable");
-    sim_witness_tell(&world->witness, &(sim_fact_t){.kind = SIM_DELIVERED,
-                                                    .worker = conn,
-                                                    .group = group,
-                                                    .offset = run->at[0],
-                                                    .count = run->at[1],
-                                                    .token = run->at[2],
-                                                    .attempt = (uint32_t)run->at[3]});
+    sim_witness_tell(
+        &world->witness,
+        &(sim_fact_t){.kind = SIM_DELIVERED,
+                      .worker = conn,
+                      .group = group,
+                      .offset = run->at[0],
+                      .count = run->at[1],
+                      .time_ms = sim_clock_now(&world->bus.clock, world->now_ns).wall_ms,
+                      .token = run->at[2],
+                      .attempt = (uint32_t)run->at[3]});
     for (uint64_t i = 0; i < run->at[1]; i++) {
         fob_slice_t topic, bytes = {0};
         if (!fob_envelope_skim(body, &topic, &bytes))
@@ -99,6 +102,7 @@ static void joining(sim_world_t *world, uint32_t conn, const fob_wire_t *msg) {
                                    .group = sim_witness_group(&world->witness, msg->group),
                                    .value = msg->credit,
                                    .position = sim_decided(core),
+                                   .count = msg->lease,
                                    .bytes = msg->runs});
 }
 

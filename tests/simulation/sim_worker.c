@@ -5,6 +5,10 @@
 
 #define JOBS_MOST 8
 
+/* Longer than a handler takes that does not hang, and its settle to get there. */
+#define LEASE_LEAST 2000
+#define LEASE_MOST  5000
+
 typedef struct {
     fob_event_t *event;
     const sim_group_t *group;
@@ -25,6 +29,13 @@ static const struct {
     const char *name, *pattern;
 } groups[SIM_GROUPS] = {{"all", ">"}, {"orders", "orders.*"}, {"mail", "mail"}, {"pay", "pay.>"}};
 
+/* Some have a bound of their own, ms; drawn apart. */
+static uint64_t lease_of(const sim_client_t *self) {
+    sim_random_t random =
+        sim_random_new(self->world->seed ^ (uint64_t)self->number * UINT64_C(0x9e3779b97f4a7c15));
+    return sim_random_once(&random, 4) ? sim_random_between(&random, LEASE_LEAST, LEASE_MOST) : 0;
+}
+
 static worker_t *of(sim_client_t *self) {
     if (self->own)
         return self->own;
@@ -39,6 +50,7 @@ static worker_t *of(sim_client_t *self) {
         .jobs = own->jobs,
         .prefetch = own->jobs + (uint32_t)sim_random_skewed(random, 100),
         .worker = fob_slice_str("simulated"),
+        .lease_ms = lease_of(self),
         .give_up_mono = FOB_NEVER,
     });
     return own;

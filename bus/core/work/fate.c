@@ -48,7 +48,8 @@ static void die(const fate_t *self, fob_reason_t why, uint32_t attempts, fob_run
 static bool too_old(const fate_t *self) {
     int64_t stored = self->grant->time_ms;
     uint64_t max_age = self->group->policy.max_age;
-    return max_age && stored && fob_core_time(self->core) - stored > (int64_t)max_age;
+    return max_age && stored && !FOB_PLANTED(AGE_IGNORED) &&
+           fob_core_time(self->core) - stored > (int64_t)max_age;
 }
 
 static int64_t pause_of(const fate_t *self, uint32_t attempts, uint64_t after_ms) {

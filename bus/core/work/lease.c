@@ -5,6 +5,7 @@
 #include "bus/core/work/lost.h"
 #include "bus/core/work/sparing.h"
 #include "proto/duration.h"
+#include "proto/planted.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +40,7 @@ void fob_lease_begin(fob_core_t *self, uint32_t index) {
     fob_group_t *group = member->group;
     fob_grant_list_t *held = &member->held;
     uint64_t jobs = fob_member_free_jobs(member);
-    if (member->lease_ns == 0)
+    if (member->lease_ns == 0 || FOB_PLANTED(LEASE_IGNORED))
         return;
     while (held->begun < jobs && held->begun < held->count) {
         fob_grant_t *slab = group->grants.slab;

@@ -68,13 +68,15 @@ typedef enum {
     SIM_TOLD_LOST, /* group, offset, count, token: the bus told a worker so */
     SIM_BUSY,      /* worker (a connection), group, value: its depth, count: its limit;
                       token: 0, or, where these are bytes, those of the event refused */
-    SIM_DELIVERED, /* worker (a connection), group, offset, count, token, attempt: it is sent */
+    SIM_DELIVERED, /* worker (a connection), group, offset, count, token, attempt: it is sent;
+                      time_ms: by the bus's wall clock */
     SIM_SENT,      /* group, offset, bytes: an event of it */
     SIM_MOVED,     /* from the journal: offset is at the place `value` now */
     SIM_TRIMMED,   /* what lies below offset may go */
     SIM_READ,      /* worker (a connection): the bus reads what it sent */
     SIM_JOINING,   /* worker (a connection), group: value deliveries are allowed from here on;
-                      bytes: its claims; position: what is decided before has no higher one */
+                      bytes: its claims; position: what is decided before has no higher one; count:
+                      the lease it wants, ms, or 0 */
     SIM_JOINED,    /* worker (a connection), group; bytes: the claims that are refused */
     SIM_CREDIT,    /* worker (a connection), group: value deliveries are allowed, in all */
     SIM_LEFT,      /* worker (a connection), group */
@@ -152,6 +154,7 @@ extern const sim_checker_ops_t sim_check_confirmed, sim_check_places, sim_check_
     sim_check_holder, sim_check_order, sim_check_once, sim_check_depth, sim_check_cause,
     sim_check_bytes, sim_check_receipts, sim_check_drained, sim_check_heard, sim_check_attempts,
     sim_check_handout, sim_check_busy, sim_check_fate, sim_check_settled, sim_check_progress,
-    sim_check_allowed, sim_check_kept, sim_check_again, sim_check_shed_order;
+    sim_check_allowed, sim_check_kept, sim_check_again, sim_check_shed_order, sim_check_lease,
+    sim_check_age;
 
 #endif

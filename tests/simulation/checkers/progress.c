@@ -18,6 +18,7 @@ typedef struct {
     int64_t read_ns, here_ns; /* heard last; heard without a break since then */
     uint64_t allowed, delivered;
     int64_t credit_ns; /* may get more since then */
+    bool bounded;      /* its handlers have a bound: those past it may be all it has */
 } conn_t;
 
 typedef struct {
@@ -159,8 +160,9 @@ static const conn_t *worker_since(const own_t *own, const sim_group_t *group, in
                                   int64_t since) {
     for (size_t i = 0; i < CONNECTIONS; i++) {
         const conn_t *conn = &own->conns[i];
-        if (conn->group == group && conn->here_ns <= since && now - conn->read_ns <= BEATS_NS &&
-            conn->allowed > conn->delivered && conn->credit_ns <= since)
+        if (conn->group == group && !conn->bounded && conn->here_ns <= since &&
+            now - conn->read_ns <= BEATS_NS && conn->allowed > conn->delivered &&
+            conn->credit_ns <= since)
             return conn;
     }
     return NULL;
@@ -195,6 +197,7 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
         break;
     case SIM_JOINING:
         conn_of(self, fact)->group = fact->group;
+        conn_of(self, fact)->bounded = fact->count > 0;
         conn_of(self, fact)->allowed = conn_of(self, fact)->delivered = 0;
         allow(conn_of(self, fact), fact);
         break;
