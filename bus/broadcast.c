@@ -7,6 +7,7 @@
 #include <zmq.h>
 
 /* What one turn takes from each input at the most, so that none starves the others. */
+#define IDLE_MS            1000 /* between looks where nobody seems to be there */
 #define TURN_MESSAGES      256
 #define TURN_BYTES         (4u << 20)
 #define TURN_SUBSCRIPTIONS 256
@@ -209,11 +210,13 @@ static void fail(fob_broadcast_t *self, int problem) {
         self->failed(self->failed_arg, FOB_INTERNAL, text);
 }
 
-/* For zmq_poll, in ms. */
+/* For zmq_poll, in ms. Nothing tells of who comes to XPUB and says nothing whole; but only here it
+ * is known that nothing was left to read, without which nobody is judged. */
 static long patience(const fob_broadcast_t *self) {
     int64_t at = fob_traffic_deadline(self->xsub_traffic);
     int64_t other = fob_traffic_deadline(self->xpub_traffic);
-    return fob_patience(at < other ? at : other);
+    long wait = fob_patience(at < other ? at : other);
+    return wait < 0 || wait > IDLE_MS ? IDLE_MS : wait;
 }
 
 static void look(fob_broadcast_t *self, size_t fires, bool subscriptions_drained) {

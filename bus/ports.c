@@ -14,11 +14,20 @@
 #define BACKLOG           1024  /* connections waiting to be accepted */
 #define HANDSHAKE_MS      10000 /* then a stranger who greets too slowly is disconnected */
 #define SILENT_BEATS      10    /* a client that beats must have said something in them */
-#define UNREAD_BEATS      60    /* and must have taken something in these, if there is something */
-#define STRANGERS         64    /* above max_connections: they are told of the limit by name */
-#define OUR_FILES         128   /* descriptors for what is not a connection */
-#define TALK_BURST        (1u << 20) /* bytes a subscriber may send at once, and each second: it */
-#define TALK_RATE         (1u << 20) /* holds 1,024 subscriptions of 256 bytes at the most */
+/* A message that is begun must have its end in these, for each MiB of the largest batch (frames are
+ * twice that): 280 kbit/s, at a beat a second. */
+#define UNFINISHED_BEATS 30
+/* Bytes of all such messages; in tiny frames libzmq needs 32 times as much memory for them. */
+#define MAIL_UNFINISHED  (16u << 20) /* publishers with large batches on slow lines */
+#define FIRES_UNFINISHED (8u << 20)  /* fired events are small */
+#define TALK_UNFINISHED  (8u << 20)
+#define TALK_MESSAGE     (64u << 10)  /* a subscription has 256 bytes */
+#define HEADER_ROOM      (128u << 10) /* a header of 64 KiB, and framing, beside the largest frame */
+#define UNREAD_BEATS     60  /* and must have taken something in these, if there is something */
+#define STRANGERS        64  /* above max_connections: they are told of the limit by name */
+#define OUR_FILES        128 /* descriptors for what is not a connection */
+#define TALK_BURST       (1u << 20) /* bytes a subscriber may send at once, and each second: it */
+#define TALK_RATE        (1u << 20) /* holds 1,024 subscriptions of 256 bytes at the most */
 #define KEEPALIVE_IDLE                                                                             \
     60 /* seconds: a machine that went is noticed on idle broadcast connections */
 #define KEEPALIVE_EACH  10 /* then it is asked so often, */
@@ -135,20 +144,34 @@ static uint64_t descriptors(void) {
     return limit.rlim_cur > 2 * OUR_FILES ? limit.rlim_cur - OUR_FILES : OUR_FILES;
 }
 
+static uint64_t larger(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+static uint64_t larger_than_any(const fob_ports_rules_t *how) {
+    return (uint64_t)how->max_message + HEADER_ROOM;
+}
+
 void fob_ports_rule(fob_ports_t *self, const fob_ports_rules_t *how) {
     fob_traffic_rules_t rules = {.most = (uint64_t)how->max_connections + STRANGERS,
                                  .crowd = &self->crowd,
                                  .log = how->log,
                                  .log_arg = how->log_arg};
     self->crowd.most = descriptors();
-    rules.conduct.message =
-        2 * (uint64_t)how->max_message; /* two frames, each as large as may be */
+    rules.conduct.message = larger_than_any(how);
+    rules.conduct.unfinished_ns =
+        UNFINISHED_BEATS * (int64_t)(how->max_message >> 21) * how->heartbeat_ns;
     rules.conduct.unread_ns = UNREAD_BEATS * how->heartbeat_ns;
+    rules.unfinished = larger(FIRES_UNFINISHED, 2 * rules.conduct.message);
     fob_traffic_rule(self->xsub_traffic, &rules);
+    rules.conduct.message = TALK_MESSAGE;
+    rules.unfinished = TALK_UNFINISHED;
     rules.conduct.burst = TALK_BURST;
     rules.conduct.rate = TALK_RATE;
     fob_traffic_rule(self->xpub_traffic, &rules);
     rules.conduct.burst = rules.conduct.rate = 0;
+    rules.conduct.message = larger_than_any(how);
+    rules.unfinished = larger(MAIL_UNFINISHED, 2 * rules.conduct.message);
     rules.conduct.silent_ns = SILENT_BEATS * how->heartbeat_ns;
     fob_traffic_rule(self->router_traffic, &rules);
 }

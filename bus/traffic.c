@@ -365,10 +365,14 @@ static void look_at(fob_traffic_t *self, int fd, const fob_conduct_look_t *look)
     line_t *line = &self->lines[fd];
     const fob_conduct_limits_t *limits = &self->rules.conduct;
     fob_conduct_sample_t sample;
-    if (!line->open || line->ending || !fob_tcp_sample(fd, &sample))
+    if (!line->open || line->ending)
         return;
-    if (sample.received - line->conduct.base > limits->message)
-        sample.unread = fob_tcp_unread(fd);
+    uint64_t before = line->conduct.heard ? fob_tcp_unread(fd) : 0;
+    if (!fob_tcp_sample(fd, &sample))
+        return;
+    sample.unread = line->conduct.heard                    ? before
+                    : sample.received > line->conduct.base ? fob_tcp_unread(fd)
+                                                           : 0;
     uint64_t serial = line->serial;
     fob_ended_t verdict = fob_conduct_judge(&line->conduct, limits, &sample, look);
     if (line->crowded)
@@ -377,6 +381,46 @@ static void look_at(fob_traffic_t *self, int fd, const fob_conduct_look_t *look)
         end(self, fd, serial, verdict);
     else if (line->conduct.over || line->conduct.brisk || ++line->looks <= LOOKS_FIRST)
         be_wary(self, (uint32_t)fd);
+}
+
+/* --- who has to make room --- */
+
+static uint64_t all_unfinished(const fob_traffic_t *self) {
+    uint64_t sum = 0;
+    for (size_t fd = 0; fd < self->line_count; fd++)
+        if (still(&self->lines[fd], 0))
+            sum += self->lines[fd].conduct.unfinished;
+    return sum;
+}
+
+/* The descriptor with the most that has lasted; `line_count`: nobody's has. */
+static size_t fattest(const fob_traffic_t *self) {
+    size_t found = self->line_count;
+    uint64_t most = 0;
+    for (size_t fd = 0; fd < self->line_count; fd++) {
+        const line_t *line = &self->lines[fd];
+        if (still(line, 0) && !line->conduct.heard && line->conduct.lasting > most) {
+            most = line->conduct.lasting;
+            found = fd;
+        }
+    }
+    return found;
+}
+
+/* Each may hold a message that is not finished, and together they have a bound. All have just been
+ * looked at. */
+static void make_room(fob_traffic_t *self) {
+    uint64_t most = self->rules.unfinished ? self->rules.unfinished : UINT64_MAX;
+    uint64_t sum = all_unfinished(self);
+    while (sum > most) {
+        size_t fd = fattest(self);
+        if (fd == self->line_count)
+            return;
+        fob_conduct_t *conduct = &self->lines[fd].conduct;
+        sum -= conduct->unfinished;
+        conduct->unfinished = conduct->lasting = 0;
+        end(self, (int)fd, self->lines[fd].serial, FOB_ENDED_UNFINISHED);
+    }
 }
 
 /* How often, with so many connections, if nothing is amiss. */
@@ -400,6 +444,8 @@ static void look(fob_traffic_t *self, int64_t now_ns, bool all) {
     self->wary_count = 0;
     for (size_t fd = 0; all && fd < self->line_count; fd++)
         look_at(self, (int)fd, &how);
+    if (all)
+        make_room(self);
     for (size_t i = 0; !all && i < wary_count; i++)
         look_at(self, (int)wary[i], &how);
     self->looked_ns = now_ns;

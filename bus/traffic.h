@@ -26,8 +26,9 @@ typedef struct {
 /* What a socket's connections may do. */
 typedef struct {
     fob_conduct_limits_t conduct;
-    uint64_t most;      /* connections of this socket at the most; 0: any number */
-    fob_crowd_t *crowd; /* and of it and others together; NULL: any number */
+    uint64_t most;       /* connections of this socket at the most; 0: any number */
+    uint64_t unfinished; /* bytes of all messages that were begun and not ended; 0: any number */
+    fob_crowd_t *crowd;  /* and of it and others together; NULL: any number */
     /* Told of connections that are ended, a line a second at the most; NULL: nobody is. */
     void (*log)(void *arg, const char *line);
     void *log_arg;

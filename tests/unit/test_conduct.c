@@ -83,8 +83,110 @@ static void the_heartbeats_of_libzmq_are_no_endless_message(void **state) {
     (void)state;
     bench_t self = bench();
     uint64_t received = 0;
-    for (int second = 0; second < 100000; second++)
-        assert_int_equal(look(&self, received += 12, FOB_SEC), FOB_ENDED_NOT);
+    self.limits.unfinished_ns = 30 * FOB_SEC;
+    for (int tenth = 0; tenth < 1000000; tenth++) {
+        self.sample.acked += 7;
+        assert_int_equal(look(&self, received += 9, 100 * FOB_MS), FOB_ENDED_NOT);
+    }
+    self.sample.acked += 600 * 7; /* the bus stood still for a minute */
+    assert_int_equal(look(&self, received += 600 * 9, 60 * FOB_SEC), FOB_ENDED_NOT);
+    assert_int_equal(self.conduct.unfinished, 0);
+}
+
+static void what_nobody_answered_is_no_heartbeat(void **state) {
+    (void)state;
+    bench_t self = bench();
+    uint64_t received = 0;
+    self.limits = (fob_conduct_limits_t){.message = 1 << 20, .unfinished_ns = 30 * FOB_SEC};
+    fob_ended_t ended = FOB_ENDED_NOT;
+    for (int tenth = 0; tenth < 10000 && ended == FOB_ENDED_NOT; tenth++)
+        ended = look(&self, received += 5, 100 * FOB_MS);
+    assert_int_equal(ended, FOB_ENDED_UNFINISHED);
+}
+
+static void a_message_that_was_begun_has_to_end_in_time(void **state) {
+    (void)state;
+    bench_t self = bench();
+    self.limits = (fob_conduct_limits_t){.message = 1 << 20, .unfinished_ns = 30 * FOB_SEC};
+    for (int second = 0; second < 100; second++) /* it greeted, and has nothing to say */
+        assert_int_equal(look(&self, 200, FOB_SEC), FOB_ENDED_NOT);
+    for (int second = 0; second <= 30; second++) /* however it goes on */
+        assert_int_equal(look(&self, 5000 + (uint64_t)second, FOB_SEC), FOB_ENDED_NOT);
+    assert_int_equal(look(&self, 6000, FOB_SEC), FOB_ENDED_UNFINISHED);
+}
+
+static void who_ends_a_message_in_time_may_begin_another(void **state) {
+    (void)state;
+    bench_t self = bench();
+    uint64_t received = 0;
+    self.limits = (fob_conduct_limits_t){.message = 1 << 20, .unfinished_ns = 30 * FOB_SEC};
+    for (int message = 0; message < 10; message++) {
+        for (int second = 0; second < 30; second++)
+            assert_int_equal(look(&self, received += 5000, FOB_SEC), FOB_ENDED_NOT);
+        self.conduct.heard = true;
+    }
+    for (int second = 0; second < 1000; second++) /* and then nothing more */
+        assert_int_equal(look(&self, received, FOB_SEC), FOB_ENDED_NOT);
+}
+
+static void a_bus_that_is_behind_or_stood_still_ends_no_unfinished_one(void **state) {
+    (void)state;
+    bench_t self = bench();
+    self.limits = (fob_conduct_limits_t){.message = 1 << 20, .unfinished_ns = 30 * FOB_SEC};
+    self.look.sure = false;
+    for (int second = 0; second < 100; second++) {
+        assert_int_equal(look(&self, 500000, FOB_SEC), FOB_ENDED_NOT);
+        assert_int_equal(self.conduct.lasting, 0);
+    }
+    self.look.sure = true;
+    self.conduct.heard = true; /* now it has read it */
+    assert_int_equal(look(&self, 500000, FOB_SEC), FOB_ENDED_NOT);
+    assert_int_equal(look(&self, 600000, FOB_SEC), FOB_ENDED_NOT);
+    self.look.now_ns += 100 * FOB_SEC; /* it stood still */
+    assert_int_equal(look(&self, 600000, FOB_SEC), FOB_ENDED_NOT);
+}
+
+/* The end came at the time: only who was late at the look before is ended. */
+static void an_end_that_came_in_the_last_moment_counts(void **state) {
+    (void)state;
+    bench_t self = bench();
+    self.limits = (fob_conduct_limits_t){.message = 1 << 20, .unfinished_ns = 30 * FOB_SEC};
+    assert_int_equal(look(&self, 0, FOB_SEC), FOB_ENDED_NOT);
+    assert_int_equal(look(&self, 5000, 30 * FOB_SEC), FOB_ENDED_NOT);
+    assert_int_equal(look(&self, 9000, FOB_SEC), FOB_ENDED_NOT); /* whole, and not read yet */
+    self.conduct.heard = true;
+    assert_int_equal(look(&self, 9000, FOB_MS), FOB_ENDED_NOT);
+    assert_int_equal(look(&self, 9000, 60 * FOB_SEC), FOB_ENDED_NOT);
+}
+
+static void what_is_unfinished_for_a_second_may_have_to_make_room(void **state) {
+    (void)state;
+    bench_t self = bench();
+    self.limits.message = 1 << 20;
+    look(&self, 0, FOB_SEC);
+    look(&self, 50000, 100 * FOB_MS);
+    look(&self, 90000, 901 * FOB_MS);
+    assert_int_equal(self.conduct.unfinished, 90000);
+    assert_int_equal(self.conduct.lasting, 0); /* since this look only */
+    look(&self, 95000, FOB_MS);
+    assert_int_equal(self.conduct.lasting, 95000);
+    self.conduct.heard = true;
+    look(&self, 99000, FOB_MS);
+    assert_int_equal(self.conduct.unfinished, 0);
+    assert_int_equal(self.conduct.lasting, 0);
+}
+
+static void what_the_kernel_had_as_a_message_ended_belongs_to_the_next(void **state) {
+    (void)state;
+    bench_t self = bench();
+    self.limits.message = 1 << 20;
+    self.conduct.heard = true;
+    self.sample.unread = 40000;
+    look(&self, 50000, FOB_MS);
+    assert_int_equal(self.conduct.unfinished, 0);
+    self.sample.unread = 0;
+    look(&self, 50000, FOB_MS);
+    assert_int_equal(self.conduct.unfinished, 40000);
 }
 
 static void who_has_to_speak_and_is_silent_is_ended(void **state) {
@@ -144,6 +246,13 @@ FOB_MAIN(FOB_CASE(a_message_without_an_end_is_seen_at_the_second_look),
          FOB_CASE(a_bus_that_has_not_read_what_came_blames_nobody),
          FOB_CASE(what_only_the_kernel_has_is_not_held),
          FOB_CASE(the_heartbeats_of_libzmq_are_no_endless_message),
+         FOB_CASE(what_nobody_answered_is_no_heartbeat),
+         FOB_CASE(a_message_that_was_begun_has_to_end_in_time),
+         FOB_CASE(who_ends_a_message_in_time_may_begin_another),
+         FOB_CASE(a_bus_that_is_behind_or_stood_still_ends_no_unfinished_one),
+         FOB_CASE(an_end_that_came_in_the_last_moment_counts),
+         FOB_CASE(what_is_unfinished_for_a_second_may_have_to_make_room),
+         FOB_CASE(what_the_kernel_had_as_a_message_ended_belongs_to_the_next),
          FOB_CASE(who_has_to_speak_and_is_silent_is_ended),
          FOB_CASE(who_takes_nothing_of_what_there_is_is_ended),
          FOB_CASE(a_storm_is_more_than_a_burst_and_what_a_second_allows),

@@ -2,6 +2,11 @@
 
 #include "bus/traffic.h"
 
+#include "proto/now.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -190,7 +195,107 @@ static void only_what_is_open_on_its_socket_is_ended(void **state) {
     fob_traffic_destroy(&traffic);
 }
 
-FOB_MAIN(FOB_CASE(a_client_that_comes_and_goes_is_no_failure),
+/* A TCP connection on this machine: `ends[0]` is the bus's. */
+static void connect_pair(int ends[2]) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &size), 0);
+    ends[1] = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(ends[1], (struct sockaddr *)&at, size), 0);
+    ends[0] = accept(listener, NULL, NULL);
+    assert_true(ends[0] >= 0);
+    close(listener);
+}
+
+/* Sends so much, and the bus's end takes it. */
+static void say(const int ends[2], size_t bytes) {
+    static char part[4096];
+    memset(part, 'x', sizeof part);
+    for (; bytes > 0; bytes -= sizeof part) {
+        assert_int_equal(send(ends[1], part, sizeof part, 0), sizeof part);
+        assert_int_equal(recv(ends[0], part, sizeof part, MSG_WAITALL), sizeof part);
+    }
+}
+
+/* Looks at all of them for so many ms. */
+static void rounds(fob_traffic_t *traffic, int64_t *now_ns, int ms) {
+    for (int i = 0; i <= ms; i += 100)
+        fob_traffic_round(traffic, *now_ns += 100 * FOB_MS, 0, true);
+}
+
+#define PEERS 4
+
+typedef struct {
+    fob_traffic_t *traffic;
+    int ends[PEERS][2];
+    int64_t now_ns;
+} room_t;
+
+/* So many bytes may be unfinished together. */
+static void room_begin(room_t *self, uint64_t most) {
+    *self = (room_t){.traffic = make()};
+    fob_traffic_rule(self->traffic,
+                     &(fob_traffic_rules_t){.conduct = {.message = 1 << 20}, .unfinished = most});
+    for (int i = 0; i < PEERS; i++) {
+        connect_pair(self->ends[i]);
+        accepted(self->traffic, (uint32_t)self->ends[i][0]);
+        greeted(self->traffic);
+    }
+    rounds(self->traffic, &self->now_ns, 1000);
+}
+
+static void room_end(room_t *self) {
+    for (int i = 0; i < PEERS; i++) {
+        close(self->ends[i][0]);
+        close(self->ends[i][1]);
+    }
+    fob_traffic_destroy(&self->traffic);
+}
+
+static bool was_ended(const room_t *self, int peer) {
+    return fob_traffic_ended(self->traffic, self->ends[peer][0]);
+}
+
+static void too_much_that_is_unfinished_costs_who_holds_the_most(void **state) {
+    (void)state;
+    room_t self;
+    room_begin(&self, 100000);
+    say(self.ends[0], 40960);
+    say(self.ends[1], 81920); /* and with it all of them are above */
+    say(self.ends[2], 20480);
+    rounds(self.traffic, &self.now_ns, 500);
+    assert_int_equal(figures(self.traffic).ended[FOB_ENDED_UNFINISHED], 0); /* no second yet */
+    rounds(self.traffic, &self.now_ns, 1000);
+    assert_int_equal(figures(self.traffic).ended[FOB_ENDED_UNFINISHED], 1);
+    assert_true(was_ended(&self, 1));
+    rounds(self.traffic, &self.now_ns, 10000); /* enough is free */
+    assert_int_equal(figures(self.traffic).ended[FOB_ENDED_UNFINISHED], 1);
+    room_end(&self);
+}
+
+static void who_ends_its_messages_makes_no_room(void **state) {
+    (void)state;
+    room_t self;
+    room_begin(&self, 100000);
+    for (int i = 0; i < 30; i++) { /* the first says the most, and ends it; the last says nothing */
+        say(self.ends[0], 204800);
+        say(self.ends[1], i < 10 ? 8192 : 0);
+        say(self.ends[2], i < 10 ? 4096 : 0);
+        fob_traffic_heard(self.traffic, self.ends[0][0]);
+        rounds(self.traffic, &self.now_ns, 0);
+    }
+    assert_int_equal(figures(self.traffic).ended[FOB_ENDED_UNFINISHED], 1);
+    assert_true(was_ended(&self, 1));
+    assert_false(was_ended(&self, 0));
+    room_end(&self);
+}
+
+FOB_MAIN(FOB_CASE(too_much_that_is_unfinished_costs_who_holds_the_most),
+         FOB_CASE(who_ends_its_messages_makes_no_room),
+         FOB_CASE(a_client_that_comes_and_goes_is_no_failure),
          FOB_CASE(one_that_goes_without_a_greeting_failed),
          FOB_CASE(an_old_client_that_goes_while_others_come_is_no_failure),
          FOB_CASE(a_connection_costs_the_same_however_many_there_were),
