@@ -108,13 +108,15 @@ static void draw_limits(sim_world_t *world) {
     fob_core_config_t *config = &world->bus.config;
     fob_policy_t *policy = &config->policy;
     sim_random_t random = sim_random_new(world->seed ^ UINT64_C(0x6c696d697473));
-    bool few = sim_random_once(&random, 5), short_lived = sim_random_once(&random, 5);
+    bool few = sim_random_once(&random, 4), short_lived = sim_random_once(&random, 4);
     if (few)
-        config->max_sessions = 3 + (uint32_t)sim_random_below(&random, 8);
+        config->max_sessions = 3 + (uint32_t)sim_random_below(&random, 4);
     if (short_lived)
         config->session_keep_ms = 4000 + (int64_t)sim_random_below(&random, 20000);
     if (few || short_lived) {
         world->weather.jumps = 0;
+        world->weather.deaths = 100 + (uint32_t)sim_random_below(&random, 1000);
+        world->weather.cuts = 50 + (uint32_t)sim_random_below(&random, 500);
     } else if (sim_random_once(&random, 3)) {
         config->dedup_max = 1 + (uint32_t)sim_random_skewed(&random, 1000);
         config->dedup_window_ms = 1000 + (int64_t)sim_random_skewed(&random, 120000);

@@ -19,4 +19,8 @@ foreach(journal memory file)
         LABEL simulation TIMEOUT 240 COMMAND simulate --journal ${journal} --seed 31 --seeds 3 --steps 10000 --twice)
 endforeach()
 
+# So many that each checker has to look, and that all is reached which worlds are to reach.
+fob_case(NAME simulation.world.reaches_what_a_bus_may_meet LABEL simulation TIMEOUT 600
+    COMMAND simulate --seed 3001 --seeds 50 --steps 10000)
+
 include(planted.cmake)

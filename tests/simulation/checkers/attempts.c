@@ -47,8 +47,10 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
             event->counted += (run->flags & FOB_RUN_COUNTED) != 0;
         }
     if (run->verb == FOB_RUN_REDRIVE)
-        for (uint64_t o = run->from; o <= run->to; o++)
-            *event_of(self, fact->group, o) = (event_t){0};
+        for (uint64_t o = run->from; o <= run->to; o++) {
+            event_t *event = event_of(self, fact->group, o);
+            *event = (event_t){.back = true, .token = event->token};
+        }
 }
 
 /* Where a worker claims back what it lost a moment ago, it goes on under the number it knows. */
