@@ -3,10 +3,13 @@
 
 #include "publishers/session.h"
 
+#define THINKS_MOST 20000 /* ms */
+
 typedef struct {
     fob_session_t *session;
     fob_receipts_t receipts;
-    uint64_t serial; /* offered so far */
+    uint64_t serial;  /* offered so far */
+    uint64_t thought; /* about the one behind that */
     int64_t offer_at;
     bool renewed;
 } publisher_t;
@@ -102,13 +105,29 @@ static bool offer(sim_client_t *self, fob_now_t now) {
     return true;
 }
 
+/* Where the bus forgets an id soon, some are offered again only when it may have. */
+static bool thinks(sim_client_t *self, fob_now_t now) {
+    publisher_t *own = of(self);
+    int64_t window = self->world->witness.ground.dedup_window_ms;
+    bool again = (own->serial + 1) % SIM_DUPLICATE == SIM_DUPLICATE - 1;
+    if (!again || window > THINKS_MOST || own->thought == own->serial ||
+        !sim_random_once(&self->random, 4))
+        return false;
+    own->thought = own->serial;
+    own->offer_at =
+        now.mono_ns + (int64_t)sim_random_skewed(&self->random, 3 * (uint64_t)window) * FOB_MS;
+    return true;
+}
+
 static void offer_some(sim_client_t *self, fob_now_t now) {
     publisher_t *own = of(self);
     if (self->world->calm || now.mono_ns < own->offer_at)
         return;
     uint64_t some = 1 + sim_random_skewed(&self->random, 30);
-    while (some && offer(self, now))
+    while (some && !thinks(self, now) && offer(self, now))
         some--;
+    if (own->offer_at > now.mono_ns)
+        return;
     if (some) /* there is no room: later */
         own->offer_at = now.mono_ns + 20 * FOB_MS;
     if (some)
