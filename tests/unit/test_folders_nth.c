@@ -88,7 +88,7 @@ const fob_runtime_t *__real_fob_runtime_real(void);
 const fob_runtime_t *__wrap_fob_runtime_real(void);
 
 int __wrap_poll(struct pollfd *fds, nfds_t count, int ms) {
-    if (__atomic_load_n(&faults->failed, __ATOMIC_RELAXED) == 0)
+    if (faults->failed == 0)
         return __real_poll(fds, count, ms);
     __atomic_add_fetch(&passed_ms, ms, __ATOMIC_RELAXED);
     sched_yield();
