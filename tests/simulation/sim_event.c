@@ -40,6 +40,13 @@ static unsigned topic_of(uint64_t seed, uint32_t publisher, uint64_t serial) {
     return (publisher + (unsigned)sim_random_below(&random, width)) % SIM_TOPICS;
 }
 
+unsigned sim_event_topics(uint32_t publisher) {
+    unsigned topics = 0;
+    for (unsigned i = 0; i < 1 + publisher % 3; i++)
+        topics |= 1u << (publisher + i) % SIM_TOPICS;
+    return topics;
+}
+
 static void fill(uint64_t seed, sim_event_t *out) {
     sim_random_t random = random_of(seed + 4, out->publisher, out->serial);
     uint32_t magic = MAGIC;

@@ -23,6 +23,8 @@ typedef struct {
 
 extern const char *const sim_topics[SIM_TOPICS];
 
+/* The topics of a publisher, by bit. */
+unsigned sim_event_topics(uint32_t publisher);
 /* The event that `publisher` offers as its serial-th, from 1. */
 void sim_event_offer(uint64_t seed, uint32_t publisher, uint64_t serial, sim_event_t *out);
 /* The event whose data says so. */

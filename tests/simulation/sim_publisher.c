@@ -12,6 +12,7 @@ typedef struct {
     uint64_t thought; /* about the one behind that */
     int64_t offer_at;
     bool renewed;
+    unsigned said; /* topics, by bit, of which one was stored anew */
 } publisher_t;
 
 static publisher_t *of(sim_client_t *self) {
@@ -57,13 +58,27 @@ static bool output(sim_client_t *self, fob_now_t now, fob_slice_t *header, fob_b
     return fob_session_output(of(self)->session, now, header, body);
 }
 
+static void note_said(sim_client_t *self, const fob_receipt_t *receipt) {
+    static sim_event_t event;
+    if (!self->closing || receipt->status != FOB_OK || receipt->duplicate_of)
+        return;
+    sim_event_offer(self->world->seed, self->number, (uint64_t)(uintptr_t)receipt->tag, &event);
+    of(self)->said |= 1u << event.topic;
+}
+
+static bool all_said(const sim_client_t *self) {
+    const publisher_t *own = self->own;
+    return own && own->said == sim_event_topics(self->number);
+}
+
 static void receipts_read(sim_client_t *self) {
     static uint8_t bytes[8192] __attribute__((aligned(8)));
     publisher_t *own = of(self);
     while (own->receipts.waiting) {
         size_t count, at = 0, size = fob_receipts_take(&own->receipts, bytes, sizeof bytes, &count);
         fob_receipt_t receipt;
-        while (fob_receipts_read(bytes, size, &at, &receipt))
+        while (fob_receipts_read(bytes, size, &at, &receipt)) {
+            note_said(self, &receipt);
             sim_witness_tell(&self->world->witness,
                              &(sim_fact_t){.kind = SIM_RECEIPT,
                                            .publisher = self->number,
@@ -73,6 +88,7 @@ static void receipts_read(sim_client_t *self) {
                                            .duplicate_of = receipt.duplicate_of,
                                            .differs = receipt.differs != 0,
                                            .groups = receipt.groups});
+        }
     }
 }
 
@@ -121,7 +137,8 @@ static bool thinks(sim_client_t *self, fob_now_t now) {
 
 static void offer_some(sim_client_t *self, fob_now_t now) {
     publisher_t *own = of(self);
-    if (self->world->calm || now.mono_ns < own->offer_at)
+    bool over = self->closing ? all_said(self) : self->world->calm;
+    if (over || now.mono_ns < own->offer_at)
         return;
     uint64_t some = 1 + sim_random_skewed(&self->random, 30);
     while (some && !thinks(self, now) && offer(self, now))
@@ -146,7 +163,8 @@ static void tick(sim_client_t *self, fob_now_t now) {
 static int64_t deadline(sim_client_t *self) {
     publisher_t *own = of(self);
     int64_t at = fob_session_deadline(own->session);
-    return self->world->calm || at < own->offer_at ? at : own->offer_at;
+    bool over = self->closing ? all_said(self) : self->world->calm;
+    return over || at < own->offer_at ? at : own->offer_at;
 }
 
 static void end(sim_client_t *self) {
@@ -160,6 +178,8 @@ static void end(sim_client_t *self) {
 
 bool sim_publisher_done(const sim_client_t *self) {
     const publisher_t *own = self->own;
+    if (self->closing && !all_said(self))
+        return false;
     return !own || own->receipts.owed == 0;
 }
 

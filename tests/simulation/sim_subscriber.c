@@ -7,7 +7,8 @@
 
 /* The last event that came of one source and topic. */
 typedef struct {
-    uint64_t source, last;
+    uint64_t source, first, last;
+    uint64_t heard, told; /* events that came, and that it was told it lacks, since the first */
     unsigned topic;
 } thread_t;
 
@@ -70,7 +71,7 @@ static void cast(sim_client_t *self, fob_slice_t header, fob_slice_t body) {
     fob_cast_t frame;
     if (fob_cast_read(header, &frame) != FOB_OK)
         sim_world_fail(self->world, "the bus speaks the protocol", "a broadcast cannot be read");
-    if (sim_random_once(&self->random, own->drop_in))
+    if (!self->world->closing && sim_random_once(&self->random, own->drop_in))
         return;
     fob_blob_t *copy = fob_blob_copy(body);
     uint64_t before = fob_sequencer_lost(own->sequencer);
@@ -86,7 +87,11 @@ static void cast(sim_client_t *self, fob_slice_t header, fob_slice_t body) {
             if (thread->last)
                 expected =
                     stored_between(&self->world->witness.ground, t, thread->last, frame.offset);
+            else
+                thread->first = frame.offset;
             thread->last = frame.offset + frame.count - 1;
+            thread->heard += frame.count;
+            thread->told += missed;
         }
     sim_witness_tell(&self->world->witness, &(sim_fact_t){.kind = SIM_MISSED,
                                                           .worker = self->number,
@@ -94,6 +99,31 @@ static void cast(sim_client_t *self, fob_slice_t header, fob_slice_t body) {
                                                           .value = expected,
                                                           .count = missed});
     hand_out(self);
+}
+
+static void hold(sim_client_t *self, uint64_t lacks, uint64_t told) {
+    sim_witness_tell(&self->world->witness,
+                     &(sim_fact_t){.kind = SIM_MISSED,
+                                   .worker = self->number,
+                                   .offset = self->world->witness.ground.head + 1,
+                                   .value = lacks,
+                                   .count = told});
+}
+
+void sim_subscriber_sum(sim_client_t *self) {
+    const subscriber_t *own = self->own;
+    const sim_ground_t *ground = &self->world->witness.ground;
+    for (unsigned t = 0; own && t < SIM_TOPICS; t++) {
+        const thread_t *newest = NULL;
+        for (size_t i = 0; i < own->count; i++)
+            if (own->threads[i].topic == t && (!newest || own->threads[i].last > newest->last))
+                newest = &own->threads[i];
+        if (!newest || own->count == SOURCES)
+            continue;
+        uint64_t stored = stored_between(ground, t, newest->first - 1, ground->head + 1);
+        hold(self, stored - newest->heard, newest->told);
+        hold(self, stored_between(ground, t, newest->last, ground->head + 1), 0);
+    }
 }
 
 static void up(sim_client_t *self, fob_now_t now, const fob_wire_t *welcome) {

@@ -42,6 +42,7 @@ struct sim_client {
     fob_link_t *link;
     sim_conn_t *conn; /* NULL: none */
     bool more;
+    bool closing;          /* a publisher that says one last event of each of its topics */
     bool leaving, gone;    /* it says GOODBYE once it has nothing to send; it did */
     int64_t due_ns;        /* the world's time: runs then */
     int64_t frozen_ns;     /* does not run before */
@@ -94,6 +95,7 @@ struct sim_world {
     int64_t now_ns;
     uint64_t step, steps;
     bool calm;
+    bool closing; /* the last event of each topic is said: no frame is lost any more */
     sim_weather_t weather;
     sim_network_t network;
     sim_bus_t bus;
@@ -156,6 +158,8 @@ void sim_client_wake(sim_client_t *self);
 
 extern const sim_role_t sim_publisher_role, sim_worker_role, sim_operator_role, sim_subscriber_role;
 
+/* Holds what a subscriber heard and was told of against what was stored. */
+void sim_subscriber_sum(sim_client_t *self);
 /* Whether all its work is done. */
 bool sim_publisher_done(const sim_client_t *self);
 bool sim_worker_done(const sim_client_t *self);
