@@ -31,6 +31,7 @@
     X(IDS_TOO_MANY, "ten times as many ids are known as may be")                                   \
     X(TOPIC_STAYS_OPEN, "an event is stored although an earlier one of its topic is refused")      \
     X(BUSY_ALWAYS, "publishers are refused for a group that is not full")                          \
+    X(BUSY_EARLY, "a group that is half full is called full, and deeper than it is")               \
     X(LIMIT_ONE_TOO_HIGH, "a full group takes one event more")                                     \
     X(SHED_ONE_TOO_MANY, "a group sheds though it is not over its limit")                          \
     X(DROP_COUNTED_TWICE, "what is shed counts twice")                                             \

@@ -23,7 +23,8 @@ bool fob_limits_near(const fob_sheet_t *sheet) {
 }
 
 bool fob_limits_full(const fob_group_t *group, uint64_t depth, uint64_t bytes, uint64_t size) {
-    if (FOB_PLANTED(BUSY_ALWAYS))
+    if (FOB_PLANTED(BUSY_ALWAYS) ||
+        (FOB_PLANTED(BUSY_EARLY) && depth >= group->policy.max_depth / 2))
         return true;
     return depth >= group->policy.max_depth + FOB_PLANTED(LIMIT_ONE_TOO_HIGH) ||
            (depth > 0 && bytes + size > group->policy.max_bytes);
@@ -99,7 +100,7 @@ void fob_limits_tell(const fob_core_t *core, fob_group_t *group, uint64_t refuse
                      fob_busy_t *out) {
     double rate = fob_meter_rate(&group->out, core->now.mono_ns);
     char work[64];
-    out->depth = fob_group_depth(group);
+    out->depth = FOB_PLANTED(BUSY_EARLY) ? group->policy.max_depth : fob_group_depth(group);
     out->limit = group->policy.max_depth;
     out->retry_ms = retry_after(rate, out->depth, refused);
     bool full = out->depth >= out->limit, by_bytes = !full && !behind;

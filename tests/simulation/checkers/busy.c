@@ -2,20 +2,30 @@
 #include "checker.h"
 
 #define CONNECTIONS 128
+#define GROUPS      64
+#define BEHIND_NS   (60 * FOB_SEC) /* longer than what was under way behind a refusal is so */
 
 typedef struct {
-    uint32_t full[CONNECTIONS]; /* connections that were refused by a full group */
+    uint32_t id;
+    int64_t full_ns[GROUPS]; /* when it was refused for that group, as it was full, plus one */
+} conn_t;
+
+typedef struct {
+    conn_t conns[CONNECTIONS];
 } own_t;
 
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     own_t *own = self->own;
     if (fact->kind != SIM_BUSY)
         return;
-    uint32_t *full = &own->full[fact->worker % CONNECTIONS];
+    conn_t *conn = &own->conns[fact->worker % CONNECTIONS];
+    size_t index = fact->group ? (size_t)(fact->group - self->ground->groups) % GROUPS : 0;
+    if (conn->id != fact->worker)
+        *conn = (conn_t){.id = fact->worker};
     bool too_large = fact->token && fact->value && fact->value + fact->token > fact->count;
     if (fact->value >= fact->count || too_large)
-        *full = fact->worker;
-    SIM_HOLD(self, *full == fact->worker,
+        conn->full_ns[index] = fact->now_ns + 1;
+    SIM_HOLD(self, conn->full_ns[index] && fact->now_ns - conn->full_ns[index] < BEHIND_NS,
              "group %s is called full, with %llu of %llu, and was not before on that connection",
              fact->group ? fact->group->name : "?", (unsigned long long)fact->value,
              (unsigned long long)fact->count);
