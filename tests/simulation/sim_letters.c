@@ -44,17 +44,23 @@ static bool by_bytes(fob_slice_t text) {
 static void receipt(sim_world_t *world, uint32_t conn, const fob_run_t *run) {
     busy_t busy = {0};
     sim_reached_note(&world->witness.reached, SIM_REACHED_ANSWER, run->at[0]);
-    if (run->at[0] == FOB_BUSY && read_busy(run->detail, &busy))
-        sim_witness_tell(
-            &world->witness,
-            &(sim_fact_t){.kind = SIM_BUSY,
-                          .worker = conn,
-                          .group = sim_witness_group(&world->witness, busy.group),
-                          .value = busy.depth,
-                          .count = busy.limit,
-                          .token = by_bytes(busy.text)
-                                       ? sim_offers_size(&world->offers, conn, run->at[1])
-                                       : 0});
+    sim_witness_tell(&world->witness, &(sim_fact_t){.kind = SIM_ROW,
+                                                    .worker = conn,
+                                                    .status = fob_wire_status(run->at[0]),
+                                                    .count = run->at[2]});
+    if (run->at[0] != FOB_BUSY || !read_busy(run->detail, &busy))
+        return;
+    bool bytes = by_bytes(busy.text);
+    uint64_t size = bytes ? sim_offers_size(&world->offers, conn, run->at[1]) : 0;
+    if (bytes && !size) /* the connection is gone, and a new one has its place: it may be that */
+        size = busy.limit;
+    sim_witness_tell(&world->witness,
+                     &(sim_fact_t){.kind = SIM_BUSY,
+                                   .worker = conn,
+                                   .group = sim_witness_group(&world->witness, busy.group),
+                                   .value = busy.depth,
+                                   .count = busy.limit,
+                                   .token = size});
 }
 
 static void deliver(sim_world_t *world, uint32_t conn, fob_slice_t name, const fob_run_t *run,
@@ -112,7 +118,11 @@ void sim_letters_sent(sim_world_t *world, uint32_t conn, fob_slice_t header, fob
         sim_world_fail(world, "the clients speak the protocol", "what one says cannot be read");
     tell(world, SIM_READ, conn, &msg);
     if (msg.verb == FOB_VERB_PUBLISH)
-        sim_offers_read(&world->offers, conn, msg.first, body);
+        sim_witness_tell(
+            &world->witness,
+            &(sim_fact_t){.kind = SIM_PUBLISHED,
+                          .worker = conn,
+                          .count = sim_offers_read(&world->offers, conn, msg.first, body)});
     if (msg.verb == FOB_VERB_JOIN)
         joining(world, conn, &msg);
     if (msg.verb == FOB_VERB_CREDIT || (msg.verb == FOB_VERB_SETTLE && FOB_HAS(&msg, credit)))

@@ -13,8 +13,8 @@ typedef struct {
     uint32_t sizes[SIM_CONNECTIONS][SIM_OFFERS_KEPT];
 } sim_offers_t;
 
-/* A PUBLISH is read: `body` holds the events from number `first` on. */
-void sim_offers_read(sim_offers_t *self, uint32_t conn, uint64_t first, fob_slice_t body);
+/* A PUBLISH is read: `body` holds the events from number `first` on. Gives how many. */
+uint64_t sim_offers_read(sim_offers_t *self, uint32_t conn, uint64_t first, fob_slice_t body);
 /* Bytes of that event, as groups count them; 0: it was not offered on that connection. */
 uint64_t sim_offers_size(const sim_offers_t *self, uint32_t conn, uint64_t number);
 

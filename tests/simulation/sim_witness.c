@@ -5,12 +5,15 @@
 #include <stdarg.h>
 
 static const sim_checker_ops_t *const all[] = {
-    &sim_check_confirmed, &sim_check_places,     &sim_check_books,   &sim_check_holder,
-    &sim_check_order,     &sim_check_once,       &sim_check_depth,   &sim_check_cause,
-    &sim_check_bytes,     &sim_check_receipts,   &sim_check_drained, &sim_check_heard,
-    &sim_check_attempts,  &sim_check_handout,    &sim_check_busy,    &sim_check_fate,
-    &sim_check_settled,   &sim_check_progress,   &sim_check_allowed, &sim_check_kept,
-    &sim_check_again,     &sim_check_shed_order, &sim_check_lease,   &sim_check_age};
+    &sim_check_confirmed, &sim_check_places,   &sim_check_books,      &sim_check_holder,
+    &sim_check_order,     &sim_check_once,     &sim_check_depth,      &sim_check_cause,
+    &sim_check_bytes,     &sim_check_receipts, &sim_check_drained,    &sim_check_heard,
+    &sim_check_attempts,  &sim_check_handout,  &sim_check_busy,       &sim_check_fate,
+    &sim_check_settled,   &sim_check_progress, &sim_check_allowed,    &sim_check_isolated,
+    &sim_check_kept,      &sim_check_again,    &sim_check_shed_order, &sim_check_lease,
+    &sim_check_age};
+
+_Static_assert(sizeof all / sizeof *all <= SIM_CHECKERS, "room for all checkers");
 
 void sim_broken(const sim_checker_t *self, const char *format, ...) {
     char text[512];

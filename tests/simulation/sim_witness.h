@@ -7,7 +7,7 @@
 #include "sim_reached.h"
 #include "sim_trace.h"
 
-#define SIM_CHECKERS 24
+#define SIM_CHECKERS 40
 
 /* Leases that the bus took away from workers that it could reach, as far as it knew. */
 typedef struct {

@@ -82,6 +82,8 @@ typedef enum {
     SIM_LEFT,      /* worker (a connection), group */
     SIM_ASKED,     /* worker (a connection), group, serial: a SETTLE; bytes: its rows */
     SIM_ANSWERED,  /* worker (a connection), group, serial: of the SETTLE; bytes: what is refused */
+    SIM_PUBLISHED, /* worker (a connection): count events are read of it */
+    SIM_ROW,       /* worker (a connection), status: the bus's answer to count of them */
     SIM_TROUBLE,   /* the bus cannot do its work well for count ns */
     /* Of the world. */
     SIM_BUS_UP,   /* it started */
@@ -154,7 +156,7 @@ extern const sim_checker_ops_t sim_check_confirmed, sim_check_places, sim_check_
     sim_check_holder, sim_check_order, sim_check_once, sim_check_depth, sim_check_cause,
     sim_check_bytes, sim_check_receipts, sim_check_drained, sim_check_heard, sim_check_attempts,
     sim_check_handout, sim_check_busy, sim_check_fate, sim_check_settled, sim_check_progress,
-    sim_check_allowed, sim_check_kept, sim_check_again, sim_check_shed_order, sim_check_lease,
-    sim_check_age;
+    sim_check_allowed, sim_check_isolated, sim_check_kept, sim_check_again, sim_check_shed_order,
+    sim_check_lease, sim_check_age;
 
 #endif
