@@ -1,8 +1,10 @@
 /* A publisher is refused for a group only where that group is full, or behind such a refusal. */
+#include "bus/core/group/policy.h"
 #include "checker.h"
 
 #define CONNECTIONS 128
 #define GROUPS      64
+#define OFFER_MOST  262144         /* bytes, as the simulated bus has it */
 #define BEHIND_NS   (60 * FOB_SEC) /* longer than what was under way behind a refusal is so */
 
 typedef struct {
@@ -22,7 +24,10 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     size_t index = fact->group ? (size_t)(fact->group - self->ground->groups) % GROUPS : 0;
     if (conn->id != fact->worker)
         *conn = (conn_t){.id = fact->worker};
-    bool too_large = fact->token && fact->value && fact->value + fact->token > fact->count;
+    /* What is stored of the same offer is not in what it tells of bytes. */
+    bool bytes =
+        fact->token || (fact->group && fact->count == fact->group->settings[FOB_POLICY_max_bytes]);
+    bool too_large = bytes && fact->value && fact->value + fact->token + OFFER_MOST > fact->count;
     if (fact->value >= fact->count || too_large)
         conn->full_ns[index] = fact->now_ns + 1;
     SIM_HOLD(self, conn->full_ns[index] && fact->now_ns - conn->full_ns[index] < BEHIND_NS,
