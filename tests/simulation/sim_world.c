@@ -312,7 +312,8 @@ static bool settled(sim_world_t *self) {
     }
     fob_now_t now = sim_clock_now(&self->bus.clock, self->now_ns);
     for (size_t i = 0; fob_core_group_stats(fob_ledger_core(self->bus.ledger), now, i, &stats); i++)
-        if (stats.ready + stats.leased + stats.delayed || strstr(stats.why, "for its events"))
+        if (stats.ready + stats.leased + stats.delayed || strstr(stats.why, "for its events") ||
+            strstr(stats.why, "leaving out"))
             return false;
     return true;
 }
