@@ -75,10 +75,9 @@ static void watch(const sim_witness_t *self, const sim_fact_t *fact) {
 
 #define UNDER_WAY_NS (3 * FOB_SEC) /* a LOST */
 
-static void take(sim_witness_t *self, const sim_group_t *group, uint64_t from, uint64_t to,
-                 uint64_t token) {
+static void take(sim_witness_t *self, const sim_group_t *group, uint64_t from, uint64_t to) {
     self->taken[self->taken_count++ % SIM_TAKEN_KEPT] =
-        (sim_taken_t){group, from, to, token, self->now_ns};
+        (sim_taken_t){group, from, to, self->now_ns};
 }
 
 /* A lease ran out (then what its worker cannot have begun may go as well), or its group was reset:
@@ -86,12 +85,11 @@ static void take(sim_witness_t *self, const sim_group_t *group, uint64_t from, u
 static void note_taken(sim_witness_t *self, const sim_fact_t *fact) {
     const fob_run_record_t *run = fact->run;
     if (fact->kind == SIM_RESET)
-        take(self, fact->group, 1, self->ground.head, UINT64_MAX);
+        take(self, fact->group, 1, self->ground.head);
     if (fact->kind == SIM_RUN && (run->verb == FOB_RUN_RETURN || run->verb == FOB_RUN_DEAD) &&
         (run->reason == FOB_REASON_LEASE || run->reason == FOB_REASON_LEAVE ||
          run->detail == FOB_REASON_LEASE))
-        take(self, fact->group, run->to - run->count + 1, run->to,
-             run->verb == FOB_RUN_RETURN ? run->token : UINT64_MAX);
+        take(self, fact->group, run->to - run->count + 1, run->to);
 }
 
 static bool was_taken(const sim_witness_t *self, const sim_fact_t *fact) {
@@ -99,8 +97,7 @@ static bool was_taken(const sim_witness_t *self, const sim_fact_t *fact) {
         const sim_taken_t *one = &self->taken[i % SIM_TAKEN_KEPT];
         if (self->now_ns - one->at_ns > UNDER_WAY_NS)
             return false;
-        if (one->group == fact->group && fact->offset >= one->from && fact->offset <= one->to &&
-            (one->token == UINT64_MAX || fact->token <= one->token + (fact->offset - one->from)))
+        if (one->group == fact->group && fact->offset >= one->from && fact->offset <= one->to)
             return true;
     }
     return false;

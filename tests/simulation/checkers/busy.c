@@ -3,13 +3,11 @@
 #include "checker.h"
 
 #define CONNECTIONS 128
-#define GROUPS      64
-#define OFFER_MOST  262144         /* bytes, as the simulated bus has it */
-#define BEHIND_NS   (60 * FOB_SEC) /* longer than what was under way behind a refusal is so */
+#define OFFER_MOST  262144 /* bytes, as the simulated bus has it */
 
 typedef struct {
     uint32_t id;
-    int64_t full_ns[GROUPS]; /* when it was refused for that group, as it was full, plus one */
+    bool full; /* it was refused for a group that was full: others may be behind that */
 } conn_t;
 
 typedef struct {
@@ -21,7 +19,6 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     if (fact->kind != SIM_BUSY)
         return;
     conn_t *conn = &own->conns[fact->worker % CONNECTIONS];
-    size_t index = fact->group ? (size_t)(fact->group - self->ground->groups) % GROUPS : 0;
     if (conn->id != fact->worker)
         *conn = (conn_t){.id = fact->worker};
     /* What is stored of the same offer is not in what it tells of bytes. */
@@ -29,8 +26,8 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
         fact->token || (fact->group && fact->count == fact->group->settings[FOB_POLICY_max_bytes]);
     bool too_large = bytes && fact->value && fact->value + fact->token + OFFER_MOST > fact->count;
     if (fact->value >= fact->count || too_large)
-        conn->full_ns[index] = fact->now_ns + 1;
-    SIM_HOLD(self, conn->full_ns[index] && fact->now_ns - conn->full_ns[index] < BEHIND_NS,
+        conn->full = true;
+    SIM_HOLD(self, conn->full,
              "group %s is called full, with %llu of %llu, and was not before on that connection",
              fact->group ? fact->group->name : "?", (unsigned long long)fact->value,
              (unsigned long long)fact->count);

@@ -58,8 +58,9 @@ static void clear(sim_returned_t *self, const sim_checker_t *checker, const sim_
     one->count = 0;
 }
 
-/* What waits for a wall time waits for another one where that jumped. */
-static void bus_up(sim_returned_t *self, const sim_checker_t *checker) {
+/* What waits for a wall time waits for another one where that jumped; and what is found at a start
+ * was decided before the bus fell. */
+static void bus_changes(sim_returned_t *self, const sim_checker_t *checker) {
     for (size_t g = 0; g < checker->ground->group_count; g++) {
         sim_returned_group_t *one = of(self, checker, &checker->ground->groups[g]);
         for (size_t i = 0; i < one->count; i++)
@@ -73,8 +74,8 @@ void sim_returned_fact(sim_returned_t *self, const sim_checker_t *checker, const
         run(self, checker, fact);
     else if (fact->kind == SIM_RESET)
         clear(self, checker, fact->group);
-    else if (fact->kind == SIM_BUS_UP)
-        bus_up(self, checker);
+    else if (fact->kind == SIM_BUS_UP || fact->kind == SIM_BUS_DOWN)
+        bus_changes(self, checker);
     else if (fact->kind == SIM_TROUBLE && fact->now_ns + (int64_t)fact->count > self->quiet_ns)
         self->quiet_ns = fact->now_ns + (int64_t)fact->count;
 }
