@@ -15,7 +15,12 @@
 #define ZMTP_LAST 0
 #define ZMTP_MORE 1
 
-#define ZMTP_PATIENCE 60000 /* ms that a wait takes at the most */
+/* ms that a wait takes at the most */
+#if defined(__SANITIZE_THREAD__)
+#define ZMTP_PATIENCE 300000
+#else
+#define ZMTP_PATIENCE 60000
+#endif
 
 typedef struct zmtp zmtp_t;
 
