@@ -70,7 +70,9 @@ static void one(sim_checker_t *self, const sim_fact_t *fact, uint64_t offset, ui
     const fob_run_record_t *run = fact->run;
     event_t *event = event_of(self, fact->group, offset);
     int64_t over = over_ms(self, fact->group, offset, fact->time_ms);
-    bool again = run->verb == FOB_RUN_HANDOUT && token > event->token;
+    /* What a worker claims that nobody had before it is not judged anew. */
+    bool fresh = run->flags & FOB_RUN_FRESH;
+    bool again = run->verb == FOB_RUN_HANDOUT && !fresh && token > event->token;
     bool failed = run->verb == FOB_RUN_RETURN && run->flags & FOB_RUN_COUNTED &&
                   token == event->token && !event->claimed;
     if (run->verb == FOB_RUN_HANDOUT)
