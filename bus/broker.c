@@ -116,7 +116,13 @@ static bool on_cast(void *arg, fob_slice_t head, fob_body_t body) {
     return sent;
 }
 
-static const fob_service_ops_t doors = {on_send, on_drop, on_unread, on_cast, on_answer, on_failed};
+static int64_t on_more(void *arg, uint64_t line) {
+    const fob_broker_t *self = arg;
+    return fob_traffic_more(self->options.traffic, line);
+}
+
+static const fob_service_ops_t doors = {on_send,   on_drop,   on_unread, on_cast,
+                                        on_answer, on_failed, on_more};
 
 /* --- life --- */
 

@@ -95,10 +95,19 @@ static bool stormy(fob_conduct_t *self, const fob_conduct_limits_t *limits,
     return limits->burst && self->level > limits->burst;
 }
 
-/* The clock runs on: since when the connection is silent, or takes nothing. */
+/* More came of a message that has no end yet. */
+static bool goes_on(const fob_conduct_t *self, const fob_conduct_sample_t *sample) {
+    return self->unfinished > LITTLE && sample->received > self->received;
+}
+
+/* The clock runs on: since when the connection is silent, or takes nothing. A large message on a
+ * slow line is not silence: how long it may take is bounded by `unfinished_ns`. */
 static void note(fob_conduct_t *self, const fob_conduct_sample_t *sample,
                  const fob_conduct_look_t *look) {
-    if (self->heard || !self->heard_ns)
+    bool more = goes_on(self, sample);
+    if (more)
+        self->more_ns = look->now_ns;
+    if (self->heard || more || !self->heard_ns)
         self->heard_ns = look->awake_ns;
     if (!sample->unsent || sample->acked != self->acked || !self->took_ns)
         self->took_ns = look->awake_ns;
@@ -113,8 +122,8 @@ fob_ended_t fob_conduct_judge(fob_conduct_t *self, const fob_conduct_limits_t *l
     fob_ended_t verdict = FOB_ENDED_NOT;
     uint64_t much = limits->burst ? limits->burst / 16 : limits->message;
     self->brisk = much && sample->received - self->received > much;
-    note(self, sample, look);
     count(self, sample, look);
+    note(self, sample, look);
     self->lasting = unfinished_for(self, LASTING_NS, look) ? self->unfinished : 0;
     if (stormy(self, limits, sample, look))
         verdict = FOB_ENDED_STORM;

@@ -39,10 +39,10 @@ const char *fob_ended_sentence(fob_ended_t reason);
 typedef struct {
     uint64_t message;      /* bytes without the end of a message: above the largest legal one */
     int64_t unfinished_ns; /* with a message that was begun, and no end of one */
-    int64_t silent_ns;     /* without a whole message: for those who have to beat */
-    int64_t unread_ns;     /* with something to take, and taking nothing of it */
-    uint64_t burst;        /* bytes that it may send at once, */
-    uint64_t rate;         /* and a second: for those who have little to say */
+    int64_t silent_ns; /* with no end of a message, nor more of one: for those who have to beat */
+    int64_t unread_ns; /* with something to take, and taking nothing of it */
+    uint64_t burst;    /* bytes that it may send at once, */
+    uint64_t rate;     /* and a second: for those who have little to say */
 } fob_conduct_limits_t;
 
 /* What the system says of a connection now. */
@@ -65,6 +65,7 @@ typedef struct {
     int64_t looked_ns, heard_ns, took_ns; /* 0: not looked at yet */
     int64_t awake_ns;                     /* at the look before */
     int64_t whole_ns;                     /* the last look by which it owed no message's end */
+    int64_t more_ns;                      /* the last look by which more came of such a message */
     uint64_t base;                        /* bytes at a look by which a message had an end */
     uint64_t spare;           /* bytes that may be libzmq's own, if as many were answered */
     uint64_t unfinished;      /* bytes that libzmq took, of a message without an end so far */

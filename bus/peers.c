@@ -16,6 +16,7 @@ typedef struct {
     uint8_t route[FOB_ROUTE_SIZE];
     uint8_t session[FOB_SESSION_SIZE];
     int64_t heard_ns, sent_ns;
+    uint64_t line;
 } peer_t;
 
 struct fob_peers {
@@ -238,6 +239,7 @@ static void hello(fob_peers_t *self, fob_now_t now, const fob_peers_input_t *inp
         return;
     }
     peer = add(self, now, input->route, number);
+    peer->line = input->line;
     peer->role = role_of(msg->role);
     self->stats.roles[peer->role]++;
     if (msg->session.size) {
@@ -324,6 +326,7 @@ void fob_peers_input(fob_peers_t *self, fob_now_t now, const fob_peers_input_t *
         out->conn = peer->conn;
         if (!peer->unreachable)
             peer->heard_ns = now.mono_ns;
+        peer->line = input->line;
     }
     unsigned verb = input->msg->verb;
     if (!well_formed(input, out)) {
@@ -352,13 +355,28 @@ void fob_peers_round(fob_peers_t *self, fob_now_t now) {
     }
 }
 
+/* It was heard for the last time so long ago. */
+static bool is_silent(const fob_peers_t *self, fob_now_t now, const peer_t *peer) {
+    return now.mono_ns - peer->heard_ns > FOB_PEERS_BEATS * self->config.heartbeat_ns;
+}
+
+/* Hears what came of a message that is not whole yet. */
+static void listen_closely(const fob_peers_t *self, peer_t *peer) {
+    if (peer->unreachable || !peer->line || !self->config.more)
+        return;
+    int64_t more_ns = self->config.more(self->config.arg, peer->line);
+    if (more_ns > peer->heard_ns)
+        peer->heard_ns = more_ns;
+}
+
 uint64_t fob_peers_expired(fob_peers_t *self, fob_now_t now) {
     if (now.mono_ns < self->spare_ns)
         self->expire_at = SIZE_MAX;
     while (self->expire_at < self->slot_count) {
         peer_t *peer = &self->slots[self->expire_at++];
-        if (!peer->conn ||
-            now.mono_ns - peer->heard_ns <= FOB_PEERS_BEATS * self->config.heartbeat_ns)
+        if (peer->conn && is_silent(self, now, peer))
+            listen_closely(self, peer);
+        if (!peer->conn || !is_silent(self, now, peer))
             continue;
         uint64_t conn = peer->conn;
         self->stats.lost += !peer->unreachable;

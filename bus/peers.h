@@ -33,6 +33,10 @@ typedef struct {
     uint32_t shard; /* the one that this bus owns */
     uint32_t max_connections;
     int64_t heartbeat_ns;
+    /* When (mono_ns) more came of a message that a line began and has not ended: that is a sign of
+     * life, as a large one takes long on a slow line. NULL: nobody knows. */
+    int64_t (*more)(void *arg, uint64_t line);
+    void *arg;
 } fob_peers_config_t;
 
 /* One message, as read from the socket. */
@@ -41,6 +45,7 @@ typedef struct {
     const fob_wire_t *msg; /* where `read` failed only verb and shard are looked at */
     fob_status_t read;     /* what fob_wire_read said */
     bool framed;           /* it had as many frames as its verb wants */
+    uint64_t line;         /* that it came over, as `more` knows it; 0: not known */
 } fob_peers_input_t;
 
 typedef enum {
@@ -77,8 +82,8 @@ void fob_peers_fault(fob_peers_t *self, uint64_t conn, fob_verb_t of, const char
 /* Begins a round of the loop: notices when the loop itself stood still, and then gives everybody
  * another beat before anybody is declared dead. */
 void fob_peers_round(fob_peers_t *self, fob_now_t now);
-/* The next connection that was not heard for three beats, now forgotten; 0: none. Only to be asked
- * when the socket was read until it was empty. */
+/* The next connection that was not heard for three beats, nor more of a message of its, now
+ * forgotten; 0: none. Only to be asked when the socket was read until it was empty. */
 uint64_t fob_peers_expired(fob_peers_t *self, fob_now_t now);
 /* The next connection that wants a beat, as nothing was sent to it for long; 0: none. The caller
  * says fob_peers_sent. */

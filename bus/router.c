@@ -136,12 +136,12 @@ static void receive_rest(fob_router_t *self, fob_mail_t *out) {
     zmq_msg_close(&frame);
 }
 
-static void tell_whose(fob_router_t *self, size_t frames) {
+static void tell_whose(fob_router_t *self, fob_mail_t *out) {
     int fd = self->traffic ? zmq_msg_get(&self->header, ZMQ_SRCFD) : -1;
     if (fd < 0)
         return;
-    fob_traffic_heard(self->traffic, fd);
-    if (frames > FRAMES_MAX)
+    out->line = fob_traffic_heard(self->traffic, fd);
+    if (out->frames > FRAMES_MAX)
         fob_traffic_end(self->traffic, fd, FOB_ENDED_FRAMES);
 }
 
@@ -156,7 +156,7 @@ bool fob_router_receive(fob_router_t *self, fob_mail_t *out) {
     } else {
         out->frames = 1;
         receive_rest(self, out);
-        tell_whose(self, out->frames);
+        tell_whose(self, out);
     }
     out->route = fob_slice(zmq_msg_data(&self->route), zmq_msg_size(&self->route));
     out->header = fob_slice(zmq_msg_data(&self->header), zmq_msg_size(&self->header));

@@ -26,6 +26,7 @@ typedef struct {
                          that sent far too many was ended */
     bool failed;      /* out of memory: the body could not be kept */
     size_t bytes;
+    uint64_t line; /* whose it is, by fob_traffic_heard; 0: not known */
 } fob_mail_t;
 
 /* Takes a bound ROUTER on success; on failure (NULL: no memory) it is still the caller's. */

@@ -27,7 +27,8 @@ fob_service_t *fob_service_new(const fob_service_options_t *options) {
     self->options = *options;
     self->ledger = options->ledger;
     fob_peers_config_t config = {options->house->shard, options->max_connections,
-                                 (int64_t)options->house->heartbeat_ms * FOB_MS};
+                                 (int64_t)options->house->heartbeat_ms * FOB_MS, options->ops->more,
+                                 options->arg};
     self->peers = fob_peers_new(&config);
     self->joins = fob_joins_new();
     if (!self->peers || !self->joins)
@@ -302,7 +303,7 @@ void fob_service_message(fob_service_t *self, const fob_mail_t *mail) {
     fob_peers_verdict_t verdict;
     fob_status_t read = fob_wire_read(mail->header, &msg);
     size_t frames = msg.verb == FOB_VERB_PUBLISH ? 2 : 1;
-    fob_peers_input_t input = {mail->route, &msg, read, mail->frames == frames};
+    fob_peers_input_t input = {mail->route, &msg, read, mail->frames == frames, mail->line};
     self->read++;
     fob_peers_input(self->peers, self->now, &input, &verdict);
     act_on(self, mail, &verdict);

@@ -34,6 +34,9 @@ typedef struct {
                            const char *text, fob_buf_t *header, fob_body_t *body);
     /* The bus cannot go on: DISK_FAILED, NO_MEMORY. Told once. */
     void (*failed)(void *arg, fob_status_t status, const char *text);
+    /* When more came of a message that is not whole, as fob_peers_config_t says. NULL: nobody
+     * knows. */
+    int64_t (*more)(void *arg, uint64_t line);
 } fob_service_ops_t;
 
 typedef struct {

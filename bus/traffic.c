@@ -21,6 +21,7 @@
 #define SURE_AFTER  1024          /* messages, and two of each connection: it had its turn */
 #define DISCARD     (16 << 20)    /* bytes in a call */
 #define WARY        64  /* connections looked at again at once; the others at the next look */
+#define FD_BITS     24  /* of a descriptor, in a connection's name */
 #define TURNED_AWAY 256 /* connections told of at once; more wait for a look */
 
 #define EVENTS                                                                                     \
@@ -129,7 +130,7 @@ int fob_traffic_fd(const fob_traffic_t *self) {
  * that). */
 static line_t *line_of(fob_traffic_t *self, uint32_t fd) {
     if (fd >= self->line_count) {
-        if (fd > 1u << 24)
+        if (fd >= 1u << FD_BITS)
             return NULL;
         size_t count = 2 * ((size_t)fd + 1);
         line_t *lines = realloc(self->lines, count * sizeof *lines);
@@ -354,11 +355,26 @@ uint32_t fob_traffic_held(fob_traffic_t *self, int fd) {
 
 /* --- looking at all of them --- */
 
-void fob_traffic_heard(fob_traffic_t *self, int fd) {
+uint64_t fob_traffic_heard(fob_traffic_t *self, int fd) {
+    uint64_t name = 0;
     pthread_mutex_lock(&self->lock);
-    if (fd >= 0 && (size_t)fd < self->line_count)
-        self->lines[fd].conduct.heard = true;
+    if (fd >= 0 && (size_t)fd < self->line_count) {
+        line_t *line = &self->lines[fd];
+        line->conduct.heard = true;
+        name = line->open ? line->serial << FD_BITS | (uint64_t)fd : 0;
+    }
     pthread_mutex_unlock(&self->lock);
+    return name;
+}
+
+int64_t fob_traffic_more(fob_traffic_t *self, uint64_t name) {
+    int64_t more_ns = 0;
+    size_t fd = name & ((1u << FD_BITS) - 1);
+    pthread_mutex_lock(&self->lock);
+    if (name && fd < self->line_count && still(&self->lines[fd], name >> FD_BITS))
+        more_ns = self->lines[fd].conduct.more_ns;
+    pthread_mutex_unlock(&self->lock);
+    return more_ns;
 }
 
 static void look_at(fob_traffic_t *self, int fd, const fob_conduct_look_t *look) {

@@ -68,8 +68,12 @@ void fob_traffic_end(fob_traffic_t *self, int fd, fob_ended_t reason);
  * before. */
 bool fob_traffic_ended(fob_traffic_t *self, int fd);
 
-/* A message of the connection on this descriptor was handed over whole. */
-void fob_traffic_heard(fob_traffic_t *self, int fd);
+/* A message of the connection on this descriptor was handed over whole. Returns a name of that
+ * connection, which no other one gets; 0: there is none. */
+uint64_t fob_traffic_heard(fob_traffic_t *self, int fd);
+/* When (mono_ns) more was seen to come of a message that the connection of this name has begun and
+ * not ended; 0: none was, or it is over. */
+int64_t fob_traffic_more(fob_traffic_t *self, uint64_t name);
 
 /* After a round of reading the socket: `messages` were read, and it was `drained` where nothing was
  * left (false: who calls does not know). Now and then looks at every connection, and ends those

@@ -205,6 +205,36 @@ static void who_has_to_speak_and_is_silent_is_ended(void **state) {
     assert_int_equal(look(&self, 11, FOB_SEC), FOB_ENDED_SILENT);
 }
 
+static void a_large_message_on_a_slow_line_is_not_silence(void **state) {
+    (void)state;
+    bench_t self = bench();
+    uint64_t received = 0;
+    self.limits = (fob_conduct_limits_t){
+        .message = 1 << 20, .unfinished_ns = 30 * FOB_SEC, .silent_ns = 10 * FOB_SEC};
+    for (int second = 0; second < 29; second++)
+        assert_int_equal(look(&self, received += 5000, FOB_SEC), FOB_ENDED_NOT);
+    self.conduct.heard = true; /* it has its end: the next one may be as slow */
+    for (int second = 0; second < 30; second++)
+        assert_int_equal(look(&self, received += 5000, FOB_SEC), FOB_ENDED_NOT);
+    fob_ended_t ended = FOB_ENDED_NOT;
+    for (int second = 0; second < 3 && ended == FOB_ENDED_NOT; second++)
+        ended = look(&self, received += 5000, FOB_SEC);
+    assert_int_equal(ended, FOB_ENDED_UNFINISHED);
+}
+
+static void who_falls_silent_within_a_message_is_ended(void **state) {
+    (void)state;
+    bench_t self = bench();
+    uint64_t received = 0;
+    self.limits = (fob_conduct_limits_t){
+        .message = 1 << 20, .unfinished_ns = 30 * FOB_SEC, .silent_ns = 10 * FOB_SEC};
+    for (int second = 0; second < 5; second++)
+        assert_int_equal(look(&self, received += 5000, FOB_SEC), FOB_ENDED_NOT);
+    for (int second = 0; second < 10; second++)
+        assert_int_equal(look(&self, received, FOB_SEC), FOB_ENDED_NOT);
+    assert_int_equal(look(&self, received, FOB_SEC), FOB_ENDED_SILENT);
+}
+
 static void who_takes_nothing_of_what_there_is_is_ended(void **state) {
     (void)state;
     bench_t self = bench();
@@ -254,6 +284,8 @@ FOB_MAIN(FOB_CASE(a_message_without_an_end_is_seen_at_the_second_look),
          FOB_CASE(what_is_unfinished_for_a_second_may_have_to_make_room),
          FOB_CASE(what_the_kernel_had_as_a_message_ended_belongs_to_the_next),
          FOB_CASE(who_has_to_speak_and_is_silent_is_ended),
+         FOB_CASE(a_large_message_on_a_slow_line_is_not_silence),
+         FOB_CASE(who_falls_silent_within_a_message_is_ended),
          FOB_CASE(who_takes_nothing_of_what_there_is_is_ended),
          FOB_CASE(a_storm_is_more_than_a_burst_and_what_a_second_allows),
          FOB_CASE(every_reason_has_a_name_and_a_sentence))

@@ -266,6 +266,51 @@ static void three_missed_beats_are_the_end(void **state) {
     fob_peers_destroy(&peers);
 }
 
+/* More of a message was seen to come until then, over line 77. */
+static int64_t more_until;
+
+static int64_t more(void *arg, uint64_t line) {
+    assert_ptr_equal(arg, &more_until);
+    assert_int_equal(line, 77);
+    return more_until;
+}
+
+static void a_large_message_that_goes_on_is_a_sign_of_life(void **state) {
+    (void)state;
+    fob_peers_config_t config = {
+        .max_connections = 4, .heartbeat_ns = BEAT, .more = more, .arg = &more_until};
+    fob_peers_t *peers = fob_peers_new(&config);
+    fob_wire_t msg = hello(1, 1, "publisher");
+    fob_peers_input_t input = {route(1), &msg, FOB_OK, true, 77};
+    fob_peers_input(peers, at(0), &input, &verdict);
+    uint64_t conn = verdict.conn, last = 0;
+    greet(peers, 0, 2, "worker"); /* of this one's line nothing is known */
+    more_until = at(2900).mono_ns;
+    assert_int_equal(rounds(peers, 0, 5750, &last), 1);
+    assert_true(last != conn);
+    more_until = at(5900).mono_ns;
+    assert_int_equal(rounds(peers, 6000, 8750, &last), 0);
+    assert_int_equal(rounds(peers, 9000, 9250, &last), 1);
+    assert_true(last == conn);
+    fob_peers_destroy(&peers);
+}
+
+static void what_comes_of_one_that_cannot_be_reached_is_no_sign_of_life(void **state) {
+    (void)state;
+    fob_peers_config_t config = {
+        .max_connections = 4, .heartbeat_ns = BEAT, .more = more, .arg = &more_until};
+    fob_peers_t *peers = fob_peers_new(&config);
+    fob_wire_t msg = hello(1, 1, "worker");
+    fob_peers_input_t input = {route(1), &msg, FOB_OK, true, 77};
+    fob_peers_input(peers, at(0), &input, &verdict);
+    uint64_t conn = verdict.conn, last = 0;
+    more_until = at(2900).mono_ns;
+    assert_int_equal(fob_peers_unreach(peers, conn), at(0).mono_ns + 3 * BEAT);
+    assert_int_equal(rounds(peers, 0, 3250, &last), 1);
+    assert_true(last == conn);
+    fob_peers_destroy(&peers);
+}
+
 static void a_loop_that_stood_still_declares_nobody_dead(void **state) {
     (void)state;
     fob_peers_t *peers = make(4);
@@ -449,6 +494,8 @@ FOB_MAIN(FOB_CASE(a_hello_makes_a_connection_of_its_role), FOB_CASE(the_session_
          FOB_CASE(a_wrong_number_of_frames_is_malformed),
          FOB_CASE(a_routing_id_of_the_clients_own_is_malformed),
          FOB_CASE(three_missed_beats_are_the_end),
+         FOB_CASE(a_large_message_that_goes_on_is_a_sign_of_life),
+         FOB_CASE(what_comes_of_one_that_cannot_be_reached_is_no_sign_of_life),
          FOB_CASE(a_loop_that_stood_still_declares_nobody_dead),
          FOB_CASE(whoever_heard_nothing_for_a_beat_gets_one),
          FOB_CASE(a_beat_that_asks_for_it_is_answered),

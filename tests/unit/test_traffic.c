@@ -276,6 +276,30 @@ static void too_much_that_is_unfinished_costs_who_holds_the_most(void **state) {
     room_end(&self);
 }
 
+static void more_of_an_unfinished_message_is_known_by_the_connections_name(void **state) {
+    (void)state;
+    room_t self;
+    room_begin(&self, 0);
+    uint64_t name = fob_traffic_heard(self.traffic, self.ends[0][0]);
+    uint64_t other = fob_traffic_heard(self.traffic, self.ends[1][0]);
+    assert_true(name != 0 && other != 0 && name != other);
+    rounds(self.traffic, &self.now_ns, 1000);
+    assert_int_equal(fob_traffic_more(self.traffic, name), 0);
+    say(self.ends[0], 8192);
+    rounds(self.traffic, &self.now_ns, 0);
+    int64_t then = self.now_ns;
+    rounds(self.traffic, &self.now_ns, 1000);
+    assert_int_equal(fob_traffic_more(self.traffic, name), then);
+    assert_int_equal(fob_traffic_more(self.traffic, other), 0);
+    closed(self.traffic, (uint32_t)self.ends[0][0]);
+    accepted(self.traffic, (uint32_t)self.ends[0][0]); /* another, with the same number */
+    assert_true(fob_traffic_heard(self.traffic, self.ends[0][0]) != name);
+    say(self.ends[0], 8192);
+    rounds(self.traffic, &self.now_ns, 1000);
+    assert_int_equal(fob_traffic_more(self.traffic, name), 0);
+    room_end(&self);
+}
+
 static void who_ends_its_messages_makes_no_room(void **state) {
     (void)state;
     room_t self;
@@ -295,6 +319,7 @@ static void who_ends_its_messages_makes_no_room(void **state) {
 
 FOB_MAIN(FOB_CASE(too_much_that_is_unfinished_costs_who_holds_the_most),
          FOB_CASE(who_ends_its_messages_makes_no_room),
+         FOB_CASE(more_of_an_unfinished_message_is_known_by_the_connections_name),
          FOB_CASE(a_client_that_comes_and_goes_is_no_failure),
          FOB_CASE(one_that_goes_without_a_greeting_failed),
          FOB_CASE(an_old_client_that_goes_while_others_come_is_no_failure),

@@ -1,0 +1,81 @@
+/* A large message on a slow line: it takes longer than a client may be silent. */
+#include "tests/support/case.h"
+
+#include "tests/abuse/flood.h"
+#include "tests/abuse/scene.h"
+#include "tests/abuse/zmtp.h"
+
+#define BEAT   400         /* ms */
+#define PARTS  (14 * BEAT) /* one a ms: above three beats, and above ten */
+#define EVENTS 840
+#define CONFIG "heartbeat = 400ms\n"
+
+/* The bytes of a PUBLISH of one large batch. */
+static void put_large(fob_buf_t *out) {
+    fob_wire_t msg = {.verb = FOB_VERB_PUBLISH};
+    fob_buf_t header = {0}, body = {0};
+    FOB_SET(&msg, first, 1);
+    FOB_SET(&msg, low, 1);
+    assert_int_equal(fob_wire_write(&header, &msg), FOB_OK);
+    flood_body(&body, "slow", EVENTS, 1000);
+    zmtp_put_frame(out, ZMTP_MORE, header.data, header.size);
+    zmtp_put_frame(out, ZMTP_LAST, body.data, body.size);
+    fob_buf_free(&header);
+    fob_buf_free(&body);
+}
+
+/* Sends all but the last of it, evenly; nothing that the bus says is read. */
+static size_t send_slowly(zmtp_t *peer, const fob_buf_t *words) {
+    long long from = process_clock();
+    size_t sent = 0;
+    for (long long ms = 0; ms < PARTS; ms = process_clock() - from) {
+        size_t due = (words->size - 1) * (size_t)ms / PARTS;
+        assert_true(zmtp_write(peer, words->data + sent, due - sent));
+        sent = due;
+        stand_pace(process_clock() + 10);
+    }
+    return sent;
+}
+
+static void a_large_batch_on_a_slow_line_is_stored(void **state) {
+    (void)state;
+    scene_t scene;
+    fob_buf_t words = {0};
+    fob_wire_t answer = {.verb = FOB_VERB_BEAT};
+    fob_slice_t frame;
+    scene_begin(&scene, CONFIG);
+    zmtp_t *peer = zmtp_new(scene.stand.port, "DEALER");
+    assert_int_equal(zmtp_hello(peer, "publisher", 1), FOB_VERB_WELCOME);
+    put_large(&words);
+    size_t sent = send_slowly(peer, &words);
+    assert_true(zmtp_write(peer, words.data + sent, words.size - sent));
+    while (answer.verb == FOB_VERB_BEAT) { /* it was known all the time */
+        assert_true(zmtp_next(peer, &frame, ZMTP_PATIENCE));
+        assert_int_equal(fob_wire_read(frame, &answer), FOB_OK);
+    }
+    assert_int_equal(answer.verb, FOB_VERB_RECEIPT);
+    scene_bears(&scene, "a slow line", &(scene_bounds_t){.files = 4});
+    zmtp_destroy(&peer);
+    fob_buf_free(&words);
+    scene_end(&scene);
+}
+
+static void a_line_that_dies_within_a_message_is_ended_as_silent(void **state) {
+    (void)state;
+    scene_t scene;
+    fob_buf_t words = {0};
+    scene_begin(&scene, CONFIG);
+    zmtp_t *peer = zmtp_new(scene.stand.port, "DEALER");
+    assert_int_equal(zmtp_hello(peer, "publisher", 1), FOB_VERB_WELCOME);
+    put_large(&words);
+    assert_true(zmtp_write(peer, words.data, words.size / 2));
+    assert_true(zmtp_hung_up(peer, ZMTP_PATIENCE));
+    assert_int_equal(scene_figure(&scene, "ended.unfinished"), 0);
+    scene_await(&scene, "ended.silent", 1);
+    zmtp_destroy(&peer);
+    fob_buf_free(&words);
+    scene_end(&scene);
+}
+
+FOB_MAIN(FOB_CASE(a_large_batch_on_a_slow_line_is_stored),
+         FOB_CASE(a_line_that_dies_within_a_message_is_ended_as_silent))
