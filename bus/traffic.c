@@ -5,6 +5,7 @@
 #include "bus/pace.h"
 #include "bus/tcp.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -34,7 +35,9 @@
  * end may be told before its beginning. So it is a balance: `young` is how many were accepted whose
  * handshake is not known to be over (below zero: a success was told before its beginning, or a
  * failure was taken wrongly). A descriptor may be young since it was accepted until nobody is young
- * (which begins another `age`). One that goes while it may be young and some are, failed. */
+ * (which begins another `age`). One that goes while it may be young and some are, failed, unless a
+ * peer has just gone of its own accord (`left`). That is no fault: where the bus stood still,
+ * clients wait in vain, give up, and are accepted when it goes on. */
 typedef struct {
     uint64_t age; /* when it was accepted; 0: not young then */
     bool open, gone_early;
@@ -51,6 +54,7 @@ struct fob_traffic {
     int fd; /* of the monitor */
     int64_t young;
     uint64_t age;    /* from 1 */
+    uint64_t left;   /* peers that went within their handshake, and whose end was not told yet */
     uint64_t judged; /* counted as failed; with a negative `young` too many by that */
     line_t *lines;   /* by descriptor */
     size_t line_count;
@@ -145,8 +149,10 @@ static line_t *line_of(fob_traffic_t *self, uint32_t fd) {
 
 /* One less is young. */
 static void grown_up(fob_traffic_t *self) {
-    if (--self->young <= 0)
-        self->age++;
+    if (--self->young > 0)
+        return;
+    self->age++;
+    self->left = 0;
 }
 
 static void gone(fob_traffic_t *self, line_t *line) {
@@ -158,7 +164,10 @@ static void gone(fob_traffic_t *self, line_t *line) {
         self->rules.crowd->open--;
     if (!failed)
         return;
-    self->judged++;
+    if (self->left > 0)
+        self->left--;
+    else
+        self->judged++;
     grown_up(self);
 }
 
@@ -215,6 +224,9 @@ static void take_event(fob_traffic_t *self, uint16_t event, uint32_t value) {
     case ZMQ_EVENT_DISCONNECTED:
         closed(self, line_of(self, value));
         break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL: /* DISCONNECTED follows */
+        self->left += value != EAGAIN;         /* that one did not greet in time */
+        return;
     default: /* a failed handshake: DISCONNECTED follows, and counts it */
         return;
     }

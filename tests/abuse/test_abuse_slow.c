@@ -1,9 +1,14 @@
-/* A large message on a slow line: it takes longer than a client may be silent. */
+/* What is slow is not silent, and no stranger: a large message on a slow line takes longer than a
+ * client may be silent; clients give up while the bus stands still. */
 #include "tests/support/case.h"
 
 #include "tests/abuse/flood.h"
 #include "tests/abuse/scene.h"
 #include "tests/abuse/zmtp.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define BEAT   400         /* ms */
 #define PARTS  (14 * BEAT) /* one a ms: above three beats, and above ten */
@@ -77,5 +82,32 @@ static void a_line_that_dies_within_a_message_is_ended_as_silent(void **state) {
     scene_end(&scene);
 }
 
+#define IMPATIENT 60
+
+/* As the kernel takes connections for it: they greet, wait, and have gone when it goes on. */
+static void who_gives_up_while_the_bus_stands_still_is_not_malformed(void **state) {
+    (void)state;
+    scene_t scene;
+    int dialled[IMPATIENT];
+    scene_begin(&scene, NULL);
+    process_signal(scene.stand.bus, SIGSTOP);
+    for (int i = 0; i < IMPATIENT; i++) {
+        size_t said = i % 4 == 0 ? 0 : i % 4 == 1 ? 10 : sizeof zmtp_greeting;
+        dialled[i] = zmtp_dial(scene.stand.port + i % 3);
+        assert_true(dialled[i] >= 0);
+        assert_int_equal(send(dialled[i], zmtp_greeting, said, MSG_NOSIGNAL), said);
+    }
+    for (int i = 0; i < IMPATIENT; i++) {
+        struct linger reset = {.l_onoff = i & 1, .l_linger = 0};
+        setsockopt(dialled[i], SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        close(dialled[i]);
+    }
+    process_signal(scene.stand.bus, SIGCONT);
+    scene_recovers(&scene, 64, 4);
+    assert_int_equal(scene_figure(&scene, "malformed"), 0);
+    scene_end(&scene);
+}
+
 FOB_MAIN(FOB_CASE(a_large_batch_on_a_slow_line_is_stored),
+         FOB_CASE(who_gives_up_while_the_bus_stands_still_is_not_malformed),
          FOB_CASE(a_line_that_dies_within_a_message_is_ended_as_silent))

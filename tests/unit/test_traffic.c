@@ -5,6 +5,7 @@
 #include "proto/now.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -53,8 +54,41 @@ static void one_that_goes_without_a_greeting_failed(void **state) {
     accepted(traffic, 14);
     closed(traffic, 14);
     accepted(traffic, 14);
-    fob_traffic_event(traffic, ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, 104);
+    fob_traffic_event(traffic, ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, EAGAIN); /* too slow */
     closed(traffic, 14);
+    accepted(traffic, 14);
+    fob_traffic_event(traffic, ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, 4711);
+    closed(traffic, 14);
+    assert_int_equal(figures(traffic).failed, 3);
+    assert_int_equal(figures(traffic).open, 0);
+    fob_traffic_destroy(&traffic);
+}
+
+static void left(fob_traffic_t *traffic) {
+    fob_traffic_event(traffic, ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, ECONNRESET);
+}
+
+static void one_that_gives_up_before_it_was_answered_is_no_failure(void **state) {
+    (void)state;
+    fob_traffic_t *traffic = make();
+    for (uint32_t fd = 14; fd < 17; fd++)
+        accepted(traffic, fd);
+    left(traffic);
+    closed(traffic, 15);
+    left(traffic);
+    closed(traffic, 14);
+    closed(traffic, 16); /* and this one was another's bytes */
+    assert_int_equal(figures(traffic).failed, 1);
+    left(traffic); /* told before its beginning */
+    closed(traffic, 14);
+    accepted(traffic, 14);
+    assert_int_equal(figures(traffic).failed, 1);
+    left(traffic); /* whose end is never told: it does not excuse whoever comes later */
+    accepted(traffic, 15);
+    greeted(traffic);
+    closed(traffic, 15);
+    accepted(traffic, 16);
+    closed(traffic, 16);
     assert_int_equal(figures(traffic).failed, 2);
     assert_int_equal(figures(traffic).open, 0);
     fob_traffic_destroy(&traffic);
@@ -322,6 +356,7 @@ FOB_MAIN(FOB_CASE(too_much_that_is_unfinished_costs_who_holds_the_most),
          FOB_CASE(more_of_an_unfinished_message_is_known_by_the_connections_name),
          FOB_CASE(a_client_that_comes_and_goes_is_no_failure),
          FOB_CASE(one_that_goes_without_a_greeting_failed),
+         FOB_CASE(one_that_gives_up_before_it_was_answered_is_no_failure),
          FOB_CASE(an_old_client_that_goes_while_others_come_is_no_failure),
          FOB_CASE(a_connection_costs_the_same_however_many_there_were),
          FOB_CASE(a_connection_begins_without_what_the_one_before_held),
