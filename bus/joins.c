@@ -1,6 +1,7 @@
 #include "bus/joins.h"
 
 #include "proto/buf.h"
+#include "proto/wire.h"
 
 #include <stdlib.h>
 
@@ -70,22 +71,24 @@ static size_t find(const member_t *of, fob_slice_t group) {
     return at;
 }
 
-bool fob_joins_add(fob_joins_t *self, uint64_t conn, fob_slice_t group) {
-    member_t *of = group.size && group.size <= 255 ? make(self, conn) : NULL;
+fob_status_t fob_joins_add(fob_joins_t *self, uint64_t conn, fob_slice_t group) {
+    if (group.size == 0 || group.size > FOB_NAME_MAX)
+        return FOB_INVALID;
+    member_t *of = make(self, conn);
     if (!of)
-        return false;
+        return FOB_NO_MEMORY;
     if (find(of, group) < of->names.size)
-        return true;
+        return FOB_OK;
     if (of->names.size + HEAD + group.size > BYTES_MAX)
-        return false;
+        return FOB_LIMIT;
     if (!fob_buf_room(&of->names, HEAD + group.size)) {
         of->names.failed = false; /* what it holds is whole: the next join may find memory */
-        return false;
+        return FOB_NO_MEMORY;
     }
     const uint8_t head[HEAD] = {(uint8_t)group.size};
     fob_buf_put(&of->names, head, HEAD);
     fob_buf_put(&of->names, group.data, group.size);
-    return true;
+    return FOB_OK;
 }
 
 static void cut(member_t *of, size_t at) {

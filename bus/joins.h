@@ -3,7 +3,10 @@
 #ifndef FOB_JOINS_H
 #define FOB_JOINS_H
 
+#include "proto/fob_export.h"
 #include "proto/slice.h"
+
+#include <fob/fob_status.h>
 
 typedef struct fob_joins fob_joins_t;
 
@@ -11,9 +14,10 @@ typedef struct fob_joins fob_joins_t;
 fob_joins_t *fob_joins_new(void);
 void fob_joins_destroy(fob_joins_t **self_p);
 
-/* Notes that `conn` joined `group` (once, however often it is told). False: no memory, or more than
- * a connection may join. */
-bool fob_joins_add(fob_joins_t *self, uint64_t conn, fob_slice_t group);
+/* Notes that `conn` joins `group` (once, however often it is told), which it must be before it is
+ * sent anything of it. FOB_OK; FOB_NO_MEMORY; FOB_LIMIT: more than a connection may join;
+ * FOB_INVALID: that is no name of a group. */
+fob_status_t fob_joins_add(fob_joins_t *self, uint64_t conn, fob_slice_t group) FOB_MUST_USE;
 void fob_joins_remove(fob_joins_t *self, uint64_t conn, fob_slice_t group);
 
 /* It was sent a delivery of a group: leases up to this token. */

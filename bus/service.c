@@ -240,11 +240,26 @@ static void no_memory(fob_service_t *self, uint64_t conn, const fob_mail_t *mail
     fob_service_forget(self, conn);
 }
 
-static void note_joins(fob_service_t *self, const fob_command_t *command) {
-    if (command->kind == FOB_CMD_JOIN)
-        fob_joins_add(self->joins, command->conn, command->join.group);
-    else if (command->kind == FOB_CMD_LEAVE)
+static void refuse_join(fob_service_t *self, const fob_command_t *command) {
+    fob_effect_t joined = {.kind = FOB_EFF_JOINED, .conn = command->conn, .status = FOB_LIMIT};
+    joined.group = command->join.group;
+    joined.text =
+        fob_slice_str("the connection is in too many groups: leave some, or join on another one");
+    send_effect(self, &joined);
+}
+
+/* What a worker is sent must be known of each group that it is in: else what it was not sent would
+ * count as attempts when it is lost. FOB_OK; FOB_LIMIT: answered, and not to be carried out;
+ * FOB_NO_MEMORY. */
+static fob_status_t note_joins(fob_service_t *self, const fob_command_t *command) {
+    if (command->kind == FOB_CMD_LEAVE)
         fob_joins_remove(self->joins, command->conn, command->leave.group);
+    if (command->kind != FOB_CMD_JOIN)
+        return FOB_OK;
+    fob_status_t status = fob_joins_add(self->joins, command->conn, command->join.group);
+    if (status == FOB_LIMIT)
+        refuse_join(self, command);
+    return status == FOB_INVALID ? FOB_OK : status; /* the core says so in words */
 }
 
 static void command(fob_service_t *self, uint64_t conn, const fob_wire_t *msg,
@@ -258,8 +273,11 @@ static void command(fob_service_t *self, uint64_t conn, const fob_wire_t *msg,
         answer(self, conn, msg, status, problem);
         return;
     }
+    if (status == FOB_OK)
+        status = note_joins(self, &order);
+    if (status == FOB_LIMIT)
+        return;
     if (status == FOB_OK) {
-        note_joins(self, &order);
         status = fob_ledger_step(self->ledger, self->now, &order);
         if (order.kind == FOB_CMD_JOIN)
             end_former(self, conn);

@@ -194,11 +194,13 @@ static void joins(void *arg) {
         self = fob_joins_new();
     }
     for (uint64_t n = 0; n < 200; n++) {
-        if (fob_joins_add(self, n % 2 ? 1 : 100, name_of(text, n)))
+        fob_status_t status = fob_joins_add(self, n % 2 ? 1 : 100, name_of(text, n));
+        if (status == FOB_OK)
             continue;
+        assert_int_equal(status, FOB_NO_MEMORY);
         assert_true(scarce.failed > 0);
         once_more(); /* with memory it can be joined */
-        assert_true(fob_joins_add(self, n % 2 ? 1 : 100, name_of(text, n)));
+        assert_int_equal(fob_joins_add(self, n % 2 ? 1 : 100, name_of(text, n)), FOB_OK);
     }
     scarce.watching = false;
     for (uint64_t conn = 1; conn <= 100; conn += 99) {

@@ -18,6 +18,7 @@ static bool gone;    /* a DELIVER finds nobody */
 static uint8_t away; /* and so does whatever goes to this client */
 static uint64_t attempt, token, offset, echo;
 static uint64_t attempts[8]; /* by offset */
+static fob_status_t joined;  /* what the last JOINED said */
 
 static void note_delivery(const fob_wire_t *msg) {
     fob_runs_t runs;
@@ -44,6 +45,8 @@ static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice
     sent[msg.verb]++;
     if (msg.verb == FOB_VERB_DELIVER)
         note_delivery(&msg);
+    if (msg.verb == FOB_VERB_JOINED)
+        joined = (fob_status_t)msg.code;
     return FOB_SEND_DONE;
 }
 static void on_conn(void *arg, uint64_t conn) {
@@ -210,6 +213,30 @@ static void an_event_that_could_not_be_sent_is_tried_by_the_next_as_if_never_out
     assert_int_equal(sent[FOB_VERB_DELIVER], 1);
     assert_int_equal(offset, 1);
     assert_int_equal(attempt, 1);
+}
+
+static void ask_to_join(uint8_t client, const char *group) {
+    fob_wire_t msg = {.verb = FOB_VERB_JOIN};
+    FOB_SET(&msg, group, fob_slice_str(group));
+    round_after(0, client, &msg, NULL);
+}
+
+/* Of what it is in more the bus could not tell what it was sent. */
+static void a_connection_may_join_so_many_groups_and_is_told_when_they_are_too_many(void **state) {
+    (void)state;
+    char group[FOB_NAME_MAX + 1];
+    int count = 0;
+    greet(1);
+    greet(2);
+    do {
+        snprintf(group, sizeof group, "%0*d", FOB_NAME_MAX, ++count);
+        ask_to_join(1, group);
+        assert_int_equal(sent[FOB_VERB_JOINED], count); /* each is answered */
+    } while (joined == FOB_NO_GROUP);
+    assert_int_equal(joined, FOB_LIMIT);
+    assert_int_equal(count - 1, 65536 / (FOB_NAME_MAX + 9));
+    ask_to_join(2, group);
+    assert_int_equal(joined, FOB_NO_GROUP);
 }
 
 static void a_late_round_takes_no_lease_away_before_it_hears_what_came(void **state) {
@@ -389,6 +416,8 @@ static void a_beat_with_an_echo_has_its_answer_in_the_same_round(void **state) {
 
 FOB_MAIN(FOB_CASE_WITH(an_event_that_could_not_be_sent_is_tried_by_the_next_as_if_never_out, setup,
                        teardown),
+         FOB_CASE_WITH(a_connection_may_join_so_many_groups_and_is_told_when_they_are_too_many,
+                       setup, teardown),
          FOB_CASE_WITH(a_late_round_takes_no_lease_away_before_it_hears_what_came, setup, teardown),
          FOB_CASE_WITH(a_lease_that_is_over_in_time_is_taken_away_in_time, setup, teardown),
          FOB_CASE_WITH(a_worker_keeps_what_it_holds_for_three_beats_when_its_transport_breaks,

@@ -27,6 +27,8 @@ typedef struct {
     bool greeted[3], joined, ended[3];
     uint64_t stored[NUMBERS + 1]; /* offset that a receipt told */
     uint64_t settles;
+    bool deaf;        /* worker 1 cannot be sent what is delivered */
+    uint64_t attempt; /* of the event that was delivered last; 0: none was */
 } world_t;
 
 static void on_receipt(world_t *self, const fob_wire_t *msg) {
@@ -42,12 +44,22 @@ static void on_receipt(world_t *self, const fob_wire_t *msg) {
     }
 }
 
+static void on_deliver(world_t *self, const fob_wire_t *msg) {
+    fob_runs_t runs;
+    fob_run_t run;
+    assert_true(fob_runs(msg->runs, &runs) && fob_runs_next(&runs, &run));
+    self->attempt = run.at[3];
+}
+
 static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice_t header,
                           fob_body_t body) {
     world_t *self = arg;
     fob_wire_t msg;
     (void)conn;
     assert_int_equal(fob_wire_read(header, &msg), FOB_OK);
+    fob_blob_unref(&body.blob);
+    if (msg.verb == FOB_VERB_DELIVER && self->deaf)
+        return FOB_SEND_GONE;
     if (msg.verb == FOB_VERB_WELCOME)
         self->greeted[route.data[1]] = true;
     else if (msg.verb == FOB_VERB_ERROR)
@@ -56,7 +68,8 @@ static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice
         on_receipt(self, &msg);
     else if (msg.verb == FOB_VERB_JOINED)
         self->joined = msg.code == FOB_OK;
-    fob_blob_unref(&body.blob);
+    else if (msg.verb == FOB_VERB_DELIVER)
+        on_deliver(self, &msg);
     return FOB_SEND_DONE;
 }
 
@@ -287,4 +300,36 @@ static void each_allocation_may_fail_and_what_is_confirmed_is_stored_once(void *
     print_message("the bus stopped in %u stories\n", stops);
 }
 
-FOB_MAIN(FOB_CASE(each_allocation_may_fail_and_what_is_confirmed_is_stored_once))
+/* A worker joins, where memory is refused; what it is handed cannot be sent to it; it comes again.
+ */
+static void unsent_story(void *arg) {
+    world_t world;
+    (void)arg;
+    begin(&world);
+    watched = true;
+    join(&world);
+    watched = false;
+    if (!world.joined) {
+        world.greeted[1] = false;
+        join(&world);
+    }
+    world.deaf = true;
+    publish(&world, 1, 1);
+    assert_int_equal(world.attempt, 0);
+    world.deaf = world.greeted[1] = world.joined = false;
+    join(&world);
+    pass(&world, 4000);
+    if (!world.failed)
+        assert_int_equal(world.attempt, 1);
+    look(&world);
+    fob_service_destroy(&world.service);
+    fob_ledger_destroy(&world.ledger);
+}
+
+static void each_allocation_may_fail_and_what_was_not_sent_is_no_attempt(void **state) {
+    (void)state;
+    scarce_each("bus: a join", 15, unsent_story, NULL);
+}
+
+FOB_MAIN(FOB_CASE(each_allocation_may_fail_and_what_was_not_sent_is_no_attempt),
+         FOB_CASE(each_allocation_may_fail_and_what_is_confirmed_is_stored_once))
