@@ -1,10 +1,10 @@
 #include "bus/core/admin/moved.h"
 
+#include "bus/core/table/room.h"
 #include "proto/planted.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 void fob_moved_free(fob_moved_t *self) {
     fob_map64_free(&self->map);
@@ -22,16 +22,8 @@ bool fob_moved_reserve(fob_moved_t *self, size_t more) {
         capacity *= 2;
     if (self->begin < self->capacity / 2) /* closing the front up would not pay */
         capacity = capacity > self->capacity ? capacity : self->capacity * 2;
-    fob_moved_item_t *items = malloc(capacity * sizeof *items);
-    if (!items)
-        return false;
-    if (self->count)
-        memcpy(items, self->items + self->begin, self->count * sizeof *items);
-    free(self->items);
-    self->items = items;
-    self->begin = 0;
-    self->capacity = capacity;
-    return true;
+    return fob_room_closed_up(&self->items, &self->begin, self->count, &self->capacity, capacity,
+                              sizeof *self->items);
 }
 
 void fob_moved_add(fob_moved_t *self, uint64_t origin, uint64_t place) {

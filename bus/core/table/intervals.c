@@ -1,5 +1,7 @@
 #include "bus/core/table/intervals.h"
 
+#include "bus/core/table/room.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,16 +23,8 @@ bool fob_intervals_reserve(fob_intervals_t *self, size_t more) {
     size_t capacity = self->capacity ? self->capacity * 2 : 16;
     while (capacity < self->count + more)
         capacity *= 2;
-    fob_interval_t *items = malloc(capacity * sizeof *items);
-    if (!items)
-        return false;
-    if (self->count)
-        memcpy(items, self->items + self->begin, self->count * sizeof *items);
-    free(self->items);
-    self->items = items;
-    self->begin = 0;
-    self->capacity = capacity;
-    return true;
+    return fob_room_closed_up(&self->items, &self->begin, self->count, &self->capacity, capacity,
+                              sizeof *self->items);
 }
 
 size_t fob_intervals_find(const fob_intervals_t *self, uint64_t offset) {

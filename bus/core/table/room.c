@@ -1,5 +1,6 @@
 #include "bus/core/table/room.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,5 +18,20 @@ bool fob_room(void *items_p, size_t *capacity, size_t want, size_t size) {
         return false;
     memcpy(items_p, &items, sizeof items);
     *capacity = bigger;
+    return true;
+}
+
+bool fob_room_closed_up(void *items_p, size_t *begin, size_t count, size_t *capacity,
+                        size_t capacity_new, size_t size) {
+    void *old, *items = malloc(capacity_new * size);
+    if (!items)
+        return false;
+    memcpy(&old, items_p, sizeof old);
+    if (count)
+        memcpy(items, (uint8_t *)old + *begin * size, count * size);
+    free(old);
+    memcpy(items_p, &items, sizeof items);
+    *begin = 0;
+    *capacity = capacity_new;
     return true;
 }

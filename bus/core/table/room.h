@@ -8,5 +8,9 @@
 /* Sees to room for `want` items of `size` bytes. `items_p` points to the pointer to the array,
  * whatever it points to; NULL: there is none yet. False: no memory, nothing changed. */
 bool fob_room(void *items_p, size_t *capacity, size_t want, size_t size);
+/* The same for an array of which items[*begin] to items[*begin + count - 1] are in use, with room
+ * for exactly `capacity_new`: they begin at 0 then. */
+bool fob_room_closed_up(void *items_p, size_t *begin, size_t count, size_t *capacity,
+                        size_t capacity_new, size_t size);
 
 #endif
