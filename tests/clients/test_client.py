@@ -2,29 +2,19 @@
 
     FOB_BINARY=build/dev/bus/fob python3 -B tests/clients/test_client.py [Client.test_NAME]
 """
-import collections, json, os, random, select, shutil, signal, socket, subprocess, sys, tempfile, time, unittest
+import collections, json, os, random, select, shutil, signal, subprocess, sys, tempfile, time, unittest
 try:
     import msgpack, zmq
 except ImportError as error:
     sys.exit(f"{error}: the Python client needs Debian's modules: apt install python3-zmq python3-msgpack")
 import fob_client as fob
 from fob_client import Link, Publisher, Worker
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from ports import free_port
 
 PATIENCE = 60  # seconds, for what takes milliseconds on a machine that is not busy
 FOB = os.environ.get("FOB_BINARY") or sys.exit("set FOB_BINARY to the program: build/dev/bus/fob")
 VECTORS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../proto/vectors.json")
-
-def free_port():
-    """The first of three neighbours, below what the system gives to connections."""
-    while True:
-        port = random.randrange(10000, 32000)
-        try:
-            for neighbour in range(3):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port + neighbour))
-            return port
-        except OSError:
-            pass
 
 class Bus:
     """The real bus as a process of ours. What it says on standard error is in the file `news`."""

@@ -55,6 +55,22 @@ static void end(process_t **process_p, int signal_number) {
     process_destroy(process_p);
 }
 
+/* A worker of billing gets so many, whose data are the numbers from 0 on. */
+static void expect_in_order(int count) {
+    char number[16];
+    snprintf(number, sizeof number, "%d", count);
+    char *out = stand_do("work", "billing", "order_placed", "--count", number, "--json", NULL);
+    int n = 0;
+    for (char *rest = out, *line; (line = stand_line(&rest)) != NULL; n++) {
+        char expected[32];
+        snprintf(expected, sizeof expected, "\"data\":%d}", n);
+        if (!strstr(line, expected))
+            fail_msg("event %d is %s", n, line);
+    }
+    assert_int_equal(n, count);
+    free(out);
+}
+
 /* --- clients --- */
 
 static void a_publisher_that_stood_still_goes_on_where_it_was(void **state) {
@@ -72,16 +88,7 @@ static void a_publisher_that_stood_still_goes_on_where_it_was(void **state) {
     process_close_input(pub);
     end(&pub, 0);
     assert_int_equal(stand_figure(&stand, "billing", "accepted"), 1000);
-    char *out = stand_do("work", "billing", "order_placed", "--count", "1000", "--json", NULL);
-    int n = 0;
-    for (char *rest = out, *line; (line = stand_line(&rest)) != NULL; n++) {
-        char expected[32];
-        snprintf(expected, sizeof expected, "\"data\":%d}", n);
-        if (!strstr(line, expected))
-            fail_msg("event %d is %s", n, line);
-    }
-    assert_int_equal(n, 1000);
-    free(out);
+    expect_in_order(1000);
     stand_end(&stand);
 }
 
@@ -253,17 +260,8 @@ static void what_a_network_held_back_is_stored_once_and_in_order(void **state) {
     }
     process_close_input(pub);
     end(&pub, 0);
-    char *out = stand_do("work", "billing", "order_placed", "--count", "800", "--json", NULL);
-    int n = 0;
-    for (char *rest = out, *line; (line = stand_line(&rest)) != NULL; n++) {
-        char expected[32];
-        snprintf(expected, sizeof expected, "\"data\":%d}", n);
-        if (!strstr(line, expected))
-            fail_msg("event %d is %s", n, line);
-    }
-    assert_int_equal(n, 800);
+    expect_in_order(800);
     assert_int_equal(stand_figure(&stand, "billing", "accepted"), 800);
-    free(out);
     proxy_destroy(&proxy);
     stand_end(&stand);
 }

@@ -1,6 +1,7 @@
 /* The conduit over real sockets on free ports. */
 #include "support/case.h"
 
+#include "conduit_until.h"
 #include "fake_bus.h"
 #include "proto/link/conduit.h"
 #include "proto/link/request.h"
@@ -90,16 +91,6 @@ static void client_stop(client_t *self) {
     fob_buf_free(&self->header);
     fob_blob_unref(&self->body);
 }
-
-#define UNTIL(client, condition)                                                                   \
-    do {                                                                                           \
-        int64_t until_ = fob_conduit_now().mono_ns + 60 * FOB_SEC;                                 \
-        fob_conduit_lock((client)->conduit);                                                       \
-        while (!(condition))                                                                       \
-            if (!fob_conduit_wait((client)->conduit, until_))                                      \
-                fail_msg("waited a minute for: %s", #condition);                                   \
-        fob_conduit_unlock((client)->conduit);                                                     \
-    } while (0)
 
 static void echo(void *arg, fake_bus_t *bus, fob_slice_t peer, const fob_wire_t *msg,
                  fob_slice_t body) {

@@ -1,6 +1,7 @@
 /* The conduit and a request where the bus sends what it should not. */
 #include "support/case.h"
 
+#include "conduit_until.h"
 #include "fake_bus.h"
 #include "proto/link/conduit.h"
 #include "proto/link/request.h"
@@ -88,16 +89,6 @@ static void client_stop(client_t *self, int64_t linger_ns) {
     assert_int_equal(self->closed, 1);
     fob_buf_free(&self->header);
 }
-
-#define UNTIL(client, condition)                                                                   \
-    do {                                                                                           \
-        int64_t until_ = fob_conduit_now().mono_ns + 60 * FOB_SEC;                                 \
-        fob_conduit_lock((client)->conduit);                                                       \
-        while (!(condition))                                                                       \
-            if (!fob_conduit_wait((client)->conduit, until_))                                      \
-                fail_msg("waited a minute for: %s", #condition);                                   \
-        fob_conduit_unlock((client)->conduit);                                                     \
-    } while (0)
 
 /* What the bus answers a question with, before the good answer if it is to give one. */
 typedef struct {

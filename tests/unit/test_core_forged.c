@@ -1,26 +1,10 @@
 /* Records that are whole and that no bus wrote: what the fuzzer found, by name, and what it may
  * find. What cannot be is damage, and what is taken can be worked with. */
-#include "test_core_kit.h"
+#include "test_core_bare.h"
 
 #include "bus/core/durable/record.h"
 #include "bus/core/work/prio.h"
 #include "tests/support/case.h"
-
-static fob_core_t *core;
-static uint64_t position;
-
-static int setup(void **state) {
-    (void)state;
-    core = fob_core_new(&kit_config);
-    position = 0;
-    return core ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    fob_core_destroy(&core);
-    return 0;
-}
 
 static fob_status_t replay(const void *bytes, size_t size) {
     return fob_core_replay(core, ++position, fob_slice(bytes, size));

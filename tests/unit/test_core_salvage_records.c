@@ -2,24 +2,8 @@
 #include "bus/core/durable/record.h"
 #include "bus/core/durable/salvage.h"
 #include "bus/core/state.h"
-#include "test_core_kit.h"
+#include "test_core_bare.h"
 #include "tests/support/case.h"
-
-static fob_core_t *core;
-static uint64_t position;
-
-static int setup(void **state) {
-    (void)state;
-    core = fob_core_new(&kit_config);
-    position = 0;
-    return core ? 0 : -1;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    fob_core_destroy(&core);
-    return 0;
-}
 
 /* --- records --- */
 

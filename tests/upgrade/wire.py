@@ -4,7 +4,10 @@ A file of tests/upgrade/golden is JSON: `program` (whose), `steps`: what clients
 (`args`), its input, the exit code and the output that it had, and its `messages`: [from, frame, ...] in the order in which
 they passed, from is C (client) or B (bus), frames in hexadecimal.
 """
-import io, os, random, select, socket, subprocess, time, msgpack, zmq
+import io, os, select, subprocess, sys, time, msgpack, zmq
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from ports import free_port
 
 PATIENCE = 60  # seconds, for what takes milliseconds on a machine that is not busy
 HELLO, WELCOME, BEAT, GOODBYE, ERROR, PUBLISH, RECEIPT = 1, 2, 3, 4, 5, 10, 11
@@ -60,18 +63,6 @@ def values(frame):
 
 def pack(value):
     return msgpack.packb(value, unicode_errors="surrogateescape")
-
-def free_port():
-    """The first of three neighbours, below what the system gives to connections."""
-    while True:
-        port = random.randrange(10000, 32000)
-        try:
-            for neighbour in range(3):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port + neighbour))
-            return port
-        except OSError:
-            pass
 
 class Bus:
     """A program's bus in a folder, and its clients."""
