@@ -1,9 +1,13 @@
 #include "bus/figures.h"
 
 #include "bus/core/durable/record.h"
+#include "proto/amount.h"
 
 #include <stdio.h>
 #include <unistd.h>
+
+#define PINNED_MUCH  (16u << 20) /* bytes of the journal: less is not worth a word, */
+#define PINNED_TIMES 8           /* nor is less than so many times what the group has */
 
 /* One name and value. */
 static void put_uint(fob_buf_t *out, const char *name, uint64_t value) {
@@ -131,12 +135,25 @@ static void put_settings(fob_buf_t *out, const fob_policy_t *policy) {
         put_setting(out, number, fob_policy_get(policy, number));
 }
 
+void fob_figures_why(const fob_group_stats_t *group, uint64_t pinned, char *out, size_t size) {
+    char kept[32];
+    fob_amount_about(pinned, kept, sizeof kept);
+    if (pinned >= PINNED_MUCH && pinned / PINNED_TIMES > group->bytes)
+        snprintf(out, size, "%s; because of it the journal keeps %s, from event %llu on",
+                 group->why, kept, (unsigned long long)group->floor);
+    else
+        snprintf(out, size, "%s", group->why);
+}
+
 static void put_group(fob_buf_t *out, const fob_group_stats_t *group, const fob_ledger_t *ledger) {
+    uint64_t pinned = fob_ledger_pinned(ledger, group->floor);
+    char why[sizeof group->why + 128];
+    fob_figures_why(group, pinned, why, sizeof why);
     fob_pack_map(out, 29);
     put_text(out, "group", group->group);
     put_text(out, "pattern", group->pattern);
     put_text(out, "state", fob_slice_str(group->state));
-    put_text(out, "why", fob_slice_str(group->why));
+    put_text(out, "why", fob_slice_str(why));
     put_uint(out, "generation", group->generation);
     fob_pack_cstr(out, "since");
     fob_pack_int(out, group->since_ms);
@@ -149,7 +166,7 @@ static void put_group(fob_buf_t *out, const fob_group_stats_t *group, const fob_
     put_known(out, "oldest_age_ms", group->oldest_age_ms);
     put_rate(out, "drain_seconds", drain_seconds(group));
     put_uint(out, "limit", group->policy.max_depth);
-    put_uint(out, "pinned_bytes", fob_ledger_pinned(ledger, group->floor));
+    put_uint(out, "pinned_bytes", pinned);
     put_counts(out, "removed_by", group->removed_by, FOB_REMOVALS, removal_name);
     put_uint(out, "bytes", group->bytes);
     fob_pack_cstr(out, "temporary");

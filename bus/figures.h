@@ -27,6 +27,10 @@ void fob_figures_stats(fob_buf_t *out, const fob_figures_t *bus, fob_ledger_t *l
  * many. */
 size_t fob_figures_groups(fob_buf_t *out, fob_ledger_t *ledger, fob_now_t now, fob_slice_t only);
 
+/* Why a group does not move, or what it does; and how much of the journal is kept because of it,
+ * where that is out of proportion to what it has. */
+void fob_figures_why(const fob_group_stats_t *group, uint64_t pinned, char *out, size_t size);
+
 /* Memory in use by this process; negative: unknown. */
 int64_t fob_figures_rss(void);
 
