@@ -30,6 +30,7 @@
     X(WINDOW_TOO_LONG, "an id is known ten times as long as the window")                           \
     X(IDS_TOO_MANY, "ten times as many ids are known as may be")                                   \
     X(TOPIC_STAYS_OPEN, "an event is stored although an earlier one of its topic is refused")      \
+    X(TOPIC_STAYS_CLOSED, "one refused event in eight may come again, and its topic stays closed") \
     X(BUSY_ALWAYS, "publishers are refused for a group that is not full")                          \
     X(BUSY_EARLY, "a group that is half full is called full, and deeper than it is")               \
     X(LIMIT_ONE_TOO_HIGH, "a full group takes one event more")                                     \
@@ -57,6 +58,7 @@
     X(PLACE_FORGOTTEN, "a moved event is read from where it was")                                  \
     X(BROKEN_GIVES_AT_ONCE, "what a broken connection held goes to others at once")                \
     X(HEARD_IS_PROOF, "a worker that hears the bus takes it that the bus hears it")                \
+    X(WAITING_CLAIMED_FIRST, "a worker that comes back claims what waits before what runs")        \
     X(SETTLE_OF_OTHERS, "a worker joins settles whose tokens are no neighbours")                   \
     X(RECEIPT_SHIFTED, "all receipts of a run name the first one's offset")                        \
     X(LOSS_UNTOLD, "a subscriber is not told what the broadcast lost")

@@ -1,5 +1,6 @@
-/* claims: what a worker tells a bus that it still holds, when it joins again: what waits, what is
- * out and not lost, and what it settled without an answer. Pure. */
+/* claims: what a worker tells a bus that it still holds, when it joins again: what is out and not
+ * lost, then what waits, in the order in which it will begin, then what it settled without an
+ * answer. Pure. */
 #ifndef FOB_CLAIMS_H
 #define FOB_CLAIMS_H
 

@@ -26,6 +26,7 @@ set(planted
     bus/service.c
     proto/link/link.c
     publishers/answers.c
+    subscribers/claims.c
     subscribers/sequencer.c
     subscribers/settles.c)
 list(TRANSFORM planted PREPEND ${PROJECT_SOURCE_DIR}/)

@@ -69,7 +69,7 @@ static void a_new_connection_claims_what_waits_is_out_or_has_no_answer(void **st
     next_says(&b, FOB_AGAIN);
     up(&b, 1);
     fob_wire_t join = sent(&b, FOB_VERB_JOIN);
-    rows_are(join.runs, 3, "1 5 101");
+    rows_are(join.runs, 3, "2 4 102|1 1 101");
     assert_int_equal(join.credit, 6); /* ten, less the one out and the three that wait */
     next_says(&b, FOB_AGAIN);         /* not before the bus has answered */
     joined(&b, (uint64_t[]){FOB_STALE, 2, 2, 102});
@@ -82,6 +82,25 @@ static void a_new_connection_claims_what_waits_is_out_or_has_no_answer(void **st
     fob_event_t *fourth = next(&b, 4); /* 3 was refused */
     assert_int_equal(fob_event_token(fourth), 104);
     assert_int_equal(fob_event_attempt(fourth), 2);
+    fob_leases_destroy(&b.leases);
+}
+
+/* The bus takes the first `jobs` for begun. */
+static void what_runs_is_claimed_before_what_waits(void **state) {
+    (void)state;
+    bench_t b = working(2, 10, 0);
+    delivered(&b, 50, 2, 101, 2);
+    delivered(&b, 7, 2, 103, 2);
+    delivered(&b, 3, 2, 105, 2);
+    fob_event_t *first = next(&b, 50);
+    settle(&b, next(&b, 51), FOB_KIND_ACK, FOB_OK);
+    fob_event_t *third = next(&b, 7);
+    fob_leases_down(b.leases, b.now, FOB_UNREACHABLE, "gone");
+    up(&b, 1);
+    rows_are(sent(&b, FOB_VERB_JOIN).runs, 3, "50 1 101|7 2 103|3 2 105|51 1 102");
+    joined(&b, NULL);
+    settle(&b, first, FOB_KIND_ACK, FOB_OK);
+    settle(&b, third, FOB_KIND_ACK, FOB_OK);
     fob_leases_destroy(&b.leases);
 }
 
@@ -394,6 +413,7 @@ FOB_MAIN(FOB_CASE(settles_of_neighbours_become_one_row_and_carry_the_credit),
          FOB_CASE(settles_in_any_order_join_where_they_touch),
          FOB_CASE(a_lone_settle_waits_a_moment_for_company_while_there_is_work),
          FOB_CASE(a_new_connection_claims_what_waits_is_out_or_has_no_answer),
+         FOB_CASE(what_runs_is_claimed_before_what_waits),
          FOB_CASE(a_claim_that_is_gone_confirms_its_settle),
          FOB_CASE(what_is_lost_is_not_begun_and_makes_room),
          FOB_CASE(nothing_is_begun_when_the_bus_falls_silent),

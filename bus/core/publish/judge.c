@@ -151,7 +151,8 @@ bool fob_offer_judge(fob_offer_t *self, fob_status_t status) {
     for (uint32_t i = 0; i < self->count; i++) {
         fob_item_t *item = &self->items[i];
         uint64_t number = self->first + i;
-        fob_refusal_offer(self->refusal, number, self->low);
+        if (!FOB_PLANTED(TOPIC_STAYS_CLOSED) || number % 8)
+            fob_refusal_offer(self->refusal, number, self->low);
         item->fate = (uint8_t)judge_item(self, item, number, status);
         if (for_a_time(item))
             self->busy++;
