@@ -54,12 +54,19 @@ static void settle_grant(settle_t *self, fob_settle_kind_t kind, uint64_t after_
 
 /* --- refusals --- */
 
+/* The lease of an event that came back; NULL: nobody has it. */
+static fob_grant_t *running(const settle_t *self, const fob_back_entry_t *entry) {
+    return entry && entry->state == FOB_BACK_LEASED
+               ? fob_grants_find(&self->group->grants, entry->token)
+               : NULL;
+}
+
 /* Why this worker cannot settle that event. */
 static fob_status_t why_not(const settle_t *self, uint64_t offset, uint64_t token) {
     const fob_group_t *group = self->group;
     const fob_back_entry_t *entry = fob_back_find(&group->back, offset);
     if (entry)
-        return entry->state == FOB_BACK_LEASED || entry->token > token ? FOB_STALE : FOB_NOT_HELD;
+        return running(self, entry) || entry->token > token ? FOB_STALE : FOB_NOT_HELD;
     return offset >= group->start && fob_cover_has(&group->cover, offset) ? FOB_GONE : FOB_NOT_HELD;
 }
 
@@ -72,18 +79,11 @@ static void refuse(settle_t *self, uint64_t offset, uint64_t token, bool try) {
 
 /* --- the command --- */
 
-/* For a planted bug: the lease that followed one that ended. */
-static fob_grant_t *newer_grant(const settle_t *self, uint64_t offset, uint64_t token) {
-    const fob_back_entry_t *entry = fob_back_find(&self->group->back, offset);
-    return entry && entry->token > token ? fob_grants_find(&self->group->grants, entry->token)
-                                         : NULL;
-}
-
 /* The worker's lease, or NULL. */
 static fob_grant_t *grant_of(const settle_t *self, uint64_t offset, uint64_t token) {
     fob_grant_t *grant = fob_grants_find(&self->group->grants, token);
     if (FOB_PLANTED(STALE_SETTLE) && !grant)
-        return newer_grant(self, offset, token);
+        return running(self, fob_back_find(&self->group->back, offset));
     return grant && grant->offset == offset && grant->member == self->member ? grant : NULL;
 }
 
