@@ -43,24 +43,24 @@ static bool by_bytes(fob_slice_t text) {
 
 static void receipt(sim_world_t *world, uint32_t conn, const fob_run_t *run) {
     busy_t busy = {0};
+    bool ok = run->at[0] == FOB_OK, known = run->detail.size > 0;
     sim_reached_note(&world->witness.reached, SIM_REACHED_ANSWER, run->at[0]);
     sim_witness_tell(&world->witness, &(sim_fact_t){.kind = SIM_ROW,
                                                     .worker = conn,
                                                     .status = fob_wire_status(run->at[0]),
+                                                    .serial = run->at[1],
+                                                    .duplicate_of = ok && known ? run->at[3] : 0,
                                                     .count = run->at[2]});
     if (run->at[0] != FOB_BUSY || !read_busy(run->detail, &busy))
         return;
-    bool bytes = by_bytes(busy.text);
-    uint64_t size = bytes ? sim_offers_size(&world->offers, conn, run->at[1]) : 0;
-    if (bytes && !size) /* the connection is gone, and a new one has its place: it may be that */
-        size = busy.limit;
     sim_witness_tell(&world->witness,
                      &(sim_fact_t){.kind = SIM_BUSY,
                                    .worker = conn,
                                    .group = sim_witness_group(&world->witness, busy.group),
+                                   .bytes = busy.group,
                                    .value = busy.depth,
                                    .count = busy.limit,
-                                   .token = size});
+                                   .token = by_bytes(busy.text)});
 }
 
 static void deliver(sim_world_t *world, uint32_t conn, fob_slice_t name, const fob_run_t *run,
@@ -100,6 +100,14 @@ static void tell(sim_world_t *world, sim_fact_kind_t kind, uint32_t conn, const 
                                    .bytes = kind == SIM_ASKED ? msg->runs : msg->refused});
 }
 
+static uint64_t events_in(fob_slice_t body) {
+    fob_cursor_t cursor = fob_cursor(body);
+    uint64_t count = 0;
+    while (!fob_cursor_end(&cursor) && fob_cursor_skip(&cursor, NULL))
+        count++;
+    return count;
+}
+
 static void joining(sim_world_t *world, uint32_t conn, const fob_wire_t *msg) {
     const fob_core_t *core = fob_ledger_core(world->bus.ledger);
     sim_witness_tell(&world->witness,
@@ -118,11 +126,11 @@ void sim_letters_sent(sim_world_t *world, uint32_t conn, fob_slice_t header, fob
         sim_world_fail(world, "the clients speak the protocol", "what one says cannot be read");
     tell(world, SIM_READ, conn, &msg);
     if (msg.verb == FOB_VERB_PUBLISH)
-        sim_witness_tell(
-            &world->witness,
-            &(sim_fact_t){.kind = SIM_PUBLISHED,
-                          .worker = conn,
-                          .count = sim_offers_read(&world->offers, conn, msg.first, body)});
+        sim_witness_tell(&world->witness, &(sim_fact_t){.kind = SIM_PUBLISHED,
+                                                        .worker = conn,
+                                                        .serial = msg.first,
+                                                        .count = events_in(body),
+                                                        .bytes = body});
     if (msg.verb == FOB_VERB_JOIN)
         joining(world, conn, &msg);
     if (msg.verb == FOB_VERB_CREDIT || (msg.verb == FOB_VERB_SETTLE && FOB_HAS(&msg, credit)))

@@ -75,9 +75,10 @@ static void watch(const sim_witness_t *self, const sim_fact_t *fact) {
 
 #define UNDER_WAY_NS (3 * FOB_SEC) /* a LOST */
 
-static void take(sim_witness_t *self, const sim_group_t *group, uint64_t from, uint64_t to) {
+static void take(sim_witness_t *self, const sim_group_t *group, uint64_t from, uint64_t to,
+                 uint64_t token) {
     self->taken[self->taken_count++ % SIM_TAKEN_KEPT] =
-        (sim_taken_t){group, from, to, self->now_ns};
+        (sim_taken_t){group, from, to, token, self->now_ns};
 }
 
 /* A lease ran out (then what its worker cannot have begun may go as well), or its group was reset:
@@ -85,11 +86,12 @@ static void take(sim_witness_t *self, const sim_group_t *group, uint64_t from, u
 static void note_taken(sim_witness_t *self, const sim_fact_t *fact) {
     const fob_run_record_t *run = fact->run;
     if (fact->kind == SIM_RESET)
-        take(self, fact->group, 1, self->ground.head);
+        take(self, fact->group, 1, self->ground.head, UINT64_MAX);
     if (fact->kind == SIM_RUN && (run->verb == FOB_RUN_RETURN || run->verb == FOB_RUN_DEAD) &&
         (run->reason == FOB_REASON_LEASE || run->reason == FOB_REASON_LEAVE ||
          run->detail == FOB_REASON_LEASE))
-        take(self, fact->group, run->to - run->count + 1, run->to);
+        take(self, fact->group, run->to - run->count + 1, run->to,
+             run->verb == FOB_RUN_RETURN ? run->token : UINT64_MAX);
 }
 
 static bool was_taken(const sim_witness_t *self, const sim_fact_t *fact) {
@@ -97,7 +99,8 @@ static bool was_taken(const sim_witness_t *self, const sim_fact_t *fact) {
         const sim_taken_t *one = &self->taken[i % SIM_TAKEN_KEPT];
         if (self->now_ns - one->at_ns > UNDER_WAY_NS)
             return false;
-        if (one->group == fact->group && fact->offset >= one->from && fact->offset <= one->to)
+        if (one->group == fact->group && fact->offset >= one->from && fact->offset <= one->to &&
+            (one->token == UINT64_MAX || fact->token <= one->token + (fact->offset - one->from)))
             return true;
     }
     return false;

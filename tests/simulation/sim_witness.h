@@ -13,6 +13,7 @@
 typedef struct {
     const sim_group_t *group;
     uint64_t from, to;
+    uint64_t token; /* of `from`, and so on; UINT64_MAX: not known */
     int64_t at_ns;
 } sim_taken_t;
 #define SIM_TAKEN_KEPT 4096

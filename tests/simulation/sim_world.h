@@ -7,7 +7,6 @@
 #include "proto/link/link.h"
 #include "sim_clock.h"
 #include "sim_network.h"
-#include "sim_offers.h"
 #include "sim_store.h"
 #include "sim_witness.h"
 
@@ -104,7 +103,6 @@ struct sim_world {
     uint32_t next_number;
     int64_t full_until_ns;
     sim_witness_t witness;
-    sim_offers_t offers;
     sim_lost_t lost[SIM_LOST_KEPT]; /* the newest */
     uint64_t lost_count;
     uint64_t falls, stops, deaths, freezes, verified;

@@ -47,22 +47,30 @@ static void clock_says(own_t *own, const sim_fact_t *fact) {
     }
 }
 
-/* The letter leaves a moment after it was decided. */
-static void delivered(sim_checker_t *self, const sim_fact_t *fact) {
-    own_t *own = self->own;
-    clock_says(own, fact);
+/* Since when the bus could judge every event of the group by its age, as it does now. */
+static int64_t judged_since(sim_checker_t *self, const sim_group_t *group) {
+    const own_t *own = self->own;
     int64_t since = own->jump_ns > own->quiet_ns ? own->jump_ns : own->quiet_ns;
-    since = *set_of(self, fact->group) > since ? *set_of(self, fact->group) : since;
+    return *set_of(self, group) > since ? *set_of(self, group) : since;
+}
+
+/* What is seen of a hand-out a moment after it was decided. */
+static void went_out(sim_checker_t *self, const sim_fact_t *fact, uint64_t offset) {
+    int64_t over =
+        over_ms(self, fact->group, offset, fact->time_ms - SETTLED_NS / FOB_MS - JUMP_MS);
+    if (fact->now_ns - judged_since(self, fact->group) <= SETTLED_NS)
+        return;
+    SIM_HOLD(self, over <= 0,
+             "group %s: offset %" PRIu64 " goes out %" PRId64 " ms after its max_age",
+             fact->group->name, offset, over);
+}
+
+static void delivered(sim_checker_t *self, const sim_fact_t *fact) {
+    clock_says(self->own, fact);
     for (uint64_t i = 0; i < fact->count; i++) {
         uint64_t offset = fact->offset + i;
         *event_of(self, fact->group, offset) = (event_t){.token = fact->token + i};
-        if (fact->now_ns - since <= SETTLED_NS)
-            continue;
-        int64_t over =
-            over_ms(self, fact->group, offset, fact->time_ms - SETTLED_NS / FOB_MS - JUMP_MS);
-        SIM_HOLD(self, over <= 0,
-                 "group %s: offset %" PRIu64 " goes out %" PRId64 " ms after its max_age",
-                 fact->group->name, offset, over);
+        went_out(self, fact, offset);
     }
 }
 
@@ -70,16 +78,18 @@ static void one(sim_checker_t *self, const sim_fact_t *fact, uint64_t offset, ui
     const fob_run_record_t *run = fact->run;
     event_t *event = event_of(self, fact->group, offset);
     int64_t over = over_ms(self, fact->group, offset, fact->time_ms);
-    /* What a worker claims that nobody had before it is not judged anew. */
-    bool fresh = run->flags & FOB_RUN_FRESH;
-    bool again = run->verb == FOB_RUN_HANDOUT && !fresh && token > event->token;
+    bool again = run->verb == FOB_RUN_HANDOUT && token > event->token;
     bool failed = run->verb == FOB_RUN_RETURN && run->flags & FOB_RUN_COUNTED &&
                   token == event->token && !event->claimed;
     if (run->verb == FOB_RUN_HANDOUT)
         *event = (event_t){.token = again ? token : event->token, .claimed = !again};
-    SIM_HOLD(self, over <= 0 || !(again || failed),
-             "group %s: offset %" PRIu64 " %s %" PRId64 " ms after its max_age", fact->group->name,
-             offset, again ? "goes out again" : "comes back", over);
+    /* It may have gone out before, without a record, which a purge or a move needs now. */
+    if (again && run->flags & FOB_RUN_FRESH)
+        went_out(self, fact, offset);
+    else
+        SIM_HOLD(self, over <= 0 || !(again || failed),
+                 "group %s: offset %" PRIu64 " %s %" PRId64 " ms after its max_age",
+                 fact->group->name, offset, again ? "goes out again" : "comes back", over);
 }
 
 static void claims(sim_checker_t *self, const sim_fact_t *fact) {

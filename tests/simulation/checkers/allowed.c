@@ -1,31 +1,26 @@
 /* A worker gets as many events as it gave credit for, and none of a group that is paused. */
 #include "bus/core/group/policy.h"
-#include "checker.h"
+#include "conns.h"
 
 #include <inttypes.h>
 
-#define CONNECTIONS 128
-#define GROUPS      64
-#define SETTLED_NS  (8 * FOB_SEC) /* longer than from a decision to its letter */
+#define GROUPS     64
+#define SETTLED_NS (8 * FOB_SEC) /* longer than from a decision to its letter */
 
 typedef struct {
-    uint32_t id;
     uint64_t allowed, delivered;
     bool joined, again; /* again: letters from before may be counted with those that follow */
 } conn_t;
 
 typedef struct {
-    conn_t conns[CONNECTIONS];
+    sim_conns_t conns;
     int64_t paused_ns[GROUPS]; /* since when, plus one; 0: it is not */
     int64_t out_ns[GROUPS];    /* when something went out though it was paused; 0: nothing did */
     int64_t up_ns;             /* when the bus could work again */
 } own_t;
 
 static conn_t *conn_of(own_t *own, uint32_t id) {
-    conn_t *conn = &own->conns[id % CONNECTIONS];
-    if (conn->id != id)
-        *conn = (conn_t){.id = id};
-    return conn;
+    return sim_conns_at(&own->conns, id, sizeof(conn_t));
 }
 
 static void joining(conn_t *conn, const sim_fact_t *fact) {
@@ -48,10 +43,8 @@ static void set(sim_checker_t *self, const sim_fact_t *fact) {
 
 static void delivered(sim_checker_t *self, const sim_fact_t *fact) {
     own_t *own = self->own;
-    conn_t *conn = &own->conns[fact->worker % CONNECTIONS];
+    conn_t *conn = conn_of(own, fact->worker);
     size_t index = (size_t)(fact->group - self->ground->groups);
-    if (conn->id != fact->worker)
-        return; /* that connection is over, though the bus does not know yet */
     conn->delivered += fact->count;
     SIM_HOLD(self, conn->again || conn->delivered <= conn->allowed,
              "group %s: a worker gave credit for %" PRIu64 " events, and %" PRIu64 " are sent",
@@ -94,5 +87,10 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
         own->up_ns = fact->now_ns + (int64_t)fact->count;
 }
 
+static void end(sim_checker_t *self) {
+    own_t *own = self->own;
+    sim_conns_clear(&own->conns);
+}
+
 const sim_checker_ops_t sim_check_allowed = {
-    "no worker gets more than it asked for, or of a paused group", sizeof(own_t), fact, NULL};
+    "no worker gets more than it asked for, or of a paused group", sizeof(own_t), fact, end};

@@ -1,6 +1,6 @@
 /* A handler is told how often the event was tried: one more than the attempts that are on record.
  */
-#include "checker.h"
+#include "table.h"
 
 #define UNDER_WAY_NS (3 * FOB_SEC) /* a DELIVER that was decided before */
 
@@ -11,29 +11,18 @@ typedef struct {
 } event_t;
 
 typedef struct {
-    event_t *events; /* by offset */
-    size_t room;
-    int64_t reset_ns; /* when it began anew last; what goes out then may be from before */
-} group_t;
-
-typedef struct {
-    group_t *groups;
-    size_t room;
+    sim_table_t events;
+    sim_table_t reset; /* int64_t: when it began anew last; what goes out then may be from before */
 } own_t;
 
-static group_t *group_of(sim_checker_t *self, const sim_group_t *group) {
+static int64_t *reset_of(sim_checker_t *self, const sim_group_t *group) {
     own_t *own = self->own;
-    size_t index = (size_t)(group - self->ground->groups);
-    while (index >= own->room)
-        own->groups = sim_grow(own->groups, own->room, &own->room, sizeof *own->groups);
-    return &own->groups[index];
+    return sim_table_at(&own->reset, self, group, 0, sizeof(int64_t));
 }
 
 static event_t *event_of(sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
-    group_t *one = group_of(self, group);
-    while (offset >= one->room)
-        one->events = sim_grow(one->events, one->room, &one->room, sizeof *one->events);
-    return &one->events[offset];
+    own_t *own = self->own;
+    return sim_table_at(&own->events, self, group, offset, sizeof(event_t));
 }
 
 static void run(sim_checker_t *self, const sim_fact_t *fact) {
@@ -55,8 +44,8 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
 
 /* Where a worker claims back what it lost a moment ago, it goes on under the number it knows. */
 static void delivered(sim_checker_t *self, const sim_fact_t *fact) {
-    const group_t *group = group_of(self, fact->group);
-    bool before = group->reset_ns && fact->now_ns - group->reset_ns < UNDER_WAY_NS;
+    int64_t reset_ns = *reset_of(self, fact->group);
+    bool before = reset_ns && fact->now_ns - reset_ns < UNDER_WAY_NS;
     for (uint64_t i = 0; i < fact->count && !before; i++) {
         const event_t *event = event_of(self, fact->group, fact->offset + i);
         if (event->token > fact->token + i || (event->back && event->token == fact->token + i))
@@ -69,7 +58,7 @@ static void delivered(sim_checker_t *self, const sim_fact_t *fact) {
 }
 
 static void reset(sim_checker_t *self, const sim_fact_t *fact) {
-    group_of(self, fact->group)->reset_ns = fact->now_ns;
+    *reset_of(self, fact->group) = fact->now_ns;
     for (uint64_t o = 1; o <= self->ground->head; o++)
         *event_of(self, fact->group, o) = (event_t){0};
 }
@@ -85,9 +74,8 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
 
 static void end(sim_checker_t *self) {
     own_t *own = self->own;
-    for (size_t i = 0; i < own->room; i++)
-        free(own->groups[i].events);
-    free(own->groups);
+    sim_table_free(&own->events);
+    sim_table_free(&own->reset);
 }
 
 const sim_checker_ops_t sim_check_attempts = {"every attempt counts, once", sizeof(own_t), fact,

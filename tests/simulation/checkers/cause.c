@@ -1,6 +1,6 @@
 /* Nothing is handled again without a cause: its handler failed it, its worker was lost, stood still
  * or reconnected, its lease was taken, the bus fell, or an operator asked for it. */
-#include "checker.h"
+#include "table.h"
 
 typedef struct {
     uint32_t begun;  /* times */
@@ -10,31 +10,15 @@ typedef struct {
 } event_t;
 
 typedef struct {
-    event_t *events;
-    size_t room;
-} group_t;
-
-typedef struct {
-    group_t *groups;
-    size_t room;
+    sim_table_t events;
     int64_t *downs; /* by worker: when its connection broke last, as the world knows, plus one */
     size_t worker_room;
     int64_t bus_ns; /* when the bus started or ended last, plus one */
 } own_t;
 
-static group_t *group_of(sim_checker_t *self, const sim_group_t *group) {
-    own_t *own = self->own;
-    size_t index = (size_t)(group - self->ground->groups);
-    while (index >= own->room)
-        own->groups = sim_grow(own->groups, own->room, &own->room, sizeof *own->groups);
-    return &own->groups[index];
-}
-
 static event_t *event_of(sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
-    group_t *one = group_of(self, group);
-    while (offset >= one->room)
-        one->events = sim_grow(one->events, one->room, &one->room, sizeof *one->events);
-    return &one->events[offset];
+    own_t *own = self->own;
+    return sim_table_at(&own->events, self, group, offset, sizeof(event_t));
 }
 
 /* A break that neither end was told of may cost a lease that was begun behind it. */
@@ -108,9 +92,7 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
 
 static void end(sim_checker_t *self) {
     own_t *own = self->own;
-    for (size_t i = 0; i < own->room; i++)
-        free(own->groups[i].events);
-    free(own->groups);
+    sim_table_free(&own->events);
     free(own->downs);
 }
 

@@ -66,8 +66,9 @@ typedef enum {
     SIM_HEARD,   /* worker (a subscriber), offset: from the broadcast */
     SIM_MISSED,  /* worker (a subscriber), offset: value were lost before it, it is told of count */
     SIM_TOLD_LOST, /* group, offset, count, token: the bus told a worker so */
-    SIM_BUSY,      /* worker (a connection), group, value: its depth, count: its limit;
-                      token: 0, or, where these are bytes, those of the event refused */
+    SIM_BUSY,      /* worker (a connection), bytes: the group's name, group: NULL where it is not
+                      durable yet, or gone, value: its depth, count: its limit; token: 0, or, where
+                      these are bytes, 1. Of the ROW that was told last */
     SIM_DELIVERED, /* worker (a connection), group, offset, count, token, attempt: it is sent;
                       time_ms: by the bus's wall clock */
     SIM_SENT,      /* group, offset, bytes: an event of it */
@@ -82,8 +83,10 @@ typedef enum {
     SIM_LEFT,      /* worker (a connection), group */
     SIM_ASKED,     /* worker (a connection), group, serial: a SETTLE; bytes: its rows */
     SIM_ANSWERED,  /* worker (a connection), group, serial: of the SETTLE; bytes: what is refused */
-    SIM_PUBLISHED, /* worker (a connection): count events are read of it */
-    SIM_ROW,       /* worker (a connection), status: the bus's answer to count of them */
+    SIM_PUBLISHED, /* worker (a connection): count events, from number serial on, are read of it;
+                      bytes */
+    SIM_ROW,       /* worker (a connection), status: the bus's answer to count of them, from
+                      number serial on; duplicate_of: where they are duplicates */
     SIM_TROUBLE,   /* the bus cannot do its work well for count ns */
     /* Of the world. */
     SIM_BUS_UP,   /* it started */

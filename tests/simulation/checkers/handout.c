@@ -1,13 +1,15 @@
 /* First hand-outs to one worker go in the order of the offsets, within a priority, and what has a
  * higher one goes before. */
+#include "conns.h"
 #include "fresh.h"
 
-#define CONNECTIONS 128
-#define GROUPS      64
-#define SETTLED_NS  (8 * FOB_SEC) /* longer than from a decision to its letter */
+#define GROUPS     64
+#define SETTLED_NS (8 * FOB_SEC) /* longer than from a decision to its letter */
 
+/* To one connection, which is of one group. */
 typedef struct {
-    uint32_t conn, life;
+    const sim_group_t *group;
+    uint32_t life;
     uint64_t last[SIM_PRIORITIES];
     int64_t at_ns[SIM_PRIORITIES]; /* when one of that priority went out last */
 } lane_t;
@@ -18,7 +20,7 @@ typedef struct {
 } group_t;
 
 typedef struct {
-    lane_t lanes[CONNECTIONS][GROUPS];
+    sim_conns_t lanes;
     group_t groups[GROUPS];
     uint32_t life[GROUPS]; /* grows when the walk begins anew */
     sim_fresh_t fresh;
@@ -41,11 +43,11 @@ static void look_at_priority(sim_checker_t *self, const sim_fact_t *fact, lane_t
 static void one(sim_checker_t *self, const sim_fact_t *fact, size_t index, uint64_t offset) {
     own_t *own = self->own;
     group_t *group = &own->groups[index];
-    lane_t *lane = &own->lanes[fact->worker % CONNECTIONS][index];
+    lane_t *lane = sim_conns_at(&own->lanes, fact->worker, sizeof *lane);
     while (offset >= group->room)
         group->delivered = sim_grow(group->delivered, group->room, &group->room, 1);
-    if (lane->conn != fact->worker || lane->life != own->life[index])
-        *lane = (lane_t){.conn = fact->worker, .life = own->life[index]};
+    if (lane->group != fact->group || lane->life != own->life[index])
+        *lane = (lane_t){.group = fact->group, .life = own->life[index]};
     if (group->delivered[offset])
         return; /* it comes back */
     group->delivered[offset] = 1;
@@ -101,6 +103,7 @@ static void end(sim_checker_t *self) {
     own_t *own = self->own;
     for (size_t i = 0; i < GROUPS; i++)
         free(own->groups[i].delivered);
+    sim_conns_clear(&own->lanes);
     sim_fresh_free(&own->fresh);
 }
 

@@ -1,30 +1,18 @@
 /* One holder: a handler begins only under a token above all before it, and while no other worker is
  * sure of its lease of the same event. */
-#include "checker.h"
+#include "table.h"
 
 typedef struct {
     uint64_t token; /* the highest under which a handler began */
 } event_t;
 
 typedef struct {
-    event_t *events; /* by offset */
-    size_t room;
-} group_t;
-
-typedef struct {
-    group_t *groups;
-    size_t room;
+    sim_table_t events;
 } own_t;
 
 static event_t *event_of(sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
     own_t *own = self->own;
-    size_t index = (size_t)(group - self->ground->groups);
-    while (index >= own->room)
-        own->groups = sim_grow(own->groups, own->room, &own->room, sizeof *own->groups);
-    group_t *one = &own->groups[index];
-    while (offset >= one->room)
-        one->events = sim_grow(one->events, one->room, &one->room, sizeof *one->events);
-    return &one->events[offset];
+    return sim_table_at(&own->events, self, group, offset, sizeof(event_t));
 }
 
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
@@ -45,9 +33,7 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
 
 static void end(sim_checker_t *self) {
     own_t *own = self->own;
-    for (size_t i = 0; i < own->room; i++)
-        free(own->groups[i].events);
-    free(own->groups);
+    sim_table_free(&own->events);
 }
 
 const sim_checker_ops_t sim_check_holder = {"one holder at a time, and tokens grow", sizeof(own_t),

@@ -1,16 +1,15 @@
 /* A publisher is answered soon, whatever other clients do: what the bus reads of it, while it comes
  * through, the bus can work and its disk has room. That it is refused only for a full group is
  * another checker's. */
-#include "checker.h"
+#include "conns.h"
 
 #include <inttypes.h>
 
-#define CONNECTIONS 128
-#define WITHIN_NS   (15 * FOB_SEC)
-#define BEATS_NS    (3 * FOB_SEC) /* a connection that is read so seldom does not come through */
+#define WITHIN_NS (15 * FOB_SEC)
+#define BEATS_NS  (3 * FOB_SEC) /* a connection that is read so seldom does not come through */
 
 typedef struct {
-    uint32_t id;
+    bool known;               /* the rest is of use */
     bool lost;                /* it was told to begin anew: what it offered so far is void */
     uint64_t offered;         /* and not answered */
     int64_t since_ns;         /* something was, and there was no answer */
@@ -18,15 +17,15 @@ typedef struct {
 } conn_t;
 
 typedef struct {
-    conn_t conns[CONNECTIONS];
+    sim_conns_t conns;
     int64_t quiet_ns; /* until then the bus could not work well */
 } own_t;
 
 static conn_t *conn_of(sim_checker_t *self, const sim_fact_t *fact) {
     own_t *own = self->own;
-    conn_t *conn = &own->conns[fact->worker % CONNECTIONS];
-    if (conn->id != fact->worker)
-        *conn = (conn_t){.id = fact->worker, .here_ns = fact->now_ns, .read_ns = fact->now_ns};
+    conn_t *conn = sim_conns_at(&own->conns, fact->worker, sizeof *conn);
+    if (!conn->known)
+        *conn = (conn_t){.known = true, .here_ns = fact->now_ns, .read_ns = fact->now_ns};
     return conn;
 }
 
@@ -69,10 +68,15 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     else if (fact->kind == SIM_ROW)
         answered(self, fact);
     else if (fact->kind == SIM_BUS_UP)
-        memset(own->conns, 0, sizeof own->conns);
+        sim_conns_clear(&own->conns);
     else if (fact->kind == SIM_TROUBLE && fact->now_ns + (int64_t)fact->count > own->quiet_ns)
         own->quiet_ns = fact->now_ns + (int64_t)fact->count;
 }
 
+static void end(sim_checker_t *self) {
+    own_t *own = self->own;
+    sim_conns_clear(&own->conns);
+}
+
 const sim_checker_ops_t sim_check_isolated = {"a publisher is answered soon, whatever others do",
-                                              sizeof(own_t), fact, NULL};
+                                              sizeof(own_t), fact, end};

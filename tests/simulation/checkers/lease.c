@@ -1,12 +1,12 @@
 /* A handler that takes longer than its lease loses its event, where nothing is in the way of bus
  * and worker. */
 #include "bus/core/group/policy.h"
+#include "conns.h"
 #include "table.h"
 
 #include <inttypes.h>
 
-#define CONNECTIONS 128
-#define MARGIN_NS   (6 * FOB_SEC) /* for the way there and back, and a beat that the bus spares */
+#define MARGIN_NS (6 * FOB_SEC) /* for the way there and back, and a beat that the bus spares */
 
 typedef struct {
     int64_t delivered_ns; /* when it left last */
@@ -22,17 +22,12 @@ typedef struct {
 } handler_t;
 
 typedef struct {
-    uint32_t id;
-    uint64_t wanted_ms;
-} conn_t;
-
-typedef struct {
     sim_table_t events, set; /* set: int64_t, when the group's bound was set last */
     handler_t *running;
     size_t count, room;
     int64_t *downs; /* by worker: until when something was in its way, plus one */
     size_t worker_room;
-    conn_t conns[CONNECTIONS];
+    sim_conns_t wanted; /* uint64_t: the lease it wants, ms, or 0 */
     int64_t quiet_ns;
 } own_t;
 
@@ -50,6 +45,10 @@ static int64_t *downs_of(own_t *own, uint32_t worker) {
     while (worker >= own->worker_room)
         own->downs = sim_grow(own->downs, own->worker_room, &own->worker_room, sizeof *own->downs);
     return &own->downs[worker];
+}
+
+static uint64_t *wanted_of(own_t *own, uint32_t conn) {
+    return sim_conns_at(&own->wanted, conn, sizeof(uint64_t));
 }
 
 static void forget(own_t *own, const sim_group_t *group, uint64_t from, uint64_t to) {
@@ -74,10 +73,10 @@ static void down(own_t *own, const sim_fact_t *fact) {
 
 static void delivered(sim_checker_t *self, const sim_fact_t *fact) {
     own_t *own = self->own;
-    const conn_t *conn = &own->conns[fact->worker % CONNECTIONS];
+    uint64_t wanted_ms = *wanted_of(own, fact->worker);
     for (uint64_t i = 0; i < fact->count; i++)
-        *event_of(self, fact->group, fact->offset + i) = (event_t){
-            fact->now_ns, fact->token + i, conn->id == fact->worker ? conn->wanted_ms : 0};
+        *event_of(self, fact->group, fact->offset + i) =
+            (event_t){fact->now_ns, fact->token + i, wanted_ms};
 }
 
 /* One that was delivered before its worker joined is not known to the bus as begun. */
@@ -115,10 +114,6 @@ static void bus(own_t *own, int64_t now_ns) {
     own->quiet_ns = now_ns > own->quiet_ns ? now_ns : own->quiet_ns;
 }
 
-static void joining(own_t *own, const sim_fact_t *fact) {
-    own->conns[fact->worker % CONNECTIONS] = (conn_t){fact->worker, fact->count};
-}
-
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     own_t *own = self->own;
     if (fact->kind == SIM_DELIVERED)
@@ -136,7 +131,7 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     else if (fact->kind == SIM_DOWN || fact->kind == SIM_FROZE)
         down(own, fact);
     else if (fact->kind == SIM_JOINING)
-        joining(own, fact);
+        *wanted_of(own, fact->worker) = fact->count;
     else if (fact->kind == SIM_SET && fact->setting == FOB_POLICY_lease)
         *set_of(self, fact->group) = fact->now_ns;
     else if (fact->kind == SIM_BUS_UP || fact->kind == SIM_BUS_DOWN)
@@ -151,6 +146,7 @@ static void end(sim_checker_t *self) {
     own_t *own = self->own;
     sim_table_free(&own->events);
     sim_table_free(&own->set);
+    sim_conns_clear(&own->wanted);
     free(own->running);
     free(own->downs);
 }

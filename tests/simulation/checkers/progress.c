@@ -1,19 +1,19 @@
 /* The healthy make progress: what is ready goes out within a bounded time, where a worker has
  * credit for it and nothing is in the bus's way. */
 #include "bus/core/group/policy.h"
+#include "conns.h"
 #include "fresh.h"
 #include "table.h"
 
 #include <inttypes.h>
 
-#define CONNECTIONS 128
-#define BEATS_NS    (INT64_C(3) * FOB_SEC)  /* who is heard so often is there */
-#define WITHIN_NS   (INT64_C(15) * FOB_SEC) /* more than a resume window, a slow disk, a read */
-#define LEASE_NS    (INT64_C(90) * FOB_SEC) /* handlers that hung under a bound have ended */
+#define BEATS_NS  (INT64_C(3) * FOB_SEC)  /* who is heard so often is there */
+#define WITHIN_NS (INT64_C(15) * FOB_SEC) /* more than a resume window, a slow disk, a read */
+#define LEASE_NS  (INT64_C(90) * FOB_SEC) /* handlers that hung under a bound have ended */
 
 /* What the bus knows of a worker. */
 typedef struct {
-    uint32_t id;
+    bool known;               /* the rest is of use */
     const sim_group_t *group; /* NULL: it has not joined */
     int64_t read_ns, here_ns; /* heard last; heard without a break since then */
     uint64_t allowed, delivered;
@@ -32,7 +32,7 @@ typedef struct {
 typedef struct {
     sim_fresh_t fresh;
     sim_table_t ready; /* int64_t: from when on one that came back is ready; 0: it is not back */
-    conn_t conns[CONNECTIONS];
+    sim_conns_t conns;
     group_t *groups;
     size_t room;
 } own_t;
@@ -52,9 +52,9 @@ static int64_t *ready_of(sim_checker_t *self, const sim_group_t *group, uint64_t
 
 static conn_t *conn_of(sim_checker_t *self, const sim_fact_t *fact) {
     own_t *own = self->own;
-    conn_t *conn = &own->conns[fact->worker % CONNECTIONS];
-    if (conn->id != fact->worker)
-        *conn = (conn_t){.id = fact->worker, .here_ns = fact->now_ns, .read_ns = fact->now_ns};
+    conn_t *conn = sim_conns_at(&own->conns, fact->worker, sizeof *conn);
+    if (!conn->known)
+        *conn = (conn_t){.known = true, .here_ns = fact->now_ns, .read_ns = fact->now_ns};
     return conn;
 }
 
@@ -117,7 +117,7 @@ static void reset(sim_checker_t *self, const sim_group_t *group) {
 /* What waits for a wall time waits for another one where that jumped. */
 static void bus_up(sim_checker_t *self) {
     own_t *own = self->own;
-    memset(own->conns, 0, sizeof own->conns);
+    sim_conns_clear(&own->conns);
     for (size_t i = 0; i < self->ground->group_count; i++)
         reset(self, &self->ground->groups[i]);
 }
@@ -158,8 +158,8 @@ static uint64_t waits_since(sim_checker_t *self, const sim_group_t *group, int64
 
 static const conn_t *worker_since(const own_t *own, const sim_group_t *group, int64_t now,
                                   int64_t since) {
-    for (size_t i = 0; i < CONNECTIONS; i++) {
-        const conn_t *conn = &own->conns[i];
+    size_t at = 0;
+    for (const conn_t *conn; (conn = sim_conns_next(&own->conns, &at, sizeof *conn)) != NULL;) {
         if (conn->group == group && !conn->bounded && conn->here_ns <= since &&
             now - conn->read_ns <= BEATS_NS && conn->allowed > conn->delivered &&
             conn->credit_ns <= since)
@@ -235,6 +235,7 @@ static void end(sim_checker_t *self) {
     for (size_t i = 0; i < own->room; i++)
         free(own->groups[i].back);
     free(own->groups);
+    sim_conns_clear(&own->conns);
     sim_table_free(&own->ready);
     sim_fresh_free(&own->fresh);
 }
