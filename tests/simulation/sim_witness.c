@@ -94,13 +94,14 @@ static void note_taken(sim_witness_t *self, const sim_fact_t *fact) {
              run->verb == FOB_RUN_RETURN ? run->token : UINT64_MAX);
 }
 
-static bool was_taken(const sim_witness_t *self, const sim_fact_t *fact) {
+bool sim_witness_taken(const sim_witness_t *self, const sim_group_t *group, uint64_t offset,
+                       uint64_t token) {
     for (uint64_t i = self->taken_count; i-- > 0 && i + SIM_TAKEN_KEPT > self->taken_count;) {
         const sim_taken_t *one = &self->taken[i % SIM_TAKEN_KEPT];
         if (self->now_ns - one->at_ns > UNDER_WAY_NS)
             return false;
-        if (one->group == fact->group && fact->offset >= one->from && fact->offset <= one->to &&
-            (one->token == UINT64_MAX || fact->token <= one->token + (fact->offset - one->from)))
+        if (one->group == group && offset >= one->from && offset <= one->to &&
+            (one->token == UINT64_MAX || token <= one->token + (offset - one->from)))
             return true;
     }
     return false;
@@ -120,7 +121,8 @@ void sim_witness_tell(sim_witness_t *self, sim_fact_t *fact) {
     fact->now_ns = self->now_ns;
     note_taken(self, fact);
     if (fact->kind == SIM_BEGUN)
-        fact->taken = fact->taken || was_taken(self, fact);
+        fact->taken =
+            fact->taken || sim_witness_taken(self, fact->group, fact->offset, fact->token);
     trace(&self->trace, fact);
     sim_reached_fact(&self->reached, fact);
     if (self->watched)
@@ -249,6 +251,16 @@ static void group_remove(sim_witness_t *self, fob_slice_t bytes) {
     sim_witness_tell(self, &(sim_fact_t){.kind = SIM_GROUP_GONE, .group = group});
 }
 
+/* Whether a handler runs of any that come back. */
+static bool still_runs(const sim_witness_t *self, const sim_group_t *group,
+                       const fob_run_record_t *run) {
+    uint64_t first = fob_run_first(run);
+    for (uint64_t o = first; run->verb == FOB_RUN_RETURN && o <= run->to; o++)
+        if (self->runs(self->arg, group, o, run->token + (o - first)))
+            return true;
+    return false;
+}
+
 static void runs(sim_witness_t *self, uint64_t position, fob_slice_t bytes) {
     fob_record_runs_t head;
     fob_run_record_t run;
@@ -264,6 +276,7 @@ static void runs(sim_witness_t *self, uint64_t position, fob_slice_t bytes) {
                                              .group = group,
                                              .run = &run,
                                              .position = position,
+                                             .sure = still_runs(self, group, &run),
                                              .time_ms = head.time_ms});
     }
 }

@@ -24,6 +24,8 @@ typedef struct {
     size_t checker_count;
     int64_t now_ns;
     void (*fail)(void *arg, const char *promise, const char *text);
+    /* Whether a handler runs under that lease since long, and its worker is sure of it. */
+    bool (*runs)(void *arg, const sim_group_t *group, uint64_t offset, uint64_t token);
     void *arg;
     uint64_t events, records;
     sim_taken_t taken[SIM_TAKEN_KEPT]; /* the newest */
@@ -38,6 +40,9 @@ void sim_witness_free(sim_witness_t *self);
 void sim_witness_commit(sim_witness_t *self, const sim_commit_t *commit);
 /* What is in it was harmed on the disk. */
 void sim_witness_hit(sim_witness_t *self, const sim_commit_t *commit);
+/* Whether the bus took that lease away a moment ago: its worker may not know yet. */
+bool sim_witness_taken(const sim_witness_t *self, const sim_group_t *group, uint64_t offset,
+                       uint64_t token);
 /* Tells all checkers. */
 void sim_witness_tell(sim_witness_t *self, sim_fact_t *fact);
 /* The group with this name that is there now; NULL: none. */

@@ -9,11 +9,15 @@
 #define LEASE_LEAST 2000
 #define LEASE_MOST  5000
 
+/* Longer than a settle of an earlier event is under way to the bus. */
+#define LONG_NS (5 * FOB_SEC)
+
 typedef struct {
     fob_event_t *event;
     const sim_group_t *group;
     uint64_t offset, token;
-    int64_t end_at; /* mono_ns of this worker */
+    int64_t begun_ns; /* the world's time */
+    int64_t end_at;   /* mono_ns of this worker */
     bool told_lost;
 } job_t;
 
@@ -104,6 +108,7 @@ static void begin(sim_client_t *self, fob_now_t now, fob_event_t *event) {
                    .group = sim_witness_group(&world->witness, fob_slice_str(own->group)),
                    .offset = fob_event_offset(event),
                    .token = fob_event_token(event),
+                   .begun_ns = world->now_ns,
                    .end_at = now.mono_ns + (int64_t)takes};
     job->told_lost = told_lost(world, job->group, job->offset, job->token);
     if (!job->group)
@@ -190,20 +195,44 @@ bool sim_worker_done(const sim_client_t *self) {
 
 /* --- what others ask --- */
 
+static bool is_sure(const sim_client_t *self, const job_t *job) {
+    const worker_t *own = self->own;
+    fob_now_t now = sim_clock_now(&self->clock, self->world->now_ns);
+    return !job->told_lost && self->frozen_ns <= self->world->now_ns &&
+           fob_leases_sure(own->leases, now, job->event);
+}
+
+/* A handler of that event whose worker is sure of it, under that token or, with `other`, under
+ * another that was not taken away a moment ago. NULL: none. */
+static const job_t *sure_job(const sim_client_t *self, const job_t *wanted, bool other) {
+    const sim_witness_t *witness = &self->world->witness;
+    const worker_t *own = self->role == &sim_worker_role ? self->own : NULL;
+    for (size_t i = 0; own && i < own->count; i++) {
+        const job_t *job = &own->running[i];
+        if (job->group == wanted->group && job->offset == wanted->offset &&
+            (job->token == wanted->token) != other && is_sure(self, job) &&
+            !(other && sim_witness_taken(witness, job->group, job->offset, job->token)))
+            return job;
+    }
+    return NULL;
+}
+
 bool sim_worker_sure_elsewhere(sim_world_t *world, const sim_group_t *group, uint64_t offset,
                                uint64_t token) {
+    job_t wanted = {.group = group, .offset = offset, .token = token};
+    for (size_t c = 0; c < world->client_count; c++)
+        if (sure_job(&world->clients[c], &wanted, true))
+            return true;
+    return false;
+}
+
+bool sim_worker_runs(sim_world_t *world, const sim_group_t *group, uint64_t offset,
+                     uint64_t token) {
+    job_t wanted = {.group = group, .offset = offset, .token = token};
     for (size_t c = 0; c < world->client_count; c++) {
-        sim_client_t *client = &world->clients[c];
-        if (client->role != &sim_worker_role || !client->own || client->frozen_ns > world->now_ns)
-            continue;
-        worker_t *own = client->own;
-        fob_now_t now = sim_clock_now(&client->clock, world->now_ns);
-        for (size_t i = 0; i < own->count; i++) {
-            job_t *job = &own->running[i];
-            if (job->group == group && job->offset == offset && job->token != token &&
-                !job->told_lost && fob_leases_sure(own->leases, now, job->event))
-                return true;
-        }
+        const job_t *job = sure_job(&world->clients[c], &wanted, false);
+        if (job && world->now_ns - job->begun_ns >= LONG_NS)
+            return true;
     }
     return false;
 }

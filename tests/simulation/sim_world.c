@@ -33,6 +33,10 @@ static void on_broken(void *arg, const char *promise, const char *text) {
     sim_world_fail(arg, promise, text);
 }
 
+static bool still_runs(void *arg, const sim_group_t *group, uint64_t offset, uint64_t token) {
+    return sim_worker_runs(arg, group, offset, token);
+}
+
 /* --- how it is --- */
 
 static uint32_t odds(sim_random_t *random, uint32_t usual) {
@@ -89,6 +93,7 @@ static void world_init(sim_world_t *self, const sim_options_t *options) {
     draw_weather(self);
     sim_witness_init(&self->witness, options->seed);
     self->witness.fail = on_broken;
+    self->witness.runs = still_runs;
     self->witness.watched = options->watch;
     self->witness.arg = self;
     self->network.random = sim_random_fork(&self->random);

@@ -162,9 +162,13 @@ void sim_subscriber_sum(sim_client_t *self);
 bool sim_publisher_done(const sim_client_t *self);
 bool sim_worker_done(const sim_client_t *self);
 bool sim_operator_done(const sim_client_t *self);
-/* Whether a handler runs for this event under another token whose worker is sure of its lease. */
+/* Whether a handler runs for this event under another token whose worker is sure of its lease, and
+ * that was not taken away a moment ago. */
 bool sim_worker_sure_elsewhere(sim_world_t *world, const sim_group_t *group, uint64_t offset,
                                uint64_t token);
+/* Whether a handler runs under that lease for longer than anything is under way, and its worker is
+ * sure of it. */
+bool sim_worker_runs(sim_world_t *world, const sim_group_t *group, uint64_t offset, uint64_t token);
 /* The bus told that it took leases away. */
 void sim_worker_told_lost(sim_world_t *world, fob_slice_t header);
 

@@ -28,6 +28,9 @@ static event_t *event_of(sim_checker_t *self, const sim_group_t *group, uint64_t
 static void run(sim_checker_t *self, const sim_fact_t *fact) {
     const fob_run_record_t *run = fact->run;
     uint64_t first = run->to - run->count + 1;
+    SIM_HOLD(self, !fact->sure || run->flags & FOB_RUN_COUNTED,
+             "group %s: of offsets %llu to %llu a handler runs, and they come back at no attempt",
+             fact->group->name, (unsigned long long)first, (unsigned long long)run->to);
     if (run->verb == FOB_RUN_RETURN || run->verb == FOB_RUN_HANDOUT)
         for (uint64_t o = first; o <= run->to; o++) {
             event_t *event = event_of(self, fact->group, o);

@@ -120,7 +120,8 @@ typedef struct {
     uint32_t setting;
     uint64_t value, position; /* RUN: of its commit */
     const sim_books_t *books;
-    bool sure;  /* BEGUN: another worker handles the same event, and is sure of its lease */
+    bool sure;  /* BEGUN: another worker handles the same event, and is sure of its lease; RUN, of
+                   what comes back: a handler of it runs since long, and its worker is */
     bool taken; /* BEGUN: the bus took a lease of the event away a moment ago (it ran out, or an
                    operator reset its group), and the LOST is under way */
 } sim_fact_t;
