@@ -56,14 +56,13 @@ static void settle(uint64_t conn, unsigned kind, uint64_t offset, uint64_t token
     kit_settle_why(&kit, conn, "g", kind, (uint64_t[]){offset, token}, 0, "");
 }
 
-/* The worker of connection 1 comes back as 7, with so many events from offset and token `first` on.
- */
-static void come_back(uint64_t first, uint64_t count, uint64_t credit) {
+/* The worker of connection 1 comes back as 7, and claims rows of [offset, count, token]. */
+static void come_back_with(const uint64_t (*rows)[3], uint32_t count, uint64_t credit) {
     uint8_t session[FOB_SESSION_SIZE] = {1}; /* as kit_join_as gave it */
     fob_buf_t runs = {0};
-    fob_pack_array(&runs, count > 0);
-    if (count)
-        fob_run_write(&runs, (uint64_t[]){first, count, first}, 3);
+    fob_pack_array(&runs, count);
+    for (uint32_t i = 0; i < count; i++)
+        fob_run_write(&runs, rows[i], 3);
     kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_JOIN,
                                   .conn = 7,
                                   .join = {.session = session,
@@ -72,6 +71,11 @@ static void come_back(uint64_t first, uint64_t count, uint64_t credit) {
                                            .jobs = 1,
                                            .claims = fob_buf_slice(&runs)}});
     fob_buf_free(&runs);
+}
+
+/* With so many events from offset and token `first` on. */
+static void come_back(uint64_t first, uint64_t count, uint64_t credit) {
+    come_back_with((const uint64_t[][3]){{first, count, first}}, count > 0, credit);
 }
 
 /* Three events with a worker of one job; the first has hung for as long as it may. */
@@ -208,6 +212,19 @@ static void what_it_claims_counts_as_begun(void **state) {
     assert_int_equal(fob_back_find(&group()->back, 2)->attempts, 1);
 }
 
+static void of_what_it_claims_the_first_counts_as_begun(void **state) {
+    (void)state;
+    kit_join_as(&kit, 1, "g", 2, 1, "w", 0);
+    admin_set(&kit, "g", FOB_POLICY_lease, 1000);
+    kit_publish(&kit, 1, 1, 1, "a", 2);
+    assert_string_equal(heard(), "1: 1/1 2/1");
+    come_back_with((const uint64_t[][3]){{2, 1, 2}, {1, 1, 1}}, 2, 0);
+    kit_pass(&kit, 1000);
+    assert_string_equal(heard(), "7- 2+1, 7- 1+1");
+    assert_int_equal(fob_back_find(&group()->back, 2)->attempts, 1);
+    assert_int_equal(fob_back_find(&group()->back, 1)->attempts, 0);
+}
+
 static void after_a_restart_no_job_is_occupied(void **state) {
     (void)state;
     one_hangs();
@@ -269,6 +286,7 @@ FOB_MAIN(FOB_CASE_WITH(what_is_behind_a_stuck_handler_goes_to_others_as_if_it_ha
          FOB_CASE_WITH(with_its_worker_goes_what_it_had_occupied, setup, teardown),
          FOB_CASE_WITH(a_worker_that_comes_back_begins_with_all_jobs_free, setup, teardown),
          FOB_CASE_WITH(what_it_claims_counts_as_begun, setup, teardown),
+         FOB_CASE_WITH(of_what_it_claims_the_first_counts_as_begun, setup, teardown),
          FOB_CASE_WITH(after_a_restart_no_job_is_occupied, setup, teardown),
          FOB_CASE_WITH(a_reset_begins_anew_for_those_that_are_free, setup, teardown),
          FOB_CASE_WITH(why_says_that_nobody_has_a_free_job, setup, teardown),
