@@ -2,6 +2,7 @@
 
 #include "proto/envelope.h"
 #include "tests/support/case.h"
+#include "tests/support/pace.h"
 
 #include <fob/fob_publisher.h>
 
@@ -11,8 +12,8 @@ static uint8_t data[MOST];
 
 void flood(const char *topic, size_t count, size_t bytes) {
     fob_publisher_options_t options = FOB_PUBLISHER_OPTIONS;
-    options.connect_timeout_ms = 60000;
-    options.deadline_ms = 120000;
+    options.connect_timeout_ms = PACE_PATIENCE;
+    options.deadline_ms = 2 * PACE_PATIENCE;
     fob_publisher_t *publisher = fob_publisher_new(&options);
     assert_non_null(publisher);
     assert_true(bytes <= sizeof data);

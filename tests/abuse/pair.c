@@ -12,7 +12,7 @@
 
 #define MOST     200000 /* trips that are kept: the later ones count only */
 #define EACH_MS  1      /* between two trips: it is no load of its own */
-#define PATIENCE 60000
+#define PATIENCE PACE_PATIENCE
 
 struct pair {
     fob_publisher_t *publisher;

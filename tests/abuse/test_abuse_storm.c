@@ -33,12 +33,15 @@ static fob_subscriber_t *listen_beside(void) {
     return subscriber;
 }
 
-/* How many ms it takes from a publisher that connects to what the subscriber gets. */
+/* How many ms it takes from a publisher that connects to what the subscriber gets. One who was away
+ * meanwhile, as on a slow machine it may be, hears the next. */
 static long long hear_beside(fob_subscriber_t *subscriber) {
     fob_event_t *event = NULL;
     long long from = process_clock();
-    flood("beside", 1, 16);
-    assert_int_equal(fob_subscriber_next(subscriber, &event, ZMTP_PATIENCE), FOB_OK);
+    do {
+        assert_true(process_clock() < from + ZMTP_PATIENCE);
+        flood("beside", 1, 16);
+    } while (fob_subscriber_next(subscriber, &event, 5000) != FOB_OK);
     fob_event_destroy(&event);
     return process_clock() - from;
 }
@@ -53,7 +56,9 @@ static int storm(scene_t *scene, bool sense, const char *what) {
     fob_subscriber_t *beside = listen_beside();
     put_burst(&words, sense, 0);
     long long from = process_clock(), until = from + 1000LL * scene_seconds(3);
-    while (process_clock() < until) {
+    /* Where so little is read of each that nobody has had too much yet, it goes on. */
+    while (process_clock() < until ||
+           (!sense && again == 0 && process_clock() < until + ZMTP_PATIENCE)) {
         if (process_clock() >= due) {
             long long took = hear_beside(beside);
             worst = took > worst ? took : worst;
@@ -88,11 +93,12 @@ static int storm(scene_t *scene, bool sense, const char *what) {
 static void a_storm_of_subscriptions_is_cut_short(void **state) {
     (void)state;
     scene_t scene;
-    scene_begin(&scene, NULL);
+    scene_begin(&scene, pace_beat(3000, NULL));
     /* On a slow machine so little is read of each that it is no storm. */
     if (storm(&scene, true, "a storm of subscriptions") > 0) {
-        scene_await(&scene, "ended.storm", 1);
-        scene_log(&scene, "it changed its subscriptions without a pause");
+        scene_await_ended(&scene, 1, "storm subscriptions");
+        if (scene_figure(&scene, "ended.storm") > 0)
+            scene_log(&scene, "it changed its subscriptions without a pause");
     }
     scene_end(&scene);
 }
@@ -100,9 +106,9 @@ static void a_storm_of_subscriptions_is_cut_short(void **state) {
 static void who_asks_for_what_is_refused_is_ended_after_a_thousand(void **state) {
     (void)state;
     scene_t scene;
-    scene_begin(&scene, NULL);
+    scene_begin(&scene, pace_beat(3000, NULL));
     assert_true(storm(&scene, false, "subscriptions that are refused") > 0);
-    scene_await(&scene, "ended.subscriptions", 1);
+    scene_await_ended(&scene, 1, "subscriptions storm");
     scene_end(&scene);
 }
 
@@ -131,7 +137,7 @@ static void who_talks_takes_nobodys_subscription(void **state) {
     (void)state;
     scene_t scene;
     int rounds = scene_many(30, 300), again = 0;
-    scene_begin(&scene, NULL);
+    scene_begin(&scene, pace_beat(3000, NULL));
     for (int round = 0; round < rounds; round++) {
         zmtp_t *talker = zmtp_new(scene.stand.port + 2, "SUB");
         zmtp_t *one = zmtp_new(scene.stand.port + 2, "SUB");
@@ -159,7 +165,7 @@ static void who_talks_takes_nobodys_subscription(void **state) {
         zmtp_destroy(&two);
     }
     printf("%d talkers; subscribers beside them connected again %d times\n", rounds, again);
-    scene_await(&scene, "ended.talk", rounds);
+    scene_await_ended(&scene, rounds, "talk");
     scene_log(&scene, "it sent messages where only subscriptions are taken");
     scene_bears(&scene, "talking subscribers", &(scene_bounds_t){0});
     scene_end(&scene);

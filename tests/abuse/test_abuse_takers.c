@@ -10,6 +10,7 @@
 
 #define TAKERS 4
 #define EVENTS 2000
+#define BEATS  pace_beat(2000, NULL) /* they make events between two of their own */
 
 static zmtp_t *taker(const scene_t *scene, int number) {
     zmtp_t *peer = zmtp_new(scene->stand.port, "DEALER");
@@ -40,7 +41,7 @@ static void beat_until(zmtp_t **peers, int count, long long until) {
 
 /* Until a figure of their group is at least that. */
 static void await_beating(const scene_t *scene, zmtp_t **peers, const char *name, long long least) {
-    for (long long end = process_clock() + 60000; process_clock() < end;) {
+    for (long long end = process_clock() + PACE_PATIENCE; process_clock() < end;) {
         if (stand_figure(&scene->stand, "taken", name) >= least)
             return;
         beat_until(peers, TAKERS, process_clock() + 100);
@@ -60,7 +61,7 @@ static void who_takes_and_never_settles_is_named_and_holds_up_no_other_group(voi
     (void)state;
     scene_t scene;
     zmtp_t *peers[TAKERS];
-    scene_begin(&scene, NULL);
+    scene_begin(&scene, BEATS);
     free(stand_do("group", "add", "taken", "taken", NULL));
     for (int i = 0; i < TAKERS; i++)
         peers[i] = taker(&scene, i);
@@ -85,14 +86,16 @@ static void with_a_bound_others_get_what_is_never_settled(void **state) {
     (void)state;
     scene_t scene;
     zmtp_t *peers[TAKERS];
-    scene_begin(&scene, NULL);
-    free(stand_do("group", "add", "taken", "taken", "lease=1s", "backoff_first=1ms", NULL));
+    char lease[32];
+    snprintf(lease, sizeof lease, "lease=%s", pace_option(2000)); /* for a `true`, too */
+    scene_begin(&scene, BEATS);
+    free(stand_do("group", "add", "taken", "taken", lease, "backoff_first=1ms", NULL));
     for (int i = 0; i < TAKERS; i++)
         peers[i] = taker(&scene, i);
     await_beating(&scene, peers, "workers", TAKERS);
     flood_taken(peers);
     process_t *honest = process_fob("work", "taken", "taken", "--", "true", NULL);
-    long long end = process_clock() + 60000, from = process_clock();
+    long long end = process_clock() + PACE_PATIENCE, from = process_clock();
     while (stand_figure(&scene.stand, "taken", "acked") < EVENTS / 100) {
         assert_true(process_clock() < end);
         beat_until(peers, TAKERS, process_clock() + 200);

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -23,7 +24,7 @@ struct zmtp {
 
 const uint8_t zmtp_greeting[64] = {0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 0, 'N', 'U', 'L', 'L'};
 
-int zmtp_dial(int port) {
+static int dial(int port, bool narrow) {
     struct sockaddr_in from = {.sin_family = AF_INET};
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     int yes = 1;
@@ -34,10 +35,18 @@ int zmtp_dial(int port) {
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
     assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes), 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof from), 0);
+    if (narrow) { /* the sender's buffer is a multiple of the segments */
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int)), 0);
+        assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &(int){536}, sizeof(int)), 0);
+    }
     if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
         return fd;
     close(fd);
     return -1;
+}
+
+int zmtp_dial(int port) {
+    return dial(port, false);
 }
 
 void zmtp_put_frame(fob_buf_t *out, uint8_t flags, const void *data, size_t size) {
@@ -118,13 +127,13 @@ static bool next_frame(zmtp_t *self, uint8_t *flags, fob_slice_t *out, int timeo
     return true;
 }
 
-zmtp_t *zmtp_try(int port, const char *type) {
+static zmtp_t *greet(int fd, const char *type) {
     zmtp_t *self = calloc(1, sizeof *self);
     fob_buf_t words = {0};
     uint8_t flags;
     fob_slice_t ready;
     assert_non_null(self);
-    self->fd = zmtp_dial(port);
+    self->fd = fd;
     fob_buf_put(&words, zmtp_greeting, sizeof zmtp_greeting);
     zmtp_put_ready(&words, type);
     bool good = self->fd >= 0 && zmtp_write(self, words.data, words.size);
@@ -138,14 +147,26 @@ zmtp_t *zmtp_try(int port, const char *type) {
     return self;
 }
 
-zmtp_t *zmtp_new(int port, const char *type) {
-    zmtp_t *self = zmtp_try(port, type);
-    /* Its descriptor may have been that of one who is to be ended: then one has to come again. */
+zmtp_t *zmtp_try(int port, const char *type) {
+    return greet(dial(port, false), type);
+}
+
+/* Its descriptor may have been that of one who is to be ended: then one has to come again. */
+static zmtp_t *insist(int port, const char *type, bool narrow) {
+    zmtp_t *self = NULL;
     for (int tries = 0; tries < 10 && !self; tries++)
-        self = zmtp_try(port, type);
+        self = greet(dial(port, narrow), type);
     if (!self)
         fail_msg("the bus takes no %s: %s", type, strerror(errno));
     return self;
+}
+
+zmtp_t *zmtp_new(int port, const char *type) {
+    return insist(port, type, false);
+}
+
+zmtp_t *zmtp_narrow(int port, const char *type) {
+    return insist(port, type, true);
 }
 
 void zmtp_destroy(zmtp_t **self_p) {

@@ -11,16 +11,12 @@
 #define FOB_TESTS_ZMTP_H
 
 #include "proto/wire.h"
+#include "tests/support/pace.h"
 
 #define ZMTP_LAST 0
 #define ZMTP_MORE 1
 
-/* ms that a wait takes at the most */
-#if defined(__SANITIZE_THREAD__)
-#define ZMTP_PATIENCE 300000
-#else
-#define ZMTP_PATIENCE 60000
-#endif
+#define ZMTP_PATIENCE PACE_PATIENCE /* ms that a wait takes at the most */
 
 typedef struct zmtp zmtp_t;
 
@@ -37,6 +33,9 @@ void zmtp_put_frame(fob_buf_t *out, uint8_t flags, const void *data, size_t size
 zmtp_t *zmtp_new(int port, const char *type);
 /* The same; NULL where the bus does not want it. */
 zmtp_t *zmtp_try(int port, const char *type);
+/* As zmtp_new, with little room on the way for what the bus sends: if it does not read, the bus has
+ * to keep that after some hundred KiB, not after ten MiB. */
+zmtp_t *zmtp_narrow(int port, const char *type);
 /* Closes with a reset. Null-safe, nulls. */
 void zmtp_destroy(zmtp_t **self_p);
 int zmtp_fd(const zmtp_t *self);

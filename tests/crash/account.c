@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#define WAIT_MS 60000
+#define WAIT_MS PACE_PATIENCE
 
 typedef struct {
     FILE *out;

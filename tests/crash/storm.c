@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define PATIENCE 60000
+#define PATIENCE PACE_PATIENCE
 
 /* Small segments, and events that go as soon as they may, so that a kill meets segments and
  * checkpoints being made, and old ones given back. */

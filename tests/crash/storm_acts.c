@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PATIENCE 60000
+#define PATIENCE PACE_PATIENCE
 
 static process_t *fob(const char *words) {
     char *command = NULL;

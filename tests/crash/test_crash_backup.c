@@ -40,7 +40,7 @@ static void check_copy(const stand_t *stand, const char *copy, long long least) 
     process_t *bus = process_serve(port, "--data", copy, NULL);
     assert_true(epoch_of(port) != epoch_of(stand->port));
     process_signal(bus, SIGTERM);
-    assert_int_equal(process_wait(bus, 60000), 0);
+    assert_int_equal(process_wait(bus, PACE_PATIENCE), 0);
     process_destroy(&bus);
     events_read(&old, copy);
     assert_int_equal(events_within(&copied, &old), copied.last);
@@ -85,7 +85,7 @@ static void of_a_bus_under_load_it_is_whole_and_has_all_that_was_confirmed(void 
         free(copy);
     }
     process_close_input(pub);
-    assert_int_equal(process_wait(pub, 60000), 0);
+    assert_int_equal(process_wait(pub, PACE_PATIENCE), 0);
     process_destroy(&pub);
     process_destroy(&worker);
     free(receipts);

@@ -81,11 +81,11 @@ static void program_says(bool ready, const char *word) {
     folder_copy(&copy, &folder);
     snprintf(port, sizeof port, "%d", process_port());
     process_t *bus = process_fob("serve", "--data", copy.path, "--port", port, NULL);
-    const char *line = process_line(bus, PROCESS_OUT, 60000);
+    const char *line = process_line(bus, PROCESS_OUT, PACE_PATIENCE);
     assert_int_equal(line != NULL, ready);
     if (ready)
         process_signal(bus, SIGTERM);
-    assert_int_equal(process_wait(bus, 60000), ready ? 0 : 73);
+    assert_int_equal(process_wait(bus, PACE_PATIENCE), ready ? 0 : 73);
     err = process_rest(bus, PROCESS_ERR, NULL, 1000);
     if (!strstr(err, word))
         fail_msg("it does not say %s: %s", word, err);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#define WAIT_MS 60000
+#define WAIT_MS PACE_PATIENCE
 
 static char *ask(const char *first, const char *second, const char *third, const char *fourth) {
     char *out = NULL, *err = NULL;

@@ -100,7 +100,7 @@ static void serve(const scene_t *self) {
         char *out = NULL;
         process_t *worker = process_fob("work", groups[i][0], groups[i][1], NULL);
         process_close_output(worker, PROCESS_ERR);
-        long long until = process_clock() + 60000;
+        long long until = process_clock() + PACE_PATIENCE;
         json_int_t left = 1;
         while (left > 0 && process_clock() < until) {
             process_line(worker, PROCESS_OUT, 20);
@@ -123,7 +123,7 @@ static void serve(const scene_t *self) {
     }
     assert_int_equal(process_run_fob(NULL, NULL, NULL, "pub", "order.new", "1", NULL), 0);
     process_signal(bus, SIGTERM);
-    assert_int_equal(process_wait(bus, 60000), 0);
+    assert_int_equal(process_wait(bus, PACE_PATIENCE), 0);
     process_destroy(&bus);
     unsetenv("FOB_BUS");
     assert_int_equal(process_run_fob(NULL, NULL, NULL, "journal", "verify", self->to, NULL), 0);

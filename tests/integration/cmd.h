@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define WAIT_MS 60000
+#define WAIT_MS PACE_PATIENCE
 
 /* The case's bus; state of set_up. */
 typedef struct {

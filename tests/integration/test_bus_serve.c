@@ -30,7 +30,7 @@ static void it_says_one_line_when_it_is_ready(void **state) {
     snprintf(expected, sizeof expected,
              "fob " FOB_VERSION_STRING " ready: tcp://127.0.0.1:%d, data %s, sync always", port,
              folder);
-    assert_string_equal(process_line(bus, PROCESS_OUT, 60000), expected);
+    assert_string_equal(process_line(bus, PROCESS_OUT, PACE_PATIENCE), expected);
     process_destroy(&bus);
     process_folder_remove(&folder);
 }
@@ -40,7 +40,7 @@ static void a_signal_ends_it_within_seconds(int signal_number) {
     process_t *bus = process_serve(process_port(), "--data", folder, NULL);
     long long start = process_clock();
     process_signal(bus, signal_number);
-    assert_int_equal(process_wait(bus, 60000), 0);
+    assert_int_equal(process_wait(bus, PACE_PATIENCE), 0);
     assert_true(process_clock() - start < 20000);
     process_destroy(&bus);
     process_folder_remove(&folder);
@@ -61,11 +61,11 @@ static void under_nohup_a_hang_up_does_not_end_it(void **state) {
     const char *argv[] = {"nohup",  getenv("FOB_BINARY"),      "serve", "--memory",
                           "--port", port_text(process_port()), NULL};
     process_t *bus = process_spawn(argv);
-    assert_non_null(process_line_with(bus, PROCESS_OUT, "ready", 60000));
+    assert_non_null(process_line_with(bus, PROCESS_OUT, "ready", PACE_PATIENCE));
     process_signal(bus, SIGHUP);
     assert_int_equal(process_wait(bus, 500), -1);
     process_signal(bus, SIGTERM);
-    assert_int_equal(process_wait(bus, 60000), 0);
+    assert_int_equal(process_wait(bus, PACE_PATIENCE), 0);
     process_destroy(&bus);
 }
 
@@ -95,9 +95,9 @@ static void a_bus_that_is_on_its_way_out_is_waited_for(void **state) {
     process_t *old = process_serve(port, "--data", folder, NULL);
     process_t *bus = process_fob("serve", "--data", folder, "--port", port_text(port), NULL);
     process_signal(old, SIGKILL);
-    assert_non_null(process_line_with(bus, PROCESS_OUT, "ready", 60000));
+    assert_non_null(process_line_with(bus, PROCESS_OUT, "ready", PACE_PATIENCE));
     process_signal(bus, SIGTERM);
-    assert_int_equal(process_wait(bus, 60000), 0);
+    assert_int_equal(process_wait(bus, PACE_PATIENCE), 0);
     process_destroy(&bus);
     process_destroy(&old);
     process_folder_remove(&folder);
@@ -175,7 +175,7 @@ static void the_limit_of_open_files_is_raised(void **state) {
              "ulimit -Sn 64; exec \"$FOB_BINARY\" serve --memory --port %d", process_port());
     const char *const argv[] = {"sh", "-c", command, NULL};
     process_t *bus = process_spawn(argv);
-    assert_non_null(process_line_with(bus, PROCESS_OUT, " ready: ", 60000));
+    assert_non_null(process_line_with(bus, PROCESS_OUT, " ready: ", PACE_PATIENCE));
     assert_true(soft_limit(process_pid(bus)) > 64);
     process_destroy(&bus);
 }
@@ -202,7 +202,7 @@ static void groups_of_the_config_are_made_and_kept(void **state) {
         assert_non_null(strstr(out, "order.*"));
         free(out);
         process_signal(bus, SIGTERM);
-        assert_int_equal(process_wait(bus, 60000), 0);
+        assert_int_equal(process_wait(bus, PACE_PATIENCE), 0);
         process_destroy(&bus);
     }
     write_file(path, "groups\n    emails\n        pattern = shop.>\n");
@@ -242,7 +242,7 @@ static void settings_of_the_config_hold_from_each_start_on(void **state) {
                                      "backoff_max=1m", "--bus", process_bus(port), NULL),
                      0);
     process_signal(bus, SIGTERM);
-    assert_int_equal(process_wait(bus, 60000), 0);
+    assert_int_equal(process_wait(bus, PACE_PATIENCE), 0);
     process_destroy(&bus);
     write_file(path, "max_attempts = 9\ngroups\n    emails\n        pattern = order.*\n"
                      "        max_depth = 500\n        overflow = drop-oldest\n");
@@ -287,8 +287,8 @@ static void too_few_open_files_are_told(void **state) {
              "ulimit -n 200; exec \"$FOB_BINARY\" serve --memory --port %d", process_port());
     const char *const argv[] = {"sh", "-c", command, NULL};
     process_t *bus = process_spawn(argv);
-    assert_non_null(process_line_with(bus, PROCESS_OUT, " ready: ", 60000));
-    assert_non_null(process_line_with(bus, PROCESS_ERR, "ulimit -n", 60000));
+    assert_non_null(process_line_with(bus, PROCESS_OUT, " ready: ", PACE_PATIENCE));
+    assert_non_null(process_line_with(bus, PROCESS_ERR, "ulimit -n", PACE_PATIENCE));
     process_destroy(&bus);
 }
 

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #define EVENTS 6
-#define LONG   60000 /* ms */
+#define LONG   PACE_PATIENCE /* ms */
 
 static char *folder;
 static process_t *bus, *orders, *songs; /* these publish a line each */

@@ -40,7 +40,7 @@ static void a_publisher_that_waits_goes_on_once_there_is_room(void **state) {
     await_figure(self, "g", "ready", 100);
     process_t *work = process_fob("work", "g", "t", "--count", "2000", NULL);
     for (int i = 1; i <= 2000; i++) {
-        json_t *event = parse(process_line(work, PROCESS_OUT, 60000));
+        json_t *event = parse(process_line(work, PROCESS_OUT, PACE_PATIENCE));
         assert_int_equal(number(event, "data"), i);
         json_decref(event);
     }
@@ -92,7 +92,7 @@ static void the_other_topics_of_the_same_publisher_flow_meanwhile(void **state) 
         assert_int_equal(fob_publisher_send(publisher, "full", &i, sizeof i, &with, NULL), FOB_OK);
     for (uint64_t i = 0; i < FLOWING; i++)
         assert_int_equal(fob_publisher_send(publisher, "flows", &i, sizeof i, &with, NULL), FOB_OK);
-    long long until = process_clock() + 60000;
+    long long until = process_clock() + PACE_PATIENCE;
     while (tally.stored[0] < FLOWING) {
         assert_true(process_clock() < until);
         fob_publisher_dispatch(publisher, 100);

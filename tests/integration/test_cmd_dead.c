@@ -266,7 +266,7 @@ static void a_redrive_survives_a_bus_that_is_killed_in_the_middle(void **state) 
     self->bus = process_serve(self->port, "--data", folder, NULL);
     json_int_t left = figure(self, "g", "dead");
     assert_in_range(left, 1, MANY - MANY / 4); /* it was in the middle */
-    if (process_wait(redrive, 60000) != 0)
+    if (process_wait(redrive, PACE_PATIENCE) != 0)
         fail_msg("%s", process_line(redrive, PROCESS_ERR, 0));
     const char *line = process_line(redrive, PROCESS_ERR, 0);
     assert_non_null(strstr(line, "redriven 2000 of 2000 dead letters"));

@@ -51,7 +51,7 @@ static void jobs_run_at_once(void **state) {
     process_t *work = process_fob(
         "work", "g", "t", "--count", "3", "--jobs", "3", "--", "sh", "-c",
         ": > \"$FOLDER/$FOB_OFFSET\"; while [ $(ls \"$FOLDER\" | wc -l) -lt 3 ]; do :; done", NULL);
-    assert_int_equal(process_wait(work, 60000), 0);
+    assert_int_equal(process_wait(work, PACE_PATIENCE), 0);
     process_destroy(&work);
     assert_int_equal(figure(self, "g", "acked"), 3);
     process_folder_remove(&folder);

@@ -106,7 +106,7 @@ static void an_endless_line_does_not_take_all_memory(void **state) {
 }
 
 static void await_receipt(process_t *pub, int offset) {
-    json_t *receipt = parse(process_line(pub, PROCESS_OUT, 60000));
+    json_t *receipt = parse(process_line(pub, PROCESS_OUT, PACE_PATIENCE));
     assert_int_equal(number(receipt, "offset"), offset);
     json_decref(receipt);
 }

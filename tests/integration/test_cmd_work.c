@@ -147,7 +147,7 @@ static long long take_over(cmd_t *self, int before) {
     process_signal(dead, SIGKILL);
     long long killed = process_clock();
     process_t *other = process_fob("work", "g", "t", "--count", "50", NULL);
-    assert_int_equal(process_wait(other, 60000), 0);
+    assert_int_equal(process_wait(other, PACE_PATIENCE), 0);
     long long took = process_clock() - killed;
     process_destroy(&other);
     process_destroy(&dead);

@@ -21,7 +21,7 @@ five_failures_are_a_dead_letter_with_five_reasons_and_redrive_brings_it_back_onc
     free(stand_do("pub", "order_placed", "{\"n\":1}", "--key", "customer-7", NULL));
     stand_await(&stand, "billing", "dead", 1);
     process_signal(worker, SIGTERM);
-    assert_int_equal(process_wait(worker, 60000), 0);
+    assert_int_equal(process_wait(worker, PACE_PATIENCE), 0);
 
     char *shown = stand_do("dead", "show", "billing", "1", "--json", NULL);
     json_t *letter = json_loads(shown, 0, NULL);
@@ -75,14 +75,14 @@ static void a_bus_killed_during_a_redrive_brings_each_back_once(void **state) {
     stand_await_least(&stand, "billing", "ready", DEAD_EVENTS / 4);
     long long before = stand_figure(&stand, "billing", "dead");
     stand_kill_bus(&stand);
-    if (process_wait(redrive, 60000) != 0)
+    if (process_wait(redrive, PACE_PATIENCE) != 0)
         fail_msg("%s", process_line(redrive, PROCESS_ERR, 1000));
     assert_int_equal(stand_figure(&stand, "billing", "dead"), 0);
     char *file = stand_path(&stand, "handled");
     process_t *worker = stand_fob_to(file, "work billing order_placed --json");
     stand_await(&stand, "billing", "acked", DEAD_EVENTS + 1);
     process_signal(worker, SIGTERM);
-    assert_int_equal(process_wait(worker, 60000), 0);
+    assert_int_equal(process_wait(worker, PACE_PATIENCE), 0);
     unsigned char *seen = calloc(DEAD_EVENTS + 2, 1);
     char *text = stand_read(file);
     size_t lines = 0;

@@ -62,7 +62,7 @@ static void a_full_disk_refuses_by_name_and_recovers_once_a_worker_drains_it(voi
     while (MIB_OF(n) < 150 && process_wait(pub, 0) == -1 && put(pub, n))
         n++;
     process_close_input(pub);
-    assert_int_equal(process_wait(pub, 60000), 75);
+    assert_int_equal(process_wait(pub, PACE_PATIENCE), 75);
     const char *said = process_line(pub, PROCESS_ERR, 1000);
     printf("%s\n", said ? said : "(nothing)");
     assert_non_null(said);
@@ -79,7 +79,7 @@ static void a_full_disk_refuses_by_name_and_recovers_once_a_worker_drains_it(voi
     assert_int_equal(process_wait(again, 180000), 0);
     stand_await_settled(&stand);
     process_signal(worker, SIGTERM);
-    assert_int_equal(process_wait(worker, 60000), 0);
+    assert_int_equal(process_wait(worker, PACE_PATIENCE), 0);
     size_t lines = count_lines(handled);
     printf("%zu handled\n", lines);
     assert_true(lines >= confirmed + 1); /* nothing that was confirmed is lost */

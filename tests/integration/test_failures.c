@@ -10,7 +10,7 @@
 
 /* Lost after three of these: short, so that the tests are. */
 #define BEAT   "heartbeat = 300ms\n"
-#define WITHIN 60000
+#define WITHIN PACE_PATIENCE
 
 /* A figure of the bus's own; -1: it is not there now. */
 static long long bus_figure(const char *name) {

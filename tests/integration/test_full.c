@@ -65,14 +65,14 @@ static void a_full_group_is_named_and_exactly_its_depth_is_stored(void **state) 
     assert_int_equal(process_wait(pub, 0), -1); /* it still waits, and held up nobody */
 
     char want[96];
-    const char *said = process_line(pub, PROCESS_ERR, 60000);
+    const char *said = process_line(pub, PROCESS_ERR, PACE_PATIENCE);
     snprintf(want, sizeof want, "line %d: BUSY: group mailers is full (%d of %d)", FULL_DEPTH + 1,
              FULL_DEPTH, FULL_DEPTH);
     if (!said || !strstr(said, want))
         fail_msg("it says: %s", said ? said : "(nothing)");
     printf("%s\nanother publisher, another topic: %lld ms beside it, %lld ms alone\n", said, beside,
            alone);
-    assert_int_equal(process_wait(pub, 60000), 75);
+    assert_int_equal(process_wait(pub, PACE_PATIENCE), 75);
     assert_true(beside < 3 * alone + 5000); /* two noisy cores; the wait is 15 s */
     json_t *group = stand_group(&stand, "mailers");
     assert_int_equal(json_integer_value(json_object_get(group, "accepted")), FULL_DEPTH);
@@ -99,11 +99,11 @@ static void what_was_refused_is_taken_in_order_once_workers_drain_the_group(void
         publish_from_file(&stand, (size_t)FULL_DEPTH * 3, "--json --deadline 2m", receipts);
     stand_await(&stand, "mailers", "ready", FULL_DEPTH);
     process_t *worker = stand_fob_to(file, "work mailers mail --json");
-    if (process_wait(pub, 60000) != 0)
+    if (process_wait(pub, PACE_PATIENCE) != 0)
         fail_msg("%s", process_line(pub, PROCESS_ERR, 1000));
     stand_await(&stand, "mailers", "acked", FULL_DEPTH * 3);
     process_signal(worker, SIGTERM);
-    assert_int_equal(process_wait(worker, 60000), 0);
+    assert_int_equal(process_wait(worker, PACE_PATIENCE), 0);
     char *text = stand_read(file);
     long long next = 0;
     for (char *rest = text, *line; (line = stand_line(&rest)) != NULL;)

@@ -66,7 +66,7 @@ static void a_bus_killed_while_four_workers_hold_400_causes_no_second_handling(v
         assert_int_equal(seen[i], 1);
     for (int i = 0; i < 4; i++) {
         process_signal(workers[i], SIGTERM);
-        assert_int_equal(process_wait(workers[i], 60000), 0);
+        assert_int_equal(process_wait(workers[i], PACE_PATIENCE), 0);
         process_destroy(&workers[i]);
     }
     free(words);
@@ -85,18 +85,18 @@ static void a_stopped_worker_is_told_and_its_settle_is_refused_by_name(void **st
     stand_await(&stand, "billing", "leased", 1);
     process_signal(stopped, SIGSTOP);
     process_t *other = process_fob("work", "billing", "order_placed", "--json", "-n", "1", NULL);
-    const char *line = process_line(other, PROCESS_OUT, 60000);
+    const char *line = process_line(other, PROCESS_OUT, PACE_PATIENCE);
     assert_non_null(line);
     assert_non_null(strstr(line, "\"attempt\":2"));
-    assert_int_equal(process_wait(other, 60000), 0);
+    assert_int_equal(process_wait(other, PACE_PATIENCE), 0);
     process_signal(stopped, SIGCONT);
-    const char *said = process_line_with(stopped, PROCESS_ERR, "lease", 60000);
+    const char *said = process_line_with(stopped, PROCESS_ERR, "lease", PACE_PATIENCE);
     if (!said)
         fail_msg("the stopped worker says nothing of its lease");
     printf("%s\n", said);
     touch(&stand, "go");
     process_signal(stopped, SIGTERM);
-    assert_int_equal(process_wait(stopped, 60000), 0);
+    assert_int_equal(process_wait(stopped, PACE_PATIENCE), 0);
     assert_int_equal(stand_figure(&stand, "billing", "acked"), 1);
     process_destroy(&stopped);
     process_destroy(&other);
@@ -125,7 +125,7 @@ static void a_handler_beyond_its_lease_is_ended_and_the_event_comes_again(void *
     assert_int_equal(seen[0], 3);
     touch(&stand, "go");
     process_signal(worker, SIGTERM);
-    assert_int_equal(process_wait(worker, 60000), 0);
+    assert_int_equal(process_wait(worker, PACE_PATIENCE), 0);
     process_destroy(&worker);
     free(words);
     free(nowhere);
@@ -148,7 +148,7 @@ static void a_command_beyond_its_timeout_is_ended_and_tried_again(void **state) 
         fail_msg("the history does not tell of the timeout: %s", out);
     free(out);
     process_signal(worker, SIGTERM);
-    assert_int_equal(process_wait(worker, 60000), 0);
+    assert_int_equal(process_wait(worker, PACE_PATIENCE), 0);
     process_destroy(&worker);
     stand_end(&stand);
 }

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <time.h>
 
-#define BEAT     1000  /* ms */
-#define PATIENCE 60000 /* ms */
+#define BEAT     1000          /* ms */
+#define PATIENCE PACE_PATIENCE /* ms */
 
 static fob_bus_t *bus;
 static proxy_t *proxy;

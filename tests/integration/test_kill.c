@@ -87,11 +87,11 @@ static void storm_start(storm_t *self) {
 static void storm_calm(storm_t *self) {
     for (int i = 0; i < 4; i++) {
         process_signal(self->workers[i], SIGTERM);
-        assert_int_equal(process_wait(self->workers[i], 60000), 0);
+        assert_int_equal(process_wait(self->workers[i], PACE_PATIENCE), 0);
         process_destroy(&self->workers[i]);
     }
     process_signal(self->sub, SIGTERM);
-    assert_int_equal(process_wait(self->sub, 60000), 0);
+    assert_int_equal(process_wait(self->sub, PACE_PATIENCE), 0);
     process_destroy(&self->sub);
     process_destroy(&self->pub);
 }
@@ -143,7 +143,7 @@ static void the_bus_killed_three_times_in_a_stream_loses_nothing(void **state) {
             publish_paced(storm.pub, quarter * STORM_EVENTS / 4, (quarter + 1) * STORM_EVENTS / 4));
     }
     process_close_input(storm.pub);
-    assert_int_equal(process_wait(storm.pub, 60000), 0);
+    assert_int_equal(process_wait(storm.pub, PACE_PATIENCE), 0);
     stand_await_settled(&storm.stand);
     storm_calm(&storm);
     receipts_check(&storm);
@@ -165,13 +165,13 @@ static long long take_over(const stand_t *stand) {
     /* Its first handler never ends; the other 99 wait in its prefetch. */
     process_t *stuck = process_fob("work", "mailers", "mail", "--prefetch", "100", "--", "sh", "-c",
                                    "echo $$; exec tail -f /dev/null", NULL);
-    assert_non_null(process_line_with(stuck, PROCESS_ERR, "mailers", 60000));
+    assert_non_null(process_line_with(stuck, PROCESS_ERR, "mailers", PACE_PATIENCE));
     process_t *pub = process_fob("pub", "mail", "--lines", NULL);
     for (int n = 0; n < 100; n++)
         assert_true(publish_line(pub, (size_t)n));
     process_close_input(pub);
-    assert_int_equal(process_wait(pub, 60000), 0);
-    const char *line = process_line(stuck, PROCESS_OUT, 60000);
+    assert_int_equal(process_wait(pub, PACE_PATIENCE), 0);
+    const char *line = process_line(stuck, PROCESS_OUT, PACE_PATIENCE);
     assert_non_null(line);
     pid_t handler = (pid_t)atoi(line);
     stand_await(stand, "mailers", "leased", 100);
@@ -182,7 +182,7 @@ static long long take_over(const stand_t *stand) {
     kill(handler, SIGKILL);
     int second = 0;
     for (int n = 0; n < 100; n++) {
-        line = process_line(other, PROCESS_OUT, 60000);
+        line = process_line(other, PROCESS_OUT, PACE_PATIENCE);
         assert_non_null(line);
         second += strstr(line, "\"attempt\":2") != NULL;
     }
@@ -191,7 +191,7 @@ static long long take_over(const stand_t *stand) {
     assert_int_equal(second, 1); /* it had begun one */
     stand_await_settled(stand);
     process_signal(other, SIGTERM);
-    assert_int_equal(process_wait(other, 60000), 0);
+    assert_int_equal(process_wait(other, PACE_PATIENCE), 0);
     process_destroy(&other);
     process_destroy(&stuck);
     process_destroy(&pub);
@@ -223,11 +223,11 @@ static void a_killed_publishers_confirmed_events_are_all_there(void **state) {
     for (size_t n = 0; n < events; n++)
         assert_true(publish_line(pub, n));
     process_signal(pub, SIGKILL); /* its input is open still: it is in mid-stream */
-    assert_int_equal(process_wait(pub, 60000), 128 + SIGKILL);
+    assert_int_equal(process_wait(pub, PACE_PATIENCE), 128 + SIGKILL);
     process_t *worker = stand_fob_to(worker_file, "work billing order_placed --json");
     stand_await_settled(&stand);
     process_signal(worker, SIGTERM);
-    assert_int_equal(process_wait(worker, 60000), 0);
+    assert_int_equal(process_wait(worker, PACE_PATIENCE), 0);
     unsigned char *seen = calloc(events, 1);
     size_t lines = count_lines(worker_file, seen, events), confirmed = 0;
     char *text = stand_read(receipts);

@@ -43,7 +43,7 @@ static void a_program_writes_to_a_file_and_its_end_is_seen(void **state) {
     stand_await_settled(&stand);
     assert_int_equal(stand_figure(&stand, "mailers", "acked"), 3);
     process_signal(worker, SIGTERM);
-    assert_int_equal(process_wait(worker, 60000), 0);
+    assert_int_equal(process_wait(worker, PACE_PATIENCE), 0);
     process_destroy(&worker);
     text = stand_read(file);
     size_t lines = 0;

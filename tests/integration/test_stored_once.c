@@ -74,7 +74,7 @@ static size_t feed_and_cut(process_t *pub, proxy_t *proxy) {
             continue;
         stand_pace(began + (long long)(cut + 1) * 100);
         /* In mid-stream: something is to be cut. */
-        long long until = process_clock() + 60000;
+        long long until = process_clock() + PACE_PATIENCE;
         while (proxy_cut(proxy) == 0) {
             assert_true(process_clock() < until);
             stand_pace(process_clock() + 1);
@@ -110,12 +110,12 @@ static void over_a_connection_cut_fifty_times_each_is_stored_once_in_order(void 
     process_t *pub = stand_fob_to(receipts, words);
     size_t cut = feed_and_cut(pub, proxy);
     process_close_input(pub);
-    if (process_wait(pub, 60000) != 0)
+    if (process_wait(pub, PACE_PATIENCE) != 0)
         fail_msg("%s", process_line(pub, PROCESS_ERR, 1000));
     stand_await(&stand, "billing", "acked", CUT_EVENTS);
     assert_int_equal(stand_figure(&stand, "billing", "accepted"), CUT_EVENTS);
     process_signal(worker, SIGTERM);
-    assert_int_equal(process_wait(worker, 60000), 0);
+    assert_int_equal(process_wait(worker, PACE_PATIENCE), 0);
     in_order(receipts, "\"offset\":", 1, CUT_EVENTS);
     in_order(handled, "\"n\":", 0, CUT_EVENTS);
     printf("%zu cuts, %d events, each stored once, in order\n", cut, CUT_EVENTS);

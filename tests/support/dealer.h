@@ -12,10 +12,11 @@
 #define FOB_TESTS_DEALER_H
 
 #include "proto/wire.h"
+#include "tests/support/pace.h"
 
 typedef struct dealer dealer_t;
 
-#define DEALER_PATIENCE 60000 /* ms that a wait takes at the most */
+#define DEALER_PATIENCE PACE_PATIENCE /* ms that a wait takes at the most */
 
 dealer_t *dealer_new(const char *endpoint);
 /* Closes without a GOODBYE. Nulls; null-safe. */

@@ -12,6 +12,8 @@
 #ifndef FOB_TESTS_PROCESS_H
 #define FOB_TESTS_PROCESS_H
 
+#include "tests/support/pace.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -20,20 +22,24 @@ typedef struct process process_t;
 
 typedef enum { PROCESS_OUT = 0, PROCESS_ERR = 1 } process_stream_t;
 
-/* Starts argv[0] (looked up in PATH) with pipes on its three streams. argv ends with NULL. */
+/* How long our own clients wait for their first contact with the bus where a test does not say. */
+#define PROCESS_CONNECT "80s"
+
+/* Starts argv[0] (looked up in PATH) with pipes on its three streams. argv ends with NULL. A client
+ * of ours gets `--connect-timeout PROCESS_CONNECT` where it is told nothing else. */
 process_t *process_spawn(const char *const argv[]);
 
 /* The same for `$FOB_BINARY first ...`, the list ended by NULL. */
 process_t *process_fob(const char *first, ...) __attribute__((sentinel));
 
-/* `$FOB_BINARY serve --port PORT first ...`, ended by NULL; returns once it says that it is ready
- * (10 s). */
+/* `$FOB_BINARY serve --port PORT first ...`, ended by NULL; returns once it says that it is ready.
+ */
 process_t *process_serve(int port, const char *first, ...) __attribute__((sentinel));
 
 pid_t process_pid(const process_t *self);
 
 /* Writes all of it to the program's standard input. False: it does not read any more, or took
- * longer than 10 s. */
+ * too long. */
 bool process_write(process_t *self, const void *data, size_t size);
 bool process_puts(process_t *self, const char *text);
 void process_close_input(process_t *self);
@@ -59,7 +65,7 @@ int process_wait(process_t *self, int timeout_ms);
 /* Kills what still runs, frees, nulls. Null-safe. */
 void process_destroy(process_t **self_p);
 
-/* Runs a program with `input` (NULL: none) to its end (within 30 s) and returns its exit code. *out
+/* Runs a program with `input` (NULL: none) to its end and returns its exit code. *out
  * and *err (either may be NULL) get what it wrote, the caller's to free. */
 int process_run(const char *const argv[], const char *input, char **out, char **err);
 /* The same for `$FOB_BINARY first ...`. */
@@ -79,5 +85,11 @@ void process_folder_remove(char **folder_p);
 
 /* Milliseconds on the monotonic clock. */
 long long process_clock(void);
+
+/* How late this machine is just now: the ms until a program of ours was started and ended. */
+long long process_lag(void);
+/* Whether `took` ms are more than `most`, which a machine without load keeps: `lag` is what
+ * process_lag gave meanwhile, and each of the steps that are waited for may be that late. */
+bool process_late(long long took, long long most, long long lag);
 
 #endif

@@ -67,6 +67,16 @@ int process_run_fob(const char *input, char **out, char **err, const char *first
     return process_run(argv, input, out, err);
 }
 
+long long process_lag(void) {
+    long long from = process_clock();
+    process_run_fob(NULL, NULL, NULL, "version", NULL);
+    return process_clock() - from;
+}
+
+bool process_late(long long took, long long most, long long lag) {
+    return took > pace_ms((int)most) + 10 * lag;
+}
+
 static bool port_free(int port) {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)port),

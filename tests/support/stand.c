@@ -1,4 +1,5 @@
 #include "tests/support/stand.h"
+
 #include "tests/support/case.h"
 
 #include <poll.h>
@@ -6,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define WITHIN 60000
+#define WITHIN PACE_PATIENCE
 
 /* --- the bus --- */
 
@@ -42,14 +43,14 @@ void stand_start(stand_t *self) {
 
 void stand_kill_bus(stand_t *self) {
     process_signal(self->bus, SIGKILL);
-    assert_int_equal(process_wait(self->bus, 60000), 128 + SIGKILL);
+    assert_int_equal(process_wait(self->bus, WITHIN), 128 + SIGKILL);
     process_destroy(&self->bus);
     stand_serve(self);
 }
 
 void stand_end(stand_t *self) {
     process_signal(self->bus, SIGTERM);
-    assert_int_equal(process_wait(self->bus, 60000), 0);
+    assert_int_equal(process_wait(self->bus, WITHIN), 0);
     process_destroy(&self->bus);
     unsetenv("FOB_BUS");
     free(self->data);
@@ -61,7 +62,11 @@ void stand_end(stand_t *self) {
 
 process_t *stand_fob_to(const char *file, const char *words) {
     char *command = NULL;
-    assert_true(asprintf(&command, "exec '%s' %s > '%s'", getenv("FOB_BINARY"), words, file) > 0);
+    int verb = (int)strcspn(words, " "); /* all of these are clients of the bus */
+    bool told = strstr(words, "--connect-timeout") != NULL;
+    assert_true(asprintf(&command, "exec '%s' %.*s%s%s > '%s'", getenv("FOB_BINARY"), verb, words,
+                         told ? "" : " --connect-timeout " PROCESS_CONNECT, words + verb,
+                         file) > 0);
     const char *argv[] = {"sh", "-c", command, NULL};
     process_t *self = process_spawn(argv);
     free(command);
@@ -84,7 +89,7 @@ char *stand_do(const char *first, ...) {
 }
 
 void stand_publish(const char *topic, size_t count) {
-    const char *argv[] = {getenv("FOB_BINARY"), "pub", topic, "--lines", NULL};
+    const char *argv[] = {getenv("FOB_BINARY"), "pub", topic, "--lines", "--deadline", "3m", NULL};
     char *input = malloc(count * 16 + 1), *at = input, *err = NULL;
     assert_non_null(input);
     for (size_t n = 0; n < count; n++)

@@ -49,7 +49,7 @@ void stand_publish(const char *topic, size_t count);
 json_t *stand_group(const stand_t *self, const char *group);
 /* A figure of it; -1: it could not be had now. */
 long long stand_figure(const stand_t *self, const char *group, const char *name);
-/* Asks until the figure is `value`, within a minute. */
+/* Asks until the figure is `value`, within PACE_PATIENCE. */
 void stand_await(const stand_t *self, const char *group, const char *name, long long value);
 /* Until it is at least that. */
 void stand_await_least(const stand_t *self, const char *group, const char *name, long long value);
