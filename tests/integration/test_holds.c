@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#define BEAT     1000          /* ms */
+#define BEAT     pace_ms(1000)
 #define PATIENCE PACE_PATIENCE /* ms */
 
 static fob_bus_t *bus;
@@ -27,6 +27,7 @@ static long long now_ms(void) {
 static fob_worker_t *worker_to(const char *endpoint) {
     fob_worker_options_t options = FOB_WORKER_OPTIONS;
     options.bus = endpoint;
+    options.connect_timeout_ms = PATIENCE;
     options.group = "billing";
     options.pattern = "order_placed";
     fob_worker_t *worker = fob_worker_new(&options);
@@ -38,6 +39,7 @@ static fob_worker_t *worker_to(const char *endpoint) {
 static void publish_one(const char *endpoint) {
     fob_publisher_options_t options = FOB_PUBLISHER_OPTIONS;
     options.bus = endpoint;
+    options.connect_timeout_ms = PATIENCE;
     fob_publisher_t *publisher = fob_publisher_new(&options);
     assert_non_null(publisher);
     assert_int_equal(fob_publisher_send(publisher, "order_placed", "1", 1, NULL, NULL), FOB_OK);

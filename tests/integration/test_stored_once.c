@@ -99,13 +99,14 @@ static void in_order(const char *path, const char *what, long long first, long l
 static void over_a_connection_cut_fifty_times_each_is_stored_once_in_order(void **state) {
     (void)state;
     stand_t stand;
-    stand_start(&stand);
+    stand_start_with(&stand, pace_beat(1000, NULL), NULL);
     proxy_t *proxy = proxy_new(stand.port);
     char *receipts = stand_path(&stand, "receipts"), *handled = stand_path(&stand, "handled");
     char words[128];
     process_t *worker = stand_fob_to(handled, "work billing order_placed --json");
     stand_await_workers(&stand, 1);
-    snprintf(words, sizeof words, "pub order_placed --lines --json -b tcp://127.0.0.1:%d",
+    snprintf(words, sizeof words,
+             "pub order_placed --lines --json --deadline 4m -b tcp://127.0.0.1:%d",
              proxy_port(proxy));
     process_t *pub = stand_fob_to(receipts, words);
     size_t cut = feed_and_cut(pub, proxy);

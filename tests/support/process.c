@@ -90,10 +90,13 @@ static bool is_one_of(const char *word, const char *const *words) {
 static bool with_patience(const char *const argv[], const char **out) {
     static const char *const clients[] = {"pub",  "sub",   "tail", "work", "group",
                                           "dead", "stats", "ping", NULL};
+    static const char *const verbs[] = {"group", "dead", NULL};
     const char *fob = getenv("FOB_BINARY");
     size_t count = 0, at;
     if (!fob || strcmp(argv[0], fob) != 0 || !argv[1] || !is_one_of(argv[1], clients) ||
         is_one_of("--connect-timeout", argv))
+        return false;
+    if (!argv[2] && is_one_of(argv[1], verbs)) /* a mistake that is to be told */
         return false;
     while (argv[count])
         count++;
