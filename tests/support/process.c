@@ -30,7 +30,11 @@ struct process {
     bool ended;
     int code;
     stream_t streams[2];
+    bool reported; /* a bug, on its second stream: told as ours */
+    process_t *next;
 };
+
+static process_t *living; /* those that nobody destroyed yet */
 
 static void give_up(const char *what) {
     fprintf(stderr, "process: %s: %s\n", what, strerror(errno));
@@ -110,6 +114,14 @@ static bool with_patience(const char *const argv[], const char **out) {
     return true;
 }
 
+/* A test that fails leaves its programs behind. */
+static void end_living(void) {
+    while (living) {
+        process_t *self = living;
+        process_destroy(&self);
+    }
+}
+
 process_t *process_spawn(const char *const argv[]) {
     const char *patient[MAX_ARGS];
     if (with_patience(argv, patient))
@@ -133,6 +145,11 @@ process_t *process_spawn(const char *const argv[]) {
     self->pidfd = (int)syscall(SYS_pidfd_open, self->pid, 0);
     if (self->pidfd < 0)
         give_up("pidfd_open");
+    static bool watched;
+    if (!watched)
+        watched = atexit(end_living) == 0;
+    self->next = living;
+    living = self;
     return self;
 }
 
@@ -227,8 +244,23 @@ void process_close_output(process_t *self, process_stream_t stream) {
     stream_close(&self->streams[stream]);
 }
 
+/* What a sanitizer or an assertion says of a program under test is told by the test, which may fail
+ * for something that only follows from it. */
+static void tell_report(process_t *self, size_t from) {
+    static const char *const words[] = {"Sanitizer", "runtime error:", "Assertion `"};
+    const stream_t *stream = &self->streams[PROCESS_ERR];
+    for (size_t i = 0; i < sizeof words / sizeof words[0] && !self->reported; i++)
+        if (memmem(stream->data, stream->size, words[i], strlen(words[i]))) {
+            self->reported = true;
+            from = 0;
+        }
+    if (self->reported)
+        fwrite(stream->data + from, 1, stream->size - from, stderr);
+}
+
 /* Reads once, without waiting longer than `until`. False: the stream ended or time is up. */
-static bool stream_fill(stream_t *self, long long until) {
+static bool stream_fill(process_t *process, process_stream_t which, long long until) {
+    stream_t *self = &process->streams[which];
     struct pollfd ready = {.fd = self->fd, .events = POLLIN};
     if (self->fd < 0 || poll(&ready, 1, time_left(until)) <= 0)
         return false;
@@ -244,7 +276,13 @@ static bool stream_fill(stream_t *self, long long until) {
         return false;
     }
     self->size += (size_t)got;
+    if (which == PROCESS_ERR)
+        tell_report(process, self->size - (size_t)got);
     return true;
+}
+
+static void stream_drop_all(stream_t *self) {
+    self->size = self->taken = 0;
 }
 
 static void stream_drop_taken(stream_t *self) {
@@ -268,7 +306,7 @@ const char *process_line(process_t *self, process_stream_t which, int timeout_ms
             return stream->data;
         }
         seen = stream->size;
-        if (!stream_fill(stream, until))
+        if (!stream_fill(self, which, until))
             break;
     }
     if (stream->fd >= 0 || stream->size == 0)
@@ -292,7 +330,7 @@ char *process_rest(process_t *self, process_stream_t which, size_t *size, int ti
     stream_t *stream = &self->streams[which];
     long long until = process_clock() + timeout_ms;
     stream_drop_taken(stream);
-    while (stream_fill(stream, until))
+    while (stream_fill(self, which, until))
         ;
     if (stream->fd >= 0)
         return NULL;
@@ -329,12 +367,22 @@ int process_wait(process_t *self, int timeout_ms) {
     return self->code;
 }
 
+/* It has ended: what it may have left to tell. A child of its own may hold the stream open. */
+static void read_last(process_t *self) {
+    while (stream_fill(self, PROCESS_ERR, 0))
+        stream_drop_all(&self->streams[PROCESS_ERR]);
+}
+
 void process_destroy(process_t **self_p) {
-    process_t *self = *self_p;
+    process_t *self = *self_p, **at = &living;
     if (!self)
         return;
+    while (*at != self)
+        at = &(*at)->next;
+    *at = self->next;
     process_signal(self, SIGKILL);
     process_wait(self, PACE_PATIENCE);
+    read_last(self);
     process_close_input(self);
     for (int i = 0; i < 2; i++) {
         stream_close(&self->streams[i]);

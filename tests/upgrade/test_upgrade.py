@@ -176,6 +176,12 @@ class OldBus:
     def close(self):
         self.socket.close(0)
 
+def patient(args):
+    """The same words, with patience for a slow machine."""
+    args = ["900ms" if word == "300ms" else word for word in args]  # BUSY was for a second: it offers no other time
+    at = args.index("--") if "--" in args else len(args)
+    return args if "--connect-timeout" in args else [*args[:at], "--connect-timeout", "80s", *args[at:]]
+
 def parsed(text):
     try:
         return [json.loads(line) for line in text.splitlines()]
@@ -212,7 +218,7 @@ class Upgrade(unittest.TestCase):
         self.addCleanup(bus.close)
         for step in golden(name):
             bus.begin(step)
-            process = client(FOB, step["args"], bus.port, self.folder)
+            process = client(FOB, patient(step["args"]), bus.port, self.folder)
             self.addCleanup(process.kill)
             process.stdin.write(step["input"].encode())
             process.stdin.close()

@@ -9,7 +9,7 @@ import io, os, select, subprocess, sys, time, msgpack, zmq
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from ports import free_port
 
-PATIENCE = 60  # seconds, for what takes milliseconds on a machine that is not busy
+PATIENCE = 90  # seconds, for what takes milliseconds on a machine that is not busy
 HELLO, WELCOME, BEAT, GOODBYE, ERROR, PUBLISH, RECEIPT = 1, 2, 3, 4, 5, 10, 11
 PROTOCOL = 17  # a code
 JOIN, JOINED, LEAVE, CREDIT, DELIVER, SETTLE, SETTLED, LOST, REPLY = 20, 21, 22, 23, 24, 25, 26, 27, 44
@@ -68,10 +68,14 @@ class Bus:
     """A program's bus in a folder, and its clients."""
     def __init__(self, program, folder):
         self.program = os.path.abspath(program)
+        config = os.path.join(folder, "fob.config")
+        with open(config, "w") as file:
+            file.write("heartbeat = 5s\n")  # a client that is late is not lost for it
         for _ in range(20):  # another may take the port first
             self.port = free_port()
-            self.process = subprocess.Popen([self.program, "serve", "--port", str(self.port), "--data", os.path.join(folder, "data")],
-                                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            self.process = subprocess.Popen([self.program, "serve", "--port", str(self.port), "--data",
+                                             os.path.join(folder, "data"), "--config", config],
+                                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
             if select.select([self.process.stdout], [], [], PATIENCE)[0] and self.process.stdout.readline():
                 return
             self.end()
