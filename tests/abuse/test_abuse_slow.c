@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BEAT   400         /* ms */
+#define BEAT   pace_ms(400)
 #define PARTS  (14 * BEAT) /* one a ms: above three beats, and above ten */
 #define EVENTS 840
-#define CONFIG "heartbeat = 400ms\n"
+#define CONFIG pace_beat(400, NULL)
 
 /* The bytes of a PUBLISH of one large batch. */
 static void put_large(fob_buf_t *out) {
@@ -75,8 +75,8 @@ static void a_line_that_dies_within_a_message_is_ended_as_silent(void **state) {
     put_large(&words);
     assert_true(zmtp_write(peer, words.data, words.size / 2));
     assert_true(zmtp_hung_up(peer, ZMTP_PATIENCE));
-    assert_int_equal(scene_figure(&scene, "ended.unfinished"), 0);
     scene_await(&scene, "ended.silent", 1);
+    assert_int_equal(scene_figure(&scene, "ended.unfinished"), 0);
     zmtp_destroy(&peer);
     fob_buf_free(&words);
     scene_end(&scene);
