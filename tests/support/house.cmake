@@ -19,11 +19,11 @@ function(fob_case)
     cmake_parse_arguments(T "" "NAME;LABEL;TIMEOUT" "COMMAND" ${ARGN})
     # It ends what hangs, and judges no speed: machines are uneven. A sanitizer is ten times slower, counted code five
     # times.
-    if(NOT T_TIMEOUT OR T_TIMEOUT LESS 240)
-        set(T_TIMEOUT 240)
-    endif()
-    if((FOB_SANITIZE OR FOB_COVERAGE) AND T_TIMEOUT LESS 600)
+    if(NOT T_TIMEOUT OR T_TIMEOUT LESS 600)
         set(T_TIMEOUT 600)
+    endif()
+    if((FOB_SANITIZE OR FOB_COVERAGE) AND T_TIMEOUT LESS 1200)
+        set(T_TIMEOUT 1200)
     endif()
     add_test(NAME ${T_NAME} COMMAND ${T_COMMAND})
     set_tests_properties(${T_NAME} PROPERTIES LABELS ${T_LABEL} TIMEOUT ${T_TIMEOUT}
