@@ -77,9 +77,9 @@ static void a_full_disk_refuses_by_name_and_recovers_once_a_worker_drains_it(voi
 
     /* Publishing resumes without a restart while a worker drains. */
     process_t *again =
-        process_fob("pub", "order_placed", "{\"n\":999999}", "--deadline", "3m", NULL);
+        process_fob("pub", "order_placed", "{\"n\":999999}", "--deadline", "9m", NULL);
     process_t *worker = stand_fob_to(handled, "work billing order_placed --json");
-    assert_int_equal(process_wait(again, 180000), 0);
+    assert_int_equal(process_wait(again, 6 * PACE_PATIENCE), 0);
     stand_await_settled(&stand);
     process_signal(worker, SIGTERM);
     assert_int_equal(process_wait(worker, PACE_PATIENCE), 0);
@@ -90,11 +90,11 @@ static void a_full_disk_refuses_by_name_and_recovers_once_a_worker_drains_it(voi
 
     /* And as much again goes through. */
     worker = (process_destroy(&worker), stand_fob_to(handled, "work billing order_placed --json"));
-    process_t *more = stand_fob_to(receipts, "pub order_placed --lines --deadline 3m");
+    process_t *more = stand_fob_to(receipts, "pub order_placed --lines --deadline 9m");
     for (n = 0; MIB_OF(n) < 76; n++)
         assert_true(put(more, n));
     process_close_input(more);
-    assert_int_equal(process_wait(more, 180000), 0);
+    assert_int_equal(process_wait(more, 6 * PACE_PATIENCE), 0);
     stand_await_settled(&stand);
     process_destroy(&more);
     process_destroy(&worker);

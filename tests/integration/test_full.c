@@ -56,13 +56,13 @@ static void a_full_group_is_named_and_exactly_its_depth_is_stored(void **state) 
     stand_start(&stand);
     make_group("mailers", "mail", FULL_DEPTH);
     free(stand_do("group", "add", "billing", "order_placed", NULL));
-    long long alone = publish("order_placed", FULL_DEPTH * 5);
+    long long alone = publish("order_placed", FULL_DEPTH);
 
     char deadline[40];
-    snprintf(deadline, sizeof deadline, "--deadline %s", pace_option(15000));
+    snprintf(deadline, sizeof deadline, "--deadline %s", pace_option(8000));
     process_t *pub = publish_from_file(&stand, (size_t)FULL_DEPTH * 3, deadline, "/dev/null");
     stand_await(&stand, "mailers", "ready", FULL_DEPTH);
-    long long beside = publish("order_placed", FULL_DEPTH * 5);
+    long long beside = publish("order_placed", FULL_DEPTH);
     assert_int_equal(process_wait(pub, 0), -1); /* it still waits, and held up nobody */
 
     char want[96];
@@ -145,7 +145,7 @@ static void the_same_publishers_other_topics_go_on_at_full_speed(void **state) {
     fob_publisher_options_t options = FOB_PUBLISHER_OPTIONS;
     options.on_receipt = on_receipt;
     options.on_receipt_arg = &tally;
-    options.deadline_ms = pace_ms(15000);
+    options.deadline_ms = pace_ms(8000);
     options.connect_timeout_ms = PACE_PATIENCE;
     fob_publisher_t *publisher = fob_publisher_new(&options);
     assert_non_null(publisher);
@@ -157,7 +157,7 @@ static void the_same_publishers_other_topics_go_on_at_full_speed(void **state) {
     for (int n = 0; n < FULL_DEPTH && status == FOB_OK; n++)
         status = fob_publisher_send(publisher, "order_placed", "o", 1, NULL, NULL);
     assert_int_equal(status, FOB_OK);
-    while (tally.stored[1] < FULL_DEPTH && process_clock() - began < pace_ms(14000))
+    while (tally.stored[1] < FULL_DEPTH && process_clock() - began < pace_ms(7000))
         fob_publisher_dispatch(publisher, 100);
     long long took = process_clock() - began;
     printf("%zu of order_placed stored in %lld ms while mail was full\n", tally.stored[1], took);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define MAX_ARGS   64
-#define RUN_MS     200000 /* a whole program, on a slow machine: less than a test may take */
+#define RUN_MS     (4 * PACE_PATIENCE) /* a whole program: less than a test may take */
 #define FIRST_PORT 10000
 #define LAST_PORT  30000 /* below what the kernel gives to outgoing connections */
 #define PORT_STEP  20
