@@ -249,7 +249,10 @@ static void records_that_are_not_ours_change_nothing(void **state) {
 static void what_the_checkpoint_holds_is_not_taken_twice(void **state) {
     (void)state;
     fob_buf_t slice = {0};
+    uint8_t mark[FOB_RECORD_MARK_SIZE];
     group_of_six();
+    fob_record_write_mark(mark, &(fob_record_mark_t){1, 6, 100});
+    assert_true(take(mark, sizeof mark));
     take_run(run_of(FOB_RUN_RETURN, FOB_RUN_FRESH | FOB_RUN_COUNTED, 2, 2));
     fob_core_t *again = fob_core_new(&kit_config);
     fob_core_checkpoint_begin(core);

@@ -1,5 +1,6 @@
 /* checkpoint, groups, reading: see checkpoint_group.h; copy.c writes them. */
 #include "bus/core/durable/checkpoint_group.h"
+#include "bus/core/durable/checkpoint_fits.h"
 #include "bus/core/durable/record.h"
 
 #include <stddef.h>
@@ -72,6 +73,7 @@ static uint32_t get_history(fob_unit_t *in, told_t *told, uint32_t count) {
         fob_attempt_t attempt;
         if (!head || count > FOB_HISTORY_MAX || head[8] >= FOB_REASON_END ||
             head[9] > (FOB_ATTEMPT_COUNTED | FOB_ATTEMPT_NEW_NOTE) ||
+            !fob_record_time_fits((int64_t)fob_get64(head)) ||
             !get_note(in, told, head, &attempt)) {
             in->failed = true;
             break;
@@ -88,12 +90,19 @@ static uint32_t get_history(fob_unit_t *in, told_t *told, uint32_t count) {
     return chain;
 }
 
+static bool all_zero(const uint8_t *bytes, size_t count) {
+    uint8_t any = 0;
+    for (size_t i = 0; i < count; i++)
+        any |= bytes[i];
+    return any == 0;
+}
+
 static void get_back(fob_unit_t *in, told_t *told, fob_back_t *back, size_t count) {
     for (size_t i = 0; i < count && !in->failed; i++) {
         const uint8_t *bytes = fob_get_bytes(in, FOB_UNIT_BACK);
         if (!bytes || fob_get64(bytes) == 0 || fob_back_find(back, fob_get64(bytes)) ||
             bytes[30] >= FOB_REASON_END || bytes[31] > 1 || bytes[32] >= FOB_PRIORITIES ||
-            !fob_record_number_fits(fob_get64(bytes)) ||
+            !all_zero(bytes + 34, 6) || !fob_record_number_fits(fob_get64(bytes)) ||
             !fob_record_number_fits(fob_get64(bytes + 8)) ||
             !fob_record_time_fits((int64_t)fob_get64(bytes + 16))) {
             in->failed = true;
@@ -126,7 +135,7 @@ static void get_deads(fob_unit_t *in, told_t *told, fob_group_t *group, uint64_t
                                 .size = fob_get32(bytes + 32),
                                 .reason = bytes[36],
                                 .priority = bytes[37]};
-        if (dead.count == 0 || (dead.offset && dead.count != 1) ||
+        if (!bytes || bytes[39] || dead.count == 0 || (dead.offset && dead.count != 1) ||
             dead.serial <= deads->last_serial || dead.serial > last_serial ||
             dead.reason >= FOB_REASON_END || dead.priority >= FOB_PRIORITIES ||
             !fob_record_number_fits(dead.offset) || !fob_record_time_fits(dead.time_ms) ||
@@ -147,10 +156,11 @@ static void get_policy(fob_unit_t *in, fob_policy_t *policy, size_t count) {
     }
 }
 
+/* Ascending, apart from each other and from the floor. */
 static void get_cover(fob_unit_t *in, fob_cover_t *cover, size_t count) {
     for (size_t i = 0; i < count && !in->failed; i++) {
         uint64_t from = fob_get_u64(in), to = fob_get_u64(in);
-        if (in->failed || from > to || !fob_record_number_fits(to))
+        if (in->failed || from <= fob_cover_end(cover) || from > to || !fob_record_number_fits(to))
             in->failed = true;
         else
             fob_cover_add(cover, from, to);
@@ -184,77 +194,6 @@ static fob_status_t get_prio(fob_unit_t *in, fob_prio_t *prio, size_t count) {
     return FOB_OK;
 }
 
-/* What was never out is not covered, what came back or died is. */
-static bool cover_fits(const fob_group_t *group) {
-    const fob_cover_t *cover = &group->cover;
-    uint32_t at = 0;
-    for (unsigned i = 1; i < FOB_PRIORITIES; i++) {
-        const fob_intervals_t *stretches = &group->prio.lists[i].stretches;
-        for (size_t k = 0; k < stretches->count; k++) {
-            const fob_interval_t *one = fob_intervals_first(stretches) + k;
-            if (fob_cover_has(cover, one->from) || fob_cover_next(cover, one->from) <= one->to)
-                return false;
-        }
-    }
-    for (const fob_back_entry_t *e; (e = fob_back_next(&group->back, &at)) != NULL;) {
-        if (!fob_cover_has(cover, e->offset))
-            return false;
-    }
-    size_t dead_at = 0;
-    for (const fob_dead_t *d; (d = fob_deads_next(&group->deads, &dead_at)) != NULL;) {
-        if (d->offset && !fob_cover_has(cover, d->offset))
-            return false;
-    }
-    return true;
-}
-
-/* Adds to *sum what is not above `most` with it. */
-static bool add_up(uint64_t *sum, uint64_t part, uint64_t most) {
-    if (*sum > most || part > most - *sum)
-        return false;
-    *sum += part;
-    return true;
-}
-
-/* Whether the parts and the counts of a group are of one state. */
-static bool books_fit(const fob_group_t *group) {
-    uint64_t all = group->accepted, gone = 0, shed = 0, removed = 0, dead = 0;
-    const uint64_t parts[] = {group->acked, group->dead,    group->expired,
-                              group->shed,  group->removed, group->back.count};
-    bool good = true;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        good = good && add_up(&gone, parts[i], all);
-    for (size_t i = 0; i < FOB_OVERFLOW_DEAD_LETTER; i++)
-        good = good && add_up(&shed, group->shed_by[i], group->shed);
-    for (size_t i = 0; i < FOB_REMOVALS; i++)
-        good = good && add_up(&removed, group->removed_by[i], group->removed);
-    size_t at = 0;
-    for (const fob_dead_t *d; (d = fob_deads_next(&group->deads, &at)) != NULL;)
-        good = good && add_up(&dead, d->count, group->dead);
-    return good && shed == group->shed && removed == group->removed && dead == group->dead &&
-           add_up(&gone, group->prio.events, all) && group->debt <= shed + removed;
-}
-
-static bool ends_by(const fob_intervals_t *intervals, uint64_t head) {
-    return intervals->count == 0 || fob_intervals_first(intervals)[intervals->count - 1].to <= head;
-}
-
-/* Whether nothing of it lies above the head of the same moment. */
-static bool head_fits(const fob_group_t *group, uint64_t head) {
-    uint32_t at = 0;
-    size_t dead_at = 0;
-    bool good = group->cover.floor <= head + 1 && group->start <= head + 1 &&
-                group->census_to <= head && group->skip_to <= head + 1;
-    good = good && ends_by(&group->cover.above, head);
-    for (unsigned i = 1; i < FOB_PRIORITIES; i++)
-        good = good && ends_by(&group->prio.lists[i].stretches, head);
-    for (const fob_back_entry_t *e; (e = fob_back_next(&group->back, &at)) != NULL;)
-        good = good && e->offset <= head;
-    for (const fob_dead_t *d; (d = fob_deads_next(&group->deads, &dead_at)) != NULL;)
-        good = good && d->offset <= head;
-    return good;
-}
-
 /* The parts of a group behind its scalars. */
 static fob_status_t get_parts(fob_unit_t *in, fob_group_t *group, told_t *told) {
     uint64_t last_serial = group->deads.last_serial;
@@ -276,7 +215,7 @@ static fob_status_t get_parts(fob_unit_t *in, fob_group_t *group, told_t *told) 
     get_back(in, told, &group->back, back);
     get_deads(in, told, group, last_serial, deads);
     group->deads.last_serial = last_serial;
-    return in->failed || !books_fit(group) || !cover_fits(group) ? FOB_DAMAGED : FOB_OK;
+    return in->failed || !fob_state_group_fits(group) ? FOB_DAMAGED : FOB_OK;
 }
 
 fob_status_t fob_unit_get_group(fob_unit_t *in, fob_core_t *self) {
@@ -290,15 +229,15 @@ fob_status_t fob_unit_get_group(fob_unit_t *in, fob_core_t *self) {
         uint64_t value = fob_get_u64(in);
         bool time =
             fob_unit_scalars[i] == SCALAR(since_ms) || fob_unit_scalars[i] == SCALAR(paused_ms);
-        if (time ? !fob_record_time_fits((int64_t)value) : !fob_record_number_fits(value))
+        if (time ? !fob_state_time_fits((int64_t)value) : !fob_state_number_fits(value))
             in->failed = true;
         memcpy((char *)group + fob_unit_scalars[i], &value, sizeof value);
     }
     told_t told = {.history = self->history};
     fob_status_t status = get_parts(in, group, &told);
     free(told.known);
-    if (status == FOB_OK && !fob_stamp_before(self->loaded, group->loaded) &&
-        !head_fits(group, self->head))
+    if (status == FOB_OK && fob_state_of_head(self) &&
+        !fob_state_group_fits_head(group, self->head))
         status = FOB_DAMAGED;
     return told.no_memory ? FOB_NO_MEMORY : status;
 }

@@ -1,5 +1,6 @@
 /* checkpoint, reading: slices joined to units, and what they hold put where it belongs. */
 #include "bus/core/durable/checkpoint.h"
+#include "bus/core/durable/checkpoint_fits.h"
 #include "bus/core/durable/record.h"
 #include "proto/topic.h"
 
@@ -10,10 +11,10 @@
 static fob_status_t get_listed(fob_unit_t *in, fob_core_t *self) {
     uint32_t id = fob_get_u32(in);
     uint8_t flags = fob_get_u8(in), name_size = fob_get_u8(in), pattern_size = fob_get_u8(in);
-    fob_get_u8(in);
+    uint8_t zero = fob_get_u8(in);
     const uint8_t *text = fob_get_bytes(in, (size_t)name_size + pattern_size);
-    if (in->failed || !text || name_size == 0 || pattern_size == 0 || id >= self->next_group ||
-        fob_groups_by_id(&self->groups, id))
+    if (in->failed || !text || flags > 1 || name_size == 0 || pattern_size == 0 || zero ||
+        id == 0 || id >= self->next_group || fob_groups_by_id(&self->groups, id))
         return FOB_DAMAGED;
     fob_slice_t name = fob_slice(text, name_size);
     fob_slice_t pattern = fob_slice(text + name_size, pattern_size);
@@ -58,8 +59,8 @@ static fob_status_t get_head(fob_unit_t *in, fob_core_t *self) {
         fob_dedup_seed(self->dedup, self->seed);
     self->next_group = fob_get_u32(in);
     uint32_t groups = fob_get_u32(in);
-    bool good = !in->failed && fob_record_number_fits(self->head) &&
-                fob_record_time_fits(self->time_ms) && fob_record_number_fits(self->writers.uses);
+    bool good = !in->failed && fob_state_number_fits(self->head) &&
+                fob_state_time_fits(self->time_ms) && fob_state_number_fits(self->writers.uses);
     fob_status_t status = good ? FOB_OK : FOB_DAMAGED;
     for (uint32_t i = 0; i < groups && status == FOB_OK; i++)
         status = get_listed(in, self);
@@ -97,13 +98,14 @@ static fob_status_t get_writer(fob_unit_t *in, fob_core_t *self) {
         answer.flags = fob_get_u32(in);
         if (fob_get_u32(in) || answer.flags > (FOB_ANSWER_DUPLICATE | FOB_ANSWER_DIFFERS))
             in->failed = true;
-        if (in->failed || answer.number == 0 || answer.count == 0 || answer.number >= next ||
-            answer.count > next - answer.number || !fob_record_number_fits(answer.offset) ||
+        if (in->failed || answer.number == 0 || answer.offset == 0 || answer.count == 0 ||
+            answer.number >= next || answer.count > next - answer.number ||
+            !fob_record_number_fits(answer.offset) ||
             !fob_writer_free_of(writer, answer.number, answer.count))
             return FOB_DAMAGED;
         fob_writer_answer(writer, answer);
     }
-    return FOB_OK;
+    return fob_state_session_fits(self, writer) ? FOB_OK : FOB_DAMAGED;
 }
 
 static fob_status_t get_ids(fob_unit_t *in, fob_core_t *self) {
@@ -116,8 +118,7 @@ static fob_status_t get_ids(fob_unit_t *in, fob_core_t *self) {
         known.ident.data = fob_get_u64(in);
         known.offset = fob_get_u64(in);
         known.time_ms = (int64_t)fob_get_u64(in);
-        if (known.offset <= self->snapshot.offset || !fob_record_number_fits(known.offset) ||
-            !fob_record_time_fits(known.time_ms) || (!known.ident.high && !known.ident.low))
+        if (known.offset <= self->snapshot.offset || !fob_state_id_fits(self, &known))
             return FOB_DAMAGED;
         self->snapshot.offset = known.offset;
         fob_dedup_add(self->dedup, &known);
@@ -141,6 +142,8 @@ static fob_status_t get_unit(fob_core_t *self) {
         status = get_ids(&in, self);
     bool rest = in.at != in.end || (snapshot->kind != FOB_UNIT_END && snapshot->unit.size == 0);
     fob_buf_clear(&snapshot->unit);
+    if (snapshot->kind == FOB_UNIT_END && !fob_state_whole(self))
+        status = FOB_DAMAGED;
     if (status == FOB_OK && !rest && snapshot->kind == FOB_UNIT_END)
         fob_snapshot_stop(self);
     return status == FOB_OK && rest ? FOB_DAMAGED : status;

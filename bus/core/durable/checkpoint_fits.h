@@ -1,0 +1,41 @@
+/* checkpoint, fits: whether what was read of a checkpoint can be a state of a core at all.
+ *
+ * Each number alone may be a good one and the state still one that no records lead to. A core at
+ * work takes the invariants of its tables for granted, and the records that it makes then do not
+ * fit when they are replayed (apply_check.c). So they are looked at before anything rests on them;
+ * what they are stands at each, in the .c. One thread. */
+#ifndef FOB_CORE_CHECKPOINT_FITS_H
+#define FOB_CORE_CHECKPOINT_FITS_H
+
+#include "bus/core/state.h"
+
+/* No number of a state that others follow is above half of what a record can say, nor is its time:
+ * so the records to come can say theirs. */
+static inline bool fob_state_number_fits(uint64_t number) {
+    return number <= FOB_RECORD_NUMBER_MAX / 2;
+}
+static inline bool fob_state_time_fits(int64_t ms) {
+    return ms >= -FOB_RECORD_TIME_MAX / 2 && ms <= FOB_RECORD_TIME_MAX / 2;
+}
+
+/* Whether the unit being read is of the same moment as the head of the checkpoint: what lies above
+ * that head, or what it does not know, cannot be in it. */
+static inline bool fob_state_of_head(const fob_core_t *self) {
+    return !fob_stamp_before(self->loaded, self->snapshot.stamp);
+}
+
+/* Whether the parts of a group are of one state. */
+bool fob_state_group_fits(const fob_group_t *group);
+/* Whether a group can be one of a core with this head: asked where both are of one moment. */
+bool fob_state_group_fits_head(const fob_group_t *group, uint64_t head);
+/* Whether a session is within its window; of the moment of the head, also whether nothing of it was
+ * answered, seen or used behind that. */
+bool fob_state_session_fits(const fob_core_t *self, const fob_writer_t *writer);
+/* Whether it is an id; of the moment of the head, also whether it is one of an event that there is,
+ * under a secret that there is. */
+bool fob_state_id_fits(const fob_core_t *self, const fob_known_t *known);
+/* At the end: whether each group has its state. One that ended before its turn has none, but where
+ * the end is of the moment of the head none can have ended. */
+bool fob_state_whole(const fob_core_t *self);
+
+#endif
