@@ -3,6 +3,8 @@
 #include "table.h"
 
 #define UNDER_WAY_NS (3 * FOB_SEC) /* a DELIVER that was decided before */
+#define CLAIMED_NS   (6 * FOB_SEC) /* a resume window, and until what was decided in it is durable \
+                                    */
 
 typedef struct {
     uint32_t counted;
@@ -13,6 +15,7 @@ typedef struct {
 typedef struct {
     sim_table_t events;
     sim_table_t reset; /* int64_t: when it began anew last; what goes out then may be from before */
+    int64_t up_ns;     /* when the bus started last */
 } own_t;
 
 static int64_t *reset_of(sim_checker_t *self, const sim_group_t *group) {
@@ -26,9 +29,12 @@ static event_t *event_of(sim_checker_t *self, const sim_group_t *group, uint64_t
 }
 
 static void run(sim_checker_t *self, const sim_fact_t *fact) {
+    const own_t *own = self->own;
     const fob_run_record_t *run = fact->run;
     uint64_t first = run->to - run->count + 1;
-    SIM_HOLD(self, !fact->sure || run->flags & FOB_RUN_COUNTED,
+    /* What has not been claimed yet after a start may be purged. */
+    bool unclaimed = own->up_ns && fact->now_ns - own->up_ns < CLAIMED_NS;
+    SIM_HOLD(self, !fact->sure || unclaimed || run->flags & FOB_RUN_COUNTED,
              "group %s: of offsets %llu to %llu a handler runs, and they come back at no attempt",
              fact->group->name, (unsigned long long)first, (unsigned long long)run->to);
     if (run->verb == FOB_RUN_RETURN || run->verb == FOB_RUN_HANDOUT)
@@ -67,12 +73,15 @@ static void reset(sim_checker_t *self, const sim_fact_t *fact) {
 }
 
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
+    own_t *own = self->own;
     if (fact->kind == SIM_RUN)
         run(self, fact);
     else if (fact->kind == SIM_RESET && fact->reset->mode == FOB_RESET_ANEW)
         reset(self, fact);
     else if (fact->kind == SIM_DELIVERED)
         delivered(self, fact);
+    else if (fact->kind == SIM_BUS_UP)
+        own->up_ns = fact->now_ns;
 }
 
 static void end(sim_checker_t *self) {
