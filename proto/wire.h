@@ -19,8 +19,11 @@
 #define FOB_WIRE_HEADER_MAX 65536 /* bytes of a header frame; longer is malformed */
 #define FOB_SESSION_SIZE    16    /* bytes of a session's secret */
 #define FOB_WINDOW_MAX      16384 /* numbers a publisher may have without a receipt */
-#define FOB_NAME_MAX        255   /* bytes of a group's name: a valid topic */
-#define FOB_RUNS_MAX        4096  /* runs in one header */
+/* ms for which a bus keeps at least a session that left while no number of it was known to be
+ * answered: its client may have its first events in doubt, and rely on them being known again. */
+#define FOB_SESSION_GRACE_MS 60000
+#define FOB_NAME_MAX         255  /* bytes of a group's name: a valid topic */
+#define FOB_RUNS_MAX         4096 /* runs in one header */
 
 #define FOB_CAP_ECHO "echo" /* of the bus: it answers a BEAT that has an `echo` */
 

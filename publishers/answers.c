@@ -69,14 +69,18 @@ static void on_stored(fob_session_t *self, fob_slot_t *slot, const fob_run_t *ru
     fob_slot_finish(self, slot, &fate);
 }
 
-/* Refused for now, with all others: so it is not stored, whatever was in doubt before. */
-static void held(fob_session_t *self, fob_slot_t *slot) {
-    if (slot->told) {
+/* It never came, on this connection. On an earlier one it may have. */
+static void missing(fob_session_t *self, fob_slot_t *slot) {
+    if (slot->told)
         fob_slot_free(self, slot, FOB_WIRE_VOID);
-        return;
-    }
-    fob_slot_stage(self, slot, FOB_STAGE_HELD);
+    else
+        fob_slot_stage(self, slot, FOB_STAGE_HELD);
+}
+
+/* Refused for now, with all others: so this session has not stored it, whatever was in doubt. */
+static void held(fob_session_t *self, fob_slot_t *slot) {
     slot->doubt = false;
+    missing(self, slot);
 }
 
 static void hold_all(fob_session_t *self, fob_now_t now, fob_status_t status,
@@ -104,7 +108,7 @@ static void on_gap(fob_session_t *self, fob_now_t now, uint64_t wire) {
     for (uint64_t below = self->low; below <= wire; below++) {
         fob_slot_t *slot = fob_slot_by_wire(self, below);
         if (slot && slot->stage == FOB_STAGE_SENT)
-            held(self, slot);
+            missing(self, slot);
         else if (!slot && *fob_wire_at(self, below) == FOB_WIRE_VOID_SENT)
             *fob_wire_at(self, below) = FOB_WIRE_VOID;
         else
@@ -151,7 +155,9 @@ static void on_answer(fob_session_t *self, fob_now_t now, fob_slot_t *slot, cons
         fob_session_renew(self);
         break;
     default:
-        if (!fob_wire_status_known(refused.status))
+        if (slot->past && refused.status == FOB_TOO_LARGE)
+            fob_slot_finish(self, slot, &(fob_fate_t){.status = FOB_UNKNOWN_OUTCOME});
+        else if (!fob_wire_status_known(refused.status))
             on_unknown(self, slot, run->at[0], detail->text);
         else
             fob_slot_finish(self, slot, &refused);

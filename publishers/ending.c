@@ -51,7 +51,7 @@ static fob_slice_t trouble_text(const fob_session_t *self) {
 
 /* Whether the bus may have stored it: it was sent, and no answer has said that it is not. */
 static bool in_doubt(const fob_slot_t *slot) {
-    return slot->stage == FOB_STAGE_SENT || slot->doubt;
+    return slot->stage == FOB_STAGE_SENT || slot->doubt || slot->past;
 }
 
 static fob_slice_t doubt_text(fob_session_t *self, const char *why) {
@@ -93,7 +93,7 @@ static fob_fate_t verdict(fob_session_t *self, const fob_slot_t *slot) {
 
 /* When an event is given up. */
 static int64_t end_of(const fob_slot_t *slot) {
-    bool again = slot->stage == FOB_STAGE_SENT && slot->refused && !slot->doubt;
+    bool again = slot->stage == FOB_STAGE_SENT && slot->refused && !slot->doubt && !slot->past;
     return again && slot->deadline < FOB_NEVER - ENDING_GRACE ? slot->deadline + ENDING_GRACE
                                                               : slot->deadline;
 }

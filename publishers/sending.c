@@ -96,6 +96,8 @@ static bool message_make(fob_session_t *self, fob_now_t now, uint64_t first, uin
     }
     for (uint64_t wire = first; wire < first + count; wire++) {
         fob_slot_t *slot = fob_slot_by_wire(self, wire);
+        if (slot && !slot->doubt)
+            slot->sent_ns = now.mono_ns;
         if (slot)
             fob_slot_stage(self, slot, FOB_STAGE_SENT);
         else

@@ -8,6 +8,9 @@
 #define SESSION_SPREAD    4
 #define SESSION_SLOTS_MIN 16
 
+/* For how long a bus knows at least what it was sent: some less than it says, as clocks differ. */
+#define SESSION_KNOWN ((int64_t)FOB_SESSION_GRACE_MS * FOB_MS / 10 * 9)
+
 #define SESSION_EVENT_MAX ((uint64_t)1 << 30) /* bytes of data, whatever a bus says */
 
 /* --- life --- */
@@ -202,6 +205,7 @@ void fob_session_renew(fob_session_t *self) {
             continue;
         }
         slot->wire = 0;
+        slot->past |= slot->doubt;
         slot->doubt = slot->refused = false;
     }
     memset(self->wires, 0, FOB_WINDOW_MAX * sizeof *self->wires);
@@ -223,14 +227,28 @@ bool fob_session_renewal(fob_session_t *self) {
 static void too_large_refuse(fob_session_t *self) {
     for (fob_slot_t *slot = self->slots.first, *behind; slot; slot = behind) {
         behind = slot->behind;
-        const fob_fate_t fate = {.status = slot->doubt ? FOB_UNKNOWN_OUTCOME : FOB_TOO_LARGE};
+        bool doubt = slot->doubt || slot->past;
+        const fob_fate_t fate = {.status = doubt ? FOB_UNKNOWN_OUTCOME : FOB_TOO_LARGE};
         if (slot->size > self->max_batch)
             fob_slot_take_out(self, slot, &fate);
     }
 }
 
+/* Whether the bus knows less of the session than it answered, or may: its numbers would be taken
+ * for those of a new one, or answered GAP for ever. Where nothing was answered yet, and none of it
+ * is known, the first events are not stored, as long as the bus had no time to forget them. */
+static bool forgotten(const fob_session_t *self, fob_now_t now, uint64_t last) {
+    if (last > 0 || self->stored > 0)
+        return last < self->stored;
+    if (self->low > 1)
+        return true;
+    for (const fob_slot_t *slot = self->slots.first; slot; slot = slot->behind)
+        if (slot->doubt && now.mono_ns - slot->sent_ns > SESSION_KNOWN)
+            return true;
+    return false;
+}
+
 void fob_session_up(fob_session_t *self, fob_now_t now, const fob_wire_t *welcome) {
-    (void)now;
     self->up = self->contacted = true;
     self->renew = false;
     self->trouble = FOB_OK;
@@ -245,8 +263,7 @@ void fob_session_up(fob_session_t *self, fob_now_t now, const fob_wire_t *welcom
         self->wire_window = FOB_WINDOW_MAX;
     fob_session_rewind(self, false);
     too_large_refuse(self);
-    /* A bus that remembers less than it confirmed would answer GAP for ever. */
-    if (welcome->last < self->stored)
+    if (forgotten(self, now, welcome->last))
         fob_session_renew(self);
 }
 

@@ -17,6 +17,7 @@ struct fob_slot {
     uint64_t number;             /* the event's own, grows along the list */
     uint64_t wire;               /* its number on the wire; 0: none */
     int64_t deadline;            /* mono_ns */
+    int64_t sent_ns;             /* mono_ns: first sent in this session, of what is in doubt */
     void *tag;
     fob_batch_t *batch; /* its bytes: at .. at + size */
     uint32_t at, size;
@@ -24,6 +25,7 @@ struct fob_slot {
     uint8_t parked; /* 1 + the index of the hold that it waits under, or waited; 0: none */
     bool told;      /* the application has its receipt; SENT, and the answer still ends it */
     bool doubt;     /* sent on an earlier connection, and not refused since: it may be stored */
+    bool past;      /* in doubt from a session that was forgotten: only a final answer tells */
     bool refused;   /* BUSY was answered once */
     bool has_id;
 };

@@ -7,13 +7,15 @@ if(TARGET fob_publishers)
         SOURCES ${here}/test_publisher_weather.c ${bench} TIMEOUT 120)
     fob_test(NAME publisher_waiting LABEL unit LIBRARIES fob_publishers
         SOURCES ${here}/test_publisher_waiting.c ${bench})
+    fob_test(NAME publisher_doubt LABEL unit LIBRARIES fob_publishers
+        SOURCES ${here}/test_publisher_doubt.c ${bench})
     fob_test(NAME hold LABEL unit LIBRARIES fob_publishers SOURCES ${here}/test_hold.c)
     fob_test(NAME fire LABEL unit LIBRARIES fob_publishers SOURCES ${here}/test_fire.c)
     foreach(test publisher publisher_fire)
         fob_test(NAME ${test} LABEL unit LIBRARIES fob_publishers
             SOURCES ${here}/test_${test}.c ${here}/publisher_bench.c ${here}/model_bus.c ${here}/fake_bus.c)
     endforeach()
-    foreach(test publisher_session publisher_weather publisher_waiting publisher publisher_fire fire)
+    foreach(test publisher_session publisher_doubt publisher_weather publisher_waiting publisher publisher_fire fire)
         target_include_directories(test_${test} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     endforeach()
     # Memory is refused to it.
