@@ -100,7 +100,7 @@ static void gone(fob_service_t *self, uint64_t conn, bool goodbye) {
     else
         take_back_unsent(self, conn);
     fob_joins_forget(self->joins, conn);
-    step(self, &(fob_command_t){.kind = FOB_CMD_LOST, .conn = conn});
+    step(self, &(fob_command_t){.kind = FOB_CMD_LOST, .conn = conn, .lost = {goodbye}});
 }
 
 /* Ends a connection that cannot be reached, if there is nothing to wait for. */
@@ -288,8 +288,12 @@ static void command(fob_service_t *self, uint64_t conn, const fob_wire_t *msg,
         no_memory(self, conn, mail);
 }
 
+/* From here on its session is not forgotten: what WELCOME says of it stays true. */
 static void welcome(fob_service_t *self, uint64_t conn) {
-    uint64_t last = fob_ledger_last(self->ledger, fob_peers_session(self->peers, conn));
+    const uint8_t *session = fob_peers_session(self->peers, conn);
+    if (session)
+        step(self, &(fob_command_t){.kind = FOB_CMD_PRESENT, .conn = conn, .present = {session}});
+    uint64_t last = fob_ledger_last(self->ledger, session);
     if (fob_letter_welcome(&self->header, self->options.house, fob_ledger_head(self->ledger),
                            last) == FOB_OK)
         tell(self, conn, (fob_body_t){0});

@@ -18,7 +18,7 @@
 #define MEMORY_RETAIN     (64 * MIB)
 #define RETAIN_BYTES      (4 * GIB)
 #define RETAIN_MS         ((int64_t)24 * 3600 * 1000)
-#define SESSIONS          10000
+#define SESSIONS          10000 /* beyond those of all connections there may be */
 #define DEDUP_WINDOW_MS   ((int64_t)3600 * 1000)
 #define DEDUP_WINDOW_MOST ((int64_t)3660 * 86400 * 1000)
 #define DEDUP_MAX         1000000
@@ -55,13 +55,19 @@ static bool copy(char *to, size_t size, const char *from) {
     return (size_t)snprintf(to, size, "%s", from) < size;
 }
 
+/* Those of live connections, and of such as cannot be reached, are not forgotten. */
+static uint32_t sessions_of(uint32_t max_connections) {
+    return max_connections < (UINT32_MAX - SESSIONS) / 2 ? 2 * max_connections + SESSIONS
+                                                         : UINT32_MAX;
+}
+
 static void fill_core(fob_core_config_t *core, const fob_bus_options_t *options,
                       int64_t heartbeat_ms) {
     int64_t window = options->dedup_window_ms ? options->dedup_window_ms : DEDUP_WINDOW_MS;
     *core = (fob_core_config_t){
         .max_event = options->max_event ? options->max_event : MAX_EVENT,
         .max_groups = options->max_groups ? options->max_groups : MAX_GROUPS,
-        .max_sessions = SESSIONS,
+        .session_grace_ms = FOB_SESSION_GRACE_MS,
         .session_keep_ms = window > SESSION_KEEP_LEAST ? window : SESSION_KEEP_LEAST,
         .resume_ms = 3 * heartbeat_ms,
         .cache_bytes = CACHE_BYTES,
@@ -163,6 +169,7 @@ fob_status_t fob_settings_fill(fob_settings_t *self, const fob_bus_options_t *op
     self->heartbeat_ms = options->heartbeat_ms ? options->heartbeat_ms : 1000;
     self->max_connections = options->max_connections ? options->max_connections : 10000;
     fill_core(&self->core, options, self->heartbeat_ms);
+    self->core.max_sessions = sessions_of(self->max_connections);
     fill_journal(self, options);
     self->max_batch = self->core.max_event + ATTRIBUTES_ROOM;
     if (self->max_batch < MIB)

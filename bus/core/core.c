@@ -32,7 +32,8 @@ fob_core_t *fob_core_new(const fob_core_config_t *config) {
     self->dedup = fob_dedup_new(config->dedup_max, config->dedup_window_ms);
     self->history = fob_history_new();
     if (!self->dedup || !self->history || !fob_topics_init(&self->topics, FOB_TOPICS_MAX) ||
-        !fob_writers_init(&self->writers, config->max_sessions, config->session_keep_ms))
+        !fob_writers_init(&self->writers, config->max_sessions, config->session_keep_ms,
+                          config->session_grace_ms * FOB_MS))
         fob_core_destroy(&self);
     return self;
 }
@@ -69,6 +70,7 @@ void fob_core_destroy(fob_core_t **self_p) {
     free(self->dirty);
     fob_waits_free(&self->waits);
     fob_refusals_free(&self->refusals);
+    fob_present_free(&self->present);
     fob_inquiries_free(self);
     free(self->match);
     free(self->items);
@@ -131,9 +133,7 @@ void fob_core_start(fob_core_t *self, fob_now_t now, uint64_t position) {
     self->unsettled = 0;
     fob_core_seed_start(self);
     fob_topics_start(&self->topics, self->head);
-    fob_writers_sort(&self->writers);
-    for (fob_writer_t *w = self->writers.newest; w; w = w->older)
-        w->position = 0;
+    fob_writers_start(&self->writers, now.mono_ns);
     for (size_t i = 0; i < self->groups.count; i++)
         start_group(self, self->groups.by_id[i]);
     self->swept = self->head;
@@ -147,6 +147,8 @@ fob_status_t fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t 
     switch (command->kind) {
     case FOB_CMD_PUBLISH:
         return fob_publish(self, command);
+    case FOB_CMD_PRESENT:
+        return fob_publisher_present(self, command->conn, command->present.session);
     case FOB_CMD_JOIN:
         return fob_join(self, command);
     case FOB_CMD_LEAVE:
@@ -161,6 +163,7 @@ fob_status_t fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t 
         return fob_unreachable(self, command);
     case FOB_CMD_LOST:
         fob_inquiries_lost(self, command->conn);
+        fob_publisher_gone(self, command->conn, command->lost.goodbye);
         return fob_lost(self, command);
     case FOB_CMD_GROUP_ADD:
     case FOB_CMD_GROUP_REMOVE:

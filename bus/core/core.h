@@ -24,8 +24,10 @@ typedef struct {
     uint32_t shard;
     uint64_t max_event; /* bytes of data of one event */
     uint32_t max_groups;
-    uint32_t max_sessions;   /* publisher sessions kept; the longest unseen is forgotten first */
-    int64_t session_keep_ms; /* and after this long unseen */
+    uint32_t max_sessions;    /* publisher sessions kept; then who has been away longest goes */
+    int64_t session_keep_ms;  /* and after this long unseen, if it is away */
+    int64_t session_grace_ms; /* away for so long at least where its first numbers may be in doubt;
+                                 FOB_SESSION_GRACE_MS: clients rely on it */
     int64_t
         resume_ms; /* after a start: how long leases out before it may be claimed (three beats) */
     uint64_t cache_bytes; /* pages of events kept in memory */
@@ -43,6 +45,7 @@ typedef struct {
 
 typedef enum {
     FOB_CMD_PUBLISH,
+    FOB_CMD_PRESENT, /* a connection begins, with a session: it is not forgotten until LOST */
     FOB_CMD_JOIN,
     FOB_CMD_LEAVE,
     FOB_CMD_CREDIT,
@@ -90,6 +93,12 @@ typedef struct {
             fob_status_t
                 refuse; /* not FOB_OK: answer every number so (FOB_DISK_FULL: no room reserved) */
         } publish;
+        struct {
+            const uint8_t *session; /* FOB_SESSION_SIZE bytes */
+        } present;
+        struct {
+            bool goodbye; /* it said so */
+        } lost;
         struct {
             const uint8_t *session; /* the same session joining the same group again takes over */
             fob_slice_t group, pattern;

@@ -8,6 +8,7 @@
 #include "bus/core/events/cache.h"
 #include "bus/core/events/waits.h"
 #include "bus/core/publish/dedup.h"
+#include "bus/core/publish/present.h"
 #include "bus/core/publish/refusal.h"
 #include "bus/core/publish/twins.h"
 #include "bus/core/publish/writer.h"
@@ -81,6 +82,7 @@ struct fob_core {
     int64_t resume_until; /* mono_ns; FOB_NEVER: over */
     uint64_t swept;       /* head when long gaps were last covered */
     fob_refusals_t refusals;
+    fob_present_t present;
     fob_inquiries_t *inquiries; /* operators' requests under way; NULL: there were none yet */
     fob_buf_t rows, row_heads;  /* scratch: encoded runs */
     fob_item_t *items;          /* scratch: an offer's numbers, where not all is good and new */
@@ -141,6 +143,11 @@ bool fob_core_reserve_group(fob_core_t *self);
 
 /* --- the commands --- */
 fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
+/* A connection of the session is there. FOB_OK, FOB_NO_MEMORY. */
+fob_status_t fob_publisher_present(fob_core_t *self, uint64_t conn,
+                                   const uint8_t *session) FOB_MUST_USE;
+/* A connection is over; `goodbye`: its client will not come back for what it published. */
+void fob_publisher_gone(fob_core_t *self, uint64_t conn, bool goodbye);
 fob_status_t fob_join(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_leave(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_unsent(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;

@@ -125,8 +125,8 @@ static void numbers_that_could_not_be_counted_on_are_refused(void **state) {
     fob_blob_t *blob = fob_blob_copy(fob_slice(event, sizeof event));
     uint8_t session[FOB_SESSION_SIZE] = {1};
     uint64_t last = INT64_MAX - FOB_WINDOW_MAX;
-    fob_command_t publish = {.kind = FOB_CMD_PUBLISH,
-                             .publish = {session, last + 1, last + 1, blob, FOB_OK}};
+    fob_command_t publish = {
+        .kind = FOB_CMD_PUBLISH, .conn = 1, .publish = {session, last + 1, last + 1, blob, FOB_OK}};
     assert_int_equal(kit_step(&kit, &publish), FOB_PROTOCOL);
     publish.publish.first = publish.publish.low = last;
     assert_int_equal(kit_step(&kit, &publish), FOB_OK);
@@ -140,7 +140,8 @@ static void bytes_that_are_no_events_are_refused_whole(void **state) {
     static const uint8_t bytes[] = {0xc1, 0x93};
     fob_blob_t *blob = fob_blob_copy(fob_slice(bytes, sizeof bytes));
     uint8_t session[FOB_SESSION_SIZE] = {1};
-    fob_command_t publish = {.kind = FOB_CMD_PUBLISH, .publish = {session, 1, 1, blob, FOB_OK}};
+    fob_command_t publish = {
+        .kind = FOB_CMD_PUBLISH, .conn = 1, .publish = {session, 1, 1, blob, FOB_OK}};
     assert_int_equal(kit_step(&kit, &publish), FOB_PROTOCOL);
     publish.publish.first = 0;
     assert_int_equal(kit_step(&kit, &publish), FOB_PROTOCOL);
@@ -234,39 +235,40 @@ static void sessions_are_forgotten_by_number_and_by_age(void **state) {
     fob_writers_t writers;
     uint8_t session[4][FOB_SESSION_SIZE] = {{1}, {2}, {3}, {4}};
     const uint8_t *due[4];
-    assert_true(fob_writers_init(&writers, 2, 1000));
+    assert_true(fob_writers_init(&writers, 2, 1000, 0));
     for (int i = 0; i < 2; i++) {
         assert_true(fob_writers_reserve(&writers, session[i], 1));
-        fob_writers_see(&writers, session[i], i);
+        fob_writers_leave(&writers, fob_writers_see(&writers, session[i], i), i, false);
     }
-    assert_int_equal(fob_writers_due(&writers, session[0], 2, due, 4), 0);
-    assert_int_equal(fob_writers_due(&writers, session[2], 2, due, 4), 1);
+    assert_int_equal(fob_writers_due(&writers, session[0], 2, 2, due, 4), 0);
+    assert_int_equal(fob_writers_due(&writers, session[2], 2, 2, due, 4), 1);
     assert_memory_equal(due[0], session[0], FOB_SESSION_SIZE);
     fob_writers_forget(&writers, fob_writers_find(&writers, session[0]));
     assert_null(fob_writers_find(&writers, session[0]));
-    assert_int_equal(fob_writers_due(&writers, session[1], 1500, due, 4), 0); /* it is the one */
-    assert_int_equal(fob_writers_due(&writers, session[2], 1001, due, 4), 0);
-    assert_int_equal(fob_writers_due(&writers, session[2], 1002, due, 4), 1); /* too old */
+    assert_int_equal(fob_writers_due(&writers, session[1], 9, 1500, due, 4), 0); /* it is the one */
+    assert_int_equal(fob_writers_due(&writers, session[2], 9, 1001, due, 4), 0);
+    assert_int_equal(fob_writers_due(&writers, session[2], 9, 1002, due, 4), 1); /* too old */
     fob_writers_free(&writers);
 }
 
 static void sessions_are_put_in_the_order_of_use(void **state) {
     (void)state;
     fob_writers_t writers;
-    assert_true(fob_writers_init(&writers, 100, 1000));
+    assert_true(fob_writers_init(&writers, 100, 1000, 0));
     for (uint8_t i = 0; i < 77; i++) {
         uint8_t session[FOB_SESSION_SIZE] = {i};
         assert_true(fob_writers_reserve(&writers, session, 1));
         fob_writers_see(&writers, session, i)->use = (i * 31u) % 77;
     }
-    fob_writers_sort(&writers);
+    fob_writers_start(&writers, 1);
+    const fob_writer_list_t *away = &writers.lists[FOB_WRITERS_AWAY];
     uint64_t use = 0;
-    for (const fob_writer_t *w = writers.oldest; w; w = w->newer) {
+    for (const fob_writer_t *w = away->oldest; w; w = w->newer) {
         assert_int_equal(w->use, use++);
-        assert_ptr_equal(w->newer ? w->newer->older : writers.newest, w);
+        assert_ptr_equal(w->newer ? w->newer->older : away->newest, w);
     }
     assert_int_equal(use, 77);
-    assert_null(writers.oldest->older);
+    assert_null(away->oldest->older);
     fob_writers_free(&writers);
 }
 
@@ -274,8 +276,10 @@ static void a_forgotten_session_makes_room_by_a_record(void **state) {
     (void)state;
     fob_core_stats_t stats;
     kit.hash_turns = true;
-    for (unsigned s = 1; s <= 120; s++)
+    for (unsigned s = 1; s <= 120; s++) {
         kit_publish(&kit, (uint8_t)s, 1, 1, "a", 1);
+        kit_lost(&kit, 1000 + s);
+    }
     fob_core_stats(kit.core, &stats);
     assert_int_equal(stats.sessions, 100);
     kit_publish(&kit, 1, 2, 1, "a", 1);
@@ -289,7 +293,7 @@ static void confirmed_answers_are_dropped(void **state) {
     (void)state;
     fob_writers_t writers;
     uint8_t session[FOB_SESSION_SIZE] = {1};
-    assert_true(fob_writers_init(&writers, 2, 1000));
+    assert_true(fob_writers_init(&writers, 2, 1000, 0));
     assert_true(fob_writers_reserve(&writers, session, 20));
     fob_writer_t *writer = fob_writers_see(&writers, session, 1);
     for (uint64_t n = 1; n <= 20; n++)
@@ -308,7 +312,8 @@ static void a_batch_of_more_than_the_window_is_refused(void **state) {
         kit_event(&body, "a", "", 0);
     fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
     uint8_t session[FOB_SESSION_SIZE] = {1};
-    fob_command_t publish = {.kind = FOB_CMD_PUBLISH, .publish = {session, 1, 1, blob, FOB_OK}};
+    fob_command_t publish = {
+        .kind = FOB_CMD_PUBLISH, .conn = 1, .publish = {session, 1, 1, blob, FOB_OK}};
     assert_int_equal(kit_step(&kit, &publish), FOB_PROTOCOL);
     fob_blob_unref(&blob);
     fob_buf_free(&body);

@@ -444,7 +444,8 @@ static void a_flood_goes_out_in_bounded_pieces(void **state) {
         kit_event(&body, "a", data, sizeof data);
     fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
     uint8_t session[FOB_SESSION_SIZE] = {1};
-    fob_command_t publish = {.kind = FOB_CMD_PUBLISH, .publish = {session, 1, 1, blob, FOB_OK}};
+    fob_command_t publish = {
+        .kind = FOB_CMD_PUBLISH, .conn = 9, .publish = {session, 1, 1, blob, FOB_OK}};
     assert_int_equal(kit_step(&kit, &publish), FOB_OK);
     kit_take(&kit);
     size_t first = kit_delivered(&kit, 1);

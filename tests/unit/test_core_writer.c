@@ -8,7 +8,7 @@ static fob_writer_t *writer;
 
 static int setup(void **state) {
     (void)state;
-    if (!fob_writers_init(&writers, 10, 1000) || !fob_writers_reserve(&writers, session, 20))
+    if (!fob_writers_init(&writers, 10, 1000, 0) || !fob_writers_reserve(&writers, session, 20))
         return -1;
     writer = fob_writers_see(&writers, session, 1);
     return 0;
@@ -113,14 +113,74 @@ static void who_was_not_seen_for_longest_is_due_first(void **state) {
     for (uint8_t i = 1; i < 10; i++) {
         other[0] = i;
         assert_true(fob_writers_reserve(&writers, other, 1));
+        fob_writers_leave(&writers, fob_writers_see(&writers, other, 10 + i), i, false);
+    }
+    assert_int_equal(fob_writers_due(&writers, session, 9, 20, due, 8), 0); /* known: no new one */
+    other[0] = 99;
+    assert_int_equal(fob_writers_due(&writers, other, 9, 20, due, 8), 1);
+    assert_int_equal(due[0][0], 1);
+    assert_int_equal(fob_writers_due(&writers, other, 9, 1015, due, 8), 4); /* seen at 11..14 */
+    assert_int_equal(fob_writers_due(&writers, other, 9, 9999, due, 8), 8);
+}
+
+static void who_is_there_is_not_forgotten_and_leaves_no_room_for_more(void **state) {
+    (void)state;
+    const uint8_t *due[8];
+    uint8_t other[FOB_SESSION_SIZE] = {0};
+    for (uint8_t i = 1; i < 10; i++) {
+        other[0] = i;
+        assert_true(fob_writers_reserve(&writers, other, 1));
         fob_writers_see(&writers, other, 10 + i);
     }
-    assert_int_equal(fob_writers_due(&writers, session, 20, due, 8), 0); /* known: no new one */
     other[0] = 99;
-    assert_int_equal(fob_writers_due(&writers, other, 20, due, 8), 1);
+    assert_int_equal(fob_writers_due(&writers, other, 9, 9999, due, 8), 0);
+    assert_true(fob_writers_full(&writers, 9));
+    fob_writers_leave(&writers, writer, 5, false);
+    assert_false(fob_writers_full(&writers, 9));
+    assert_int_equal(fob_writers_due(&writers, other, 9, 20, due, 8), 1);
     assert_memory_equal(due[0], session, FOB_SESSION_SIZE);
-    assert_int_equal(fob_writers_due(&writers, other, 1015, due, 8), 5); /* seen at 1, 11..14 */
-    assert_int_equal(fob_writers_due(&writers, other, 9999, due, 8), 8);
+    fob_writers_return(&writers, writer);
+    assert_true(fob_writers_full(&writers, 9));
+}
+
+/* Its client may have its first events in doubt, and nothing else would tell that it was known. */
+static void who_left_with_nothing_answered_stays_for_the_grace_unless_it_was_done(void **state) {
+    (void)state;
+    const uint8_t *due[8];
+    const uint8_t other[FOB_SESSION_SIZE] = {9};
+    writers.max = 1;
+    writers.grace_ns = 100;
+    fob_writer_move(writer, 5, 1);
+    fob_writers_leave(&writers, writer, 1000, false);
+    assert_true(fob_writers_full(&writers, 1099));
+    assert_int_equal(fob_writers_due(&writers, other, 1099, 99999, due, 8), 0);
+    assert_false(fob_writers_full(&writers, 1100));
+    assert_int_equal(fob_writers_due(&writers, other, 1100, 2, due, 8), 1);
+    fob_writers_leave(&writers, writer, 1000, true);
+    assert_false(fob_writers_full(&writers, 1001));
+    fob_writer_move(writer, 5, 2); /* the first has its answer: it would be missed */
+    fob_writers_leave(&writers, writer, 1000, false);
+    assert_false(fob_writers_full(&writers, 1001));
+    fob_writer_move(writer, 5, 2);
+    fob_writers_start(&writers, 1000);
+    assert_false(fob_writers_full(&writers, 1000));
+}
+
+static void of_two_that_left_who_left_first_goes_first(void **state) {
+    (void)state;
+    const uint8_t *due[8];
+    const uint8_t second[FOB_SESSION_SIZE] = {2}, other[FOB_SESSION_SIZE] = {9};
+    writers.max = 1;
+    writers.grace_ns = 100;
+    assert_true(fob_writers_reserve(&writers, second, 1));
+    fob_writer_move(fob_writers_see(&writers, second, 3), 9, 8);
+    fob_writers_leave(&writers, fob_writers_find(&writers, second), 500, false);
+    fob_writers_leave(&writers, writer, 450, false);
+    assert_int_equal(fob_writers_due(&writers, other, 520, 4, due, 8), 1); /* one has its grace */
+    assert_memory_equal(due[0], second, FOB_SESSION_SIZE);
+    assert_int_equal(fob_writers_due(&writers, other, 600, 4, due, 8), 2);
+    assert_memory_equal(due[0], session, FOB_SESSION_SIZE);
+    assert_memory_equal(due[1], second, FOB_SESSION_SIZE);
 }
 
 FOB_MAIN(FOB_CASE_WITH(what_goes_on_in_numbers_and_offsets_is_one_row, setup, teardown),
@@ -129,4 +189,8 @@ FOB_MAIN(FOB_CASE_WITH(what_goes_on_in_numbers_and_offsets_is_one_row, setup, te
          FOB_CASE_WITH(what_fills_a_hole_makes_one_row_of_both_sides, setup, teardown),
          FOB_CASE_WITH(rows_stay_in_order_wherever_one_comes_between, setup, teardown),
          FOB_CASE_WITH(what_has_its_receipt_is_forgotten, setup, teardown),
+         FOB_CASE_WITH(who_is_there_is_not_forgotten_and_leaves_no_room_for_more, setup, teardown),
+         FOB_CASE_WITH(who_left_with_nothing_answered_stays_for_the_grace_unless_it_was_done, setup,
+                       teardown),
+         FOB_CASE_WITH(of_two_that_left_who_left_first_goes_first, setup, teardown),
          FOB_CASE_WITH(who_was_not_seen_for_longest_is_due_first, setup, teardown))

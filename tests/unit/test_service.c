@@ -85,7 +85,8 @@ static int setup(void **state) {
     (void)state;
     fob_core_config_t config = {.max_event = 100000,
                                 .max_groups = 10,
-                                .max_sessions = 10,
+                                .max_sessions = 3,
+                                .session_grace_ms = 60000,
                                 .session_keep_ms = 3600000,
                                 .resume_ms = 3000,
                                 .cache_bytes = 1 << 20,
@@ -414,6 +415,39 @@ static void a_beat_with_an_echo_has_its_answer_in_the_same_round(void **state) {
     assert_int_equal(echo, 77);
 }
 
+static bool session_known(uint8_t client) {
+    const uint8_t session[FOB_SESSION_SIZE] = {client};
+    bool known;
+    fob_core_session_last(fob_ledger_core(ledger), session, &known);
+    return known;
+}
+
+static void come_and_go(uint8_t client) {
+    fob_wire_t msg = {.verb = FOB_VERB_GOODBYE};
+    greet(client);
+    publish(client, 1);
+    round_after(0, client, &msg, NULL);
+}
+
+/* What WELCOME told of it stays true, however many come and go before it says more. */
+static void a_session_is_kept_from_the_hello_of_its_publisher_on(void **state) {
+    (void)state;
+    come_and_go(1);
+    greet(11);
+    for (uint8_t client = 2; client < 8; client++) {
+        come_and_go(client);
+        assert_true(session_known(client)); /* there was room: who says goodbye goes first */
+    }
+    assert_true(session_known(1));
+    assert_false(session_known(2));
+    fob_wire_t msg = {.verb = FOB_VERB_GOODBYE};
+    round_after(0, 11, &msg, NULL);
+    come_and_go(8);
+    come_and_go(9);
+    come_and_go(10);
+    assert_false(session_known(1));
+}
+
 FOB_MAIN(FOB_CASE_WITH(an_event_that_could_not_be_sent_is_tried_by_the_next_as_if_never_out, setup,
                        teardown),
          FOB_CASE_WITH(a_connection_may_join_so_many_groups_and_is_told_when_they_are_too_many,
@@ -430,4 +464,5 @@ FOB_MAIN(FOB_CASE_WITH(an_event_that_could_not_be_sent_is_tried_by_the_next_as_i
          FOB_CASE_WITH(a_worker_that_held_nothing_is_over_when_its_transport_breaks, setup,
                        teardown),
          FOB_CASE_WITH(a_delivery_that_was_not_sent_in_time_costs_no_attempt, setup, teardown),
-         FOB_CASE_WITH(a_beat_with_an_echo_has_its_answer_in_the_same_round, setup, teardown))
+         FOB_CASE_WITH(a_beat_with_an_echo_has_its_answer_in_the_same_round, setup, teardown),
+         FOB_CASE_WITH(a_session_is_kept_from_the_hello_of_its_publisher_on, setup, teardown))

@@ -19,6 +19,8 @@ static void nothing_said_gives_the_documented_defaults(void **state) {
     assert_true(settings.memory);
     assert_int_equal(settings.core.max_event, 1000000);
     assert_int_equal(settings.max_connections, 10000);
+    assert_int_equal(settings.core.max_sessions, 30000);
+    assert_int_equal(settings.core.session_grace_ms, FOB_SESSION_GRACE_MS);
     assert_int_equal(settings.core.max_groups, 1000);
     assert_int_equal(settings.heartbeat_ms, 1000);
     assert_int_equal(settings.core.resume_ms, 3000);

@@ -231,5 +231,6 @@ fob_status_t fob_apply_forget(fob_core_t *self, uint64_t position, fob_slice_t b
         if (writer)
             fob_writers_forget(&self->writers, writer);
     }
+    self->writers.forgot = position;
     return FOB_OK;
 }

@@ -89,6 +89,7 @@ static fob_fate_t judge_free(fob_offer_t *self, fob_item_t *item, uint64_t numbe
                              fob_status_t status) {
     if (status != FOB_OK) {
         fob_refusal_shut_all(self->refusal, number, status, self->holder ? self->holder->id : 0);
+        item->flags = self->crowded ? FOB_BUSY_SESSIONS : 0;
         return refused(item, status, self->holder);
     }
     fob_closed_t *all = fob_refusal_shut(self->refusal, number);

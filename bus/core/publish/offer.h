@@ -4,7 +4,10 @@
 
 #include "bus/core/publish/limits.h"
 
-enum { FOB_BUSY_BEHIND = 1 }; /* refused as an earlier number was: there may be room again */
+enum {
+    FOB_BUSY_BEHIND = 1,  /* refused as an earlier number was: there may be room again */
+    FOB_BUSY_SESSIONS = 2 /* the session is new, and there is no room for one */
+};
 
 typedef enum {
     FOB_FATE_STORE,
@@ -38,6 +41,7 @@ typedef struct {
     uint64_t next;              /* of the session; 0: it is not known */
     uint64_t end;               /* its next number afterwards */
     uint32_t stored, duplicates, busy;
+    bool crowded;        /* the session is new, and there is no room for one */
     fob_group_t *holder; /* where nothing may be stored: who holds the journal; NULL: nobody */
 } fob_offer_t;
 
@@ -72,6 +76,8 @@ typedef struct {
 
 /* Bytes of the details that tell of the group, at most. */
 size_t fob_receipt_details(const fob_group_t *group);
+/* Bytes of those that tell that there is no room for a session, at most. */
+#define FOB_RECEIPT_CROWDED 320
 /* How many effects so many rows of so many bytes may take. */
 size_t fob_receipt_effects(size_t rows, size_t bytes);
 /* Room for them, in the open turn; false: no memory. */

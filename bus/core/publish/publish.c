@@ -118,9 +118,7 @@ static fob_status_t admit(fob_offer_t *self) {
     uint64_t expected = refusal->answered + 1 > self->next ? refusal->answered + 1 : self->next;
     if (self->next || (refusal->begun && self->first >= refusal->begun))
         return self->first > expected ? FOB_GAP : FOB_OK;
-    /* What was refused on this connection was of a session that was known then. Were it to begin
-     * anew, what it got receipts for above would be missing. */
-    if (!begins || (refusal->answered && !refusal->begun))
+    if (!begins)
         return FOB_FORGOTTEN;
     refusal->begun = self->first;
     return FOB_OK;
@@ -129,6 +127,7 @@ static fob_status_t admit(fob_offer_t *self) {
 /* Room for the answers: each number may have a row of its own. */
 static bool reserve_rows(const fob_offer_t *self, fob_receipt_t *receipt) {
     size_t bytes = (size_t)self->count * FOB_RECEIPT_ROW;
+    bytes += self->crowded ? FOB_RECEIPT_CROWDED : 0; /* one row then tells of all */
     const fob_group_t *last = NULL;
     for (uint32_t i = 0; i < self->count; i++) {
         const fob_item_t *item = &self->items[i];
@@ -170,11 +169,13 @@ static fob_status_t publish_items(fob_offer_t *self, fob_status_t refuse) {
     return FOB_OK;
 }
 
-/* One answer for all of it, and nothing else happens. */
+/* One answer for all of it, and nothing else happens. It overtakes nothing that the session was
+ * answered: where that is forgotten, the record that says so is behind all of it. */
 static fob_status_t answer_all(const fob_offer_t *self, fob_status_t status) {
     fob_receipt_t receipt;
     if (!fob_receipt_reserve(&receipt, self->core, self->conn, 1, FOB_RECEIPT_ROW))
         return FOB_NO_MEMORY;
+    receipt.after = self->writer ? self->writer->position : self->core->writers.forgot;
     fob_receipt_add(&receipt, status, &(fob_answer_t){.number = self->first, .count = self->count},
                     NULL);
     fob_receipt_end(&receipt);
@@ -232,6 +233,42 @@ static void note_conn(fob_core_t *self, const uint8_t *session, uint64_t conn) {
         writer->conn = conn;
 }
 
+/* --- who is there --- */
+
+void fob_publisher_gone(fob_core_t *self, uint64_t conn, bool goodbye) {
+    uint8_t session[FOB_SESSION_SIZE];
+    if (!fob_present_remove(&self->present, conn, session) ||
+        fob_present_has(&self->present, session))
+        return;
+    fob_writer_t *writer = fob_writers_find(&self->writers, session);
+    if (writer)
+        fob_writers_leave(&self->writers, writer, self->now.mono_ns, goodbye);
+}
+
+fob_status_t fob_publisher_present(fob_core_t *self, uint64_t conn, const uint8_t *session) {
+    const uint8_t *before = fob_present_session(&self->present, conn);
+    if (before && memcmp(before, session, FOB_SESSION_SIZE) == 0)
+        return FOB_OK;
+    if (!fob_present_reserve(&self->present))
+        return FOB_NO_MEMORY;
+    fob_publisher_gone(self, conn, false);
+    fob_present_add(&self->present, conn, session);
+    fob_writer_t *writer = fob_writers_find(&self->writers, session);
+    if (writer)
+        fob_writers_return(&self->writers, writer);
+    return FOB_OK;
+}
+
+/* --- the command, whole --- */
+
+/* What is to be answered to each number instead of taking it; FOB_OK: nothing. */
+static fob_status_t refuses(fob_offer_t *self, fob_status_t refuse) {
+    fob_core_t *core = self->core;
+    self->crowded =
+        refuse == FOB_OK && !self->writer && fob_writers_full(&core->writers, core->now.mono_ns);
+    return self->crowded ? FOB_BUSY : refuse;
+}
+
 fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) {
     fob_offer_t offer = {.core = self,
                          .conn = command->conn,
@@ -243,6 +280,8 @@ fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) {
         return FOB_PROTOCOL;
     if (offer.low > offer.first)
         offer.low = offer.first;
+    if (fob_publisher_present(self, offer.conn, offer.session) != FOB_OK)
+        return FOB_NO_MEMORY;
     offer.writer = fob_writers_find(&self->writers, offer.session);
     if (overtaken(offer.writer, command->conn))
         return FOB_OK;
@@ -256,9 +295,9 @@ fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) {
     bool good = status == FOB_OK && sheet->count <= FOB_WINDOW_MAX;
     offer.count = sheet->count;
     if (status != FOB_NO_MEMORY) {
-        bool whole = good && command->publish.refuse == FOB_OK && plain(&offer);
-        status = whole ? publish_whole(&offer)
-                       : publish_by_number(&offer, good, command->publish.refuse);
+        fob_status_t refuse = refuses(&offer, command->publish.refuse);
+        bool whole = good && refuse == FOB_OK && plain(&offer);
+        status = whole ? publish_whole(&offer) : publish_by_number(&offer, good, refuse);
     }
     fob_sheet_unref(&self->sheets, sheet);
     if (!offer.writer || offer.writer->conn != command->conn)

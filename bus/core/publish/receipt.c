@@ -2,10 +2,13 @@
 #include "bus/core/publish/offer.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #define ROWS_MAX  1500  /* in one RECEIPT */
 #define BYTES_MAX 62000 /* of its rows: so that the header stays below its limit */
 #define DETAILS   720   /* bytes of the details of a refusal, at most */
+
+#define CROWDED_RETRY 1000 /* ms */
 
 size_t fob_receipt_details(const fob_group_t *group) {
     return group ? 2 * group->name.size + DETAILS - 2 * FOB_NAME_MAX : 0;
@@ -75,6 +78,25 @@ static void put_full_disk(fob_receipt_t *self, fob_buf_t *out) {
     fob_pack_cstr(out, text);
 }
 
+static void put_crowded(const fob_receipt_t *self, fob_buf_t *out) {
+    char text[FOB_RECEIPT_CROWDED / 2];
+    const fob_writers_t *writers = &self->core->writers;
+    snprintf(
+        text, sizeof text,
+        "the bus keeps %u publisher sessions at the most, and cannot forget one now: use fewer "
+        "publishers, and each for longer",
+        writers->max);
+    fob_pack_map(out, 4);
+    fob_pack_cstr(out, "text");
+    fob_pack_cstr(out, text);
+    fob_pack_cstr(out, "retry_after");
+    fob_pack_uint(out, CROWDED_RETRY);
+    fob_pack_cstr(out, "depth");
+    fob_pack_uint(out, writers->count);
+    fob_pack_cstr(out, "limit");
+    fob_pack_uint(out, writers->max);
+}
+
 static void put_duplicate(const fob_receipt_t *self, fob_buf_t *out) {
     bool differs = self->flags & FOB_ANSWER_DIFFERS;
     fob_pack_map(out, differs ? 2 : 1);
@@ -89,7 +111,8 @@ static void put_duplicate(const fob_receipt_t *self, fob_buf_t *out) {
 static void put_row(fob_receipt_t *self) {
     fob_buf_t *out = &self->core->rows;
     bool duplicate = self->row[0] == FOB_OK && self->flags & FOB_ANSWER_DUPLICATE;
-    if (!self->group && !duplicate) {
+    bool crowded = self->row[0] == FOB_BUSY && !self->group && self->flags & FOB_BUSY_SESSIONS;
+    if (!self->group && !duplicate && !crowded) {
         fob_run_write(out, self->row, 5);
         return;
     }
@@ -98,6 +121,8 @@ static void put_row(fob_receipt_t *self) {
         fob_pack_uint(out, self->row[i]);
     if (duplicate)
         put_duplicate(self, out);
+    else if (crowded)
+        put_crowded(self, out);
     else if (self->row[0] == FOB_DISK_FULL)
         put_full_disk(self, out);
     else

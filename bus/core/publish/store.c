@@ -175,8 +175,8 @@ static bool reserve(plan_t *self, size_t effects) {
         runs += self->pieces[i].runs;
         answers += fob_apply_count_answers(self->pieces[i].sheet);
     }
-    self->due_count = fob_writers_due(&core->writers, offer->session, fob_core_time(core),
-                                      self->due, FORGET_MOST);
+    self->due_count = fob_writers_due(&core->writers, offer->session, core->now.mono_ns,
+                                      fob_core_time(core), self->due, FORGET_MOST);
     bool ids = self->count && offer->sheet->flags & FOB_SHEET_IDS;
     if (self->count && !fob_apply_reserve_sheet(core, offer->sheet))
         return false;

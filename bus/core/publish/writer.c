@@ -1,14 +1,15 @@
 #include "bus/core/publish/writer.h"
 
 #include "bus/core/durable/digest.h"
+#include "proto/planted.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 #define BUCKETS_MAX 131072u
 
-bool fob_writers_init(fob_writers_t *self, uint32_t max, int64_t keep_ms) {
-    *self = (fob_writers_t){.max = max ? max : 1, .keep_ms = keep_ms};
+bool fob_writers_init(fob_writers_t *self, uint32_t max, int64_t keep_ms, int64_t grace_ns) {
+    *self = (fob_writers_t){.max = max ? max : 1, .keep_ms = keep_ms, .grace_ns = grace_ns};
     uint32_t buckets = 64;
     while (buckets < self->max && buckets < BUCKETS_MAX)
         buckets *= 2;
@@ -25,10 +26,11 @@ static void writer_free(fob_writer_t *self) {
 }
 
 void fob_writers_free(fob_writers_t *self) {
-    while (self->newest) {
-        fob_writer_t *writer = self->newest;
-        self->newest = writer->older;
-        writer_free(writer);
+    for (unsigned i = 0; i < FOB_WRITERS_LISTS; i++) {
+        for (fob_writer_t *writer = self->lists[i].newest, *older; writer; writer = older) {
+            older = writer->older;
+            writer_free(writer);
+        }
     }
     writer_free(self->spare);
     free(self->buckets);
@@ -46,31 +48,34 @@ fob_writer_t *fob_writers_find(const fob_writers_t *self, const uint8_t *session
     return writer;
 }
 
-/* --- by when last seen --- */
+/* --- the lists --- */
 
-static void unlink_seen(fob_writers_t *self, fob_writer_t *writer) {
+static void unlist(fob_writers_t *self, fob_writer_t *writer) {
+    fob_writer_list_t *list = &self->lists[writer->list];
     if (writer->newer)
         writer->newer->older = writer->older;
     else
-        self->newest = writer->older;
+        list->newest = writer->older;
     if (writer->older)
         writer->older->newer = writer->newer;
     else
-        self->oldest = writer->newer;
+        list->oldest = writer->newer;
 }
 
-static void link_newest(fob_writers_t *self, fob_writer_t *writer) {
+static void list_newest(fob_writers_t *self, fob_writer_t *writer, uint8_t which) {
+    fob_writer_list_t *list = &self->lists[which];
+    writer->list = which;
     writer->newer = NULL;
-    writer->older = self->newest;
-    if (self->newest)
-        self->newest->newer = writer;
+    writer->older = list->newest;
+    if (list->newest)
+        list->newest->newer = writer;
     else
-        self->oldest = writer;
-    self->newest = writer;
+        list->oldest = writer;
+    list->newest = writer;
 }
 
 void fob_writers_forget(fob_writers_t *self, fob_writer_t *writer) {
-    unlink_seen(self, writer);
+    unlist(self, writer);
     fob_writer_t **link = bucket(self, writer->session);
     while (*link != writer)
         link = &(*link)->chain;
@@ -133,25 +138,75 @@ static fob_writer_t *add(fob_writers_t *self, const uint8_t *session) {
 fob_writer_t *fob_writers_see(fob_writers_t *self, const uint8_t *session, int64_t time_ms) {
     fob_writer_t *writer = fob_writers_find(self, session);
     if (writer)
-        unlink_seen(self, writer);
+        unlist(self, writer);
     else
         writer = add(self, session);
     writer->seen_ms = time_ms;
     writer->use = ++self->uses;
-    link_newest(self, writer);
+    list_newest(self, writer, FOB_WRITERS_HERE);
     return writer;
 }
 
-uint32_t fob_writers_due(const fob_writers_t *self, const uint8_t *session, int64_t time_ms,
-                         const uint8_t **out, uint32_t most) {
-    const fob_writer_t *known = fob_writers_find(self, session);
+/* --- who is there, and who goes --- */
+
+void fob_writers_return(fob_writers_t *self, fob_writer_t *writer) {
+    unlist(self, writer);
+    list_newest(self, writer, FOB_WRITERS_HERE);
+}
+
+static void leave(fob_writers_t *self, fob_writer_t *writer, int64_t mono_ns, bool done) {
+    bool doubt = !done && writer->low <= 1 && self->grace_ns > 0;
+    writer->left_ns = mono_ns;
+    list_newest(self, writer, doubt ? FOB_WRITERS_DOUBT : FOB_WRITERS_AWAY);
+}
+
+void fob_writers_leave(fob_writers_t *self, fob_writer_t *writer, int64_t mono_ns, bool done) {
+    unlist(self, writer);
+    leave(self, writer, mono_ns, done);
+}
+
+static bool longer_away(const fob_writer_t *a, const fob_writer_t *b) {
+    return a->left_ns != b->left_ns ? a->left_ns < b->left_ns : a->use < b->use;
+}
+
+static const fob_writer_t *longest_away(const fob_writers_t *self) {
+    return self->lists[FOB_PLANTED(LIVE_FORGOTTEN) ? FOB_WRITERS_HERE : FOB_WRITERS_AWAY].oldest;
+}
+
+/* Steps through those that may be forgotten, who has been away longest first; NULL: no more. */
+static const fob_writer_t *next_to_go(const fob_writers_t *self, int64_t mono_ns,
+                                      const fob_writer_t **away, const fob_writer_t **doubt) {
+    const fob_writer_t *graced = *doubt;
+    if (graced && mono_ns - graced->left_ns < self->grace_ns)
+        graced = NULL;
+    const fob_writer_t *next = *away;
+    if (graced && (!next || longer_away(graced, next))) {
+        *doubt = graced->newer;
+        return graced;
+    }
+    if (next)
+        *away = next->newer;
+    return next;
+}
+
+uint32_t fob_writers_due(const fob_writers_t *self, const uint8_t *session, int64_t mono_ns,
+                         int64_t time_ms, const uint8_t **out, uint32_t most) {
+    const fob_writer_t *known = fob_writers_find(self, session), *w;
+    const fob_writer_t *away = longest_away(self);
+    const fob_writer_t *doubt = self->lists[FOB_WRITERS_DOUBT].oldest;
     uint32_t count = self->count + (known ? 0 : 1), due = 0;
-    for (const fob_writer_t *w = self->oldest; w && w != known && due < most; w = w->newer) {
-        if (count - due <= self->max && w->seen_ms >= time_ms - self->keep_ms)
+    while (due < most && (w = next_to_go(self, mono_ns, &away, &doubt)) != NULL) {
+        if (w == known || (count - due <= self->max && w->seen_ms >= time_ms - self->keep_ms))
             break;
         out[due++] = w->session;
     }
     return due;
+}
+
+bool fob_writers_full(const fob_writers_t *self, int64_t mono_ns) {
+    const fob_writer_t *away = longest_away(self);
+    const fob_writer_t *doubt = self->lists[FOB_WRITERS_DOUBT].oldest;
+    return self->count >= self->max && !next_to_go(self, mono_ns, &away, &doubt);
 }
 
 /* Merges two lists, chained by `older`, the newest first. */
@@ -167,10 +222,11 @@ static fob_writer_t *merge(fob_writer_t *a, fob_writer_t *b) {
     return first;
 }
 
-void fob_writers_sort(fob_writers_t *self) {
+/* All, chained by `older`, the newest first. */
+static fob_writer_t *sort_by_use(fob_writer_t *first) {
     fob_writer_t *sorted[32] = {0}; /* sorted[i]: a list of 2^i, or NULL */
     fob_writer_t *all = NULL;
-    for (fob_writer_t *w = self->newest, *next; w; w = next) {
+    for (fob_writer_t *w = first, *next; w; w = next) {
         next = w->older;
         w->older = NULL;
         unsigned i = 0;
@@ -182,11 +238,22 @@ void fob_writers_sort(fob_writers_t *self) {
     }
     for (unsigned i = 0; i < 32; i++)
         all = merge(sorted[i], all);
-    self->newest = all;
-    self->oldest = NULL;
-    for (fob_writer_t *w = all; w; w = w->older) {
-        w->newer = self->oldest;
-        self->oldest = w;
+    return all;
+}
+
+void fob_writers_start(fob_writers_t *self, int64_t mono_ns) {
+    fob_writer_t *oldest = NULL;
+    fob_writer_list_t *here = &self->lists[FOB_WRITERS_HERE];
+    for (fob_writer_t *w = sort_by_use(here->newest); w; w = w->older) {
+        w->newer = oldest;
+        oldest = w;
+    }
+    *here = (fob_writer_list_t){0};
+    self->forgot = 0;
+    for (fob_writer_t *w = oldest, *newer; w; w = newer) {
+        newer = w->newer;
+        w->position = 0;
+        leave(self, w, mono_ns, false);
     }
 }
 
@@ -276,20 +343,24 @@ uint32_t fob_writer_search(const fob_writer_t *self, uint64_t number) {
     return low;
 }
 
-/* The order of use is part of it: it decides who is forgotten first. */
+static uint64_t writer_hash(const fob_writer_t *self) {
+    uint64_t fields[] = {self->use,   self->next,
+                         self->low,   (uint64_t)self->seen_ms,
+                         self->count, fob_digest(self->session, FOB_SESSION_SIZE)};
+    uint64_t hash = fob_digest(fields, sizeof fields);
+    for (uint32_t i = 0; i < self->count; i++) {
+        const fob_answer_t *a = fob_writer_at(self, i);
+        uint64_t answer[] = {hash, a->number, a->offset, a->count, a->groups, a->flags};
+        hash = fob_digest(answer, sizeof answer);
+    }
+    return hash;
+}
+
+/* The order of use is part of it: after a start it decides who is forgotten first. */
 uint64_t fob_writers_hash(const fob_writers_t *self) {
     uint64_t sum = self->count + self->uses;
-    for (const fob_writer_t *w = self->newest; w; w = w->older) {
-        uint64_t fields[] = {w->use,   w->next,
-                             w->low,   (uint64_t)w->seen_ms,
-                             w->count, fob_digest(w->session, FOB_SESSION_SIZE)};
-        uint64_t hash = fob_digest(fields, sizeof fields);
-        for (uint32_t i = 0; i < w->count; i++) {
-            const fob_answer_t *a = fob_writer_at(w, i);
-            uint64_t answer[] = {hash, a->number, a->offset, a->count, a->groups, a->flags};
-            hash = fob_digest(answer, sizeof answer);
-        }
-        sum += hash;
-    }
+    for (unsigned i = 0; i < FOB_WRITERS_LISTS; i++)
+        for (const fob_writer_t *w = self->lists[i].newest; w; w = w->older)
+            sum += writer_hash(w);
     return sum;
 }

@@ -1,0 +1,200 @@
+/* Which sessions are there, and that a bus forgets none of them. */
+#include "bus/core/publish/present.h"
+#include "test_core_kit.h"
+#include "tests/support/case.h"
+
+/* The last receipt has exactly these rows. */
+#define RECEIPT(...) KIT_RECEIPT(&kit, __VA_ARGS__)
+
+static kit_t kit;
+
+/* Places for two sessions. */
+static int setup(void **state) {
+    (void)state;
+    fob_core_config_t config = kit_config;
+    config.max_sessions = 2;
+    config.session_grace_ms = 1000;
+    kit_init(&kit, &config);
+    kit.hash_turns = true;
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    kit_free(&kit);
+    return 0;
+}
+
+static void sessions_are_there_as_long_as_one_of_their_connections(void **state) {
+    (void)state;
+    fob_present_t present = {0};
+    uint8_t session[FOB_SESSION_SIZE] = {0}, got[FOB_SESSION_SIZE];
+    assert_false(fob_present_has(&present, session));
+    for (uint64_t conn = 1; conn <= 300; conn++) { /* 100 of them, each on three */
+        session[0] = (uint8_t)(conn % 100);
+        assert_true(fob_present_reserve(&present));
+        fob_present_add(&present, conn, session);
+    }
+    for (uint64_t conn = 1; conn <= 200; conn++) {
+        assert_true(fob_present_remove(&present, conn, got));
+        assert_int_equal(got[0], conn % 100);
+        assert_true(fob_present_has(&present, got));
+        assert_null(fob_present_session(&present, conn));
+    }
+    for (uint64_t conn = 201; conn <= 300; conn++) {
+        assert_int_equal(fob_present_session(&present, conn)[0], conn % 100);
+        assert_true(fob_present_remove(&present, conn, got));
+        assert_false(fob_present_has(&present, got));
+        assert_false(fob_present_remove(&present, conn, got));
+    }
+    fob_present_free(&present);
+}
+
+static const uint8_t *session_of(uint8_t number) {
+    static uint8_t session[FOB_SESSION_SIZE];
+    memset(session, number, sizeof session);
+    return session;
+}
+
+static bool is_known(uint8_t number) {
+    bool known;
+    fob_core_session_last(kit.core, session_of(number), &known);
+    return known;
+}
+
+static void present(uint64_t conn, uint8_t session) {
+    kit_do(&kit, &(fob_command_t){
+                     .kind = FOB_CMD_PRESENT, .conn = conn, .present = {session_of(session)}});
+}
+
+static void goodbye(uint64_t conn) {
+    kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_LOST, .conn = conn, .lost = {true}});
+}
+
+/* It comes back, and has said nothing yet but hello. */
+static void a_session_is_kept_from_its_hello_on(void **state) {
+    (void)state;
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    kit_publish(&kit, 1, 2, 2, "a", 1);
+    kit_lost(&kit, 1001);
+    present(77, 1);
+    kit_publish(&kit, 2, 1, 1, "a", 1);
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    RECEIPT({FOB_BUSY, 1, 1, 0, 0});
+    assert_true(is_known(1));
+    kit_lost(&kit, 77);
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    RECEIPT({FOB_OK, 1, 1, 4, 0});
+    assert_false(is_known(1));
+}
+
+/* The older one may still have something under way. */
+static void a_session_is_kept_while_an_older_connection_of_it_is_there(void **state) {
+    (void)state;
+    present(70, 1);
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    goodbye(1001);
+    kit_publish(&kit, 2, 1, 1, "a", 1);
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    RECEIPT({FOB_BUSY, 1, 1, 0, 0});
+    kit_lost(&kit, 70);
+    kit_pass(&kit, 1000);
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    RECEIPT({FOB_OK, 1, 1, 3, 0});
+    assert_false(is_known(1));
+}
+
+/* What it sent first may be in doubt: it would not be told from a new one. */
+static void who_broke_off_with_nothing_answered_is_known_for_a_grace(void **state) {
+    (void)state;
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    kit_lost(&kit, 1001);
+    kit_publish(&kit, 2, 1, 1, "a", 1);
+    kit_pass(&kit, 999);
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    RECEIPT({FOB_BUSY, 1, 1, 0, 0});
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    RECEIPT({FOB_OK, 1, 1, 1, 0});
+    kit_lost(&kit, 1001);
+    kit_pass(&kit, 1000);
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    RECEIPT({FOB_OK, 1, 1, 3, 0});
+}
+
+static void the_grace_begins_anew_with_a_start(void **state) {
+    (void)state;
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    kit_publish(&kit, 2, 1, 1, "a", 1);
+    kit_lost(&kit, 1001);
+    kit_lost(&kit, 1002);
+    kit_pass(&kit, 5000);
+    kit_crash(&kit, kit.position);
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    RECEIPT({FOB_BUSY, 1, 1, 0, 0});
+    kit_pass(&kit, 1000);
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    RECEIPT({FOB_OK, 1, 1, 3, 0});
+    assert_false(is_known(1)); /* of two that left at a time, the one unseen for longest */
+    assert_true(is_known(2));
+}
+
+static void who_says_goodbye_may_be_forgotten_at_once(void **state) {
+    (void)state;
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    goodbye(1001);
+    kit_publish(&kit, 2, 1, 1, "a", 1);
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    RECEIPT({FOB_OK, 1, 1, 3, 0});
+    assert_false(is_known(1));
+}
+
+/* Unseen for so long, but there. */
+static void a_publisher_that_says_nothing_for_long_is_not_forgotten(void **state) {
+    (void)state;
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    kit_pass(&kit, 10 * kit_config.session_keep_ms);
+    kit_publish(&kit, 2, 1, 1, "a", 1);
+    assert_true(is_known(1));
+    kit_publish(&kit, 1, 2, 1, "a", 1);
+    RECEIPT({FOB_OK, 2, 1, 3, 0});
+}
+
+static void a_connection_has_one_session(void **state) {
+    (void)state;
+    present(70, 1);
+    present(70, 1);
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    goodbye(1001);
+    kit_publish(&kit, 2, 1, 1, "a", 1);
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    RECEIPT({FOB_BUSY, 1, 1, 0, 0});
+    present(70, 9); /* no more of 1 */
+    kit_pass(&kit, 1000);
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    RECEIPT({FOB_OK, 1, 1, 3, 0});
+}
+
+/* Were it told before, a fall of the bus could bring the session back. */
+static void that_a_session_is_forgotten_is_told_when_that_is_durable(void **state) {
+    (void)state;
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    goodbye(1001);
+    kit_publish(&kit, 2, 1, 1, "a", 1);
+    kit.manual = true;
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    kit_clear(&kit);
+    kit_publish(&kit, 1, 2, 1, "a", 1);
+    assert_int_equal(kit.shown_count, 0);
+    kit_sync(&kit, kit.position);
+    RECEIPT({FOB_FORGOTTEN, 2, 1, 0, 0});
+}
+
+FOB_MAIN(FOB_CASE(sessions_are_there_as_long_as_one_of_their_connections),
+         FOB_CASE_WITH(a_session_is_kept_from_its_hello_on, setup, teardown),
+         FOB_CASE_WITH(a_session_is_kept_while_an_older_connection_of_it_is_there, setup, teardown),
+         FOB_CASE_WITH(who_broke_off_with_nothing_answered_is_known_for_a_grace, setup, teardown),
+         FOB_CASE_WITH(the_grace_begins_anew_with_a_start, setup, teardown),
+         FOB_CASE_WITH(who_says_goodbye_may_be_forgotten_at_once, setup, teardown),
+         FOB_CASE_WITH(a_publisher_that_says_nothing_for_long_is_not_forgotten, setup, teardown),
+         FOB_CASE_WITH(a_connection_has_one_session, setup, teardown),
+         FOB_CASE_WITH(that_a_session_is_forgotten_is_told_when_that_is_durable, setup, teardown))
