@@ -11,6 +11,7 @@ set(planted
     bus/core/publish/judge.c
     bus/core/publish/limits.c
     bus/core/publish/shed.c
+    bus/core/publish/writer.c
     bus/core/work/delivery.c
     bus/core/work/fate.c
     bus/core/work/handout.c

@@ -101,6 +101,11 @@ static fob_policy_t policy_of(sim_world_t *world, sim_random_t *random) {
                           .dead_max_age = 1000000000};
 }
 
+/* Enough for all who publish at a time, with those who say the last events. */
+static uint32_t sessions_of(const sim_world_t *world, sim_random_t *random) {
+    return world->weather.publishers + 3 + (uint32_t)sim_random_below(random, 3);
+}
+
 /* In a share of the worlds the bus keeps little. What a publisher offers again after its session is
  * forgotten is only known by its id: so no id is forgotten in such worlds, and no clock jumps past
  * the window. */
@@ -110,13 +115,14 @@ static void draw_limits(sim_world_t *world) {
     sim_random_t random = sim_random_new(world->seed ^ UINT64_C(0x6c696d697473));
     bool few = sim_random_once(&random, 4), short_lived = sim_random_once(&random, 4);
     if (few)
-        config->max_sessions = 3 + (uint32_t)sim_random_below(&random, 4);
+        config->max_sessions = sessions_of(world, &random);
     if (short_lived)
         config->session_keep_ms = 4000 + (int64_t)sim_random_below(&random, 20000);
     if (few || short_lived) {
         world->weather.jumps = 0;
         world->weather.deaths = 100 + (uint32_t)sim_random_below(&random, 1000);
         world->weather.cuts = 50 + (uint32_t)sim_random_below(&random, 500);
+        world->weather.darks = 100 + (uint32_t)sim_random_below(&random, 1000);
     } else if (sim_random_once(&random, 3)) {
         config->dedup_max = 1 + (uint32_t)sim_random_skewed(&random, 1000);
         config->dedup_window_ms = 1000 + (int64_t)sim_random_skewed(&random, 120000);
@@ -196,6 +202,7 @@ void sim_bus_init(sim_world_t *world) {
                             .max_groups = 16,
                             .max_sessions = 1000,
                             .session_keep_ms = 3600000,
+                            .session_grace_ms = FOB_SESSION_GRACE_MS,
                             .resume_ms = 3000,
                             .cache_bytes = 4096 + sim_random_skewed(random, 1 << 20),
                             .page_bytes = 512 + (uint32_t)sim_random_skewed(random, 1 << 16),

@@ -51,8 +51,13 @@ static void receipt(sim_world_t *world, uint32_t conn, const fob_run_t *run) {
                                                     .serial = run->at[1],
                                                     .duplicate_of = ok && known ? run->at[3] : 0,
                                                     .count = run->at[2]});
-    if (run->at[0] != FOB_BUSY || !read_busy(run->detail, &busy))
+    if (run->at[0] != FOB_BUSY)
         return;
+    if (!read_busy(run->detail, &busy)) {
+        if (busy.limit) /* of sessions, as no group is named */
+            sim_reached_note(&world->witness.reached, SIM_REACHED_BUSY, SIM_BUSY_SESSIONS);
+        return;
+    }
     sim_witness_tell(&world->witness,
                      &(sim_fact_t){.kind = SIM_BUSY,
                                    .worker = conn,

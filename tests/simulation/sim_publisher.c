@@ -11,7 +11,7 @@ typedef struct {
     uint64_t serial;  /* offered so far */
     uint64_t thought; /* about the one behind that */
     int64_t offer_at;
-    bool renewed;
+    bool known;    /* the bus has said on this connection that it knows the session */
     unsigned said; /* topics, by bit, of which one was stored anew */
 } publisher_t;
 
@@ -38,6 +38,7 @@ static void renew_if_wanted(sim_client_t *self, fob_now_t now) {
 }
 
 static void up(sim_client_t *self, fob_now_t now, const fob_wire_t *welcome) {
+    of(self)->known = welcome->last > 0;
     fob_session_up(of(self)->session, now, welcome);
     renew_if_wanted(self, now);
 }
@@ -46,10 +47,26 @@ static void down(sim_client_t *self, fob_now_t now, fob_status_t why, const char
     fob_session_down(of(self)->session, now, why, text);
 }
 
+/* The session of a connection that is there is not forgotten. */
+static void look_at_runs(sim_client_t *self, const fob_wire_t *msg) {
+    publisher_t *own = of(self);
+    fob_runs_t runs;
+    fob_run_t run;
+    if (msg->verb != FOB_VERB_RECEIPT || !fob_runs(msg->runs, &runs))
+        return;
+    while (fob_runs_next(&runs, &run)) {
+        if (run.at[0] == FOB_FORGOTTEN && own->known)
+            sim_world_fail(self->world, "who is connected is not forgotten",
+                           "a session that was known on this connection is not any more");
+        own->known |= run.at[0] == FOB_OK;
+    }
+}
+
 static void input(sim_client_t *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {
     (void)body;
     if (msg->verb == FOB_VERB_ERROR && msg->of == FOB_VERB_PUBLISH)
         sim_world_fail(self->world, "what the session sends is well formed", "PUBLISH is refused");
+    look_at_runs(self, msg);
     fob_session_input(of(self)->session, now, msg);
     renew_if_wanted(self, now);
 }

@@ -62,7 +62,8 @@ static const struct {
     ANSWER(BUSY),
     ANSWER(BAD_TOPIC), /* a void event: its number's own one was taken back */
     ANSWER(DISK_FULL),
-    ANSWER(FORGOTTEN),
+    /* who comes back to a bus that forgot it is told so by WELCOME, and begins anew */
+    {SIM_REACHED_ANSWER, FOB_FORGOTTEN, 0, false, "answer FORGOTTEN"},
     RECEIPT(OK),
     RECEIPT(TOO_LARGE),
     RECEIPT(DEADLINE),
@@ -71,6 +72,7 @@ static const struct {
     {SIM_REACHED_BUSY, SIM_BUSY_DEPTH, 0, true, "BUSY by depth"},
     {SIM_REACHED_BUSY, SIM_BUSY_BYTES, 0, true, "BUSY by bytes"},
     {SIM_REACHED_BUSY, SIM_BUSY_BEHIND, 0, true, "BUSY behind one that was"},
+    {SIM_REACHED_BUSY, SIM_BUSY_SESSIONS, 0, false, "BUSY by sessions"},
 };
 #define PLACES (sizeof places / sizeof *places)
 

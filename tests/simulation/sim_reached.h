@@ -17,7 +17,7 @@ typedef enum {
     SIM_REACHED_CLASSES
 } sim_reached_class_t;
 
-typedef enum { SIM_BUSY_DEPTH, SIM_BUSY_BYTES, SIM_BUSY_BEHIND } sim_busy_kind_t;
+typedef enum { SIM_BUSY_DEPTH, SIM_BUSY_BYTES, SIM_BUSY_BEHIND, SIM_BUSY_SESSIONS } sim_busy_kind_t;
 
 typedef struct {
     uint64_t of[SIM_REACHED_CLASSES][SIM_REACHED_WIDTH];

@@ -345,9 +345,6 @@ void sim_witness_commit(sim_witness_t *self, const sim_commit_t *commit) {
         case FOB_RECORD_RESET:
             reset(self, bytes);
             break;
-        case FOB_RECORD_FORGET:
-            self->ground.forgot = true;
-            break;
         default:
             break;
         }

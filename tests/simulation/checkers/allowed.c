@@ -15,7 +15,6 @@ typedef struct {
 typedef struct {
     sim_conns_t conns;
     int64_t paused_ns[GROUPS]; /* since when, plus one; 0: it is not */
-    int64_t out_ns[GROUPS];    /* when something went out though it was paused; 0: nothing did */
     int64_t up_ns;             /* when the bus could work again */
 } own_t;
 
@@ -36,7 +35,7 @@ static void set(sim_checker_t *self, const sim_fact_t *fact) {
     if (fact->setting != FOB_POLICY_paused || index >= GROUPS)
         return;
     if (!fact->value)
-        own->paused_ns[index] = own->out_ns[index] = 0;
+        own->paused_ns[index] = 0;
     else if (!own->paused_ns[index])
         own->paused_ns[index] = fact->now_ns + 1;
 }
@@ -49,22 +48,12 @@ static void delivered(sim_checker_t *self, const sim_fact_t *fact) {
     SIM_HOLD(self, conn->again || conn->delivered <= conn->allowed,
              "group %s: a worker gave credit for %" PRIu64 " events, and %" PRIu64 " are sent",
              fact->group->name, conn->allowed, conn->delivered);
-    if (index >= GROUPS || !own->paused_ns[index] || own->out_ns[index])
+    if (index >= GROUPS || !own->paused_ns[index])
         return;
     int64_t since = own->paused_ns[index] > own->up_ns ? own->paused_ns[index] : own->up_ns;
-    if (fact->now_ns - since >= SETTLED_NS)
-        own->out_ns[index] = fact->now_ns;
-}
-
-/* That it is paused no more may be on its way to the disk when the first event goes out. */
-static void look(sim_checker_t *self, const sim_fact_t *fact) {
-    own_t *own = self->own;
-    size_t index = (size_t)(fact->group - self->ground->groups);
-    SIM_HOLD(self,
-             index >= GROUPS || !own->out_ns[index] ||
-                 fact->now_ns - own->out_ns[index] < SETTLED_NS,
-             "group %s is paused, and handed events out %" PRId64 " s ago", fact->group->name,
-             (fact->now_ns - own->out_ns[index % GROUPS]) / FOB_SEC);
+    SIM_HOLD(self, fact->now_ns - since < SETTLED_NS,
+             "group %s: offset %" PRIu64 " goes out, and the group is paused for %" PRId64 " s",
+             fact->group->name, fact->offset, (fact->now_ns - since) / FOB_SEC);
 }
 
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
@@ -77,10 +66,6 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
         set(self, fact);
     else if (fact->kind == SIM_DELIVERED)
         delivered(self, fact);
-    else if (fact->kind == SIM_BOOKS)
-        look(self, fact);
-    else if (fact->kind == SIM_BUS_DOWN) /* what was decided may be lost with it */
-        memset(own->out_ns, 0, sizeof own->out_ns);
     else if (fact->kind == SIM_BUS_UP)
         own->up_ns = fact->now_ns;
     else if (fact->kind == SIM_TROUBLE && fact->now_ns + (int64_t)fact->count > own->up_ns)

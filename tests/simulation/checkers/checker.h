@@ -41,7 +41,6 @@ typedef struct {
     uint64_t seed;
     uint64_t dedup_max;      /* the bus remembers so many ids, */
     int64_t dedup_window_ms; /* for so long */
-    bool forgot;             /* it has forgotten a publisher's session */
     sim_stored_t *events;    /* by offset */
     size_t head, room;
     sim_group_t *groups; /* in the order they were made */

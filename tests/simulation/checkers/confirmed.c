@@ -1,5 +1,5 @@
-/* A receipt is sent only for what is durable, and says where it is. What is refused is not stored;
- * only once the bus forgot a session a publisher may give up, as not stored, what it sent in it. */
+/* A receipt is sent only for what is durable, and says where it is. What is refused is not stored.
+ */
 #include "checker.h"
 
 /* By publisher and serial: where it is stored, and what its receipt said. */
@@ -34,8 +34,7 @@ static void stored(sim_checker_t *self, uint64_t offset) {
     event_t *mine = event_of(self, event->publisher, event->serial);
     SIM_HOLD(self,
              !mine->answered || mine->status == FOB_OK || mine->status == FOB_UNKNOWN_OUTCOME ||
-                 sim_event_repeated(self->ground->seed, event->publisher, event->serial) ||
-                 self->ground->forgot,
+                 sim_event_repeated(self->ground->seed, event->publisher, event->serial),
              "publisher %u was told that its event %llu is not stored (%d), and it is at %llu",
              event->publisher, (unsigned long long)event->serial, (int)mine->status,
              (unsigned long long)offset);
@@ -57,8 +56,7 @@ static void receipt(sim_checker_t *self, const sim_fact_t *fact) {
         SIM_HOLD(self,
                  fact->status == FOB_UNKNOWN_OUTCOME || !mine->offset ||
                      offered.serial != fact->serial ||
-                     sim_event_repeated(self->ground->seed, fact->publisher, fact->serial) ||
-                     self->ground->forgot,
+                     sim_event_repeated(self->ground->seed, fact->publisher, fact->serial),
                  "publisher %u is told that its event %llu is not stored (%d), and it is at %llu",
                  fact->publisher, (unsigned long long)fact->serial, (int)fact->status,
                  (unsigned long long)mine->offset);

@@ -3,24 +3,12 @@
 
 typedef struct {
     uint64_t last[SIM_TOPICS];
-    uint8_t *stored; /* by serial */
-    size_t room;
 } publisher_t;
 
 typedef struct {
     publisher_t *publishers;
     size_t room;
 } own_t;
-
-/* Once its session is forgotten, a publisher that has no receipt yet of what it began with offers
- * it anew, and the bus takes it for new. */
-static bool again(const sim_checker_t *self, publisher_t *one, uint64_t serial) {
-    while (serial >= one->room)
-        one->stored = sim_grow(one->stored, one->room, &one->room, 1);
-    bool before = one->stored[serial];
-    one->stored[serial] = 1;
-    return before && self->ground->forgot;
-}
 
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     own_t *own = self->own;
@@ -31,10 +19,7 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
         return; /* it may be the later one */
     while (event->publisher >= own->room)
         own->publishers = sim_grow(own->publishers, own->room, &own->room, sizeof *own->publishers);
-    publisher_t *one = &own->publishers[event->publisher];
-    uint64_t *last = &one->last[event->topic];
-    if (again(self, one, event->serial))
-        return;
+    uint64_t *last = &own->publishers[event->publisher].last[event->topic];
     SIM_HOLD(self, event->serial > *last,
              "publisher %u: event %llu of %s is stored at %llu behind event %llu", event->publisher,
              (unsigned long long)event->serial, sim_topics[event->topic],
@@ -44,8 +29,6 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
 
 static void end(sim_checker_t *self) {
     own_t *own = self->own;
-    for (size_t i = 0; i < own->room; i++)
-        free(own->publishers[i].stored);
     free(own->publishers);
 }
 
