@@ -1,6 +1,7 @@
 /* core: commands in, turns out. */
 #include "bus/core/admin/inquiry.h"
 #include "bus/core/admin/reclaim.h"
+#include "bus/core/durable/checkpoint_fits.h"
 #include "bus/core/durable/copy.h"
 #include "bus/core/durable/digest.h"
 #include "bus/core/durable/seed.h"
@@ -100,7 +101,12 @@ fob_status_t fob_core_replay(fob_core_t *self, uint64_t position, fob_slice_t re
     self->position = position;
     if (FOB_PLANTED(REPLAY_SKIPS_RECORD) && record.data[0] == FOB_RECORD_RUNS && position % 64 == 0)
         return FOB_OK;
-    return fob_apply(self, position, record);
+    fob_status_t status = fob_apply(self, position, record);
+    if (status != FOB_OK || fob_state_time_fits(self->time_ms))
+        return status;
+    snprintf(self->error, sizeof self->error, "commit %llu: a time that cannot be",
+             (unsigned long long)position);
+    return FOB_DAMAGED;
 }
 
 /* What was out before the start lies in floor..mark: it waits for its worker. Above goes at once.

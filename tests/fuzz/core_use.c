@@ -1,11 +1,13 @@
 #include "tests/fuzz/core_use.h"
 
 #include "bus/core/group/policy.h"
+#include "proto/event.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
 
 #define ROUNDS 40
+#define EVENTS 4u
 
 const fob_core_config_t core_use_config = {.max_event = 1000,
                                            .max_groups = 10,
@@ -161,6 +163,30 @@ static void join_all(use_t *self) {
                                              .worker = fob_slice_str("w")}});
 }
 
+/* As a publisher that the seeds know goes on: with an id that may be known, and priorities. */
+static void publish(use_t *self) {
+    uint8_t session[FOB_SESSION_SIZE];
+    bool known;
+    fob_buf_t body = {0};
+    memset(session, 9, sizeof session);
+    for (unsigned i = 0; i < EVENTS; i++) {
+        fob_envelope_t event = {.topic = fob_slice_str(i % 2 ? "a.b" : "a.c"),
+                                .id = fob_slice_str(i % 3 ? "" : "0"),
+                                .priority = (uint8_t)(i % 2 * 5),
+                                .data = fob_slice_str("x")};
+        FUZZ_RULE(fob_envelope_write(&body, UINT64_MAX, &event) == FOB_OK);
+    }
+    fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&body));
+    FUZZ_RULE(blob);
+    uint64_t first = fob_core_session_last(self->core, session, &known) + 1;
+    fob_command_t command = {
+        .kind = FOB_CMD_PUBLISH, .conn = 1009, .publish = {session, first, first, blob, FOB_OK}};
+    fob_status_t status = fob_core_step(self->core, self->now, &command);
+    FUZZ_RULE(status == FOB_OK || status == FOB_PROTOCOL);
+    fob_blob_unref(&blob);
+    fob_buf_free(&body);
+}
+
 void core_use(fob_core_t *core, uint64_t position, fob_slice_t events, uint64_t first_offset,
               uint32_t count) {
     use_t self = {.core = core,
@@ -176,6 +202,8 @@ void core_use(fob_core_t *core, uint64_t position, fob_slice_t events, uint64_t 
         self.twin = copy_of(core);
     join_all(&self);
     for (unsigned i = 0; i < ROUNDS; i++) {
+        if (self.twin && i % (ROUNDS / 2) == 0)
+            publish(&self);
         if (!take(&self)) {
             self.now.mono_ns += FOB_SEC;
             self.now.wall_ms += 1000;

@@ -62,12 +62,57 @@ static fob_status_t add_mark(uint64_t offset, uint64_t token) {
     return replay(bytes, sizeof bytes);
 }
 
+#define LAST_NUMBER (FOB_RECORD_NUMBER_MAX / 2)
+#define LAST_TIME   (FOB_RECORD_TIME_MAX / 2)
+
 static void a_mark_beyond_all_numbers_is_damage(void **state) {
     (void)state;
     assert_int_equal(add_group("g", "a.*", 1), FOB_OK);
-    assert_int_equal(add_mark(FOB_RECORD_NUMBER_MAX, FOB_RECORD_NUMBER_MAX), FOB_OK);
-    assert_int_equal(add_mark(1, FOB_RECORD_NUMBER_MAX + 1), FOB_DAMAGED);
     assert_int_equal(add_mark(FOB_RECORD_NUMBER_MAX + 1, 1), FOB_DAMAGED);
+    assert_int_equal(add_mark(1, FOB_RECORD_NUMBER_MAX + 1), FOB_DAMAGED);
+    assert_int_equal(add_mark(LAST_NUMBER + 1, 1), FOB_DAMAGED); /* no room for the next */
+    assert_int_equal(add_mark(1, LAST_NUMBER + 1), FOB_DAMAGED);
+    assert_int_equal(add_mark(LAST_NUMBER, LAST_NUMBER), FOB_OK);
+}
+
+/* Tokens are not given twice. */
+static void a_mark_below_the_one_before_is_damage(void **state) {
+    (void)state;
+    assert_int_equal(add_group("g", "a.*", 1), FOB_OK);
+    assert_int_equal(add_mark(6, 100), FOB_OK);
+    assert_int_equal(add_mark(6, 99), FOB_DAMAGED);
+    assert_int_equal(add_mark(1, 100), FOB_OK); /* offsets begin anew where a group does */
+}
+
+static void a_token_that_was_not_given_does_not_come_back(void **state) {
+    (void)state;
+    fob_run_record_t run = {.verb = FOB_RUN_RETURN,
+                            .flags = FOB_RUN_FRESH,
+                            .count = 2,
+                            .from = 1,
+                            .to = 2,
+                            .token = 100};
+    assert_int_equal(add_group("g", "a.*", 1), FOB_OK);
+    add_events();
+    assert_int_equal(add_mark(6, 100), FOB_OK);
+    assert_int_equal(add_run(run), FOB_DAMAGED); /* the second has 101 */
+    run.token = 99;
+    assert_int_equal(add_run(run), FOB_OK);
+}
+
+static void a_token_that_leaves_no_next_one_is_damage(void **state) {
+    (void)state;
+    fob_run_record_t run = {.verb = FOB_RUN_HANDOUT,
+                            .flags = FOB_RUN_FRESH,
+                            .count = 2,
+                            .from = 1,
+                            .to = 2,
+                            .token = LAST_NUMBER};
+    assert_int_equal(add_group("g", "a.*", 1), FOB_OK);
+    add_events();
+    assert_int_equal(add_run(run), FOB_DAMAGED);
+    run.token--;
+    assert_int_equal(add_run(run), FOB_OK);
 }
 
 static void a_time_beyond_all_times_is_damage(void **state) {
@@ -82,7 +127,10 @@ static void a_time_beyond_all_times_is_damage(void **state) {
                             .token = 1};
     assert_int_equal(add_run_at(FOB_RECORD_TIME_MAX + 1, run), FOB_DAMAGED);
     assert_int_equal(add_run_at(-FOB_RECORD_TIME_MAX - 1, run), FOB_DAMAGED);
-    assert_int_equal(add_run_at(FOB_RECORD_TIME_MAX, run), FOB_OK);
+    assert_int_equal(add_run_at(LAST_TIME, run), FOB_OK);
+    run.from = run.to = run.token = 2;
+    assert_int_equal(add_run_at(LAST_TIME + 1, run), FOB_DAMAGED); /* no room for what is due */
+    assert_non_null(strstr(fob_core_error(core), "a time that cannot be"));
 }
 
 static void what_is_due_in_an_age_is_waited_for(void **state) {
@@ -90,6 +138,7 @@ static void what_is_due_in_an_age_is_waited_for(void **state) {
     fob_group_stats_t stats;
     assert_int_equal(add_group("g", "a.*", 1), FOB_OK);
     add_events();
+    assert_int_equal(add_mark(6, 1), FOB_OK);
     assert_int_equal(add_run((fob_run_record_t){.verb = FOB_RUN_RETURN,
                                                 .flags = FOB_RUN_FRESH,
                                                 .count = 1,
@@ -375,6 +424,7 @@ static void add_states(void) {
                              .token = 1};
     assert_int_equal(add_group("g", "a.*", 1), FOB_OK);
     add_events();
+    assert_int_equal(add_mark(6, 10), FOB_OK);
     assert_int_equal(add_run(back), FOB_OK);
     assert_int_equal(add_run(dead), FOB_OK);
 }
@@ -464,6 +514,9 @@ static void a_census_accepts_what_lies_in_it_and_once(void **state) {
 }
 
 FOB_MAIN(FOB_CASE_WITH(a_mark_beyond_all_numbers_is_damage, setup, teardown),
+         FOB_CASE_WITH(a_mark_below_the_one_before_is_damage, setup, teardown),
+         FOB_CASE_WITH(a_token_that_was_not_given_does_not_come_back, setup, teardown),
+         FOB_CASE_WITH(a_token_that_leaves_no_next_one_is_damage, setup, teardown),
          FOB_CASE_WITH(a_time_beyond_all_times_is_damage, setup, teardown),
          FOB_CASE_WITH(what_is_due_in_an_age_is_waited_for, setup, teardown),
          FOB_CASE_WITH(a_census_accepts_nothing_that_is_done, setup, teardown),

@@ -141,8 +141,6 @@ static void a_session_whose_answers_cannot_be_is_damage(void **state) {
     of_this(add_session, 9501, 9997, FOB_DAMAGED); /* the last of them above the head */
     of_this(add_session, 9501, 0, FOB_DAMAGED);
     of_this(add_session, 9501, UINT64_MAX, FOB_DAMAGED);
-    of_this(add_session, 4501, 5000, FOB_OK);
-    of_this(add_session, 4501, 5001, FOB_DAMAGED); /* after the last record */
     of_this(add_session, 4501, (uint64_t)FOB_RECORD_TIME_MAX + 1, FOB_DAMAGED);
 }
 
@@ -229,7 +227,6 @@ static void a_floor_below_the_start_is_damage(void **state) {
 
 /* whole_core: from 100 to 200, and the lowest with a priority is 300. */
 CHANGE(census_done, group->census_at = 201)
-CHANGE(census_behind_its_end, group->census_at = 202)
 CHANGE(census_at_nothing, group->census_at = 0)
 CHANGE(census_before_a_priority, group->census_to = 299)
 CHANGE(census_over_a_priority, group->census_to = 300)
@@ -238,7 +235,6 @@ CHANGE(census_done_over_priorities, group->census_to = 9000; group->census_at = 
 static void a_census_that_cannot_be_is_damage(void **state) {
     (void)state;
     OF_GROUP(census_done, FOB_OK);
-    OF_GROUP(census_behind_its_end, FOB_DAMAGED);
     OF_GROUP(census_at_nothing, FOB_DAMAGED);
     OF_GROUP(census_before_a_priority, FOB_OK);
     OF_GROUP(census_over_a_priority, FOB_DAMAGED); /* it was not found yet */
@@ -292,19 +288,16 @@ static void what_came_back_as_it_cannot_is_damage(void **state) {
     OF_GROUP(attempts_without_end, FOB_DAMAGED);
 }
 
-/* whole_core: 9939 offsets are not covered, 118 events were never out or are owed. */
-#define OPEN_OFFSETS 9939
-CHANGE(as_many_as_fit, group->damaged = false; group->accepted += OPEN_OFFSETS - 118)
-CHANGE(one_too_many, group->damaged = false; group->accepted += OPEN_OFFSETS - 118 + 1)
-CHANGE(skipped_somewhere, group->accepted += 10000 - 118)
-CHANGE(more_than_ever_were, group->accepted += 10000 - 118 + 1)
+/* whole_core: 118 events were never out or are owed. */
+CHANGE(as_many_as_fit, group->accepted += 10000 - 118)
+CHANGE(one_too_many, group->accepted += 10000 - 118 + 1)
+CHANGE(owed_beside_these, group->accepted += 10000 - 118; group->debt++)
 
 static void more_events_than_there_is_room_for_are_damage(void **state) {
     (void)state;
     OF_GROUP(as_many_as_fit, FOB_OK);
     OF_GROUP(one_too_many, FOB_DAMAGED);
-    OF_GROUP(skipped_somewhere, FOB_OK);
-    OF_GROUP(more_than_ever_were, FOB_DAMAGED);
+    OF_GROUP(owed_beside_these, FOB_DAMAGED);
 }
 
 #define MOST (FOB_RECORD_NUMBER_MAX / 2)

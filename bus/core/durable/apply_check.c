@@ -1,6 +1,7 @@
 /* apply, check: whether a run that was read back fits the state. What does not is damage: nothing
  * of it may reach a table that takes it for granted. */
 #include "bus/core/durable/apply.h"
+#include "bus/core/durable/checkpoint_fits.h"
 
 /* Which flags a verb may have. */
 static bool flags_fit(const fob_run_record_t *run) {
@@ -78,15 +79,18 @@ static bool none_dead(const fob_group_t *group, const fob_run_record_t *run) {
     return true;
 }
 
-static bool tokens_fit(const fob_run_record_t *run) {
-    return run->token > 0 && run->token <= INT64_MAX;
+/* A token that comes back was given before. */
+static bool tokens_fit(const fob_group_t *group, const fob_run_record_t *run) {
+    uint64_t last = run->token + run->count - 1;
+    return run->token > 0 && fob_state_number_fits(last) &&
+           (run->verb != FOB_RUN_RETURN || last <= group->mark_token);
 }
 
 /* RETURN, HANDOUT, DEAD: each event is known. */
 static bool each_fits(const fob_group_t *group, const fob_run_record_t *run) {
     if (run->flags & FOB_RUN_UNKNOWN)
         return run->count <= fob_group_pristine(group);
-    if (run->verb == FOB_RUN_DEAD ? !none_dead(group, run) : !tokens_fit(run))
+    if (run->verb == FOB_RUN_DEAD ? !none_dead(group, run) : !tokens_fit(group, run))
         return false;
     if (run->flags & FOB_RUN_FRESH)
         return all_fresh(group, run);

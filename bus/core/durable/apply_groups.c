@@ -1,6 +1,7 @@
 /* apply, groups: a group is made, ended, set, begun anew; how far its first hand-outs may go. */
 #include "bus/core/admin/reclaim.h"
 #include "bus/core/durable/apply.h"
+#include "bus/core/durable/checkpoint_fits.h"
 #include "bus/core/durable/copy.h"
 #include "bus/core/group/dead_limits.h"
 #include "bus/core/table/room.h"
@@ -98,6 +99,9 @@ fob_status_t fob_apply_mark(fob_core_t *self, uint64_t position, fob_slice_t byt
         return fob_damaged(self, position, "a mark of a group that there is not");
     if (fob_core_holds(self, group->loaded))
         return FOB_OK;
+    if (record.token < group->mark_token || !fob_state_number_fits(record.token) ||
+        !fob_state_number_fits(record.offset))
+        return fob_damaged(self, position, "a mark is not one that we wrote");
     group->mark_offset = record.offset;
     group->mark_token = record.token;
     return FOB_OK;

@@ -7,10 +7,9 @@ static bool begin_fits(const fob_group_t *group) {
     return group->generation > 0 && group->start > 0 && group->cover.floor >= group->start;
 }
 
-/* A census goes from one end to the other; what it has still to look through has no priority yet.
- */
+/* What a census has still to look through has no priority yet. */
 static bool census_fits(const fob_group_t *group) {
-    if (group->census_at == 0 || group->census_at > group->census_to + 1)
+    if (group->census_at == 0)
         return false;
     uint64_t listed = fob_prio_first(&group->prio, group->census_at);
     return listed == 0 || listed > group->census_to;
@@ -101,21 +100,10 @@ static bool ends_by(const fob_intervals_t *intervals, uint64_t head) {
     return intervals->count == 0 || fob_intervals_first(intervals)[intervals->count - 1].to <= head;
 }
 
-/* How many offsets up to the head are not covered; nothing above it is. */
-static uint64_t open_offsets(const fob_cover_t *cover, uint64_t head) {
-    uint64_t open = head + 1 - cover->floor;
-    for (size_t i = 0; i < cover->above.count; i++) {
-        const fob_interval_t *one = fob_intervals_first(&cover->above) + i;
-        open -= one->to - one->from + 1;
-    }
-    return open;
-}
-
-/* What was never out, and what is owed of it, lies at places that are not covered; but where some
- * were skipped that could not be read, nobody knows where. */
+/* Each that was never out, or is owed of these, has an offset of its own. */
 static bool room_fits(const fob_group_t *group, uint64_t head) {
-    uint64_t most = group->damaged ? head : open_offsets(&group->cover, head), sum = 0;
-    return add_up(&sum, fob_group_pristine(group), most) && add_up(&sum, group->debt, most);
+    uint64_t sum = 0;
+    return add_up(&sum, fob_group_pristine(group), head) && add_up(&sum, group->debt, head);
 }
 
 bool fob_state_group_fits_head(const fob_group_t *group, uint64_t head) {
@@ -145,7 +133,7 @@ bool fob_state_session_fits(const fob_core_t *self, const fob_writer_t *writer) 
         if (answer->offset + answer->count > self->head + 1)
             return false;
     }
-    return writer->use <= self->writers.uses && writer->seen_ms <= self->time_ms;
+    return writer->use <= self->writers.uses;
 }
 
 bool fob_state_id_fits(const fob_core_t *self, const fob_known_t *known) {

@@ -2,8 +2,9 @@
  *
  * Each number alone may be a good one and the state still one that no records lead to. A core at
  * work takes the invariants of its tables for granted, and the records that it makes then do not
- * fit when they are replayed (apply_check.c). So they are looked at before anything rests on them;
- * what they are stands at each, in the .c. One thread. */
+ * fit when they are replayed. So they are looked at before anything rests on them; what they are
+ * stands at each, in the .c. A replay keeps them too, whatever its records are: see apply_check.c.
+ * One thread. */
 #ifndef FOB_CORE_CHECKPOINT_FITS_H
 #define FOB_CORE_CHECKPOINT_FITS_H
 
@@ -29,7 +30,7 @@ bool fob_state_group_fits(const fob_group_t *group);
 /* Whether a group can be one of a core with this head: asked where both are of one moment. */
 bool fob_state_group_fits_head(const fob_group_t *group, uint64_t head);
 /* Whether a session is within its window; of the moment of the head, also whether nothing of it was
- * answered, seen or used behind that. */
+ * answered or used behind that. */
 bool fob_state_session_fits(const fob_core_t *self, const fob_writer_t *writer);
 /* Whether it is an id; of the moment of the head, also whether it is one of an event that there is,
  * under a secret that there is. */
