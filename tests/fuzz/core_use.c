@@ -149,6 +149,14 @@ static bool take(use_t *self) {
     return true;
 }
 
+/* What was settled last. */
+static void take_rest(use_t *self) {
+    fob_turn_t *turn = fob_core_take(self->core, self->now);
+    if (turn)
+        replay(self, turn);
+    fob_core_release(self->core, &turn);
+}
+
 static void join_all(use_t *self) {
     static const uint8_t session[FOB_SESSION_SIZE] = {7};
     fob_group_stats_t s;
@@ -212,6 +220,7 @@ void core_use(fob_core_t *core, uint64_t position, fob_slice_t events, uint64_t 
     }
     if (!self.twin)
         return;
+    take_rest(&self);
     core_use_look(core, self.now);
     FUZZ_RULE(fob_core_hash(core) == fob_core_hash(self.twin));
     fob_core_destroy(&self.twin);
