@@ -1,5 +1,5 @@
 add_library(fob_journal_test_support STATIC ${CMAKE_CURRENT_LIST_DIR}/journal_support.c
-    ${CMAKE_CURRENT_LIST_DIR}/journal_disk.c)
+    ${CMAKE_CURRENT_LIST_DIR}/journal_disk.c ${CMAKE_CURRENT_LIST_DIR}/journal_calm.c)
 target_link_libraries(fob_journal_test_support PUBLIC fob_journal PkgConfig::CMOCKA)
 
 foreach(noun file contract faults tail checkpoint folder crash start missing gone clock forged copies)
