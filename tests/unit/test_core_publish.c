@@ -119,6 +119,41 @@ static void only_bad_events_still_use_up_their_numbers(void **state) {
     RECEIPT({FOB_OK, 3, 1, 1, 0});
 }
 
+/* The operator lowered `max_event` meanwhile. */
+static void what_was_stored_is_not_refused_for_its_size_after_a_restart(void **state) {
+    (void)state;
+    char data[500] = {0};
+    for (int again = 0; again < 2; again++) {
+        fob_buf_t body = {0};
+        kit_event(&body, "a", "1", 1);
+        kit_event(&body, "a", data, sizeof data);
+        kit_event(&body, "a", "3", 1);
+        if (again)
+            kit_event(&body, "a", data, sizeof data);
+        kit_publish_body(&kit, 1, 1, 1, &body, FOB_OK);
+        if (again)
+            RECEIPT({FOB_OK, 1, 3, 1, 0}, {FOB_TOO_LARGE, 4, 1, 0, 0});
+        else
+            RECEIPT({FOB_OK, 1, 3, 1, 0});
+        kit.config.max_event = 100;
+        kit_crash(&kit, kit.position);
+    }
+    kit_publish(&kit, 1, 5, 5, "a", 1);
+    RECEIPT({FOB_OK, 5, 1, 4, 0});
+}
+
+/* Nor is it said of one whose answer was dropped that it was not stored. */
+static void of_a_number_that_was_confirmed_nothing_is_known_whatever_comes_with_it(void **state) {
+    (void)state;
+    char data[1001] = {0};
+    fob_buf_t body = {0};
+    kit_publish(&kit, 1, 1, 1, "a", 2);
+    kit_publish(&kit, 1, 3, 3, "a", 1); /* the first two were confirmed */
+    kit_event(&body, "a", data, sizeof data);
+    kit_publish_body(&kit, 1, 1, 1, &body, FOB_OK);
+    RECEIPT({FOB_UNKNOWN_OUTCOME, 1, 1, 0, 0});
+}
+
 static void numbers_that_could_not_be_counted_on_are_refused(void **state) {
     (void)state;
     static const uint8_t event[] = {0x93, 0xa1, 'a', 0x80, 0xc4, 0x00};
@@ -373,6 +408,10 @@ FOB_MAIN(FOB_CASE_WITH(a_refusal_goes_with_the_connection_that_met_it, setup, te
          FOB_CASE_WITH(a_forgotten_session_is_told_so, setup, teardown),
          FOB_CASE_WITH(a_bad_event_uses_up_its_number_and_harms_no_other, setup, teardown),
          FOB_CASE_WITH(only_bad_events_still_use_up_their_numbers, setup, teardown),
+         FOB_CASE_WITH(what_was_stored_is_not_refused_for_its_size_after_a_restart, setup,
+                       teardown),
+         FOB_CASE_WITH(of_a_number_that_was_confirmed_nothing_is_known_whatever_comes_with_it,
+                       setup, teardown),
          FOB_CASE_WITH(numbers_that_could_not_be_counted_on_are_refused, setup, teardown),
          FOB_CASE_WITH(bytes_that_are_no_events_are_refused_whole, setup, teardown),
          FOB_CASE_WITH(a_full_disk_refuses_until_the_first_refused_comes_again, setup, teardown),

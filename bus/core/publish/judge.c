@@ -125,12 +125,13 @@ static fob_fate_t judge_item(fob_offer_t *self, fob_item_t *item, uint64_t numbe
     item->flags = 0;
     if (number >= self->next)
         return judge_free(self, item, number, status);
-    if (item->status != FOB_OK)
-        return FOB_FATE_REFUSE; /* for good, as it was before */
+    /* Its answer first: what is stored stays so where the bus would not take it any more. */
     if (!fob_writer_free_of(self->writer, number, 1) && !forgets(self))
         return FOB_FATE_KNOWN;
     if (number < self->writer->low)
         return refused(item, FOB_UNKNOWN_OUTCOME, NULL);
+    if (item->status != FOB_OK)
+        return FOB_FATE_REFUSE; /* for good, as it was before */
     return judge_free(self, item, number, status);
 }
 
