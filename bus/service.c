@@ -262,6 +262,13 @@ static fob_status_t note_joins(fob_service_t *self, const fob_command_t *command
     return status == FOB_INVALID ? FOB_OK : status; /* the core says so in words */
 }
 
+/* One that the core refused is in no group by it: its name makes room for another. */
+static void after_join(fob_service_t *self, const fob_command_t *command) {
+    if (!fob_core_is_member(fob_ledger_core(self->ledger), command->conn, command->join.group))
+        fob_joins_remove(self->joins, command->conn, command->join.group);
+    end_former(self, command->conn);
+}
+
 static void command(fob_service_t *self, uint64_t conn, const fob_wire_t *msg,
                     const fob_mail_t *mail) {
     fob_command_t order;
@@ -280,7 +287,7 @@ static void command(fob_service_t *self, uint64_t conn, const fob_wire_t *msg,
     if (status == FOB_OK) {
         status = fob_ledger_step(self->ledger, self->now, &order);
         if (order.kind == FOB_CMD_JOIN)
-            end_former(self, conn);
+            after_join(self, &order);
     }
     if (status == FOB_PROTOCOL)
         out_of_place(self, conn, mail, msg->verb, problem);

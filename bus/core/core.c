@@ -481,6 +481,11 @@ bool fob_core_has_worker(const fob_core_t *self, uint64_t conn) {
     return fob_members_of(&self->members, conn) != FOB_MEMBER_NONE;
 }
 
+bool fob_core_is_member(const fob_core_t *self, uint64_t conn, fob_slice_t group) {
+    const fob_group_t *found = fob_groups_find(&self->groups, group);
+    return found && fob_members_find(&self->members, conn, found) != FOB_MEMBER_NONE;
+}
+
 /* Of what is needed: what is not is dropped at any time. */
 static uint64_t moved_hash(const fob_core_t *self) {
     uint64_t sum = 0;

@@ -297,8 +297,9 @@ bool fob_core_room(fob_core_t *self, uint64_t events);
 uint64_t fob_core_head(const fob_core_t *self);
 /* The last number stored for a session; 0: none. *known: the session is in the table. */
 uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, bool *known);
-/* Whether a connection has a worker in any group. */
+/* Whether a connection has a worker in any group, and in this one. */
 bool fob_core_has_worker(const fob_core_t *self, uint64_t conn);
+bool fob_core_is_member(const fob_core_t *self, uint64_t conn, fob_slice_t group);
 /* Hash of the durable state. */
 uint64_t fob_core_hash(const fob_core_t *self);
 

@@ -84,7 +84,7 @@ static void on_log(void *arg, const char *text) {
 static int setup(void **state) {
     (void)state;
     fob_core_config_t config = {.max_event = 100000,
-                                .max_groups = 10,
+                                .max_groups = 300,
                                 .max_sessions = 3,
                                 .session_grace_ms = 60000,
                                 .session_keep_ms = 3600000,
@@ -216,28 +216,57 @@ static void an_event_that_could_not_be_sent_is_tried_by_the_next_as_if_never_out
     assert_int_equal(attempt, 1);
 }
 
-static void ask_to_join(uint8_t client, const char *group) {
+#define NAMES_MOST (65536 / (FOB_NAME_MAX + 9)) /* of the longest, of one connection */
+
+/* Asks for the group of this number; the name is as long as one may be. */
+static fob_status_t ask_to_join(uint8_t client, int number, bool create) {
+    char group[FOB_NAME_MAX + 1];
+    size_t answers = sent[FOB_VERB_JOINED];
     fob_wire_t msg = {.verb = FOB_VERB_JOIN};
+    snprintf(group, sizeof group, "%0*d", FOB_NAME_MAX, number);
     FOB_SET(&msg, group, fob_slice_str(group));
+    FOB_SET(&msg, pattern, fob_slice_str("a"));
+    FOB_SET(&msg, create, create);
     round_after(0, client, &msg, NULL);
+    assert_int_equal(sent[FOB_VERB_JOINED], answers + 1); /* each is answered */
+    return joined;
 }
 
 /* Of what it is in more the bus could not tell what it was sent. */
 static void a_connection_may_join_so_many_groups_and_is_told_when_they_are_too_many(void **state) {
     (void)state;
-    char group[FOB_NAME_MAX + 1];
-    int count = 0;
     greet(1);
     greet(2);
-    do {
-        snprintf(group, sizeof group, "%0*d", FOB_NAME_MAX, ++count);
-        ask_to_join(1, group);
-        assert_int_equal(sent[FOB_VERB_JOINED], count); /* each is answered */
-    } while (joined == FOB_NO_GROUP);
-    assert_int_equal(joined, FOB_LIMIT);
-    assert_int_equal(count - 1, 65536 / (FOB_NAME_MAX + 9));
-    ask_to_join(2, group);
-    assert_int_equal(joined, FOB_NO_GROUP);
+    for (int i = 0; i < NAMES_MOST; i++)
+        assert_int_equal(ask_to_join(1, i, true), FOB_OK);
+    assert_int_equal(ask_to_join(1, NAMES_MOST, true), FOB_LIMIT);
+    assert_int_equal(ask_to_join(2, NAMES_MOST, true), FOB_OK);
+}
+
+static void a_join_that_is_refused_takes_no_room_from_others(void **state) {
+    (void)state;
+    greet(1);
+    for (int i = 0; i < 2 * NAMES_MOST; i++)
+        assert_int_equal(ask_to_join(1, i, false), FOB_NO_GROUP);
+    for (int i = 0; i < NAMES_MOST; i++)
+        assert_int_equal(ask_to_join(1, i, true), FOB_OK);
+}
+
+static void a_second_join_that_is_refused_leaves_the_worker_in_its_group(void **state) {
+    (void)state;
+    fob_wire_t again = {.verb = FOB_VERB_JOIN}, bye = {.verb = FOB_VERB_GOODBYE};
+    join(1, 0);
+    greet(9);
+    publish(9, 1);
+    assert_int_equal(attempt, 1);
+    FOB_SET(&again, group, fob_slice_str("g"));
+    FOB_SET(&again, pattern, fob_slice_str("b"));
+    round_after(0, 1, &again, NULL);
+    assert_int_equal(joined, FOB_PATTERN_DIFFERS);
+    round_after(0, 1, &bye, NULL); /* it leaves, at no cost */
+    join(2, 0);
+    assert_int_equal(sent[FOB_VERB_DELIVER], 2);
+    assert_int_equal(attempt, 1);
 }
 
 static void a_late_round_takes_no_lease_away_before_it_hears_what_came(void **state) {
@@ -452,6 +481,9 @@ FOB_MAIN(FOB_CASE_WITH(an_event_that_could_not_be_sent_is_tried_by_the_next_as_i
                        teardown),
          FOB_CASE_WITH(a_connection_may_join_so_many_groups_and_is_told_when_they_are_too_many,
                        setup, teardown),
+         FOB_CASE_WITH(a_join_that_is_refused_takes_no_room_from_others, setup, teardown),
+         FOB_CASE_WITH(a_second_join_that_is_refused_leaves_the_worker_in_its_group, setup,
+                       teardown),
          FOB_CASE_WITH(a_late_round_takes_no_lease_away_before_it_hears_what_came, setup, teardown),
          FOB_CASE_WITH(a_lease_that_is_over_in_time_is_taken_away_in_time, setup, teardown),
          FOB_CASE_WITH(a_worker_keeps_what_it_holds_for_three_beats_when_its_transport_breaks,
