@@ -3,9 +3,7 @@
 #include "table.h"
 
 #define UNDER_WAY_NS (3 * FOB_SEC) /* a DELIVER that was decided before */
-#define CLAIMED_NS                                                                                 \
-    (6 * FOB_SEC) /* a resume window, and until what was decided in it is durable                  \
-                   */
+#define CLAIMED_NS   (6 * FOB_SEC) /* a resume window and the commit of what was decided in it */
 
 typedef struct {
     uint32_t counted;
