@@ -323,6 +323,13 @@ static void input(fob_conduit_t *self, fob_now_t now) {
             self->ops.readable(self->client, now, self->attached[i]);
 }
 
+/* A large message on a slow line is no silence. */
+static void listen_closely(fob_conduit_t *self, fob_now_t now) {
+    uint64_t bytes;
+    if (fob_link_quiet(self->link, now) && fob_pipe_received(&self->pipe, &bytes))
+        fob_link_received(self->link, now, bytes);
+}
+
 /* --- sending --- */
 
 static bool output_one(fob_conduit_t *self, fob_now_t now) {
@@ -368,6 +375,7 @@ static int64_t round_run(fob_conduit_t *self) {
     fob_now_t now = fob_conduit_now();
     self->more = false;
     input(self, now);
+    listen_closely(self, now);
     fob_link_tick(self->link, now);
     acts_run(self, now);
     if (self->ops.tick)

@@ -12,7 +12,8 @@
 #define LINK_ENDPOINT_MAX 280 /* bytes with the zero: a host name has 255 at the most */
 #define LINK_TEXT         512
 #define LINK_ACTS         8
-#define LINK_MISSED       3 /* beats, then the bus counts as lost */
+#define LINK_MISSED       3  /* beats, then the bus counts as lost */
+#define LINK_UNFINISHED   30 /* beats that a MiB of a message may take, as the bus has it */
 /* A try may take up to 2^2 times as long where tries ran out of time. */
 #define LINK_GREET_GROWTH 2
 
@@ -42,6 +43,9 @@ struct fob_link {
     int64_t beat_at;      /* UP: when to send a beat, if nothing else goes before */
     int64_t lost_at;      /* UP: when the bus counts as lost, if it stays silent */
     int64_t heard_at;     /* UP: when it spoke last */
+    bool listening;       /* UP: what came is looked at, since it spoke last: */
+    uint64_t base;        /* bytes at the first look, */
+    uint64_t received;    /* and at the last one */
     bool echoes;          /* UP: our beats want an answer, and the bus gives it */
     int64_t sent_at;      /* when what the bus answered last was sent: HELLO, a BEAT */
 
@@ -325,9 +329,32 @@ void fob_link_message(fob_link_t *self, fob_now_t now, const fob_wire_t *msg) {
     if (msg->verb == FOB_VERB_BEAT)
         on_beat(self, now, msg);
     self->heard_at = now.mono_ns;
+    self->listening = false;
     if (FOB_PLANTED(HEARD_IS_PROOF))
         self->sent_at = now.mono_ns;
     self->lost_at = now.mono_ns + LINK_MISSED * self->heartbeat_ns;
+}
+
+bool fob_link_quiet(const fob_link_t *self, fob_now_t now) {
+    return self->state == FOB_LINK_UP && now.mono_ns - self->heard_at >= self->heartbeat_ns;
+}
+
+void fob_link_received(fob_link_t *self, fob_now_t now, uint64_t bytes) {
+    if (!fob_link_quiet(self, now))
+        return;
+    bool more = self->listening && bytes > self->received;
+    if (!self->listening)
+        self->base = bytes;
+    self->listening = true;
+    self->received = bytes;
+    if (!more)
+        return;
+    int64_t mibs = 1 + (int64_t)((bytes - self->base) >> 20);
+    int64_t end = self->heard_at + mibs * LINK_UNFINISHED * self->heartbeat_ns;
+    int64_t lost_at = now.mono_ns + LINK_MISSED * self->heartbeat_ns;
+    lost_at = lost_at < end ? lost_at : end;
+    if (lost_at > self->lost_at)
+        self->lost_at = lost_at;
 }
 
 void fob_link_sent(fob_link_t *self, fob_now_t now) {

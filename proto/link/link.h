@@ -64,6 +64,12 @@ void fob_link_awaits(fob_link_t *self, const char *late);
  * new one. */
 void fob_link_session(fob_link_t *self, const uint8_t session[FOB_SESSION_SIZE]);
 void fob_link_sent(fob_link_t *self, fob_now_t now); /* something was sent: counts as a beat */
+/* Whether it is up, and no message came for a beat: then what came of one is worth a look. */
+bool fob_link_quiet(const fob_link_t *self, fob_now_t now);
+/* What came on this connection, in bytes, the beginning of a message included. While it grows the
+ * bus is not silent, for thirty beats and so many again for each MiB: a large message on a slow
+ * line takes longer than three. It says nothing of what we sent: nothing is held for longer. */
+void fob_link_received(fob_link_t *self, fob_now_t now, uint64_t bytes);
 void fob_link_tick(fob_link_t *self, fob_now_t now);
 void fob_link_goodbye(fob_link_t *self, fob_now_t now); /* say GOODBYE, then CLOSED */
 

@@ -2,9 +2,13 @@
 #include "proto/link/pipe.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define PIPE_HWM 64 /* messages: few, so that a slow bus is felt here and not in libzmq's queue */
 #define PIPE_EVENTS                                                                                \
@@ -50,7 +54,7 @@ static void dealer_configure(void *dealer, const char *endpoint) {
 }
 
 const char *fob_pipe_open(fob_pipe_t *self, void *context, const char *endpoint) {
-    *self = (fob_pipe_t){.dealer = zmq_socket(context, ZMQ_DEALER)};
+    *self = (fob_pipe_t){.dealer = zmq_socket(context, ZMQ_DEALER), .fd = -1};
     if (!self->dealer)
         return "no socket can be made: too many descriptors are open";
     dealer_configure(self->dealer, endpoint);
@@ -81,6 +85,7 @@ void fob_pipe_close(fob_pipe_t *self, int linger_ms) {
         zmq_close(self->monitor);
     zmq_close(self->dealer);
     self->dealer = self->monitor = NULL;
+    self->fd = -1;
 }
 
 static int frame_send(void *socket, zmq_msg_t *msg, int flags) {
@@ -127,13 +132,15 @@ fob_pipe_sent_t fob_pipe_send(fob_pipe_t *self, fob_slice_t header, fob_blob_t *
 
 /* One event: a frame with a 16-bit number and a 32-bit value, then one with the address.
  * 0: none. */
-static unsigned event_next(void *monitor) {
+static unsigned event_next(void *monitor, uint32_t *value) {
     zmq_msg_t msg;
     zmq_msg_init(&msg);
     unsigned event = 0;
-    if (zmq_msg_recv(&msg, monitor, ZMQ_DONTWAIT) >= 2) {
+    if (zmq_msg_recv(&msg, monitor, ZMQ_DONTWAIT) >= 6) {
         uint16_t number;
-        memcpy(&number, zmq_msg_data(&msg), sizeof number);
+        const uint8_t *data = zmq_msg_data(&msg);
+        memcpy(&number, data, sizeof number);
+        memcpy(value, data + sizeof number, sizeof *value);
         event = number;
         while (zmq_msg_more(&msg) && zmq_msg_recv(&msg, monitor, ZMQ_DONTWAIT) >= 0)
             ;
@@ -143,13 +150,15 @@ static unsigned event_next(void *monitor) {
 }
 
 const char *fob_pipe_trouble(fob_pipe_t *self) {
-    for (unsigned event; (event = event_next(self->monitor)) != 0;) {
+    uint32_t value;
+    for (unsigned event; (event = event_next(self->monitor, &value)) != 0;) {
         switch (event) {
         case ZMQ_EVENT_CONNECT_DELAYED:
             self->stage = FOB_PIPE_DIALLED;
             break;
         case ZMQ_EVENT_CONNECTED:
             self->stage = FOB_PIPE_CONNECTED;
+            self->fd = (int)value;
             break;
         case ZMQ_EVENT_CLOSED:
         case ZMQ_EVENT_CONNECT_RETRIED:
@@ -163,6 +172,19 @@ const char *fob_pipe_trouble(fob_pipe_t *self) {
         }
     }
     return NULL;
+}
+
+/* libzmq's thread may have closed the descriptor, and it may be another's by now: then the monitor
+ * says so at the next look, and what was learned here goes with the pipe. */
+bool fob_pipe_received(const fob_pipe_t *self, uint64_t *bytes) {
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    if (!self->dealer || self->fd < 0 ||
+        getsockopt(self->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        size < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received)
+        return false;
+    *bytes = info.tcpi_bytes_received;
+    return true;
 }
 
 const char *fob_pipe_late(const fob_pipe_t *self) {

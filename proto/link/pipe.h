@@ -21,6 +21,7 @@ typedef struct {
     void *dealer; /* NULL: closed */
     void *monitor;
     fob_pipe_stage_t stage;
+    int fd;       /* libzmq's, of the connection; -1: not known */
     bool pending; /* head (and body) wait for room */
     bool has_body;
     zmq_msg_t head, body;
@@ -44,6 +45,10 @@ fob_pipe_sent_t fob_pipe_flush(fob_pipe_t *self);
 /* What the monitor told: NULL, or why the connection is gone, in words. libzmq tells of a failed
  * connect, but not why: refused and unreachable are the same. */
 const char *fob_pipe_trouble(fob_pipe_t *self);
+
+/* How many bytes came on the connection, a message without its end included. False: there is none,
+ * or the system does not tell. */
+bool fob_pipe_received(const fob_pipe_t *self, uint64_t *bytes);
 
 /* Why there is no answer yet, in words, by what the monitor told last. libzmq says nothing at all
  * of a name that cannot be resolved. */

@@ -5,8 +5,12 @@
 #include "tests/abuse/flood.h"
 #include "tests/abuse/scene.h"
 #include "tests/abuse/zmtp.h"
+#include "tests/support/proxy.h"
 
+#include <fob/fob_publisher.h>
+#include <fob/fob_worker.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -82,6 +86,51 @@ static void a_line_that_dies_within_a_message_is_ended_as_silent(void **state) {
     scene_end(&scene);
 }
 
+static fob_worker_t *work_over(const proxy_t *line) {
+    char bus[64];
+    snprintf(bus, sizeof bus, "tcp://127.0.0.1:%d", proxy_port(line));
+    fob_worker_options_t options = FOB_WORKER_OPTIONS;
+    options.bus = bus;
+    options.group = "slow";
+    options.pattern = "slow.event";
+    options.connect_timeout_ms = PACE_PATIENCE;
+    fob_worker_t *worker = fob_worker_new(&options);
+    assert_non_null(worker);
+    assert_int_equal(fob_worker_wait_ready(worker, PACE_PATIENCE, NULL), FOB_OK);
+    return worker;
+}
+
+static void publish_large(size_t size) {
+    fob_publisher_options_t options = FOB_PUBLISHER_OPTIONS;
+    options.connect_timeout_ms = options.deadline_ms = PACE_PATIENCE;
+    fob_publisher_t *publisher = fob_publisher_new(&options);
+    char *data = calloc(1, size);
+    assert_true(publisher && data);
+    assert_int_equal(fob_publisher_send(publisher, "slow.event", data, size, NULL, NULL), FOB_OK);
+    assert_int_equal(fob_publisher_flush(publisher, PACE_PATIENCE), FOB_OK);
+    fob_publisher_destroy(&publisher);
+    free(data);
+}
+
+/* It would begin anew for ever if it took the bus for lost within the event. */
+static void a_large_event_comes_over_a_slow_line_at_the_first_attempt(void **state) {
+    (void)state;
+    scene_t scene;
+    fob_event_t *event = NULL;
+    scene_begin(&scene, CONFIG);
+    proxy_t *line = proxy_new(scene.stand.port);
+    fob_worker_t *worker = work_over(line);
+    proxy_slow(line, PROXY_FROM_BUS, 1000ULL * EVENTS * 1000 / PARTS);
+    publish_large(1000 * EVENTS);
+    assert_int_equal(fob_worker_next(worker, &event, PACE_PATIENCE), FOB_OK);
+    assert_int_equal(fob_event_attempt(event), 1);
+    assert_int_equal(fob_worker_settle(worker, &event, FOB_ACK), FOB_OK);
+    stand_await(&scene.stand, "slow", "acked", 1);
+    fob_worker_destroy(&worker, 0);
+    proxy_destroy(&line);
+    scene_end(&scene);
+}
+
 #define IMPATIENT 60
 
 /* As the kernel takes connections for it: they greet, wait, and have gone when it goes on. */
@@ -109,5 +158,6 @@ static void who_gives_up_while_the_bus_stands_still_is_not_malformed(void **stat
 }
 
 FOB_MAIN(FOB_CASE(a_large_batch_on_a_slow_line_is_stored),
+         FOB_CASE(a_large_event_comes_over_a_slow_line_at_the_first_attempt),
          FOB_CASE(who_gives_up_while_the_bus_stands_still_is_not_malformed),
          FOB_CASE(a_line_that_dies_within_a_message_is_ended_as_silent))

@@ -1,5 +1,6 @@
 #include "tests/support/proxy.h"
 #include "tests/support/case.h"
+#include "tests/support/process.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,6 +14,8 @@
 
 #define PAIRS 32
 #define CHUNK 65536
+
+#define SLOW_TICK 5 /* ms between two looks at what a slow line lets through */
 
 /* One direction of a connection: what was read from one end and is not yet written to the other. */
 typedef struct {
@@ -29,6 +32,8 @@ struct proxy {
     int listener, port, to;
     int wake[2];
     bool stop, held[2];
+    unsigned long long rate[2], spent[2]; /* bytes a second, 0: any; bytes since then */
+    long long since[2];                   /* ms */
     unsigned long long passed;
     pair_t pairs[PAIRS];
     pthread_mutex_t lock;
@@ -77,10 +82,21 @@ static void take_one(proxy_t *self) {
     pair->ways[0].size = pair->ways[1].size = 0;
 }
 
+/* How many bytes may go that way now. */
+static size_t allowed(const proxy_t *self, int way) {
+    if (self->held[way] || self->rate[way] == 0)
+        return self->held[way] ? 0 : CHUNK;
+    unsigned long long ms = (unsigned long long)(process_clock() - self->since[way]);
+    unsigned long long due = self->rate[way] * ms / 1000;
+    unsigned long long left = due > self->spent[way] ? due - self->spent[way] : 0;
+    return left < CHUNK ? (size_t)left : CHUNK;
+}
+
 /* Moves what can be moved. False: an end is gone. */
 static bool pump(proxy_t *self, pair_t *pair, int from) {
     way_t *way = &pair->ways[from];
-    if (self->held[from])
+    size_t most = allowed(self, from);
+    if (most == 0)
         return true;
     if (way->size == 0) {
         ssize_t got = recv(pair->ends[from], way->bytes, CHUNK, 0);
@@ -89,24 +105,27 @@ static bool pump(proxy_t *self, pair_t *pair, int from) {
         way->at = 0;
         way->size = (size_t)got;
     }
-    ssize_t sent = send(pair->ends[!from], way->bytes + way->at, way->size, MSG_NOSIGNAL);
+    most = way->size < most ? way->size : most;
+    ssize_t sent = send(pair->ends[!from], way->bytes + way->at, most, MSG_NOSIGNAL);
     if (sent < 0)
         return errno == EAGAIN || errno == EINTR;
     way->at += (size_t)sent;
     way->size -= (size_t)sent;
+    self->spent[from] += (unsigned long long)sent;
     self->passed += (unsigned long long)sent;
     return true;
 }
 
 static size_t fill(const proxy_t *self, struct pollfd *polled) {
     size_t count = 0;
+    bool shut[2] = {allowed(self, 0) == 0, allowed(self, 1) == 0};
     polled[count++] = (struct pollfd){self->wake[0], POLLIN, 0};
     polled[count++] = (struct pollfd){self->listener, POLLIN, 0};
     for (size_t i = 0; i < PAIRS; i++) {
         const pair_t *pair = &self->pairs[i];
         for (int end = 0; end < 2; end++) {
-            short in = pair->ways[end].size || self->held[end] ? 0 : POLLIN;
-            short out = pair->ways[!end].size && !self->held[!end] ? POLLOUT : 0;
+            short in = pair->ways[end].size || shut[end] ? 0 : POLLIN;
+            short out = pair->ways[!end].size && !shut[!end] ? POLLOUT : 0;
             /* An end that has hung up would be told without being asked for. */
             int fd = in || out ? pair->ends[end] : -1;
             polled[count++] = (struct pollfd){fd, (short)(in | out), 0};
@@ -121,8 +140,9 @@ static void *run(void *arg) {
     pthread_mutex_lock(&self->lock);
     while (!self->stop) {
         size_t count = fill(self, polled);
+        int wait = self->rate[0] || self->rate[1] ? SLOW_TICK : -1;
         pthread_mutex_unlock(&self->lock);
-        poll(polled, count, -1);
+        poll(polled, count, wait);
         pthread_mutex_lock(&self->lock);
         char byte[64];
         while (read(self->wake[0], byte, sizeof byte) > 0)
@@ -180,6 +200,15 @@ size_t proxy_cut(proxy_t *self) {
 void proxy_hold(proxy_t *self, proxy_way_t way, bool held) {
     pthread_mutex_lock(&self->lock);
     self->held[way] = held;
+    pthread_mutex_unlock(&self->lock);
+    wake(self);
+}
+
+void proxy_slow(proxy_t *self, proxy_way_t way, unsigned long long rate) {
+    pthread_mutex_lock(&self->lock);
+    self->rate[way] = rate;
+    self->spent[way] = 0;
+    self->since[way] = process_clock();
     pthread_mutex_unlock(&self->lock);
     wake(self);
 }

@@ -114,6 +114,74 @@ static void a_bus_that_misses_three_beats_is_lost(void **state) {
     fob_link_destroy(&b.link);
 }
 
+static void what_comes_of_a_large_message_is_a_sign_of_life(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    come_up(&b);
+    int64_t up = b.now.mono_ns;
+    for (uint64_t bytes = 1000; b.now.mono_ns < up + 20 * HB; bytes += 50000) {
+        step(&b);
+        fob_link_received(b.link, b.now, bytes);
+        assert_int_equal(fob_link_state(b.link), FOB_LINK_UP);
+    }
+    assert_int_equal(fob_link_heard(b.link), up); /* it had nothing of ours for that */
+    int64_t last = b.now.mono_ns;
+    while (fob_link_state(b.link) == FOB_LINK_UP)
+        step(&b);
+    assert_int_equal(b.now.mono_ns - last, 3 * HB); /* as three beats without more are silence */
+    fob_link_destroy(&b.link);
+}
+
+/* Ticks each quarter of a beat, as so many bytes come in each; how long it is up, 100 beats at the
+ * most. */
+static int64_t up_while(bench_t *b, uint64_t more) {
+    int64_t heard = b->now.mono_ns, passed = 0;
+    for (uint64_t bytes = 0; passed < 100 * HB && fob_link_state(b->link) == FOB_LINK_UP;) {
+        b->now.mono_ns += HB / 4;
+        fob_link_received(b->link, b->now, bytes += more);
+        tick(b);
+        passed = b->now.mono_ns - heard;
+    }
+    return passed;
+}
+
+static void a_message_that_never_ends_is_no_sign_of_life(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    come_up(&b);
+    assert_int_equal(up_while(&b, 1), 30 * HB);
+    assert_non_null(strstr(b.text, "silent for three heartbeats"));
+    come_up(&b);
+    assert_int_equal(up_while(&b, 0), 3 * HB);
+    come_up(&b);
+    assert_int_equal(up_while(&b, 8000), 30 * HB);
+    come_up(&b);
+    assert_int_equal(up_while(&b, 10000), 100 * HB); /* above a MiB in thirty */
+    fob_link_destroy(&b.link);
+}
+
+static void what_comes_lengthens_no_hold(void **state) {
+    (void)state;
+    bench_t b;
+    static const uint8_t echo[] = {0x91, 0xa4, 'e', 'c', 'h', 'o'};
+    bench_begin(&b, "tcp://a:1", true);
+    while (fob_link_state(b.link) != FOB_LINK_GREETING)
+        step(&b);
+    welcome_with(&b, 1, fob_slice(echo, sizeof echo));
+    assert_true(fob_link_echoes(b.link));
+    int64_t held = fob_link_heard(b.link);
+    for (uint64_t bytes = 1000; bytes < 20000; bytes += 1000) {
+        b.now.mono_ns += HB / 2;
+        fob_link_received(b.link, b.now, bytes);
+        tick(&b);
+        assert_int_equal(fob_link_state(b.link), FOB_LINK_UP);
+        assert_int_equal(fob_link_heard(b.link), held);
+    }
+    fob_link_destroy(&b.link);
+}
+
 static void a_link_that_stood_still_itself_reads_before_it_gives_up(void **state) {
     (void)state;
     bench_t b;
@@ -324,6 +392,9 @@ FOB_MAIN(FOB_CASE(the_first_try_is_made_at_once),
          FOB_CASE(the_endpoints_are_tried_in_turn),
          FOB_CASE(a_beat_is_sent_when_nothing_else_was_for_one_heartbeat),
          FOB_CASE(a_bus_that_misses_three_beats_is_lost),
+         FOB_CASE(what_comes_of_a_large_message_is_a_sign_of_life),
+         FOB_CASE(a_message_that_never_ends_is_no_sign_of_life),
+         FOB_CASE(what_comes_lengthens_no_hold),
          FOB_CASE(a_link_that_stood_still_itself_reads_before_it_gives_up),
          FOB_CASE(a_bus_that_answers_beats_was_heard_when_the_beat_was_sent),
          FOB_CASE(what_the_bus_says_by_itself_does_not_tell_that_it_hears_us),
