@@ -161,6 +161,7 @@ static void *run(void *arg) {
 }
 
 void fake_bus_start(fake_bus_t *self) {
+    self->context = zmq_ctx_new();
     self->router = zmq_socket(self->context, ZMQ_ROUTER);
     int zero = 0;
     zmq_setsockopt(self->router, ZMQ_LINGER, &zero, sizeof zero);
@@ -187,6 +188,7 @@ void fake_bus_stop(fake_bus_t *self) {
     atomic_store(&self->stop, true);
     pthread_join(self->thread, NULL);
     zmq_close(self->router);
+    zmq_ctx_term(self->context); /* which waits: from now on nothing listens */
     self->running = false;
 }
 
@@ -195,7 +197,6 @@ fake_bus_t *fake_bus_new(const fake_bus_options_t *options) {
     assert(self);
     if (options)
         self->options = *options;
-    self->context = zmq_ctx_new();
     fake_bus_start(self);
     return self;
 }
@@ -203,7 +204,6 @@ fake_bus_t *fake_bus_new(const fake_bus_options_t *options) {
 void fake_bus_destroy(fake_bus_t **self_p) {
     fake_bus_t *self = *self_p;
     fake_bus_stop(self);
-    zmq_ctx_term(self->context);
     fob_buf_free(&self->header);
     fob_buf_free(&self->known);
     free(self);
