@@ -171,6 +171,40 @@ static void join_all(use_t *self) {
                                              .worker = fob_slice_str("w")}});
 }
 
+/* An operator's act on each group. */
+static void administer(use_t *self, fob_command_kind_t kind) {
+    fob_group_stats_t s;
+    for (size_t i = 0; i < 20 && fob_core_group_stats(self->core, self->now, i, &s); i++) {
+        fob_command_t command = {.kind = kind, .conn = 2000};
+        if (kind == FOB_CMD_DEAD_REDRIVE || kind == FOB_CMD_DEAD_PURGE) {
+            command.dead.req = 1;
+            command.dead.group = s.group;
+            command.dead.limit = 5;
+        } else {
+            command.admin.req = 1;
+            command.admin.group = s.group;
+            command.admin.offset = kind == FOB_CMD_GROUP_RESET ? s.floor : 0;
+            command.admin.lowest = 1;
+            command.admin.patch.mask = kind == FOB_CMD_GROUP_SET ? 1u << FOB_POLICY_max_age : 0;
+            command.admin.patch.to.max_age = 1000;
+        }
+        step(self, &command);
+    }
+}
+
+static void change_groups(use_t *self) {
+    static const fob_command_kind_t kinds[] = {FOB_CMD_GROUP_ADD, FOB_CMD_GROUP_REMOVE,
+                                               FOB_CMD_GROUP_ADD};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        step(self, &(fob_command_t){.kind = kinds[i],
+                                    .conn = 2000,
+                                    .admin = {.req = 1,
+                                              .group = fob_slice_str("fuzz"),
+                                              .pattern = fob_slice_str("a.>"),
+                                              .offset = 1,
+                                              .lowest = 1}});
+}
+
 /* As a publisher that the seeds know goes on: with an id that may be known, and priorities. */
 static void publish(use_t *self) {
     uint8_t session[FOB_SESSION_SIZE];
@@ -195,6 +229,19 @@ static void publish(use_t *self) {
     fob_buf_free(&body);
 }
 
+/* What there is to do beside the work. */
+static void work_beside(use_t *self, unsigned round) {
+    static const fob_command_kind_t acts[] = {FOB_CMD_DEAD_REDRIVE, FOB_CMD_DEAD_PURGE,
+                                              FOB_CMD_GROUP_SET, FOB_CMD_GROUP_RESET,
+                                              FOB_CMD_GROUP_PURGE};
+    if (round % (ROUNDS / 2) == 0)
+        publish(self);
+    if (round == ROUNDS / 4)
+        change_groups(self);
+    if (round >= ROUNDS / 2 && round % 3 == 0 && (round - ROUNDS / 2) / 3 < 5)
+        administer(self, acts[(round - ROUNDS / 2) / 3]);
+}
+
 void core_use(fob_core_t *core, uint64_t position, fob_slice_t events, uint64_t first_offset,
               uint32_t count) {
     use_t self = {.core = core,
@@ -210,8 +257,8 @@ void core_use(fob_core_t *core, uint64_t position, fob_slice_t events, uint64_t 
         self.twin = copy_of(core);
     join_all(&self);
     for (unsigned i = 0; i < ROUNDS; i++) {
-        if (self.twin && i % (ROUNDS / 2) == 0)
-            publish(&self);
+        if (self.twin)
+            work_beside(&self, i);
         if (!take(&self)) {
             self.now.mono_ns += FOB_SEC;
             self.now.wall_ms += 1000;

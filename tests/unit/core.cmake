@@ -24,6 +24,9 @@ foreach(topic forged forged_checkpoint)
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/test_core_whole.c)
 endforeach()
 
+fob_test(NAME core_last_numbers LABEL unit LIBRARIES fob_core_kit
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_last_numbers.c ${CMAKE_CURRENT_LIST_DIR}/test_core_queue.c)
+
 # What comes in.
 foreach(topic busy limits duplicates full)
     fob_test(NAME core_${topic} LABEL unit

@@ -2,6 +2,7 @@
  * find. What cannot be is damage, and what is taken can be worked with. */
 #include "test_core_bare.h"
 
+#include "bus/core/durable/checkpoint_fits.h"
 #include "bus/core/durable/record.h"
 #include "bus/core/work/prio.h"
 #include "tests/support/case.h"
@@ -62,17 +63,35 @@ static fob_status_t add_mark(uint64_t offset, uint64_t token) {
     return replay(bytes, sizeof bytes);
 }
 
-#define LAST_NUMBER (FOB_RECORD_NUMBER_MAX / 2)
-#define LAST_TIME   (FOB_RECORD_TIME_MAX / 2)
+#define LAST_TIME (FOB_RECORD_TIME_MAX / 2)
 
 static void a_mark_beyond_all_numbers_is_damage(void **state) {
     (void)state;
     assert_int_equal(add_group("g", "a.*", 1), FOB_OK);
     assert_int_equal(add_mark(FOB_RECORD_NUMBER_MAX + 1, 1), FOB_DAMAGED);
     assert_int_equal(add_mark(1, FOB_RECORD_NUMBER_MAX + 1), FOB_DAMAGED);
-    assert_int_equal(add_mark(LAST_NUMBER + 1, 1), FOB_DAMAGED); /* no room for the next */
-    assert_int_equal(add_mark(1, LAST_NUMBER + 1), FOB_DAMAGED);
-    assert_int_equal(add_mark(LAST_NUMBER, LAST_NUMBER), FOB_OK);
+    assert_int_equal(add_mark(FOB_RECORD_NUMBER_MAX, 1), FOB_OK);
+}
+
+/* There is always a next one, and it is replayed. */
+static void a_mark_that_leaps_is_damage(void **state) {
+    (void)state;
+    assert_int_equal(add_group("g", "a.*", 1), FOB_OK);
+    assert_int_equal(add_mark(1, FOB_TOKENS_STEP + 1), FOB_DAMAGED);
+    assert_int_equal(add_mark(1, FOB_TOKENS_STEP), FOB_OK);
+    assert_int_equal(add_mark(1, FOB_TOKENS_STEP * 2 + 1), FOB_DAMAGED);
+    assert_int_equal(add_mark(1, FOB_TOKENS_STEP * 2), FOB_OK);
+}
+
+/* Three quarters of what a record can say. */
+static void marks_have_an_end(void **state) {
+    (void)state;
+    uint64_t end = FOB_RECORD_NUMBER_MAX / 4 * 3, token = 0;
+    assert_int_equal(add_group("g", "a.*", 1), FOB_OK);
+    while (token < end)
+        assert_int_equal(add_mark(1, token += FOB_TOKENS_STEP), FOB_OK);
+    assert_true(token == end);
+    assert_int_equal(add_mark(1, end + 1), FOB_DAMAGED);
 }
 
 /* Tokens are not given twice. */
@@ -100,16 +119,17 @@ static void a_token_that_was_not_given_does_not_come_back(void **state) {
     assert_int_equal(add_run(run), FOB_OK);
 }
 
-static void a_token_that_leaves_no_next_one_is_damage(void **state) {
+static void a_token_that_leaps_is_damage(void **state) {
     (void)state;
     fob_run_record_t run = {.verb = FOB_RUN_HANDOUT,
                             .flags = FOB_RUN_FRESH,
                             .count = 2,
                             .from = 1,
                             .to = 2,
-                            .token = LAST_NUMBER};
+                            .token = 100 + FOB_TOKENS_STEP};
     assert_int_equal(add_group("g", "a.*", 1), FOB_OK);
     add_events();
+    assert_int_equal(add_mark(6, 100), FOB_OK);
     assert_int_equal(add_run(run), FOB_DAMAGED);
     run.token--;
     assert_int_equal(add_run(run), FOB_OK);
@@ -514,9 +534,11 @@ static void a_census_accepts_what_lies_in_it_and_once(void **state) {
 }
 
 FOB_MAIN(FOB_CASE_WITH(a_mark_beyond_all_numbers_is_damage, setup, teardown),
+         FOB_CASE_WITH(a_mark_that_leaps_is_damage, setup, teardown),
+         FOB_CASE_WITH(marks_have_an_end, setup, teardown),
          FOB_CASE_WITH(a_mark_below_the_one_before_is_damage, setup, teardown),
          FOB_CASE_WITH(a_token_that_was_not_given_does_not_come_back, setup, teardown),
-         FOB_CASE_WITH(a_token_that_leaves_no_next_one_is_damage, setup, teardown),
+         FOB_CASE_WITH(a_token_that_leaps_is_damage, setup, teardown),
          FOB_CASE_WITH(a_time_beyond_all_times_is_damage, setup, teardown),
          FOB_CASE_WITH(what_is_due_in_an_age_is_waited_for, setup, teardown),
          FOB_CASE_WITH(a_census_accepts_nothing_that_is_done, setup, teardown),

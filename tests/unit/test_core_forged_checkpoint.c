@@ -94,6 +94,20 @@ static void of_this(void (*add)(fob_core_t *whole), uint64_t old, uint64_t new, 
     fob_core_destroy(&whole);
 }
 
+/* Groups are counted from 1. */
+static void a_group_without_a_number_is_damage(void **state) {
+    (void)state;
+    for (uint32_t next = 0; next < 2; next++) {
+        fob_core_t *empty = fob_core_new(&kit_config);
+        empty->position = 7;
+        empty->next_group = next;
+        fob_core_destroy(&core);
+        assert_int_equal(setup(NULL), 0);
+        assert_int_equal(load_changed(empty, 0, 0), next ? FOB_OK : FOB_DAMAGED);
+        fob_core_destroy(&empty);
+    }
+}
+
 static void add_moved(fob_core_t *whole) {
     assert_true(fob_moved_reserve(&whole->moved, 2));
     fob_moved_add(&whole->moved, 7001, 9001);
@@ -303,6 +317,8 @@ static void more_events_than_there_is_room_for_are_damage(void **state) {
 #define MOST (FOB_RECORD_NUMBER_MAX / 2)
 CHANGE(tokens_at_most, group->mark_token = MOST)
 CHANGE(tokens_that_run_out, group->mark_token = MOST + 1)
+CHANGE(mark_at_most, group->mark_offset = FOB_RECORD_NUMBER_MAX)
+CHANGE(mark_beyond_all, group->mark_offset = FOB_RECORD_NUMBER_MAX + 1)
 CHANGE(serials_at_most, group->deads.last_serial = MOST)
 CHANGE(serials_that_run_out, group->deads.last_serial = MOST + 1)
 
@@ -310,6 +326,8 @@ static void numbers_that_leave_no_next_one_are_damage(void **state) {
     (void)state;
     OF_GROUP(tokens_at_most, FOB_OK);
     OF_GROUP(tokens_that_run_out, FOB_DAMAGED);
+    OF_GROUP(mark_at_most, FOB_OK);
+    OF_GROUP(mark_beyond_all, FOB_DAMAGED);
     OF_GROUP(serials_at_most, FOB_OK);
     OF_GROUP(serials_that_run_out, FOB_DAMAGED);
     of_another_number(10000, MOST, FOB_OK);
@@ -360,6 +378,7 @@ static void a_group_without_its_state_is_damage(void **state) {
 FOB_MAIN(FOB_CASE_WITH(a_checkpoint_with_impossible_numbers_is_damage, setup, teardown),
          FOB_CASE_WITH(an_event_at_two_places_of_a_checkpoint_is_damage, setup, teardown),
          FOB_CASE_WITH(a_group_above_the_head_of_its_checkpoint_is_damage, setup, teardown),
+         FOB_CASE_WITH(a_group_without_a_number_is_damage, setup, teardown),
          FOB_CASE_WITH(a_moved_event_that_cannot_be_is_damage, setup, teardown),
          FOB_CASE_WITH(a_session_whose_answers_cannot_be_is_damage, setup, teardown),
          FOB_CASE_WITH(a_session_that_was_used_after_the_last_use_is_damage, setup, teardown),

@@ -49,6 +49,9 @@ fob_slice_t fob_group_refusal(fob_core_t *self, fob_status_t status, fob_slice_t
         return fob_sentence(self, "group %.*s still has %u worker%s: stop them first", size, text,
                             group->member_count, group->member_count == 1 ? "" : "s");
     case FOB_LIMIT:
+        if (self->next_group == UINT32_MAX)
+            return fob_sentence(self, "this bus made as many groups as one data folder can count: "
+                                      "use one that is there, or a new data folder");
         return fob_sentence(self,
                             "this bus keeps at most %u groups: remove one, or raise max_groups",
                             self->config.max_groups);
@@ -84,7 +87,7 @@ static void write_settings(fob_core_t *self, uint8_t *out, const fob_birth_t *bi
 }
 
 fob_status_t fob_group_create(fob_core_t *self, const fob_birth_t *birth, fob_group_t **out) {
-    if (self->groups.count >= self->config.max_groups)
+    if (self->groups.count >= self->config.max_groups || self->next_group == UINT32_MAX)
         return FOB_LIMIT;
     fob_open_turn_t *turn = fob_core_open(self);
     size_t size = FOB_RECORD_GROUP_ADD_SIZE + birth->name.size + birth->pattern.size;

@@ -79,11 +79,11 @@ static bool none_dead(const fob_group_t *group, const fob_run_record_t *run) {
     return true;
 }
 
-/* A token that comes back was given before. */
+/* A token that comes back was given before; those that are given go on from these. */
 static bool tokens_fit(const fob_group_t *group, const fob_run_record_t *run) {
     uint64_t last = run->token + run->count - 1;
-    return run->token > 0 && fob_state_number_fits(last) &&
-           (run->verb != FOB_RUN_RETURN || last <= group->mark_token);
+    return run->token > 0 && (run->verb == FOB_RUN_RETURN ? last <= group->mark_token
+                                                          : fob_state_tokens_go_on(group, last));
 }
 
 /* RETURN, HANDOUT, DEAD: each event is known. */

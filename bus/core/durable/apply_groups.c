@@ -99,8 +99,8 @@ fob_status_t fob_apply_mark(fob_core_t *self, uint64_t position, fob_slice_t byt
         return fob_damaged(self, position, "a mark of a group that there is not");
     if (fob_core_holds(self, group->loaded))
         return FOB_OK;
-    if (record.token < group->mark_token || !fob_state_number_fits(record.token) ||
-        !fob_state_number_fits(record.offset))
+    if (record.token < group->mark_token ||
+        (!self->live && !fob_state_tokens_go_on(group, record.token)))
         return fob_damaged(self, position, "a mark is not one that we wrote");
     group->mark_offset = record.offset;
     group->mark_token = record.token;

@@ -19,6 +19,16 @@ static inline bool fob_state_time_fits(int64_t ms) {
     return ms >= -FOB_RECORD_TIME_MAX / 2 && ms <= FOB_RECORD_TIME_MAX / 2;
 }
 
+/* More tokens than a journal could have given between two marks of a group. */
+#define FOB_TOKENS_STEP (UINT64_C(1) << 40)
+/* Whether a record may say that a group's tokens go up to here: they go on from those of its state
+ * and never leap, so that what goes on from the last one that a checkpoint may hold is replayed
+ * too, and there is always a next one. */
+static inline bool fob_state_tokens_go_on(const fob_group_t *group, uint64_t last) {
+    return last <= group->mark_token + FOB_TOKENS_STEP &&
+           last <= FOB_RECORD_NUMBER_MAX - FOB_RECORD_NUMBER_MAX / 4;
+}
+
 /* Whether the unit being read is of the same moment as the head of the checkpoint: what lies above
  * that head, or what it does not know, cannot be in it. */
 static inline bool fob_state_of_head(const fob_core_t *self) {

@@ -218,6 +218,14 @@ static fob_status_t get_parts(fob_unit_t *in, fob_group_t *group, told_t *told) 
     return in->failed || !fob_state_group_fits(group) ? FOB_DAMAGED : FOB_OK;
 }
 
+/* A mark's offset goes up to what a record can say: no later one is above it, but for the head. */
+static bool scalar_fits(size_t member, uint64_t value) {
+    if (member == SCALAR(since_ms) || member == SCALAR(paused_ms))
+        return fob_state_time_fits((int64_t)value);
+    return member == SCALAR(mark_offset) ? fob_record_number_fits(value)
+                                         : fob_state_number_fits(value);
+}
+
 fob_status_t fob_unit_get_group(fob_unit_t *in, fob_core_t *self) {
     fob_group_t *group = fob_groups_by_id(&self->groups, fob_get_u32(in));
     uint32_t flags = fob_get_u32(in);
@@ -227,9 +235,7 @@ fob_status_t fob_unit_get_group(fob_unit_t *in, fob_core_t *self) {
     group->damaged = flags & 1;
     for (size_t i = 0; i < FOB_UNIT_SCALARS; i++) {
         uint64_t value = fob_get_u64(in);
-        bool time =
-            fob_unit_scalars[i] == SCALAR(since_ms) || fob_unit_scalars[i] == SCALAR(paused_ms);
-        if (time ? !fob_state_time_fits((int64_t)value) : !fob_state_number_fits(value))
+        if (!scalar_fits(fob_unit_scalars[i], value))
             in->failed = true;
         memcpy((char *)group + fob_unit_scalars[i], &value, sizeof value);
     }

@@ -59,7 +59,7 @@ static fob_status_t get_head(fob_unit_t *in, fob_core_t *self) {
         fob_dedup_seed(self->dedup, self->seed);
     self->next_group = fob_get_u32(in);
     uint32_t groups = fob_get_u32(in);
-    bool good = !in->failed && fob_state_number_fits(self->head) &&
+    bool good = !in->failed && self->next_group > 0 && fob_state_number_fits(self->head) &&
                 fob_state_time_fits(self->time_ms) && fob_state_number_fits(self->writers.uses);
     fob_status_t status = good ? FOB_OK : FOB_DAMAGED;
     for (uint32_t i = 0; i < groups && status == FOB_OK; i++)

@@ -1,13 +1,11 @@
 #include "bus/core/durable/salvage.h"
 
 #include "bus/core/durable/apply.h"
+#include "bus/core/durable/checkpoint_fits.h"
 #include "bus/core/table/little.h"
 
 #include <assert.h>
 #include <string.h>
-
-/* More than a journal could have given between its last two marks. */
-#define TOKENS_LOST (UINT64_C(1) << 40)
 
 void fob_core_salvage_hole(fob_core_t *self, uint64_t head) {
     assert(!self->live);
@@ -285,7 +283,7 @@ static void void_leases(fob_group_t *group) {
     uint32_t at = 0;
     for (fob_back_entry_t *e; (e = fob_back_next(&group->back, &at)) != NULL;)
         e->out = false;
-    group->mark_token += TOKENS_LOST;
+    group->mark_token += FOB_TOKENS_STEP;
     group->void_token = group->mark_token;
     group->mark_offset = 0;
 }
