@@ -343,7 +343,7 @@ void fob_link_received(fob_link_t *self, fob_now_t now, uint64_t bytes) {
     if (!fob_link_quiet(self, now))
         return;
     bool more = self->listening && bytes > self->received;
-    if (!self->listening)
+    if (!self->listening || bytes < self->received) /* fewer: the descriptor is another's by now */
         self->base = bytes;
     self->listening = true;
     self->received = bytes;

@@ -162,6 +162,18 @@ static void a_message_that_never_ends_is_no_sign_of_life(void **state) {
     fob_link_destroy(&b.link);
 }
 
+/* The descriptor was closed, and another connection has its number, until that is told. */
+static void what_another_connection_got_is_no_large_message(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    come_up(&b);
+    b.now.mono_ns += HB;
+    fob_link_received(b.link, b.now, UINT64_C(1) << 40);
+    assert_int_equal(up_while(&b, 1), 29 * HB);
+    fob_link_destroy(&b.link);
+}
+
 static void what_comes_lengthens_no_hold(void **state) {
     (void)state;
     bench_t b;
@@ -394,6 +406,7 @@ FOB_MAIN(FOB_CASE(the_first_try_is_made_at_once),
          FOB_CASE(a_bus_that_misses_three_beats_is_lost),
          FOB_CASE(what_comes_of_a_large_message_is_a_sign_of_life),
          FOB_CASE(a_message_that_never_ends_is_no_sign_of_life),
+         FOB_CASE(what_another_connection_got_is_no_large_message),
          FOB_CASE(what_comes_lengthens_no_hold),
          FOB_CASE(a_link_that_stood_still_itself_reads_before_it_gives_up),
          FOB_CASE(a_bus_that_answers_beats_was_heard_when_the_beat_was_sent),
