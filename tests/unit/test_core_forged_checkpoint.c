@@ -165,10 +165,12 @@ static void last_used(fob_core_t *whole) {
     fob_writers_find(&whole->writers, session)->use = 7777;
 }
 
-static void a_session_that_was_used_after_the_last_use_is_damage(void **state) {
+/* A salvage left that so: the records that were lost had counted the uses. */
+static void a_session_that_was_used_after_the_last_use_is_none(void **state) {
     (void)state;
     of_this(last_used, 7777, 8888, FOB_OK);
-    of_this(last_used, 7777, 8889, FOB_DAMAGED);
+    of_this(last_used, 7777, 8889, FOB_OK);
+    of_this(last_used, 7777, FOB_RECORD_NUMBER_MAX + 1, FOB_DAMAGED);
 }
 
 static void add_ids(fob_core_t *whole) {
@@ -381,7 +383,7 @@ FOB_MAIN(FOB_CASE_WITH(a_checkpoint_with_impossible_numbers_is_damage, setup, te
          FOB_CASE_WITH(a_group_without_a_number_is_damage, setup, teardown),
          FOB_CASE_WITH(a_moved_event_that_cannot_be_is_damage, setup, teardown),
          FOB_CASE_WITH(a_session_whose_answers_cannot_be_is_damage, setup, teardown),
-         FOB_CASE_WITH(a_session_that_was_used_after_the_last_use_is_damage, setup, teardown),
+         FOB_CASE_WITH(a_session_that_was_used_after_the_last_use_is_none, setup, teardown),
          FOB_CASE_WITH(ids_out_of_order_are_damage, setup, teardown),
          FOB_CASE_WITH(ids_without_their_secret_are_damage, setup, teardown),
          FOB_CASE_WITH(a_floor_below_the_start_is_damage, setup, teardown),

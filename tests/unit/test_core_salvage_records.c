@@ -270,6 +270,29 @@ static void what_the_checkpoint_holds_is_not_taken_twice(void **state) {
     assert_int_equal(core->groups.by_id[0]->back.count, 0);
 }
 
+/* They may be of a later moment than its head, and the records in between be lost. */
+static void what_the_parts_of_a_checkpoint_know_was_given_and_used(void **state) {
+    (void)state;
+    static const uint8_t session[FOB_SESSION_SIZE];
+    fob_group_t *group = group_of_six();
+    fob_writer_t *writer = fob_writers_find(&core->writers, session);
+    writer->use = 99;
+    group->skip_to = 8;
+    fob_core_salvage_end(core);
+    assert_int_equal(core->writers.uses, 99);
+    assert_int_equal(core->head, 7);
+    fob_cover_add(&group->cover, 1, 20);
+    fob_core_salvage_end(core);
+    assert_int_equal(core->head, 20);
+    fob_writer_at(writer, writer->count - 1)->offset = 30; /* for six numbers */
+    fob_core_salvage_end(core);
+    assert_int_equal(core->head, 35);
+    assert_true(fob_dedup_reserve(core->dedup, 1));
+    fob_dedup_add(core->dedup, &(fob_known_t){.ident = {1, 2, 3}, .offset = 40, .time_ms = 1000});
+    fob_core_salvage_end(core);
+    assert_int_equal(core->head, 40);
+}
+
 FOB_MAIN(FOB_CASE_WITH(a_letter_that_was_taken_out_is_one_no_more, setup, teardown),
          FOB_CASE_WITH(letters_without_an_offset_are_given_up, setup, teardown),
          FOB_CASE_WITH(what_was_dropped_somewhere_is_looked_for_again, setup, teardown),
@@ -282,5 +305,6 @@ FOB_MAIN(FOB_CASE_WITH(a_letter_that_was_taken_out_is_one_no_more, setup, teardo
                        teardown),
          FOB_CASE_WITH(where_the_secret_of_ids_is_lost_there_is_a_new_one, setup, teardown),
          FOB_CASE_WITH(records_of_a_later_place_bring_the_head_there, setup, teardown),
+         FOB_CASE_WITH(what_the_parts_of_a_checkpoint_know_was_given_and_used, setup, teardown),
          FOB_CASE_WITH(records_that_are_not_ours_change_nothing, setup, teardown),
          FOB_CASE_WITH(what_the_checkpoint_holds_is_not_taken_twice, setup, teardown))

@@ -133,7 +133,7 @@ bool fob_state_session_fits(const fob_core_t *self, const fob_writer_t *writer) 
         if (answer->offset + answer->count > self->head + 1)
             return false;
     }
-    return writer->use <= self->writers.uses;
+    return true; /* its `use` may be above all: a salvage once left that so */
 }
 
 bool fob_state_id_fits(const fob_core_t *self, const fob_known_t *known) {

@@ -40,7 +40,7 @@ bool fob_state_group_fits(const fob_group_t *group);
 /* Whether a group can be one of a core with this head: asked where both are of one moment. */
 bool fob_state_group_fits_head(const fob_group_t *group, uint64_t head);
 /* Whether a session is within its window; of the moment of the head, also whether nothing of it was
- * answered or used behind that. */
+ * answered behind that. */
 bool fob_state_session_fits(const fob_core_t *self, const fob_writer_t *writer);
 /* Whether it is an id; of the moment of the head, also whether it is one of an event that there is,
  * under a secret that there is. */

@@ -304,8 +304,36 @@ static void begin_books(const fob_core_t *self, fob_group_t *group) {
     group->census_to = any ? self->head : 0;
 }
 
+static uint64_t last_answer(const fob_writer_t *writer) {
+    uint64_t last = 0;
+    for (uint32_t i = 0; i < writer->count; i++) {
+        const fob_answer_t *answer = fob_writer_at(writer, i);
+        uint64_t end = answer->offset + answer->count - 1;
+        last = end > last ? end : last;
+    }
+    return last;
+}
+
+/* The parts of a checkpoint are of different moments, and the records in between may be lost: what
+ * they know was given, and used. */
+static void catch_up(fob_core_t *self) {
+    fob_writers_t *writers = &self->writers;
+    for (size_t i = 0; i < self->groups.count; i++) {
+        const fob_group_t *group = self->groups.by_id[i];
+        fob_core_salvage_hole(self, fob_cover_end(&group->cover) - 1);
+        fob_core_salvage_hole(self, group->skip_to ? group->skip_to - 1 : 0);
+    }
+    for (const fob_writer_t *w = writers->lists[FOB_WRITERS_HERE].newest; w; w = w->older) {
+        fob_core_salvage_hole(self, last_answer(w));
+        writers->uses = w->use > writers->uses ? w->use : writers->uses;
+    }
+    for (const fob_known_t *id; (id = fob_dedup_above(self->dedup, self->head)) != NULL;)
+        fob_core_salvage_hole(self, id->offset);
+}
+
 void fob_core_salvage_end(fob_core_t *self) {
     assert(!self->live);
+    catch_up(self);
     for (size_t i = 0; i < self->groups.count; i++) {
         void_leases(self->groups.by_id[i]);
         begin_books(self, self->groups.by_id[i]);
