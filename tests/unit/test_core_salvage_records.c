@@ -270,6 +270,25 @@ static void what_the_checkpoint_holds_is_not_taken_twice(void **state) {
     assert_int_equal(core->groups.by_id[0]->back.count, 0);
 }
 
+/* The checkpoint of an earlier salvage is lost, which had let the tokens leap. */
+static void a_mark_far_above_the_last_one_is_where_tokens_go_on(void **state) {
+    (void)state;
+    fob_group_t *group = group_of_six();
+    uint64_t far = (UINT64_C(1) << 40) + 5000;
+    uint8_t bytes[FOB_RECORD_MARK_SIZE];
+    fob_record_write_mark(bytes, &(fob_record_mark_t){1, 100, far});
+    assert_true(take(bytes, sizeof bytes));
+    assert_int_equal(group->mark_token, far);
+    assert_true(take_run((fob_run_record_t){.verb = FOB_RUN_HANDOUT,
+                                            .flags = FOB_RUN_FRESH,
+                                            .count = 1,
+                                            .from = 2,
+                                            .to = 2,
+                                            .token = 2 * far}));
+    fob_core_salvage_end(core);
+    assert_true(group->mark_token > 2 * far);
+}
+
 /* They may be of a later moment than its head, and the records in between be lost. */
 static void what_the_parts_of_a_checkpoint_know_was_given_and_used(void **state) {
     (void)state;
@@ -305,6 +324,7 @@ FOB_MAIN(FOB_CASE_WITH(a_letter_that_was_taken_out_is_one_no_more, setup, teardo
                        teardown),
          FOB_CASE_WITH(where_the_secret_of_ids_is_lost_there_is_a_new_one, setup, teardown),
          FOB_CASE_WITH(records_of_a_later_place_bring_the_head_there, setup, teardown),
+         FOB_CASE_WITH(a_mark_far_above_the_last_one_is_where_tokens_go_on, setup, teardown),
          FOB_CASE_WITH(what_the_parts_of_a_checkpoint_know_was_given_and_used, setup, teardown),
          FOB_CASE_WITH(records_that_are_not_ours_change_nothing, setup, teardown),
          FOB_CASE_WITH(what_the_checkpoint_holds_is_not_taken_twice, setup, teardown))

@@ -83,6 +83,8 @@ static void put_back(const salvage_t *self, const fob_run_record_t *run, uint64_
         return;
     }
     entry->token = token;
+    if (token > self->group->mark_token) /* its mark may be lost */
+        self->group->mark_token = token;
     if (run->verb == FOB_RUN_HANDOUT)
         return;
     entry->reason = run->reason;
@@ -229,6 +231,18 @@ static void prepare_group(fob_core_t *self, fob_slice_t bytes) {
     (void)status;
 }
 
+/* Where a salvage's checkpoint is lost, so is its leap of the tokens: they go on where the mark is.
+ */
+static void prepare_mark(fob_core_t *self, fob_slice_t bytes) {
+    fob_record_mark_t record;
+    if (!fob_record_read_mark(bytes, &record))
+        return;
+    fob_group_t *group = fob_groups_by_id(&self->groups, record.group);
+    if (group && !fob_core_holds(self, group->loaded) && record.token > group->mark_token &&
+        fob_state_number_fits(record.token))
+        group->mark_token = record.token;
+}
+
 static void prepare(fob_core_t *self, fob_slice_t bytes) {
     fob_record_moved_t moved;
     fob_record_reset_t reset;
@@ -238,6 +252,9 @@ static void prepare(fob_core_t *self, fob_slice_t bytes) {
         break;
     case FOB_RECORD_GROUP_ADD:
         prepare_group(self, bytes);
+        break;
+    case FOB_RECORD_MARK:
+        prepare_mark(self, bytes);
         break;
     case FOB_RECORD_MOVED:
         if (fob_record_read_moved(bytes, &moved))
