@@ -160,10 +160,12 @@ static void goes_out(sim_checker_t *self, const sim_fact_t *fact, uint64_t offse
                  "group %s: offset %" PRIu64 " goes out under token %" PRIu64
                  ", and did not come back under %" PRIu64,
                  fact->group->name, offset, token, event->token);
+    /* It may have been settled meanwhile: a DELIVER waits for its commit, and is heard after it. */
     *event = (event_t){.token = token,
                        .returned = event->returned,
                        .life = own->life,
-                       .out = true,
+                       .out = !event->settled,
+                       .settled = event->settled,
                        .unsure = before_reset};
 }
 
@@ -187,7 +189,7 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
             event->returned = token;
         } else {
             event->out = false;
-            event->settled = true;
+            event->settled = run->verb != FOB_RUN_REDRIVE;
         }
     }
 }
@@ -196,8 +198,11 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
 static void reset(sim_checker_t *self, const sim_group_t *group, int64_t now_ns) {
     own_t *own = self->own;
     group_of(self, group)->reset_ns = now_ns + 1;
-    for (uint64_t o = 1; o <= self->ground->head; o++)
-        event_of(self, group, o)->unsure = true;
+    for (uint64_t o = 1; o <= self->ground->head; o++) {
+        event_t *event = event_of(self, group, o);
+        event->unsure = true;
+        event->settled = false;
+    }
     for (size_t i = 0; i < own->count; i++)
         own->claims[i].known = own->claims[i].known || own->claims[i].group == group;
 }
