@@ -64,7 +64,7 @@ static void room_made(const file_t *self, uint64_t *tail, uint64_t *behind) {
 /* What could still be made without touching what is left to settles. Lock held. */
 static uint64_t room_to_make(const file_t *self) {
     const fob_store_t *store = &self->store;
-    uint64_t spared = store->segment_bytes + store->promised;
+    uint64_t spared = store->segment_bytes + store->promised + store->making;
     uint64_t bytes = store->segments.bytes + spared;
     uint64_t limit = store->max_bytes > bytes ? store->max_bytes - bytes : 0;
     uint64_t available = atomic_load(&self->store.available);
@@ -79,24 +79,36 @@ static bool at_limit(file_t *self) {
     return to_make == 0;
 }
 
-static bool file_reserve(fob_journal_t *journal, size_t bytes) {
-    file_t *self = file_of(journal);
+/* Whether there are so many bytes for one commit; what is to be made for it is nobody else's until
+ * it is appended. Lock held. */
+static bool take_room(file_t *self, uint64_t need) {
     fob_store_t *store = &self->store;
-    uint64_t need = framed(bytes), tail, behind, free_bytes;
-    if (atomic_load(&store->failed))
-        return false;
-    fob_lock_take(&store->lock);
+    uint64_t tail, behind, free_bytes;
     room_made(self, &tail, &behind);
-    uint64_t to_make = room_to_make(self);
-    fob_lock_drop(&store->lock);
     bool fits = need <= tail;
-    if (need > store->segment_bytes - FOB_SEGMENT_HEADER_BYTES && !fits)
+    bool large = need > store->segment_bytes - FOB_SEGMENT_HEADER_BYTES && !fits;
+    if (large)
         /* Larger than a segment: one is made for it, so what is made already does not count. */
-        free_bytes = to_make;
+        free_bytes = room_to_make(self);
     else
         free_bytes = (fits ? tail : 0) + behind;
     /* Only what is there already counts, so that no other program can take it away meanwhile. */
     bool taken = free_bytes >= need && free_bytes - need >= store->margin;
+    if (taken && large)
+        store->granted = need;
+    else if (taken || need <= store->granted)
+        store->granted = 0; /* what was held is of a commit that never came */
+    return taken;
+}
+
+static bool file_reserve(fob_journal_t *journal, size_t bytes) {
+    file_t *self = file_of(journal);
+    fob_store_t *store = &self->store;
+    if (atomic_load(&store->failed))
+        return false;
+    fob_lock_take(&store->lock);
+    bool taken = take_room(self, framed(bytes));
+    fob_lock_drop(&store->lock);
     if (!taken && !self->refused)
         fob_keeper_wake(self->keeper);
     self->refused = !taken;
@@ -128,6 +140,15 @@ static void next_tail(file_t *self, uint64_t total) {
     atomic_store(&store->tail_at, self->tail_at);
     fob_lock_drop(&store->lock);
     fob_keeper_wake(self->keeper);
+}
+
+/* What was held for this commit is promised to it now, as far as it needs it. */
+static void end_grant(file_t *self) {
+    if (self->store.granted == 0) /* only this thread sets it */
+        return;
+    fob_lock_take(&self->store.lock);
+    self->store.granted = 0;
+    fob_lock_drop(&self->store.lock);
 }
 
 static void place(file_t *self, fob_pending_t *pending) {
@@ -197,6 +218,7 @@ static uint64_t file_append(fob_journal_t *journal, const fob_entry_t *entries, 
         .event_count = htole32((uint32_t)events),
     };
     place(self, pending);
+    end_grant(self);
     fob_committer_put(self->committer, pending, sync);
     return position;
 }

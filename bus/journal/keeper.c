@@ -115,17 +115,21 @@ static bool make_next(fob_keeper_t *self) {
         return false;
     /* One segment's room is left to those who settle, until little is left of what is made. */
     uint64_t spared = room < store->margin / 2 ? 0 : store->segment_bytes;
-    int why = may_take(self, bytes, needed ? 0 : spared + store->promised);
+    /* What large commits were promised is theirs: those in front of this segment wait for it. */
+    uint64_t theirs = store->promised + store->granted;
+    int why = may_take(self, bytes, needed ? store->promised : spared + theirs);
     if (why != 0) {
         set_blocked(self, needed, why);
         return false;
     }
+    store->making = bytes;
     fob_lock_drop(&store->lock);
     fob_segment_t *made = fob_store_make_segment(store, sequence, bytes);
     int error = errno;
     if (made != NULL)
         mark_made(store, sequence);
     fob_lock_take(&store->lock);
+    store->making = 0;
     if (made != NULL && fob_segments_add(&store->segments, made)) {
         set_unblocked(self);
         return true;

@@ -38,6 +38,8 @@ typedef struct {
     uint64_t need_sequence; /* the segment that the committer waits for, */
     uint64_t need_bytes;    /* and how large it must be; 0: it waits for none */
     uint64_t promised;      /* bytes that segments are still to grow by, for large commits */
+    uint64_t granted;       /* bytes to be made for a large commit that is not appended yet */
+    uint64_t making;        /* bytes of the segment that is being made */
     bool stopping;
     bool no_room;    /* the segment that is needed cannot be made now, */
     int no_room_why; /* an errno */

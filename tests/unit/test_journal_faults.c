@@ -1,4 +1,5 @@
 /* Disks that fail, are full, are slow. */
+#include "journal_calm.h"
 #include "journal_disk.h"
 #include "journal_support.h"
 
@@ -222,6 +223,26 @@ static void settles_beyond_all_room_wait_and_nothing_fails(void **state) {
     journal->ops->close(&journal);
 }
 
+static void room_for_a_large_commit_is_its_own_until_it_comes(void **state) {
+    (void)state;
+    const size_t large = 26 * 64 * 1024;
+    uint64_t last = 0;
+    options.max_bytes = 40 * 64 * 1024;
+    options.runtime = calm_runtime();
+    fob_journal_t *journal = open_ok(&options);
+    wait_segments(journal, MADE);
+    test_disk_set(&disk, fail_rename, EIO); /* none is made */
+    for (int i = 0; i < 500; i++)           /* all of these are used */
+        last = put_events(journal, 0, 0, 1000, false);
+    assert_true(wait_durable(journal, last));
+    assert_true(journal->ops->reserve(journal, large));
+    test_disk_set(&disk, fail_rename, 0);
+    assert_false(journal->ops->reserve(journal, 2 * large)); /* wakes who makes segments ahead */
+    calm_wait();
+    assert_true(wait_durable(journal, put_events(journal, 1, 1, large, true)));
+    journal->ops->close(&journal);
+}
+
 static void a_close_without_room_ends_and_loses_only_what_was_not_durable(void **state) {
     (void)state;
     seen_t seen;
@@ -272,6 +293,7 @@ FOB_MAIN(FOB_CASE_WITH(commits_that_wait_behind_a_sync_share_the_next_one, setup
          FOB_CASE_WITH(a_full_disk_refuses_publishes_takes_settles_and_recovers_by_itself, setup,
                        teardown),
          FOB_CASE_WITH(settles_beyond_all_room_wait_and_nothing_fails, setup, teardown),
+         FOB_CASE_WITH(room_for_a_large_commit_is_its_own_until_it_comes, setup, teardown),
          FOB_CASE_WITH(a_close_without_room_ends_and_loses_only_what_was_not_durable, setup,
                        teardown),
          FOB_CASE_WITH(a_checkpoint_that_fails_is_dropped_and_the_one_before_stays, setup,
