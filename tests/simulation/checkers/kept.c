@@ -15,7 +15,8 @@ typedef struct {
     uint64_t returned; /* and under which it came back last */
     uint32_t life;     /* of the bus that let it out */
     bool out;          /* it did not come back since */
-    bool settled;      /* or went where none is handed out from */
+    bool settled;      /* or went where none is handed out from, */
+    bool again;        /* and may go out anew since */
     bool unsure;       /* an operator moved it */
 } event_t;
 
@@ -161,11 +162,12 @@ static void goes_out(sim_checker_t *self, const sim_fact_t *fact, uint64_t offse
                  ", and did not come back under %" PRIu64,
                  fact->group->name, offset, token, event->token);
     /* It may have been settled meanwhile: a DELIVER waits for its commit, and is heard after it. */
+    bool settled = event->settled && !event->again;
     *event = (event_t){.token = token,
                        .returned = event->returned,
                        .life = own->life,
-                       .out = !event->settled,
-                       .settled = event->settled,
+                       .out = !settled,
+                       .settled = settled,
                        .unsure = before_reset};
 }
 
@@ -189,7 +191,8 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
             event->returned = token;
         } else {
             event->out = false;
-            event->settled = run->verb != FOB_RUN_REDRIVE;
+            event->settled = true;
+            event->again = run->verb == FOB_RUN_REDRIVE;
         }
     }
 }
@@ -200,8 +203,7 @@ static void reset(sim_checker_t *self, const sim_group_t *group, int64_t now_ns)
     group_of(self, group)->reset_ns = now_ns + 1;
     for (uint64_t o = 1; o <= self->ground->head; o++) {
         event_t *event = event_of(self, group, o);
-        event->unsure = true;
-        event->settled = false;
+        event->unsure = event->again = true;
     }
     for (size_t i = 0; i < own->count; i++)
         own->claims[i].known = own->claims[i].known || own->claims[i].group == group;
