@@ -58,6 +58,7 @@ void fob_turn_clear(fob_open_turn_t *self) {
     for (size_t i = 0; i < self->blob_count; i++)
         fob_blob_unref(&self->blobs[i]);
     self->record_count = self->effect_count = self->blob_count = self->sheet_count = 0;
+    self->record_begun = 0;
     self->bytes = 0;
     trim_array(&self->records, &self->record_capacity);
     trim_array(&self->effects, &self->effect_capacity);
@@ -127,8 +128,8 @@ fob_slice_t fob_turn_copy(fob_open_turn_t *self, fob_slice_t bytes) {
 
 bool fob_turn_reserve(fob_open_turn_t *self, size_t records, size_t effects, size_t blobs,
                       size_t sheets) {
-    return fob_room(&self->records, &self->record_capacity, self->record_count + records,
-                    sizeof *self->records) &&
+    return fob_room(&self->records, &self->record_capacity,
+                    self->record_count + self->record_begun + records, sizeof *self->records) &&
            fob_room(&self->effects, &self->effect_capacity, self->effect_count + effects,
                     sizeof *self->effects) &&
            fob_room(&self->blobs, &self->blob_capacity, self->blob_count + blobs,

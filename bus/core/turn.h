@@ -16,6 +16,7 @@ typedef struct fob_open_turn {
     struct fob_open_turn *next;
     fob_record_t *records;
     size_t record_count, record_capacity;
+    size_t record_begun; /* places among the free ones that writers of runs hold */
     fob_effect_t *effects;
     size_t effect_count, effect_capacity;
     fob_blob_t **blobs; /* held until the release */

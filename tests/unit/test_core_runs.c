@@ -1,4 +1,5 @@
 /* Records of runs that are not what the core wrote: refused as damage, and never believed. */
+#include "bus/core/durable/runs.h"
 #include "bus/core/state.h"
 #include "test_core_worker_kit.h"
 
@@ -211,6 +212,42 @@ static void what_does_not_fit_the_state_is_damage(void **state) {
     assert_int_equal(try_run(expire), FOB_DAMAGED); /* of a later version */
 }
 
-FOB_MAIN(FOB_CASE_WITH(a_changed_record_is_damage_or_does_no_harm, setup, teardown),
+/* Nothing of the group's is at that offset. */
+static void cover(fob_runs_writer_t *runs, uint64_t offset) {
+    fob_run_record_t run = {
+        .verb = FOB_RUN_COVER, .flags = FOB_RUN_FRESH, .from = offset, .to = offset};
+    fob_runs_put(runs, &run);
+}
+
+/* Each has the place it was promised, however full the turn is when they begin. */
+static void two_records_may_be_written_at_a_time(void **state) {
+    (void)state;
+    for (size_t before = 0; before < 70; before++) {
+        kit_t one;
+        fob_runs_writer_t first, second;
+        kit_init(&one, &kit_config);
+        kit_join(&one, 1, "g", "wanted", 10);
+        kit_publish(&one, 1, 1, 1, "other", 2);
+        fob_open_turn_t *turn = fob_core_open(one.core);
+        fob_group_t *group = fob_groups_find(&one.core->groups, fob_slice_str("g"));
+        assert_non_null(turn);
+        assert_non_null(group);
+        for (size_t i = 0; i < before; i++) {
+            assert_true(fob_turn_reserve(turn, 1, 0, 0, 0));
+            fob_turn_record(turn, fob_slice_str("any"), NULL, 0, 0);
+        }
+        assert_true(fob_runs_begin_ends(&first, one.core, group, 1));
+        assert_true(fob_runs_begin_ends(&second, one.core, group, 1));
+        cover(&first, 1);
+        cover(&second, 2);
+        assert_true(fob_runs_end(&first));
+        assert_true(fob_runs_end(&second));
+        assert_int_equal(turn->record_count, before + 2);
+        kit_free(&one);
+    }
+}
+
+FOB_MAIN(FOB_CASE(two_records_may_be_written_at_a_time),
+         FOB_CASE_WITH(a_changed_record_is_damage_or_does_no_harm, setup, teardown),
          FOB_CASE_WITH(the_same_run_twice_is_damage, setup, teardown),
          FOB_CASE_WITH(what_does_not_fit_the_state_is_damage, setup, teardown))

@@ -28,6 +28,7 @@ static bool begin(fob_runs_writer_t *self, fob_core_t *core, fob_group_t *group,
     self->room = head + runs * FOB_RUN_SIZE;
     self->bytes = fob_turn_bytes(turn, self->room);
     self->head = self->size = head;
+    turn->record_begun += self->bytes != NULL; /* others may write theirs before this one ends */
     return self->bytes != NULL;
 }
 
@@ -181,6 +182,7 @@ bool fob_runs_end(fob_runs_writer_t *self) {
     flush(self);
     fob_open_turn_t *turn = self->core->open;
     bool here = self->size > self->head, any = self->any || here;
+    turn->record_begun--;
     fob_turn_shrink(turn, self->bytes, self->room, here ? self->size : 0);
     if (here) {
         fob_slice_t record = fob_slice(self->bytes, self->size);
