@@ -33,6 +33,15 @@ static int attempt(fob_once_store_t *self, unsigned flags, work_fn *work, void *
     return error;
 }
 
+/* LMDB gives up the map it has before it makes the new one: where that fails there is none, and no
+ * call may follow. Then the old one is made again, or the store is over. */
+static int resize(fob_once_store_t *self, size_t before, size_t size) {
+    int error = mdb_env_set_mapsize(self->env, size);
+    if (error != 0 && mdb_env_set_mapsize(self->env, before) != 0)
+        self->unmapped = true;
+    return error;
+}
+
 /* Twice as large, unless somebody has done that since. A reader that was killed pins old pages, so
  * those go first. */
 static int grow(fob_once_store_t *self, size_t seen) {
@@ -44,7 +53,7 @@ static int grow(fob_once_store_t *self, size_t seen) {
         return error;
     if (info.me_mapsize >= MAP_LAST)
         return ENOSPC;
-    return mdb_env_set_mapsize(self->env, info.me_mapsize * 2);
+    return resize(self, info.me_mapsize, info.me_mapsize * 2);
 }
 
 /* Makes another try possible, or says why not. */
@@ -57,7 +66,10 @@ static int mend(fob_once_store_t *self, int error, size_t seen) {
     if (error != MDB_MAP_FULL && error != MDB_MAP_RESIZED)
         return error;
     pthread_rwlock_wrlock(&self->map);
-    error = error == MDB_MAP_FULL ? grow(self, seen) : mdb_env_set_mapsize(self->env, 0);
+    if (self->unmapped)
+        error = ENOMEM;
+    else
+        error = error == MDB_MAP_FULL ? grow(self, seen) : resize(self, seen, 0);
     pthread_rwlock_unlock(&self->map);
     return error;
 }
@@ -67,7 +79,7 @@ static int transact(fob_once_store_t *self, unsigned flags, work_fn *work, void 
     do {
         MDB_envinfo info = {0};
         pthread_rwlock_rdlock(&self->map);
-        error = mdb_env_info(self->env, &info);
+        error = self->unmapped ? ENOMEM : mdb_env_info(self->env, &info);
         if (error == 0)
             error = attempt(self, flags, work, arg);
         pthread_rwlock_unlock(&self->map);
@@ -167,7 +179,10 @@ void fob_once_store_close(fob_once_store_t *self) {
 }
 
 int fob_once_store_sync(fob_once_store_t *self) {
-    return mdb_env_sync(self->env, 1);
+    pthread_rwlock_rdlock(&self->map);
+    int error = self->unmapped ? ENOMEM : mdb_env_sync(self->env, 1);
+    pthread_rwlock_unlock(&self->map);
+    return error;
 }
 
 /* --- finding --- */
