@@ -241,13 +241,12 @@ static void each_call_to_lmdb_may_fail(void **state) {
 /* The map grows: once is no failure at all, for ever it is full. */
 static void a_full_map_grows(void **state) {
     (void)state;
-    /* One that is always full grows to its last size, for which ThreadSanitizer leaves no place. */
 #if defined(__SANITIZE_THREAD__)
-    const fob_status_t otherwise = FOB_NO_MEMORY;
-#else
-    const fob_status_t otherwise = FOB_DISK_FULL;
+    /* It grows to a TiB, for which ThreadSanitizer leaves no place: LMDB itself may fall there. */
+    print_message("not under ThreadSanitizer: there is no room for a map of its last size\n");
+    skip();
 #endif
-    each_call_to_lmdb("MDB_MAP_FULL", MDB_MAP_FULL, FOB_DISK_FULL, otherwise);
+    each_call_to_lmdb("MDB_MAP_FULL", MDB_MAP_FULL, FOB_DISK_FULL, FOB_DISK_FULL);
 }
 
 FOB_MAIN(FOB_CASE(each_allocation_may_fail), FOB_CASE(each_sync_may_fail),
