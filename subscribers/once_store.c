@@ -5,6 +5,7 @@
 #include <fob/fob_once.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,11 +35,17 @@ static int attempt(fob_once_store_t *self, unsigned flags, work_fn *work, void *
 }
 
 /* LMDB gives up the map it has before it makes the new one: where that fails there is none, and no
- * call may follow. Then the old one is made again, or the store is over. */
-static int resize(fob_once_store_t *self, size_t before, size_t size) {
+ * call may follow, not even for the old size. So the place is tried first, while the old map
+ * stands; where LMDB does not get it after all, the store is over until it is opened anew. */
+static int resize(fob_once_store_t *self, size_t size) {
+    if (size > 0) {
+        const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+        void *place = mmap(NULL, size, PROT_NONE, flags, -1, 0);
+        if (place == MAP_FAILED || munmap(place, size) != 0)
+            return errno;
+    }
     int error = mdb_env_set_mapsize(self->env, size);
-    if (error != 0 && mdb_env_set_mapsize(self->env, before) != 0)
-        self->unmapped = true;
+    self->unmapped = error != 0;
     return error;
 }
 
@@ -53,7 +60,7 @@ static int grow(fob_once_store_t *self, size_t seen) {
         return error;
     if (info.me_mapsize >= MAP_LAST)
         return ENOSPC;
-    return resize(self, info.me_mapsize, info.me_mapsize * 2);
+    return resize(self, info.me_mapsize * 2);
 }
 
 /* Makes another try possible, or says why not. */
@@ -69,7 +76,7 @@ static int mend(fob_once_store_t *self, int error, size_t seen) {
     if (self->unmapped)
         error = ENOMEM;
     else
-        error = error == MDB_MAP_FULL ? grow(self, seen) : resize(self, seen, 0);
+        error = error == MDB_MAP_FULL ? grow(self, seen) : resize(self, 0);
     pthread_rwlock_unlock(&self->map);
     return error;
 }

@@ -17,7 +17,7 @@ typedef struct {
     MDB_env *env;
     MDB_dbi done, age;
     pthread_rwlock_t map; /* read: a transaction runs; write: the map changes its size */
-    bool unmapped;        /* under it: it could not be mapped again: nothing more is done */
+    bool unmapped;        /* under it: there is no map any more: nothing more is done */
     int64_t max_age_ms;   /* negative: no bound */
     uint64_t max_count;
 } fob_once_store_t;

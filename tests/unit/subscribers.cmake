@@ -22,7 +22,7 @@ if(TARGET fob_subscribers)
         get put del cursor_open cursor_get cursor_del)
     list(TRANSFORM watch PREPEND mdb_)
     fob_scarce_test(NAME once_faults SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_once_faults.c
-        LIBRARIES fob_subscribers fob_test_support WATCH ${watch} TIMEOUT 120)
+        LIBRARIES fob_subscribers fob_test_support WATCH ${watch} mmap TIMEOUT 120)
     # Memory is refused to the pure parts.
     set(watch leases_up leases_down leases_input leases_round leases_output leases_next leases_settle
         sequencer_take sequencer_move batch_next)
