@@ -99,6 +99,8 @@ static fob_status_t recover(fob_ledger_t *self, char *text, size_t size) {
     fob_journal_error_t error = {0};
     fob_replay_t to = {on_slice, on_record, &replay};
     fob_journal_code_t code = ops(self)->replay(self->journal, &to, &error);
+    if (code == FOB_JOURNAL_OK && replay.status == FOB_OK)
+        replay.status = fob_core_replayed(self->core);
     if (replay.status != FOB_OK) {
         const char *why = fob_core_error(self->core);
         if (replay.status == FOB_NO_MEMORY || !*why)

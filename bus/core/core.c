@@ -109,6 +109,16 @@ fob_status_t fob_core_replay(fob_core_t *self, uint64_t position, fob_slice_t re
     return FOB_DAMAGED;
 }
 
+fob_status_t fob_core_replayed(fob_core_t *self) {
+    assert(!self->live);
+    if (!self->snapshot.stage && fob_state_all_fits(self))
+        return FOB_OK;
+    snprintf(self->error, sizeof self->error,
+             self->snapshot.stage ? "the checkpoint has no end"
+                                  : "the checkpoint does not fit the commits that follow it");
+    return FOB_DAMAGED;
+}
+
 /* What was out before the start lies in floor..mark: it waits for its worker. Above goes at once.
  */
 static void start_group(fob_core_t *self, fob_group_t *group) {

@@ -254,6 +254,10 @@ void fob_core_destroy(fob_core_t **self_p);
  * record that a slice already holds is skipped. */
 fob_status_t fob_core_load(fob_core_t *self, fob_slice_t slice) FOB_MUST_USE;
 fob_status_t fob_core_replay(fob_core_t *self, uint64_t position, fob_slice_t record) FOB_MUST_USE;
+/* After the last record, before the start: whether what was loaded and replayed is one state.
+ * Slices of a checkpoint may be of later moments than its head, and only now the head is there too.
+ * FOB_DAMAGED: it is none. Looks at each group, session and what came back once. */
+fob_status_t fob_core_replayed(fob_core_t *self) FOB_MUST_USE;
 const char *fob_core_error(const fob_core_t *self);
 
 /* Ends the replay; `position` is the journal's last. What was out before may be claimed for

@@ -1,5 +1,5 @@
 /* fuzz_checkpoint: any slices as those of a checkpoint: damage, or a state to work with. A piece is
- * a slice. Only where all of them are of one moment nothing is to be replayed. */
+ * a slice. Where all of them are of one moment, it is the one at which all is replayed. */
 #include "tests/fuzz/core_use.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/pieces.h"
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define KIND_AT    8u
+#define MORE_AT    9u
 #define KIND_END   5u
 #define STAMP_AT   12u
 #define STAMP_SIZE 12u
@@ -23,12 +24,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     while (status == FOB_OK && piece_next(&rest, &piece)) {
         status = fob_core_load(core, piece);
         first = first.size ? first : piece;
-        ended = status == FOB_OK && piece.data[KIND_AT] == KIND_END;
+        ended = status == FOB_OK && piece.data[KIND_AT] == KIND_END && !piece.data[MORE_AT];
         one_moment = one_moment && status == FOB_OK && same_moment(first, piece);
     }
     FUZZ_RULE(status == FOB_OK || status == FOB_DAMAGED || status == FOB_FOLDER_NEWER);
     FUZZ_RULE(status == FOB_OK || fob_core_error(core)[0]);
-    if (ended && one_moment)
+    if (ended && fob_core_replayed(core) != FOB_OK)
+        FUZZ_RULE(!one_moment && fob_core_error(core)[0]);
+    else if (ended)
         core_use(core, UINT32_MAX, (fob_slice_t){0}, 0, 0);
     fob_core_destroy(&core);
     return 0;

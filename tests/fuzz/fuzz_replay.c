@@ -40,6 +40,7 @@ static void use(fob_slice_t bytes, size_t good, bool pages) {
     uint64_t position;
     fob_core_t *core = fob_core_new(&core_use_config);
     FUZZ_RULE(replay(core, bytes, good, &position, &events) == good);
+    FUZZ_RULE(fob_core_replayed(core) == FOB_OK);
     core_use(core, position, events.bytes, events.first_offset, pages ? events.count : 0);
     fob_core_destroy(&core);
 }

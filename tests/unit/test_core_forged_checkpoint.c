@@ -357,6 +357,71 @@ static void covered_stretches_that_touch_are_damage(void **state) {
     OF_GROUP(cover_at_the_floor, FOB_DAMAGED);
 }
 
+/* --- slices of later moments than the head --- */
+
+/* whole_core, all behind the first slice of a later moment, in slices up to `last`. */
+static fob_status_t load_later(void (*change)(fob_core_t *whole), uint8_t last) {
+    fob_core_t *whole = whole_core(1 << 20);
+    fob_buf_t slice = {0};
+    fob_status_t status = FOB_OK;
+    change(whole);
+    fob_core_destroy(&core);
+    assert_int_equal(setup(NULL), 0);
+    fob_core_checkpoint_begin(whole);
+    while (status == FOB_OK && fob_core_checkpoint_next(whole, &slice)) {
+        if (slice.data[8] != FOB_UNIT_HEAD)
+            fob_put64(slice.data + 16, fob_get64(slice.data + 16) + 1000);
+        if (slice.data[8] <= last)
+            status = fob_core_load(core, fob_buf_slice(&slice));
+    }
+    fob_buf_free(&slice);
+    fob_core_destroy(&whole);
+    return status;
+}
+
+static void as_it_is(fob_core_t *whole) {
+    (void)whole;
+}
+static void id_at_the_head(fob_core_t *whole) {
+    whole_ids(whole, 10000, 10000);
+}
+static void id_above_the_head(fob_core_t *whole) {
+    whole_ids(whole, 10001, 10001);
+}
+static void group_above_the_head(fob_core_t *whole) {
+    fob_groups_find(&whole->groups, fob_slice_str("two"))->skip_to = 10002;
+}
+static void session_above_the_head(fob_core_t *whole) {
+    add_session(whole);
+    whole->head = 9808;
+}
+
+/* The records between make it one state; here there are none. */
+static void what_no_record_leads_to_is_damage_once_all_is_replayed(void **state) {
+    (void)state;
+    assert_int_equal(load_later(as_it_is, FOB_UNIT_END), FOB_OK);
+    assert_int_equal(fob_core_replayed(core), FOB_OK);
+    assert_int_equal(load_later(id_at_the_head, FOB_UNIT_END), FOB_OK);
+    assert_int_equal(fob_core_replayed(core), FOB_OK);
+    assert_int_equal(load_later(id_above_the_head, FOB_UNIT_END), FOB_OK);
+    assert_int_equal(fob_core_replayed(core), FOB_DAMAGED);
+    assert_int_equal(load_later(without_secret, FOB_UNIT_END), FOB_OK);
+    assert_int_equal(fob_core_replayed(core), FOB_DAMAGED);
+    assert_int_equal(load_later(group_above_the_head, FOB_UNIT_END), FOB_OK);
+    assert_int_equal(fob_core_replayed(core), FOB_DAMAGED);
+    assert_int_equal(load_later(session_above_the_head, FOB_UNIT_END), FOB_OK);
+    assert_int_equal(fob_core_replayed(core), FOB_DAMAGED);
+    assert_string_equal(fob_core_error(core),
+                        "the checkpoint does not fit the commits that follow it");
+}
+
+static void a_checkpoint_without_its_end_is_damage_once_all_is_replayed(void **state) {
+    (void)state;
+    assert_int_equal(load_later(as_it_is, FOB_UNIT_END - 1), FOB_OK);
+    assert_int_equal(fob_core_replayed(core), FOB_DAMAGED);
+    assert_string_equal(fob_core_error(core), "the checkpoint has no end");
+}
+
 /* All of one moment: none can have ended before its turn. */
 static void a_group_without_its_state_is_damage(void **state) {
     (void)state;
@@ -392,4 +457,7 @@ FOB_MAIN(FOB_CASE_WITH(a_checkpoint_with_impossible_numbers_is_damage, setup, te
          FOB_CASE_WITH(more_events_than_there_is_room_for_are_damage, setup, teardown),
          FOB_CASE_WITH(numbers_that_leave_no_next_one_are_damage, setup, teardown),
          FOB_CASE_WITH(covered_stretches_that_touch_are_damage, setup, teardown),
+         FOB_CASE_WITH(what_no_record_leads_to_is_damage_once_all_is_replayed, setup, teardown),
+         FOB_CASE_WITH(a_checkpoint_without_its_end_is_damage_once_all_is_replayed, setup,
+                       teardown),
          FOB_CASE_WITH(a_group_without_its_state_is_damage, setup, teardown))

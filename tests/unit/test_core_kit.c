@@ -208,6 +208,7 @@ void kit_crash(kit_t *kit, uint64_t keep) {
             fob_core_replay(kit->core, record->position, fob_slice(record->bytes, record->size)),
             FOB_OK);
     }
+    assert_int_equal(fob_core_replayed(kit->core), FOB_OK);
     if (kit->hash_turns && keep)
         assert_int_equal(fob_core_hash(kit->core), kit->hashes[keep]);
     fob_core_start(kit->core, kit->now, keep);

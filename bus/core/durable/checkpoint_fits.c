@@ -150,3 +150,22 @@ bool fob_state_whole(const fob_core_t *self) {
     }
     return true;
 }
+
+static bool sessions_fit(const fob_core_t *self) {
+    for (size_t i = 0; self->writers.buckets && i <= self->writers.bucket_mask; i++) {
+        const fob_writer_t *writer = self->writers.buckets[i];
+        for (; writer; writer = writer->chain) {
+            if (!fob_state_session_fits(self, writer))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool fob_state_all_fits(const fob_core_t *self) {
+    bool good = fob_state_whole(self) && sessions_fit(self);
+    for (size_t i = 0; good && i < self->groups.count; i++)
+        good = fob_state_group_fits_head(self->groups.by_id[i], self->head);
+    return good && !fob_dedup_above(self->dedup, self->head) &&
+           (self->seed != 0 || !fob_dedup_above(self->dedup, 0));
+}

@@ -48,5 +48,7 @@ bool fob_state_id_fits(const fob_core_t *self, const fob_known_t *known);
 /* At the end: whether each group has its state. One that ended before its turn has none, but where
  * the end is of the moment of the head none can have ended. */
 bool fob_state_whole(const fob_core_t *self);
+/* Once all is replayed: the same of everything, now that all of it is of one moment. */
+bool fob_state_all_fits(const fob_core_t *self);
 
 #endif
