@@ -154,6 +154,8 @@ static bool begin_anew(salvage_t *self) {
 }
 
 static bool write_all(salvage_t *self, uint64_t *hash) {
+    if (fob_core_replayed(self->core) != FOB_OK) /* as a start would */
+        self->out->anew = true;
     if (self->out->anew && !begin_anew(self))
         return false;
     self->out->groups = fob_core_group_count(self->core);
@@ -230,6 +232,8 @@ fob_journal_code_t fob_salvage_try(const char *folder, uint64_t *hash, fob_journ
         self.status = FOB_OK;
         code = fob_journal_rehearse(folder, &to, NULL, error);
     }
+    if (code == FOB_JOURNAL_OK && (self.status = fob_core_replayed(self.core)) != FOB_OK)
+        code = error->code = FOB_JOURNAL_DAMAGED;
     if (self.status == FOB_NO_MEMORY) {
         snprintf(error->text, sizeof error->text, "%s", no_memory_text);
         code = error->code = FOB_JOURNAL_MEMORY;

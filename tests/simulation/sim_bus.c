@@ -488,7 +488,7 @@ static uint64_t replayed(sim_world_t *world, bool from_the_first) {
     char text[512] = "";
     bool good = from_the_first ? sim_history_replay(&bus->store->history, 0, &to)
                                : bus->store->ops->replay(bus->store, &to, text, sizeof text);
-    if (!good)
+    if (!good || fob_core_replayed(core) != FOB_OK)
         sim_world_fail(world, "what was written can be replayed",
                        *fob_core_error(core) ? fob_core_error(core) : text);
     uint64_t hash = fob_core_hash(core);

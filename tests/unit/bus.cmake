@@ -6,11 +6,12 @@ endforeach()
 target_sources(test_config PRIVATE ${PROJECT_SOURCE_DIR}/bus/commands/config.c)
 
 # With real journals around it.
-foreach(topic moved full)
+foreach(topic moved full forged)
     fob_test(NAME ledger_${topic} LABEL unit TIMEOUT 120
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_ledger_${topic}.c
         LIBRARIES fob_bus fob_journal_test_support)
 endforeach()
+target_link_libraries(test_ledger_forged PRIVATE fob_core_kit)
 
 # Memory is refused to all of it.
 set(watch round news message turn perform)
