@@ -395,7 +395,12 @@ static int read_all(source_t *self, uint64_t position,
     }
     for (uint64_t index = 0;; index++) {
         uint32_t length;
+        uint64_t at = self->at;
         rc = read_slice(self, head.seed, index, &length, upto);
+        if (rc == 2 && *upto < position) { /* the journal would go on below it */
+            self->at = at;
+            return 0;
+        }
         if (rc != 1)
             return rc;
         if (slice != NULL && !slice(arg, self->data, length))

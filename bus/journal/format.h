@@ -119,7 +119,8 @@ typedef struct __attribute__((packed)) {
     uint32_t magic;         /*  8 */
     uint32_t length;        /* 12 */
     uint64_t index;         /* 16: of the slice, from 0; of the end: how many slices there are */
-    uint64_t upto;          /* 24: end: no slice holds more than this position; slice: zero */
+    uint64_t upto;          /* 24: end: no slice holds more than this position, which is not below
+                               the head's; slice: zero */
 } fob_disk_slice_t;         /* 32 */
 static_assert(sizeof(fob_disk_slice_t) == 32, "a slice's head is 32 bytes");
 

@@ -136,6 +136,47 @@ static void a_damaged_checkpoint_gives_way_to_the_one_before_at_any_byte(void **
 }
 
 /* Left by a crash between a new one's name and an old one's removal. */
+/* The end of a checkpoint of one slice says that all up to `upto` was durable. */
+static void end_at(const char *path, uint64_t upto) {
+    fob_disk_checkpoint_t disk;
+    fob_checkpoint_head_t head;
+    fob_disk_slice_t end;
+    file_read_at(path, 0, &disk, sizeof disk);
+    assert_int_equal(fob_format_checkpoint_decode(&disk, &head), FOB_FOUND_WHOLE);
+    fob_format_slice_seal(&end, head.seed, 1, upto, NULL, 0);
+    file_write_at(path, file_size(path) - sizeof end, &end, sizeof end);
+}
+
+/* A journal whose commits are gone would begin below it, and not show what it took. */
+static void a_checkpoint_that_ends_below_its_own_place_is_damaged(void **state) {
+    (void)state;
+    char *folder = folder_new(), place[64];
+    fob_file_options_t options = small_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t offset = 1;
+    put_many(journal, &offset, 10);
+    take_checkpoint(journal, 5, "before");
+    take_checkpoint(journal, 10, "newest");
+    journal->ops->close(&journal);
+    char *path = folder_nth(folder, ".ckp", 1);
+    assert_non_null(path);
+    snprintf(place, sizeof place, "is damaged at byte %llu.",
+             (unsigned long long)(file_size(path) - sizeof(fob_disk_slice_t)));
+    for (uint64_t upto = 10; upto >= 9; upto--) {
+        seen_t seen;
+        end_at(path, upto);
+        journal = open_ok(&options);
+        assert_int_equal(replay_into(journal, &seen, NULL), FOB_JOURNAL_OK);
+        assert_string_equal(seen.slice_text, upto == 10 ? "newest" : "before");
+        assert_int_equal(seen.records, upto == 10 ? 0 : 5);
+        assert_true((strstr(journal_log_now(), place) != NULL) == (upto == 9));
+        journal->ops->close(&journal);
+    }
+    free(path);
+    forget_events();
+    folder_remove(&folder);
+}
+
 static void checkpoints_that_count_no_more_go_with_the_next_one(void **state) {
     (void)state;
     char *folder = folder_new();
@@ -272,6 +313,7 @@ FOB_MAIN(FOB_CASE(a_start_shows_the_newest_checkpoint_and_what_came_after),
          FOB_CASE(a_checkpoint_that_was_not_finished_is_as_if_never_begun),
          FOB_CASE(a_checkpoint_counts_only_once_what_it_holds_is_synced),
          FOB_CASE(a_damaged_checkpoint_gives_way_to_the_one_before_at_any_byte),
+         FOB_CASE(a_checkpoint_that_ends_below_its_own_place_is_damaged),
          FOB_CASE(checkpoints_that_count_no_more_go_with_the_next_one),
          FOB_CASE(segments_go_only_below_the_older_checkpoint),
          FOB_CASE(what_is_young_and_little_is_kept_though_nobody_needs_it),
