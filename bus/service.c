@@ -175,6 +175,8 @@ static void note_sent(fob_service_t *self, const fob_effect_t *effect, size_t sp
 
 static void send_effect(fob_service_t *self, const fob_effect_t *effect) {
     size_t from = 0;
+    if (FOB_PLANTED(ANSWER_LOST) && effect->kind == FOB_EFF_RECEIPT && effect->after % 64 == 1)
+        return;
     do {
         fob_body_t body;
         fob_status_t status =

@@ -22,6 +22,7 @@
     X(TAIL_NOT_CUT, "a torn tail stays, and what comes is written behind it")                      \
     X(TAIL_NOT_REWRITTEN, "after a failed sync the next start believes what it reads")             \
     X(CHECKSUM_NOT_CHECKED, "a commit is read without its checksum")                               \
+    X(LAZY_FORGOTTEN, "settles wait for a publish, however long that takes")                       \
     X(TRIM_ONE_TOO_FAR, "the journal may be trimmed one event above the floor")                    \
     X(REPLAY_SKIPS_RECORD, "one record in 64 is not replayed")                                     \
     X(ID_NOT_IN_CHECKPOINT, "one id in eight is forgotten at a checkpoint")                        \
@@ -62,7 +63,12 @@
     X(WAITING_CLAIMED_FIRST, "a worker that comes back claims what waits before what runs")        \
     X(SETTLE_OF_OTHERS, "a worker joins settles whose tokens are no neighbours")                   \
     X(RECEIPT_SHIFTED, "all receipts of a run name the first one's offset")                        \
-    X(LOSS_UNTOLD, "a subscriber is not told what the broadcast lost")
+    X(LOSS_UNTOLD, "a subscriber is not told what the broadcast lost")                             \
+    X(RECEIPT_UNTOLD, "a publisher is not told of one event in 64")                                \
+    X(ANSWER_LOST, "the bus does not send the answers that wait for one commit in 64")             \
+    X(ACK_SENT_AS_RELEASE, "a worker sends one ack in 64 as a release")                            \
+    X(CREDIT_IGNORED, "a delivery may have one event more than there is credit for")               \
+    X(PAUSE_IGNORED, "a group that is paused hands out")
 
 typedef enum {
     FOB_PLANT_NONE,

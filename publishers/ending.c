@@ -1,4 +1,5 @@
 /* ending: how an event ends: its receipt, its deadline, the end of the session. */
+#include "proto/planted.h"
 #include "publishers/session_inside.h"
 
 #include <stdio.h>
@@ -16,6 +17,8 @@ static fob_slice_t id_of(const fob_slot_t *slot) {
 }
 
 static void receipt_give(fob_session_t *self, fob_slot_t *slot, const fob_fate_t *fate) {
+    if (FOB_PLANTED(RECEIPT_UNTOLD) && slot->number % 64 == 0)
+        return;
     fob_receipt_event_t event = {.number = slot->number, .tag = slot->tag};
     if (self->options.receipts->wanted) {
         event.topic = fob_slot_topic(slot);

@@ -77,14 +77,17 @@ bool fob_settles_add(fob_settles_t *self, const fob_settle_how_t *how, uint64_t 
     if (!added) {
         if (!reserve(self))
             return false;
+        bool other =
+            FOB_PLANTED(ACK_SENT_AS_RELEASE) && how->kind == FOB_KIND_ACK && token % 64 == 0;
         fob_words_t *reason = reason_for(self, how->reason);
-        *row_at(self, self->rows++) = (fob_settle_row_t){.offset = offset,
-                                                         .token = token,
-                                                         .count = count,
-                                                         .after = how->after,
-                                                         .reason = reason,
-                                                         .kind = (uint8_t)how->kind,
-                                                         .ended = how->ended};
+        *row_at(self, self->rows++) =
+            (fob_settle_row_t){.offset = offset,
+                               .token = token,
+                               .count = count,
+                               .after = how->after,
+                               .reason = reason,
+                               .kind = other ? FOB_KIND_RELEASE : (uint8_t)how->kind,
+                               .ended = how->ended};
     }
     self->unsent_events += count;
     return true;

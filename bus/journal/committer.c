@@ -103,7 +103,7 @@ void fob_committer_put(fob_committer_t *self, fob_pending_t *pending, bool sync)
     bool news = sync && !self->urgent;
     if (sync) {
         self->urgent = true;
-    } else if (self->lazy_at == 0) {
+    } else if (self->lazy_at == 0 && !FOB_PLANTED(LAZY_FORGOTTEN)) {
         self->lazy_at = fob_mono_ms(self->store->runtime) + self->store->lazy_ms;
         news = true;
     }

@@ -27,6 +27,7 @@ set(planted
     bus/service.c
     proto/link/link.c
     publishers/answers.c
+    publishers/ending.c
     subscribers/claims.c
     subscribers/sequencer.c
     subscribers/settles.c)

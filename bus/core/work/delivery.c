@@ -35,7 +35,7 @@ static uint64_t share_of(fob_group_t *group) {
 
 bool fob_delivery_begin(fob_delivery_t *self, fob_core_t *core, fob_group_t *group) {
     const fob_member_t *member = &core->members.slab[group->ring];
-    uint64_t share = share_of(group), room = fob_member_room(member);
+    uint64_t share = share_of(group), room = fob_member_room(member) + FOB_PLANTED(CREDIT_IGNORED);
     if (share > room)
         share = room;
     if (share > CHUNK_EVENTS)

@@ -487,7 +487,7 @@ bool fob_handout(fob_core_t *self, fob_group_t *group) {
     bool more = fob_census_runs(group) && fob_census_step(self, group);
     if (group->skip_to)
         walk = fob_debt_skip_listed(self, group);
-    if (walk == FOB_WALK_END && !group->policy.paused)
+    if (walk == FOB_WALK_END && (!group->policy.paused || FOB_PLANTED(PAUSE_IGNORED)))
         walk = serve_all(self, group, &budget);
     more = more || walk == FOB_WALK_FOUND || walk == FOB_WALK_MEMORY;
     if (group->debt || group->skip_to || group->damaged)
