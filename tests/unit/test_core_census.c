@@ -1,34 +1,10 @@
 /* census: a group that begins in the past finds its events. */
-#include "test_core_queue.h"
+#include "test_core_queue_case.h"
 
 #include "bus/core/work/census.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>
-
-static queue_t q;
-
-static int setup(void **state) {
-    (void)state;
-    queue_init(&q, &kit_config);
-    return 0;
-}
-
-static int setup_small(void **state) {
-    (void)state;
-    queue_init_small(&q);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    queue_free(&q);
-    return 0;
-}
-
-static fob_group_t *group(void) {
-    return fob_groups_find(&q.kit.core->groups, fob_slice_str("g"));
-}
 
 /* Asked for by their number: 1 is the first. */
 static void begin_at(uint64_t offset) {

@@ -1,34 +1,10 @@
 /* debt: what was shed by number, and what lies below a reset, is walked over and never goes out. */
-#include "test_core_queue.h"
+#include "test_core_queue_case.h"
 
 #include "bus/core/work/debt.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>
-
-static queue_t q;
-
-static int setup(void **state) {
-    (void)state;
-    queue_init(&q, &kit_config);
-    return 0;
-}
-
-static int setup_small(void **state) {
-    (void)state;
-    queue_init_small(&q);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    queue_free(&q);
-    return 0;
-}
-
-static fob_group_t *group(void) {
-    return fob_groups_find(&q.kit.core->groups, fob_slice_str("g"));
-}
 
 /* The `count` lowest of priority 0 that were never out are shed, as a full group does. */
 static void shed(uint32_t count) {

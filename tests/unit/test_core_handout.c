@@ -1,29 +1,9 @@
 /* handout: which event goes out next, and which does not. */
-#include "test_core_queue.h"
+#include "test_core_queue_case.h"
 
 #include "tests/support/case.h"
 
 #include <stdlib.h>
-
-static queue_t q;
-
-static int setup(void **state) {
-    (void)state;
-    queue_init(&q, &kit_config);
-    return 0;
-}
-
-static int setup_small(void **state) {
-    (void)state;
-    queue_init_small(&q);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    queue_free(&q);
-    return 0;
-}
 
 /* Newer batches of a topic that is not the group's take the memory. */
 static void push_out(void) {

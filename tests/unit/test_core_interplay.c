@@ -1,6 +1,6 @@
 /* What meets what: settles of both kinds in one SETTLE, limits after a restart, losses of several
  * groups by one publish. */
-#include "test_core_queue.h"
+#include "test_core_queue_case.h"
 
 #include "bus/core/state.h"
 #include "test_core_admin.h"
@@ -8,26 +8,10 @@
 
 #include <stdlib.h>
 
-static queue_t q;
-
-static int setup(void **state) {
-    (void)state;
-    queue_init(&q, &kit_config);
-    return 0;
-}
-
-static int setup_small(void **state) {
-    (void)state;
-    queue_init_small(&q);
-    return 0;
-}
-
 /* What replay makes of it is the same, and balances too. */
-static int teardown(void **state) {
-    (void)state;
+static int teardown_replayed(void **state) {
     kit_crash(&q.kit, q.kit.position);
-    queue_free(&q);
-    return 0;
+    return teardown(state);
 }
 
 /* --- settles --- */
@@ -57,7 +41,7 @@ static void settles_of(uint8_t priority, unsigned count) {
     queue_take(&q, count);
     settle_scattered(count);
     assert_int_equal(queue_stats(&q).acked, count / 4);
-    teardown(NULL);
+    teardown_replayed(NULL);
 }
 
 static void one_settle_may_ack_and_retry_here_and_there(void **state) {
@@ -88,7 +72,7 @@ static void two_groups_lose(unsigned count) {
     queue_say(&q, "a0");
     assert_int_equal(queue_stats(&q).shed, count);
     assert_int_equal(kit_stats(&q.kit, "h").shed, count);
-    teardown(NULL);
+    teardown_replayed(NULL);
 }
 
 static void two_groups_lose_much_by_one_publish(void **state) {
@@ -200,9 +184,11 @@ static void a_worker_that_claims_what_is_not_the_groups_does_not_harm_the_books(
 FOB_MAIN(FOB_CASE(one_settle_may_ack_and_retry_here_and_there),
          FOB_CASE(one_settle_may_ack_and_retry_what_has_priorities),
          FOB_CASE(two_groups_lose_much_by_one_publish),
-         FOB_CASE_WITH(after_a_restart_the_lowest_priority_still_goes, setup, teardown),
-         FOB_CASE_WITH(after_a_restart_the_oldest_still_goes, setup, teardown),
-         FOB_CASE_WITH(after_a_restart_the_oldest_goes_whatever_its_priority, setup, teardown),
+         FOB_CASE_WITH(after_a_restart_the_lowest_priority_still_goes, setup, teardown_replayed),
+         FOB_CASE_WITH(after_a_restart_the_oldest_still_goes, setup, teardown_replayed),
+         FOB_CASE_WITH(after_a_restart_the_oldest_goes_whatever_its_priority, setup,
+                       teardown_replayed),
          FOB_CASE_WITH(a_worker_that_claims_what_is_not_the_groups_does_not_harm_the_books, setup,
-                       teardown),
-         FOB_CASE_WITH(what_a_census_found_goes_out_when_that_is_durable, setup_small, teardown))
+                       teardown_replayed),
+         FOB_CASE_WITH(what_a_census_found_goes_out_when_that_is_durable, setup_small,
+                       teardown_replayed))

@@ -1,6 +1,6 @@
 /* The last numbers that a checkpoint may hold: a core goes on from them as from any others, and
  * what it then writes is replayed. No bus comes so far; a forged checkpoint does. */
-#include "test_core_queue.h"
+#include "test_core_queue_case.h"
 
 #include "bus/core/durable/record.h"
 #include "bus/core/state.h"
@@ -8,25 +8,12 @@
 
 #define MOST (FOB_RECORD_NUMBER_MAX / 2)
 
-static queue_t q;
-
-static int setup(void **state) {
-    (void)state;
-    queue_init(&q, &kit_config);
+static int setup_begun(void **state) {
+    setup(state);
     queue_join(&q, "a");
     queue_say(&q, "a0 a5");
     queue_drain(&q, 2);
     return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    queue_free(&q);
-    return 0;
-}
-
-static fob_group_t *group(void) {
-    return fob_groups_find(&q.kit.core->groups, fob_slice_str("g"));
 }
 
 /* Starts from a checkpoint of the state as the test has made it. */
@@ -126,8 +113,8 @@ static void groups_end_with_the_last_number_there_is(void **state) {
     go_on();
 }
 
-FOB_MAIN(FOB_CASE_WITH(tokens_go_on_after_the_last_of_a_checkpoint, setup, teardown),
-         FOB_CASE_WITH(offsets_go_on_after_the_last_of_a_checkpoint, setup, teardown),
-         FOB_CASE_WITH(an_offset_is_below_the_last_mark_there_can_be, setup, teardown),
-         FOB_CASE_WITH(groups_end_with_the_last_number_there_is, setup, teardown),
-         FOB_CASE_WITH(counts_go_on_after_the_last_of_a_checkpoint, setup, teardown))
+FOB_MAIN(FOB_CASE_WITH(tokens_go_on_after_the_last_of_a_checkpoint, setup_begun, teardown),
+         FOB_CASE_WITH(offsets_go_on_after_the_last_of_a_checkpoint, setup_begun, teardown),
+         FOB_CASE_WITH(an_offset_is_below_the_last_mark_there_can_be, setup_begun, teardown),
+         FOB_CASE_WITH(groups_end_with_the_last_number_there_is, setup_begun, teardown),
+         FOB_CASE_WITH(counts_go_on_after_the_last_of_a_checkpoint, setup_begun, teardown))

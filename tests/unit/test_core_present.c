@@ -71,6 +71,18 @@ static void goodbye(uint64_t conn) {
     kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_LOST, .conn = conn, .lost = {true}});
 }
 
+/* A third session publishes its first event: there is no place for it. */
+static void no_place_for_a_third(void) {
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    RECEIPT({FOB_BUSY, 1, 1, 0, 0});
+}
+
+/* It is stored at this offset. */
+static void a_third_finds_a_place(uint64_t offset) {
+    kit_publish(&kit, 3, 1, 1, "a", 1);
+    RECEIPT({FOB_OK, 1, 1, offset, 0});
+}
+
 /* It comes back, and has said nothing yet but hello. */
 static void a_session_is_kept_from_its_hello_on(void **state) {
     (void)state;
@@ -79,12 +91,10 @@ static void a_session_is_kept_from_its_hello_on(void **state) {
     kit_lost(&kit, 1001);
     present(77, 1);
     kit_publish(&kit, 2, 1, 1, "a", 1);
-    kit_publish(&kit, 3, 1, 1, "a", 1);
-    RECEIPT({FOB_BUSY, 1, 1, 0, 0});
+    no_place_for_a_third();
     assert_true(is_known(1));
     kit_lost(&kit, 77);
-    kit_publish(&kit, 3, 1, 1, "a", 1);
-    RECEIPT({FOB_OK, 1, 1, 4, 0});
+    a_third_finds_a_place(4);
     assert_false(is_known(1));
 }
 
@@ -95,12 +105,10 @@ static void a_session_is_kept_while_an_older_connection_of_it_is_there(void **st
     kit_publish(&kit, 1, 1, 1, "a", 1);
     goodbye(1001);
     kit_publish(&kit, 2, 1, 1, "a", 1);
-    kit_publish(&kit, 3, 1, 1, "a", 1);
-    RECEIPT({FOB_BUSY, 1, 1, 0, 0});
+    no_place_for_a_third();
     kit_lost(&kit, 70);
     kit_pass(&kit, 1000);
-    kit_publish(&kit, 3, 1, 1, "a", 1);
-    RECEIPT({FOB_OK, 1, 1, 3, 0});
+    a_third_finds_a_place(3);
     assert_false(is_known(1));
 }
 
@@ -111,14 +119,12 @@ static void who_broke_off_with_nothing_answered_is_known_for_a_grace(void **stat
     kit_lost(&kit, 1001);
     kit_publish(&kit, 2, 1, 1, "a", 1);
     kit_pass(&kit, 999);
-    kit_publish(&kit, 3, 1, 1, "a", 1);
-    RECEIPT({FOB_BUSY, 1, 1, 0, 0});
+    no_place_for_a_third();
     kit_publish(&kit, 1, 1, 1, "a", 1);
     RECEIPT({FOB_OK, 1, 1, 1, 0});
     kit_lost(&kit, 1001);
     kit_pass(&kit, 1000);
-    kit_publish(&kit, 3, 1, 1, "a", 1);
-    RECEIPT({FOB_OK, 1, 1, 3, 0});
+    a_third_finds_a_place(3);
 }
 
 static void the_grace_begins_anew_with_a_start(void **state) {
@@ -129,11 +135,9 @@ static void the_grace_begins_anew_with_a_start(void **state) {
     kit_lost(&kit, 1002);
     kit_pass(&kit, 5000);
     kit_crash(&kit, kit.position);
-    kit_publish(&kit, 3, 1, 1, "a", 1);
-    RECEIPT({FOB_BUSY, 1, 1, 0, 0});
+    no_place_for_a_third();
     kit_pass(&kit, 1000);
-    kit_publish(&kit, 3, 1, 1, "a", 1);
-    RECEIPT({FOB_OK, 1, 1, 3, 0});
+    a_third_finds_a_place(3);
     assert_false(is_known(1)); /* of two that left at a time, the one unseen for longest */
     assert_true(is_known(2));
 }
@@ -143,8 +147,7 @@ static void who_says_goodbye_may_be_forgotten_at_once(void **state) {
     kit_publish(&kit, 1, 1, 1, "a", 1);
     goodbye(1001);
     kit_publish(&kit, 2, 1, 1, "a", 1);
-    kit_publish(&kit, 3, 1, 1, "a", 1);
-    RECEIPT({FOB_OK, 1, 1, 3, 0});
+    a_third_finds_a_place(3);
     assert_false(is_known(1));
 }
 
@@ -166,12 +169,10 @@ static void a_connection_has_one_session(void **state) {
     kit_publish(&kit, 1, 1, 1, "a", 1);
     goodbye(1001);
     kit_publish(&kit, 2, 1, 1, "a", 1);
-    kit_publish(&kit, 3, 1, 1, "a", 1);
-    RECEIPT({FOB_BUSY, 1, 1, 0, 0});
+    no_place_for_a_third();
     present(70, 9); /* no more of 1 */
     kit_pass(&kit, 1000);
-    kit_publish(&kit, 3, 1, 1, "a", 1);
-    RECEIPT({FOB_OK, 1, 1, 3, 0});
+    a_third_finds_a_place(3);
 }
 
 /* Were it told before, a fall of the bus could bring the session back. */

@@ -1,14 +1,12 @@
 /* What a group does by itself where memory lacks: priorities, a beginning in the past, debts, ages.
  * Every allocation of the core fails once, one after the other; it is only later for it. */
 #include "core_scarce.h"
-#include "test_core_queue.h"
+#include "test_core_queue_case.h"
 
 #include "bus/core/durable/runs.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>
-
-static queue_t q;
 
 static void begin(void) {
     queue_init_small(&q);
@@ -40,9 +38,8 @@ static void go_on(void) {
 }
 
 static void shed(uint32_t count) {
-    fob_group_t *group = fob_groups_find(&q.kit.core->groups, fob_slice_str("g"));
     fob_runs_writer_t runs;
-    assert_true(fob_runs_begin(&runs, q.kit.core, group, 1, 0));
+    assert_true(fob_runs_begin(&runs, q.kit.core, group(), 1, 0));
     fob_runs_put(&runs, &(fob_run_record_t){.verb = FOB_RUN_SHED,
                                             .flags = FOB_RUN_DEBT,
                                             .reason = FOB_OVERFLOW_DROP_OLDEST,
@@ -50,7 +47,7 @@ static void shed(uint32_t count) {
                                             .from = 1,
                                             .to = q.kit.core->head});
     fob_runs_end(&runs);
-    fob_core_wake(q.kit.core, group);
+    fob_core_wake(q.kit.core, group());
     kit_settle_down(&q.kit);
 }
 

@@ -105,18 +105,24 @@ static void what_has_its_receipt_is_forgotten(void **state) {
     assert_int_equal(writer->low, 5);
 }
 
+/* Sessions 1 to 9 are seen, at 11 to 19; `gone`: and leave, at 1 to 9. */
+static void nine_more(bool gone) {
+    for (uint8_t i = 1; i < 10; i++) {
+        const uint8_t other[FOB_SESSION_SIZE] = {i};
+        assert_true(fob_writers_reserve(&writers, other, 1));
+        fob_writer_t *seen = fob_writers_see(&writers, other, 10 + i);
+        if (gone)
+            fob_writers_leave(&writers, seen, i, false);
+    }
+}
+
 /* A session that was not seen for longest goes first, and takes no more than must go. */
 static void who_was_not_seen_for_longest_is_due_first(void **state) {
     (void)state;
     const uint8_t *due[8];
-    uint8_t other[FOB_SESSION_SIZE] = {0};
-    for (uint8_t i = 1; i < 10; i++) {
-        other[0] = i;
-        assert_true(fob_writers_reserve(&writers, other, 1));
-        fob_writers_leave(&writers, fob_writers_see(&writers, other, 10 + i), i, false);
-    }
+    const uint8_t other[FOB_SESSION_SIZE] = {99};
+    nine_more(true);
     assert_int_equal(fob_writers_due(&writers, session, 9, 20, due, 8), 0); /* known: no new one */
-    other[0] = 99;
     assert_int_equal(fob_writers_due(&writers, other, 9, 20, due, 8), 1);
     assert_int_equal(due[0][0], 1);
     assert_int_equal(fob_writers_due(&writers, other, 9, 1015, due, 8), 4); /* seen at 11..14 */
@@ -126,13 +132,8 @@ static void who_was_not_seen_for_longest_is_due_first(void **state) {
 static void who_is_there_is_not_forgotten_and_leaves_no_room_for_more(void **state) {
     (void)state;
     const uint8_t *due[8];
-    uint8_t other[FOB_SESSION_SIZE] = {0};
-    for (uint8_t i = 1; i < 10; i++) {
-        other[0] = i;
-        assert_true(fob_writers_reserve(&writers, other, 1));
-        fob_writers_see(&writers, other, 10 + i);
-    }
-    other[0] = 99;
+    const uint8_t other[FOB_SESSION_SIZE] = {99};
+    nine_more(false);
     assert_int_equal(fob_writers_due(&writers, other, 9, 9999, due, 8), 0);
     assert_true(fob_writers_full(&writers, 9));
     fob_writers_leave(&writers, writer, 5, false);

@@ -22,21 +22,31 @@ static void all_sent(bench_t *b) {
         ;
 }
 
+static bench_t *connected(void) {
+    bench_t *b = bench_new(1024);
+    bench_connect(b);
+    return b;
+}
+
+/* The bus forgets the session of this publisher, which comes back. */
+static void forgotten_meanwhile(bench_t *b) {
+    bench_disconnect(b);
+    model_bus_forget(b->bus);
+    bench_connect(b);
+    bench_renew_if_wanted(b);
+}
+
 /* One is confirmed, and another with an id stored, of which nobody tells before the session is
  * forgotten. A new one is wanted. */
 static bench_t *forgotten_in_doubt(void) {
-    bench_t *b = bench_new(1024);
-    bench_connect(b);
+    bench_t *b = connected();
     bench_offer_ok(b, 0);
     bench_flow(b);
     assert_int_equal(bench_offer(b, 0, b->now.mono_ns + 5 * FOB_SEC, true), FOB_OK);
     all_sent(b);
     while (bench_bus_takes_one(b))
         ;
-    bench_disconnect(b);
-    model_bus_forget(b->bus);
-    bench_connect(b);
-    bench_renew_if_wanted(b);
+    forgotten_meanwhile(b);
     assert_false(b->up);
     assert_int_equal(b->told[2], 0);
     return b;
@@ -48,12 +58,27 @@ static void closed(bench_t *b) {
     bench_check_receipts(b);
 }
 
+/* The test ends with this said of its `index`-th event. */
+static void ends_with(bench_t *b, size_t index, fob_status_t outcome) {
+    assert_int_equal(b->outcome[index], outcome);
+    bench_free(b);
+}
+
+/* The new session sends it again, and this is all that it is answered. */
+static void stays_unknown_after(fob_status_t answer) {
+    bench_t *b = forgotten_in_doubt();
+    bench_connect(b);
+    all_sent(b);
+    answer_is(b, answer, 1, 1);
+    closed(b);
+    ends_with(b, 2, FOB_UNKNOWN_OUTCOME);
+}
+
 static void what_has_an_id_stays_in_doubt_until_the_new_session_answers(void **state) {
     (void)state;
     bench_t *b = forgotten_in_doubt();
     closed(b);
-    assert_int_equal(b->outcome[2], FOB_UNKNOWN_OUTCOME);
-    bench_free(b);
+    ends_with(b, 2, FOB_UNKNOWN_OUTCOME);
 }
 
 static void its_deadline_ends_it_in_doubt_too(void **state) {
@@ -61,35 +86,21 @@ static void its_deadline_ends_it_in_doubt_too(void **state) {
     bench_t *b = forgotten_in_doubt();
     bench_pass(b, 6 * FOB_SEC);
     bench_check_receipts(b);
-    assert_int_equal(b->outcome[2], FOB_UNKNOWN_OUTCOME);
-    bench_free(b);
+    ends_with(b, 2, FOB_UNKNOWN_OUTCOME);
 }
 
 /* Nobody looked for its id. */
 static void a_refusal_for_now_is_no_answer_of_what_was_sent_before(void **state) {
     (void)state;
     const fob_status_t refusals[] = {FOB_BUSY, FOB_DISK_FULL, FOB_GAP};
-    for (size_t i = 0; i < 3; i++) {
-        bench_t *b = forgotten_in_doubt();
-        bench_connect(b);
-        all_sent(b);
-        answer_is(b, refusals[i], 1, 1);
-        closed(b);
-        assert_int_equal(b->outcome[2], FOB_UNKNOWN_OUTCOME);
-        bench_free(b);
-    }
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        stays_unknown_after(refusals[i]);
 }
 
 /* The bus may take less than the one that stored it. */
 static void too_large_now_is_no_answer_of_what_was_sent_before(void **state) {
     (void)state;
-    bench_t *b = forgotten_in_doubt();
-    bench_connect(b);
-    all_sent(b);
-    answer_is(b, FOB_TOO_LARGE, 1, 1);
-    closed(b);
-    assert_int_equal(b->outcome[2], FOB_UNKNOWN_OUTCOME);
-    bench_free(b);
+    stays_unknown_after(FOB_TOO_LARGE);
 }
 
 static void the_new_session_tells_it_for_what_it_is(void **state) {
@@ -107,8 +118,7 @@ static void the_new_session_tells_it_for_what_it_is(void **state) {
 /* A number missing before it says nothing of what an earlier connection was sent. */
 static void a_gap_does_not_end_a_doubt(void **state) {
     (void)state;
-    bench_t *b = bench_new(1024);
-    bench_connect(b);
+    bench_t *b = connected();
     bench_offer_ok(b, 0);
     all_sent(b);
     bench_disconnect(b);
@@ -116,15 +126,13 @@ static void a_gap_does_not_end_a_doubt(void **state) {
     all_sent(b);
     answer_is(b, FOB_GAP, 1, 1);
     closed(b);
-    assert_int_equal(b->outcome[1], FOB_UNKNOWN_OUTCOME);
-    bench_free(b);
+    ends_with(b, 1, FOB_UNKNOWN_OUTCOME);
 }
 
 /* The first event is sent, and its connection lost; `stored`: it arrived. The bus forgets the
  * session, and the publisher comes back after so long. */
 static bench_t *back_after(int64_t ns, bool stored) {
-    bench_t *b = bench_new(1024);
-    bench_connect(b);
+    bench_t *b = connected();
     assert_int_equal(bench_offer(b, 0, FOB_NEVER, false), FOB_OK);
     all_sent(b);
     if (stored)
@@ -162,8 +170,7 @@ static void first_events_without_an_id_are_not_stored_twice_after_long(void **st
  */
 static void a_refusal_begins_that_time_anew(void **state) {
     (void)state;
-    bench_t *b = bench_new(1024);
-    bench_connect(b);
+    bench_t *b = connected();
     assert_int_equal(bench_offer(b, 0, FOB_NEVER, false), FOB_OK);
     all_sent(b);
     answer_is(b, FOB_BUSY, 1, 1);
@@ -171,30 +178,22 @@ static void a_refusal_begins_that_time_anew(void **state) {
     fob_session_tick(b->session, b->now);
     bench_wires_cut(b);
     all_sent(b);
-    bench_disconnect(b);
-    model_bus_forget(b->bus);
-    bench_connect(b);
-    bench_renew_if_wanted(b);
+    forgotten_meanwhile(b);
     assert_true(b->up);
     bench_flow(b);
     bench_check_receipts(b);
-    assert_int_equal(b->outcome[1], FOB_OK);
-    bench_free(b);
+    ends_with(b, 1, FOB_OK);
 }
 
 /* Its first number was answered, so a bus that knows nothing of it has forgotten it: also where
  * nothing was stored anew. */
 static void a_session_of_duplicates_is_missed_too(void **state) {
     (void)state;
-    bench_t *b = bench_new(1024);
-    bench_connect(b);
+    bench_t *b = connected();
     assert_int_equal(bench_offer_as(b, 0, FOB_NEVER, "one"), FOB_OK);
     bench_flow(b);
     assert_int_equal(b->outcome[1], FOB_OK);
-    bench_disconnect(b);
-    model_bus_forget(b->bus);
-    bench_connect(b);
-    bench_renew_if_wanted(b);
+    forgotten_meanwhile(b);
     bench_connect(b); /* a new session */
     assert_int_equal(bench_offer_as(b, 0, FOB_NEVER, "one"), FOB_OK);
     bench_flow(b);
@@ -203,14 +202,10 @@ static void a_session_of_duplicates_is_missed_too(void **state) {
     all_sent(b);
     while (bench_bus_takes_one(b))
         ;
-    bench_disconnect(b);
-    model_bus_forget(b->bus);
-    bench_connect(b);
-    bench_renew_if_wanted(b);
+    forgotten_meanwhile(b);
     assert_false(b->up);
     bench_receipts_read(b);
-    assert_int_equal(b->outcome[3], FOB_UNKNOWN_OUTCOME);
-    bench_free(b);
+    ends_with(b, 3, FOB_UNKNOWN_OUTCOME);
 }
 
 FOB_MAIN(FOB_CASE(what_has_an_id_stays_in_doubt_until_the_new_session_answers),
