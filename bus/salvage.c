@@ -230,7 +230,7 @@ fob_journal_code_t fob_salvage_try(const char *folder, uint64_t *hash, fob_journ
     fob_journal_code_t code = FOB_JOURNAL_MEMORY;
     if (self.core) {
         self.status = FOB_OK;
-        code = fob_journal_rehearse(folder, &to, NULL, error);
+        code = fob_journal_rehearse(folder, &to, error);
     }
     if (code == FOB_JOURNAL_OK && (self.status = fob_core_replayed(self.core)) != FOB_OK)
         code = error->code = FOB_JOURNAL_DAMAGED;

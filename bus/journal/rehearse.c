@@ -2,7 +2,7 @@
 
 #include "bus/journal/recovery.h"
 
-fob_journal_code_t fob_journal_rehearse(const char *folder, const fob_replay_t *to, uint64_t *torn,
+fob_journal_code_t fob_journal_rehearse(const char *folder, const fob_replay_t *to,
                                         fob_journal_error_t *error) {
     const fob_file_options_t options = {.folder = folder, .disk = fob_disk_look()};
     fob_recovered_t found;
@@ -13,8 +13,6 @@ fob_journal_code_t fob_journal_rehearse(const char *folder, const fob_replay_t *
     fob_journal_code_t code = fob_recover(&store, &found, error);
     if (code == FOB_JOURNAL_OK)
         code = fob_recovery_replay(&store, found.kept.newest, found.last_position, to, error);
-    if (torn != NULL)
-        *torn = code == FOB_JOURNAL_OK ? found.torn_bytes : 0;
     fob_store_close(&store);
     return code;
 }

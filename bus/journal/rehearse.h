@@ -5,9 +5,8 @@
 
 #include "bus/journal/journal.h"
 
-/* Of a folder that is not in use. OK; or what the start would say, in *error. `torn` (may be NULL):
- * bytes of a torn tail that it would cut. */
-fob_journal_code_t fob_journal_rehearse(const char *folder, const fob_replay_t *to, uint64_t *torn,
+/* Of a folder that is not in use. OK; or what the start would say, in *error. */
+fob_journal_code_t fob_journal_rehearse(const char *folder, const fob_replay_t *to,
                                         fob_journal_error_t *error);
 
 #endif

@@ -271,7 +271,7 @@ static void a_start_and_a_rehearsal_refuse_what_is_damaged(void **state) {
         seen_t seen = {0};
         fob_replay_t to = {.arg = &seen};
         fob_journal_error_t error;
-        fob_journal_code_t code = fob_journal_rehearse(folder, &to, NULL, &error);
+        fob_journal_code_t code = fob_journal_rehearse(folder, &to, &error);
         assert_int_equal(code, harms[i].code);
         fob_file_options_t options = small_options(folder);
         assert_null(fob_journal_file_open(&options, &error));
@@ -356,6 +356,24 @@ static void a_salvage_passes_over_one_damaged_commit_only(void **state) {
     assert_int_equal(saved.lost_first, saved.lost_last);
     assert_non_null(strstr(saved.texts, "no whole commit is there"));
     folder_remove(&folder);
+}
+
+/* The seed of a segment is in its head, and each commit is checked with it. */
+static void a_salvage_finds_the_commits_of_a_segment_whose_seed_has_a_flipped_bit(void **state) {
+    (void)state;
+    static const uint8_t bits[] = {1, 0x80};
+    for (size_t i = 0; i < 16; i++) {
+        char *folder = made(), *path = folder_nth(folder, ".seg", 1);
+        change(path, offsetof(fob_disk_segment_t, seed) + i / 2, bits[i % 2]);
+        saved_t saved = {0};
+        fob_journal_error_t error;
+        assert_int_equal(save(folder, &saved, &error), FOB_JOURNAL_OK);
+        assert_int_equal(saved.records, 12);
+        assert_int_equal(saved.last, 12);
+        assert_non_null(strstr(saved.texts, "its head is damaged"));
+        free(path);
+        folder_remove(&folder);
+    }
 }
 
 static void a_salvage_stops_at_what_a_newer_version_wrote(void **state) {
@@ -512,6 +530,7 @@ FOB_MAIN(FOB_CASE(a_copy_is_served_under_another_epoch),
          FOB_CASE(a_start_and_a_rehearsal_refuse_what_is_damaged),
          FOB_CASE(a_receiver_that_wants_no_more_stops_a_salvage),
          FOB_CASE(a_salvage_passes_over_one_damaged_commit_only),
+         FOB_CASE(a_salvage_finds_the_commits_of_a_segment_whose_seed_has_a_flipped_bit),
          FOB_CASE(a_salvage_stops_at_what_a_newer_version_wrote),
          FOB_CASE(a_salvage_names_the_segment_that_was_cut_short),
          FOB_CASE(a_salvage_knows_of_commits_that_left_no_trace),
