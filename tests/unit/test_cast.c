@@ -138,12 +138,16 @@ static void more_elements_are_skipped_and_bytes_behind_refused(void **state) {
     (void)state;
     static const char more[] = "a\0\x9b\x02\x00\x00\x00\x01\x00\x05\x09\x01\x91\x01\xc0";
     static const char behind[] = "a\0\x99\x02\x00\x00\x00\x01\x00\x05\x09\x01\x00";
+    static const char cut[] = "a\0\x9a\x02\x00\x00\x00\x01\x00\x05\x09\x01\x92\x01";
+    static const char large[] = "a\0\x99\xcf\0\0\0\1\0\0\0\2\x00\x00\x00\x01\x00\x05\x09\x01";
     static const char fewer[] = "a\0\x98\x02\x00\x00\x00\x01\x00\x05\x09";
     fob_cast_t got;
     assert_int_equal(fob_cast_read(fob_slice(more, sizeof more - 1), &got), FOB_OK);
     assert_true(got.time_ms == 5 && got.source == 9);
     assert_int_equal(fob_cast_read(fob_slice(behind, sizeof behind - 1), &got), FOB_PROTOCOL);
     assert_int_equal(fob_cast_read(fob_slice(fewer, sizeof fewer - 1), &got), FOB_PROTOCOL);
+    assert_int_equal(fob_cast_read(fob_slice(cut, sizeof cut - 1), &got), FOB_PROTOCOL);
+    assert_int_equal(fob_cast_read(fob_slice(large, sizeof large - 1), &got), FOB_PROTOCOL);
 }
 
 static void a_frame_cut_anywhere_is_refused_and_not_read_past(void **state) {

@@ -128,6 +128,27 @@ static void nesting_has_an_end(void **state) {
     refused(text, false, "nested deeper than 512");
 }
 
+static void nesting_of_objects_has_an_end(void **state) {
+    fob_buf_t text = {0};
+    (void)state;
+    for (size_t i = 0; i < 600; i++)
+        fob_buf_put(&text, "{\"a\":", 5);
+    fob_buf_put(&text, "1", 1);
+    for (size_t i = 0; i < 600; i++)
+        fob_buf_put(&text, "}", 1);
+    fob_buf_put(&text, "", 1);
+    refused((const char *)text.data, false, "nested deeper than 512");
+    fob_buf_free(&text);
+}
+
+/* So deep that the parser itself gives up. */
+static void nesting_without_an_end_is_refused_in_the_same_words(void **state) {
+    static char text[100000];
+    (void)state;
+    memset(text, '[', sizeof text - 1);
+    refused(text, false, "nested deeper than 512");
+}
+
 static void no_form(const void *bytes, size_t size) {
     fob_buf_t out = {0};
     fob_buf_put(&out, "kept", 4);
@@ -195,9 +216,9 @@ static void base64_is_padded(void **state) {
 }
 
 static void utf8_takes_no_overlong_form_and_no_surrogate(void **state) {
-    static const char *const bad[] = {"\xc0\xaf",     "\xe0\x80\xaf",     "\xf0\x80\x80\xaf",
-                                      "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80",
-                                      "\xc3",         "\xe2\x82",         "\xf5\x80\x80\x80"};
+    static const char *const bad[] = {
+        "\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80",
+        "\xc3",     "\xe2\x82",     "\xf5\x80\x80\x80", "\xe2\x82(",    "\xf0\x9f\x98("};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         assert_false(fob_utf8_valid(fob_slice_str(bad[i])));
@@ -251,6 +272,16 @@ static void a_pointer_to_nothing_is_a_bad_event(void **state) {
     assert_int_equal(point(doc, "/abcd", text), FOB_BAD_EVENT);
     assert_int_equal(point(doc, "x", text), FOB_INVALID);
     assert_int_equal(point(doc, "/x~2", text), FOB_INVALID);
+}
+
+static void a_pointer_past_what_is_malformed_finds_nothing(void **state) {
+    static const char map[] = "\x82\xa1x\x92\x01", array[] = "\x92\xa5it";
+    fob_buf_t out = {0};
+    (void)state;
+    assert_int_equal(fob_json_pointer(fob_slice(map, sizeof map - 1), "/y", &out), FOB_BAD_EVENT);
+    assert_int_equal(fob_json_pointer(fob_slice(array, sizeof array - 1), "/1", &out),
+                     FOB_BAD_EVENT);
+    assert_int_equal(out.size, 0);
 }
 
 /* A value with one of everything that has a JSON form. */
@@ -317,11 +348,14 @@ FOB_MAIN(FOB_CASE(values_come_back_as_they_were), FOB_CASE(integers_of_64_bits_a
          FOB_CASE(numbers_that_would_be_rounded_are_refused), FOB_CASE(doubles_have_17_digits),
          FOB_CASE(a_text_that_is_not_json_says_where),
          FOB_CASE(a_name_twice_in_an_object_is_refused), FOB_CASE(nesting_has_an_end),
+         FOB_CASE(nesting_of_objects_has_an_end),
+         FOB_CASE(nesting_without_an_end_is_refused_in_the_same_words),
          FOB_CASE(what_has_no_json_form_is_refused_whole),
          FOB_CASE(any_encoding_of_an_integer_prints), FOB_CASE(text_cannot_command_a_terminal),
          FOB_CASE(base64_is_padded), FOB_CASE(utf8_takes_no_overlong_form_and_no_surrogate),
          FOB_CASE(a_pointer_finds_strings_and_integers),
          FOB_CASE(a_pointer_to_nothing_is_a_bad_event),
+         FOB_CASE(a_pointer_past_what_is_malformed_finds_nothing),
          FOB_CASE(a_value_cut_anywhere_prints_nothing_at_all),
          FOB_CASE(a_pointer_into_a_value_cut_anywhere_finds_it_whole_or_not_at_all),
          FOB_CASE(a_pointers_token_is_an_index_only_where_it_is_one))

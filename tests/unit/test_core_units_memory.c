@@ -2,6 +2,7 @@
 #include "scarce.h"
 #include "test_core_whole.h"
 
+#include "bus/core/events/topics.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>
@@ -83,5 +84,30 @@ static void a_checkpoint_is_read_or_there_is_no_memory(void **state) {
     fob_core_destroy(&core);
 }
 
+/* Whatever is not remembered of a topic, `prev` leaves out none of its events. */
+static void linking(void *arg) {
+    (void)arg;
+    static const char *const names[] = {"a", "b", "a", "c", "b", "d", "a", "d", "c", "b"};
+    uint64_t last_of['d' + 1] = {0}, last = 0;
+    fob_topics_t topics;
+    assert_true(fob_topics_init(&topics, 3));
+    scarce.watching = true;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        fob_link_t link = fob_topics_link(&topics, fob_slice_str(names[i]), last + 1, 2);
+        uint64_t *of = &last_of[(size_t)names[i][0]];
+        assert_true(link.prev >= *of && link.prev <= last);
+        assert_true(link.nth == 1 ? link.born == last + 1 : link.born <= *of);
+        *of = last += 2;
+    }
+    scarce.watching = false;
+    fob_topics_free(&topics);
+}
+
+static void a_chain_passes_over_no_event_where_a_topic_cannot_be_kept(void **state) {
+    (void)state;
+    scarce_each("core: topics", 3, linking, NULL);
+}
+
 FOB_MAIN(FOB_CASE(a_checkpoint_is_taken_or_is_said_to_be_none),
-         FOB_CASE(a_checkpoint_is_read_or_there_is_no_memory))
+         FOB_CASE(a_checkpoint_is_read_or_there_is_no_memory),
+         FOB_CASE(a_chain_passes_over_no_event_where_a_topic_cannot_be_kept))

@@ -168,6 +168,19 @@ static void unknown_attributes_and_elements_are_skipped(void **state) {
     assert_int_equal(skimmed.size, sizeof bytes - 1);
 }
 
+static void an_event_with_an_unknown_element_that_is_cut_is_refused_by_all(void **state) {
+    (void)state;
+    static const char bytes[] = "\x94\xa1"
+                                "a\x80\xc4\x01x\x93\x01\x02";
+    fob_cursor_t reading = fob_cursor(fob_slice(bytes, sizeof bytes - 1)), skimming = reading,
+                 glancing = reading;
+    fob_envelope_t got;
+    fob_slice_t topic, skimmed;
+    assert_int_equal(fob_envelope_read(&reading, MAX_DATA, &got), FOB_BAD_EVENT);
+    assert_false(fob_envelope_skim(&skimming, &topic, &skimmed));
+    assert_false(fob_envelope_glance(&glancing, &got));
+}
+
 static void strings_are_held_to_their_bounds(void **state) {
     (void)state;
     char longest[256];
@@ -431,6 +444,7 @@ FOB_MAIN(FOB_CASE(what_was_written_is_read_again), FOB_CASE(a_topic_and_nothing_
          FOB_CASE(events_of_a_batch_are_read_one_after_the_other),
          FOB_CASE(a_glance_gives_what_the_bus_wants_to_know),
          FOB_CASE(unknown_attributes_and_elements_are_skipped),
+         FOB_CASE(an_event_with_an_unknown_element_that_is_cut_is_refused_by_all),
          FOB_CASE(strings_are_held_to_their_bounds), FOB_CASE(numbers_are_held_to_their_bounds),
          FOB_CASE(an_attribute_of_another_type_is_refused),
          FOB_CASE(a_known_attribute_twice_is_refused),

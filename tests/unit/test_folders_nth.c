@@ -361,6 +361,21 @@ static void a_salvaged_folder_is_whole_or_it_is_said_why_not(void **state) {
     each("journal: salvage", salvages, harmed);
 }
 
+static int no_fallocate(void *arg, int fd, off_t at, off_t size) {
+    (void)arg, (void)fd, (void)at, (void)size;
+    errno = EOPNOTSUPP;
+    return -1;
+}
+
+static void where_no_room_can_be_set_aside_a_copy_is_whole_all_the_same(void **state) {
+    (void)state;
+    memset(&of_calls, 0, sizeof of_calls);
+    begin_disks(0, 0);
+    real.table.fallocate = no_fallocate;
+    backs_up(NULL);
+    salvages(folder);
+}
+
 static void a_start_is_tried_or_it_is_said_why_not(void **state) {
     (void)state;
     each("journal: try", tries, NULL);
@@ -369,4 +384,6 @@ static void a_start_is_tried_or_it_is_said_why_not(void **state) {
 FOB_MAIN(FOB_CASE_WITH(a_folder_is_verified_or_it_is_said_why_not, setup, teardown),
          FOB_CASE_WITH(a_backup_is_whole_or_it_is_said_why_not, setup, teardown),
          FOB_CASE_WITH(a_salvaged_folder_is_whole_or_it_is_said_why_not, setup, teardown),
+         FOB_CASE_WITH(where_no_room_can_be_set_aside_a_copy_is_whole_all_the_same, setup,
+                       teardown),
          FOB_CASE_WITH(a_start_is_tried_or_it_is_said_why_not, setup, teardown))

@@ -55,8 +55,9 @@ static void the_sixth_element_is_the_detail_and_more_are_skipped(void **state) {
 
 static void a_malformed_row_ends_it_and_is_told(void **state) {
     (void)state;
-    static const char *const bad[] = {"\x91\x05", "\x91\x91\xff", "\x91\x91\xa1x", "\x91\x92\x01",
-                                      "\x91\xc0"};
+    static const char *const bad[] = {"\x91\x05",      "\x91\x91\xff",
+                                      "\x91\x91\xa1x", "\x91\x92\x01",
+                                      "\x91\xc0",      "\x91\x96\x01\x01\x01\x01\x01\x92\x01"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         fob_runs_t runs;
         fob_run_t run;
@@ -89,6 +90,15 @@ static void more_rows_than_the_limit_are_refused(void **state) {
         assert_int_equal(runs.cursor.failed, over);
         fob_buf_free(&out);
     }
+}
+
+static void a_capability_is_there_where_it_is_named(void **state) {
+    (void)state;
+    assert_true(fob_caps_have(BYTES("\x92\xa1x\xa4hold"), "hold"));
+    assert_false(fob_caps_have(BYTES("\x92\xa1x\xa5holds"), "hold"));
+    assert_false(fob_caps_have(BYTES("\x90"), "hold"));
+    assert_false(fob_caps_have(BYTES(""), "hold"));                 /* an older one names none */
+    assert_false(fob_caps_have(BYTES("\x92\x05\xa4hold"), "hold")); /* no list of names */
 }
 
 static void a_shard_is_found_among_others(void **state) {
@@ -124,5 +134,6 @@ static void a_malformed_map_of_shards_finds_none(void **state) {
 FOB_MAIN(FOB_CASE(rows_are_read_as_they_were_written), FOB_CASE(absent_elements_of_a_row_are_zero),
          FOB_CASE(the_sixth_element_is_the_detail_and_more_are_skipped),
          FOB_CASE(a_malformed_row_ends_it_and_is_told), FOB_CASE(what_is_no_array_is_no_runs),
-         FOB_CASE(more_rows_than_the_limit_are_refused), FOB_CASE(a_shard_is_found_among_others),
+         FOB_CASE(more_rows_than_the_limit_are_refused),
+         FOB_CASE(a_capability_is_there_where_it_is_named), FOB_CASE(a_shard_is_found_among_others),
          FOB_CASE(a_malformed_map_of_shards_finds_none))

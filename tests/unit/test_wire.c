@@ -58,6 +58,13 @@ static void unknown_fields_and_elements_are_skipped(void **state) {
     assert_int_equal(got.head, 9);
 }
 
+static void an_unknown_element_that_is_cut_is_refused(void **state) {
+    (void)state;
+    fob_wire_t got;
+    assert_int_equal(READ("\x94\x03\x00\x80\x92\x01", &got), FOB_PROTOCOL);
+    assert_int_equal(READ("\x94\x03\x00\x80\xc1", &got), FOB_PROTOCOL);
+}
+
 static void what_is_no_header_is_refused(void **state) {
     (void)state;
     fob_wire_t got;
@@ -283,8 +290,9 @@ static void a_header_cut_anywhere_is_refused_and_not_read_past(void **state) {
 FOB_MAIN(FOB_CASE(what_was_written_is_read_again),
          FOB_CASE(a_field_is_zero_and_not_present_when_absent),
          FOB_CASE(a_zero_that_is_given_is_present),
-         FOB_CASE(unknown_fields_and_elements_are_skipped), FOB_CASE(what_is_no_header_is_refused),
-         FOB_CASE(bytes_behind_the_header_are_refused),
+         FOB_CASE(unknown_fields_and_elements_are_skipped),
+         FOB_CASE(an_unknown_element_that_is_cut_is_refused),
+         FOB_CASE(what_is_no_header_is_refused), FOB_CASE(bytes_behind_the_header_are_refused),
          FOB_CASE(an_unknown_verb_is_refused_and_named),
          FOB_CASE(a_field_of_another_type_is_refused), FOB_CASE(a_session_has_sixteen_bytes),
          FOB_CASE(a_field_twice_is_refused), FOB_CASE(each_verb_needs_each_of_its_fields),
