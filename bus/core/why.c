@@ -270,6 +270,12 @@ static void add_dead(fob_group_t *group, fob_group_stats_t *out) {
             plural(out->dead), out->dead == 1 ? "s" : "", ull(lowest));
 }
 
+/* How far the walk is that leaves out what a reset forward passes over. (Its floor may stay behind:
+ * where nothing more is the group's, that is not written down at once.) */
+static uint64_t skip_at(const fob_group_t *group) {
+    return group->resuming ? group->resume_at : group->cursor;
+}
+
 void fob_why(const fob_core_t *self, fob_group_t *group, fob_group_stats_t *out) {
     explain(self, group, out);
     if (fob_census_runs(group) && depth(out))
@@ -277,9 +283,9 @@ void fob_why(const fob_core_t *self, fob_group_t *group, fob_group_stats_t *out)
             ull(group->census_to));
     if (fob_census_runs(group) && self->room_events == 0)
         add(out, "; it goes on once there is room in the journal for settling what it finds");
-    if (group->skip_to > group->cover.floor)
+    if (skip_at(group) < group->skip_to && depth(out))
         add(out, "; leaving out what lies below offset %llu: at %llu", ull(group->skip_to),
-            ull(group->cover.floor));
+            ull(skip_at(group)));
     if (group->unreachable)
         add_unreachable(self, group, out);
     add_limit(out);

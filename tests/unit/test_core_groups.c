@@ -436,6 +436,22 @@ static void a_reset_forward_needs_no_worker(void **state) {
     assert_int_equal(kit_stats(&kit, "g").ready, 5);
 }
 
+/* What lies below may end with other topics: its floor stays below them, and nothing is left out
+ * any more. */
+static void a_reset_forward_that_is_done_is_not_told_as_going_on(void **state) {
+    (void)state;
+    kit_join(&kit, 1, "g", "a", 0);
+    kit_publish_topics(&kit, 1, 1, 1, "a a b b b b");
+    kit_lost(&kit, 1);
+    fob_command_t reset = resetting(5);
+    told(&reset);
+    kit_pages(&kit);
+    fob_group_stats_t stats = kit_stats(&kit, "g");
+    assert_int_equal(stats.removed, 2);
+    assert_true(fob_core_floor(kit.core) < 5);
+    assert_null(strstr(stats.why, "leaving out"));
+}
+
 static void a_group_may_begin_in_the_past(void **state) {
     (void)state;
     kit_publish_topics(&kit, 1, 1, 1, "a b a b a");
@@ -569,6 +585,7 @@ FOB_MAIN(FOB_CASE_WITH(a_new_group_has_the_defaults_but_for_what_is_said, setup,
          FOB_CASE_WITH(a_reset_into_the_middle_begins_there, setup, teardown),
          FOB_CASE_WITH(a_reset_forward_removes_what_lies_below, setup, teardown),
          FOB_CASE_WITH(a_reset_forward_needs_no_worker, setup, teardown),
+         FOB_CASE_WITH(a_reset_forward_that_is_done_is_not_told_as_going_on, setup, teardown),
          FOB_CASE_WITH(a_group_may_begin_in_the_past, setup, teardown),
          FOB_CASE_WITH(what_the_journal_has_no_more_is_left_out_and_told, setup, teardown),
          FOB_CASE_WITH(a_reset_during_a_census_begins_it_anew, setup, teardown),
