@@ -382,7 +382,8 @@ static void say_last(sim_world_t *self) {
 
 static void drain(sim_world_t *self) {
     calm_down(self);
-    if (settle(self))
+    bool settles = settle(self);
+    if (settles)
         say_last(self);
     note_why(self);
     int64_t until = self->now_ns + REST_MOST;
@@ -394,6 +395,9 @@ static void drain(sim_world_t *self) {
     }
     sim_witness_tell(&self->witness, &(sim_fact_t){.kind = SIM_END});
     sim_bus_books(self);
+    if (!settles) /* and no checker said what it is */
+        sim_world_fail(self, "once faults stop all that can be handled is",
+                       "something is still under way after an hour");
     sim_bus_verify(self);
 }
 
