@@ -219,13 +219,22 @@ static bool speaks(const fob_wire_t *msg, fob_peers_verdict_t *out) {
     return false;
 }
 
+/* Whether a HELLO is of who was there before, and may ask for what it left unanswered. */
+static bool is_same(const peer_t *peer, const fob_wire_t *msg) {
+    return peer->has_session && msg->session.size == FOB_SESSION_SIZE &&
+           memcmp(peer->session, msg->session.data, FOB_SESSION_SIZE) == 0;
+}
+
 static void hello(fob_peers_t *self, fob_now_t now, const fob_peers_input_t *input, uint32_t number,
                   fob_peers_verdict_t *out) {
     const fob_wire_t *msg = input->msg;
     peer_t *peer = by_number(self, number);
-    if (peer) /* it begins anew: whatever was before is over */
+    bool spoken = speaks(msg, out);
+    if (peer) { /* it begins anew: whatever was before is over */
+        out->other = !spoken || !is_same(peer, msg);
         end(self, peer, out);
-    if (!speaks(msg, out))
+    }
+    if (!spoken)
         return;
     if (msg->session.size != 0 && msg->session.size != FOB_SESSION_SIZE) {
         fault(self, NULL, FOB_VERB_HELLO, "the session in a HELLO is 16 bytes", out);
@@ -315,7 +324,7 @@ void fob_peers_input(fob_peers_t *self, fob_now_t now, const fob_peers_input_t *
                      fob_peers_verdict_t *out) {
     out->act = FOB_PEERS_NOTHING;
     out->conn = out->ended = out->faulty = 0;
-    out->goodbye = out->answer = false;
+    out->goodbye = out->other = out->answer = false;
     uint32_t number;
     if (!route_number(input->route, &number)) {
         fault(self, NULL, 0, "set no routing id on the DEALER: see PROTOCOL.md", out);

@@ -60,6 +60,7 @@ typedef struct {
     uint64_t conn;    /* the connection it came on; 0: none */
     uint64_t ended;   /* a connection that ended by this message; 0: none */
     bool goodbye;     /* ... and it said so: what it held goes back uncounted */
+    bool other;       /* ... as its client said HELLO with another session, or with none */
     uint64_t faulty;  /* a connection that broke the rules too often: give it up; 0: none */
     bool answer;      /* send `error` to the route */
     fob_wire_t error; /* its text points to `text`: good as long as the verdict */

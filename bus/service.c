@@ -92,22 +92,27 @@ static void leave_all(fob_service_t *self, uint64_t conn) {
     }
 }
 
-/* Tells the core that a connection is over; `goodbye`: it said so. */
-static void gone(fob_service_t *self, uint64_t conn, bool goodbye) {
+/* Tells the core that a connection is over; `goodbye`: it said so; `other`: its client goes on as
+ * another. */
+static void gone_as(fob_service_t *self, uint64_t conn, bool goodbye, bool other) {
     self->options.ops->drop(self->options.arg, conn);
     if (goodbye)
         leave_all(self, conn);
     else
         take_back_unsent(self, conn);
     fob_joins_forget(self->joins, conn);
-    step(self, &(fob_command_t){.kind = FOB_CMD_LOST, .conn = conn, .lost = {goodbye}});
+    step(self, &(fob_command_t){.kind = FOB_CMD_LOST, .conn = conn, .lost = {goodbye, other}});
+}
+
+static void gone(fob_service_t *self, uint64_t conn) {
+    gone_as(self, conn, false, false);
 }
 
 /* Ends a connection that cannot be reached, if there is nothing to wait for. */
 static void end_idle(fob_service_t *self, uint64_t conn) {
     if (!fob_core_has_worker(fob_ledger_core(self->ledger), conn) &&
         fob_peers_forget(self->peers, conn))
-        gone(self, conn, false);
+        gone(self, conn);
 }
 
 void fob_service_forget(fob_service_t *self, uint64_t conn) {
@@ -121,7 +126,7 @@ void fob_service_forget(fob_service_t *self, uint64_t conn) {
     step(self, &unreachable);
     end_idle(self, conn);
     if (FOB_PLANTED(BROKEN_GIVES_AT_ONCE) && fob_peers_forget(self->peers, conn))
-        gone(self, conn, false);
+        gone(self, conn);
 }
 
 /* A worker is back on a new connection: its old ones are over once it took over all of theirs. */
@@ -322,7 +327,7 @@ static void act_on(fob_service_t *self, const fob_mail_t *mail,
     if (verdict->faulty)
         fob_service_forget(self, verdict->faulty);
     if (verdict->ended)
-        gone(self, verdict->ended, verdict->goodbye);
+        gone_as(self, verdict->ended, verdict->goodbye, verdict->other);
     if (verdict->answer)
         send_error(self, mail->route, &verdict->error);
     if (verdict->act == FOB_PEERS_WELCOME)
@@ -376,7 +381,7 @@ static void look_at_beats(fob_service_t *self, bool drained) {
     fob_peers_stats(self->peers, &stats);
     if (drained || self->read > FOB_SERVICE_MESSAGES + 4 * (size_t)stats.connections) {
         while ((conn = fob_peers_expired(self->peers, self->now)))
-            gone(self, conn, false);
+            gone(self, conn);
         self->read = 0;
     }
     while ((conn = fob_peers_quiet(self->peers, self->now)))

@@ -29,6 +29,7 @@
     X(LETTER_REDRIVEN_TWICE, "a replayed redrive leaves the dead letter where it was")             \
     X(ANSWERS_FORGOTTEN, "what a session was answered is forgotten: a resend is stored again")     \
     X(LIVE_FORGOTTEN, "to make room the sessions of those who are connected are forgotten")        \
+    X(LOST_IS_DONE, "who broke off is forgotten as if it had said that it will not come back")     \
     X(WINDOW_TOO_LONG, "an id is known ten times as long as the window")                           \
     X(IDS_TOO_MANY, "ten times as many ids are known as may be")                                   \
     X(TOPIC_STAYS_OPEN, "an event is stored although an earlier one of its topic is refused")      \

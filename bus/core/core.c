@@ -179,7 +179,7 @@ fob_status_t fob_core_step(fob_core_t *self, fob_now_t now, const fob_command_t 
         return fob_unreachable(self, command);
     case FOB_CMD_LOST:
         fob_inquiries_lost(self, command->conn);
-        fob_publisher_gone(self, command->conn, command->lost.goodbye);
+        fob_publisher_gone(self, command->conn, command->lost.goodbye || command->lost.other);
         return fob_lost(self, command);
     case FOB_CMD_GROUP_ADD:
     case FOB_CMD_GROUP_REMOVE:

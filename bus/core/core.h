@@ -98,6 +98,8 @@ typedef struct {
         } present;
         struct {
             bool goodbye; /* it said so */
+            bool other;   /* its client goes on as another session, or as none: it will not come
+                             back for this one, as after a goodbye */
         } lost;
         struct {
             const uint8_t *session; /* the same session joining the same group again takes over */

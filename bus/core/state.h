@@ -146,8 +146,8 @@ fob_status_t fob_publish(fob_core_t *self, const fob_command_t *command) FOB_MUS
 /* A connection of the session is there. FOB_OK, FOB_NO_MEMORY. */
 fob_status_t fob_publisher_present(fob_core_t *self, uint64_t conn,
                                    const uint8_t *session) FOB_MUST_USE;
-/* A connection is over; `goodbye`: its client will not come back for what it published. */
-void fob_publisher_gone(fob_core_t *self, uint64_t conn, bool goodbye);
+/* A connection is over; `done`: its client will not come back for what it published. */
+void fob_publisher_gone(fob_core_t *self, uint64_t conn, bool done);
 fob_status_t fob_join(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_leave(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;
 fob_status_t fob_unsent(fob_core_t *self, const fob_command_t *command) FOB_MUST_USE;

@@ -227,6 +227,44 @@ static void groups_are_made_listed_and_removed(void **state) {
     fob_bus_destroy(&bus);
 }
 
+/* HELLO as a new session, and its first event; nothing is waited for. */
+static void come_as(dealer_t *dealer, uint32_t session) {
+    uint8_t secret[FOB_SESSION_SIZE] = {0};
+    fob_wire_t hello = {.verb = FOB_VERB_HELLO};
+    memcpy(secret, &session, sizeof session);
+    FOB_SET(&hello, version_min, 1);
+    FOB_SET(&hello, version_max, 1);
+    FOB_SET(&hello, session, fob_slice(secret, sizeof secret));
+    dealer_send(dealer, &hello, NULL);
+    dealer_publish(dealer, 1, "order_placed", 1);
+}
+
+/* More than the bus keeps, in far less than the minute that it keeps one in doubt. */
+static void a_client_with_ever_new_sessions_keeps_no_publisher_out(void **state) {
+    (void)state;
+    enum { SESSIONS = 10000 + 2 * 3 + 100 };
+    enum { AHEAD = 20 }; /* two answers each: far below where it counts as one that does not read */
+    fob_bus_t *bus = bus_up_with((fob_bus_options_t){.max_connections = 3});
+    dealer_t *hostile = dealer_new(fob_bus_endpoint(bus));
+    dealer_t *publisher = dealer_new(fob_bus_endpoint(bus));
+    for (uint32_t sent = 0, welcomed = 0; welcomed < SESSIONS; welcomed++) {
+        while (sent < SESSIONS && sent < welcomed + AHEAD)
+            come_as(hostile, ++sent);
+        const fob_wire_t *msg;
+        do { /* a receipt comes where the session was not over before */
+            msg = dealer_next(hostile, DEALER_PATIENCE);
+            assert_non_null(msg);
+        } while (msg->verb != FOB_VERB_WELCOME);
+    }
+    dealer_greet(publisher, "publisher", 255);
+    dealer_publish(publisher, 1, "order_placed", 1);
+    dealer_receipts(publisher, 1, 1, FOB_OK);
+    assert_int_equal(dealer_figure(publisher, NULL, "events_in"), SESSIONS + 1);
+    dealer_destroy(&hostile);
+    dealer_destroy(&publisher);
+    fob_bus_destroy(&bus);
+}
+
 FOB_MAIN(FOB_CASE(hello_is_answered_by_a_welcome), FOB_CASE(another_version_is_refused_naming_both),
          FOB_CASE(whoever_does_not_say_hello_is_told_to),
          FOB_CASE(another_shard_is_refused_by_name),
@@ -235,4 +273,5 @@ FOB_MAIN(FOB_CASE(hello_is_answered_by_a_welcome), FOB_CASE(another_version_is_r
          FOB_CASE(malformed_frames_are_counted_and_answered),
          FOB_CASE(ten_malformed_messages_end_a_connection),
          FOB_CASE(a_quiet_client_gets_beats_with_the_head), FOB_CASE(a_bus_that_stops_says_goodbye),
+         FOB_CASE(a_client_with_ever_new_sessions_keeps_no_publisher_out),
          FOB_CASE(a_port_in_use_is_named), FOB_CASE(groups_are_made_listed_and_removed))

@@ -83,6 +83,11 @@ static void a_third_finds_a_place(uint64_t offset) {
     RECEIPT({FOB_OK, 1, 1, offset, 0});
 }
 
+/* Its client says hello on the same connection as another. */
+static void goes_on_as_another(uint64_t conn) {
+    kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_LOST, .conn = conn, .lost = {.other = true}});
+}
+
 /* It comes back, and has said nothing yet but hello. */
 static void a_session_is_kept_from_its_hello_on(void **state) {
     (void)state;
@@ -151,6 +156,59 @@ static void who_says_goodbye_may_be_forgotten_at_once(void **state) {
     assert_false(is_known(1));
 }
 
+/* One client that does so again and again must not fill the table. */
+static void who_goes_on_as_another_may_be_forgotten_at_once(void **state) {
+    (void)state;
+    for (uint8_t session = 1; session < 9; session++) {
+        kit_publish(&kit, session, 1, 1, "a", 1);
+        RECEIPT({FOB_OK, 1, 1, session, 0});
+        goes_on_as_another(1000 + session);
+        assert_false(is_known(session - 1));
+    }
+    kit_publish(&kit, 9, 1, 1, "a", 1);
+    kit_publish(&kit, 10, 1, 1, "a", 1);
+    RECEIPT({FOB_OK, 1, 1, 10, 0});
+}
+
+/* It may still come back, on the one or the other. */
+static void who_goes_on_as_another_is_kept_while_a_connection_of_it_is_there(void **state) {
+    (void)state;
+    present(70, 1);
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    goes_on_as_another(1001);
+    kit_publish(&kit, 2, 1, 1, "a", 1);
+    no_place_for_a_third();
+    kit_lost(&kit, 70);
+    no_place_for_a_third();
+    assert_true(is_known(1));
+}
+
+static void who_is_away_keeps_its_place_however_many_come_and_go(void **state) {
+    (void)state;
+    kit_publish(&kit, 1, 1, 1, "a", 1);
+    kit_publish(&kit, 1, 2, 2, "a", 1); /* the first has its answer: it has no grace */
+    kit_lost(&kit, 1001);
+    for (uint8_t session = 2; session < 9; session++) {
+        kit_publish(&kit, session, 1, 1, "a", 1);
+        goodbye(1000 + session);
+    }
+    assert_true(is_known(1));
+    kit_publish(&kit, 1, 3, 2, "a", 1);
+    RECEIPT({FOB_OK, 3, 1, 10, 0});
+}
+
+/* That they were done is not in the journal, but that they were forgotten is. */
+static void a_start_finds_room_however_many_came_and_went(void **state) {
+    (void)state;
+    for (uint8_t session = 1; session < 9; session++) {
+        kit_publish(&kit, session, 1, 1, "a", 1);
+        goodbye(1000 + session);
+    }
+    kit_crash(&kit, kit.position);
+    kit_publish(&kit, 9, 1, 1, "a", 1);
+    RECEIPT({FOB_OK, 1, 1, 9, 0});
+}
+
 /* Unseen for so long, but there. */
 static void a_publisher_that_says_nothing_for_long_is_not_forgotten(void **state) {
     (void)state;
@@ -171,7 +229,6 @@ static void a_connection_has_one_session(void **state) {
     kit_publish(&kit, 2, 1, 1, "a", 1);
     no_place_for_a_third();
     present(70, 9); /* no more of 1 */
-    kit_pass(&kit, 1000);
     a_third_finds_a_place(3);
 }
 
@@ -179,8 +236,8 @@ static void a_connection_has_one_session(void **state) {
 static void that_a_session_is_forgotten_is_told_when_that_is_durable(void **state) {
     (void)state;
     kit_publish(&kit, 1, 1, 1, "a", 1);
-    goodbye(1001);
     kit_publish(&kit, 2, 1, 1, "a", 1);
+    goodbye(1001);
     kit.manual = true;
     kit_publish(&kit, 3, 1, 1, "a", 1);
     kit_clear(&kit);
@@ -196,6 +253,11 @@ FOB_MAIN(FOB_CASE(sessions_are_there_as_long_as_one_of_their_connections),
          FOB_CASE_WITH(who_broke_off_with_nothing_answered_is_known_for_a_grace, setup, teardown),
          FOB_CASE_WITH(the_grace_begins_anew_with_a_start, setup, teardown),
          FOB_CASE_WITH(who_says_goodbye_may_be_forgotten_at_once, setup, teardown),
+         FOB_CASE_WITH(who_goes_on_as_another_may_be_forgotten_at_once, setup, teardown),
+         FOB_CASE_WITH(who_goes_on_as_another_is_kept_while_a_connection_of_it_is_there, setup,
+                       teardown),
+         FOB_CASE_WITH(who_is_away_keeps_its_place_however_many_come_and_go, setup, teardown),
+         FOB_CASE_WITH(a_start_finds_room_however_many_came_and_went, setup, teardown),
          FOB_CASE_WITH(a_publisher_that_says_nothing_for_long_is_not_forgotten, setup, teardown),
          FOB_CASE_WITH(a_connection_has_one_session, setup, teardown),
          FOB_CASE_WITH(that_a_session_is_forgotten_is_told_when_that_is_durable, setup, teardown))

@@ -167,6 +167,35 @@ static void who_left_with_nothing_answered_stays_for_the_grace_unless_it_was_don
     assert_false(fob_writers_full(&writers, 1000));
 }
 
+/* So that those who come and go in good order, however many, take the place of nobody. */
+static void who_is_done_goes_at_once_and_before_all_others(void **state) {
+    (void)state;
+    const uint8_t *due[8];
+    uint8_t other[FOB_SESSION_SIZE] = {0};
+    writers.grace_ns = 100;
+    fob_writer_move(writer, 5, 2);
+    fob_writers_leave(&writers, writer, 1, false); /* away for longest */
+    for (uint8_t i = 1; i < 4; i++) {
+        other[0] = i;
+        assert_true(fob_writers_reserve(&writers, other, 1));
+        fob_writers_leave(&writers, fob_writers_see(&writers, other, 10), 10, i != 2);
+    }
+    other[0] = 99;
+    assert_int_equal(fob_writers_due(&writers, other, 20, 20, due, 8),
+                     2); /* though there is room */
+    assert_int_equal(due[0][0], 1);
+    assert_int_equal(due[1][0], 3);
+    writers.max = 3;
+    assert_int_equal(fob_writers_due(&writers, other, 20, 20, due, 8), 2);
+    writers.max = 2;
+    assert_int_equal(fob_writers_due(&writers, other, 20, 20, due, 8), 3);
+    assert_memory_equal(due[2], session, FOB_SESSION_SIZE);
+    other[0] = 1;
+    fob_writers_return(&writers, fob_writers_find(&writers, other)); /* it is there all the same */
+    assert_int_equal(fob_writers_due(&writers, other, 20, 20, due, 1), 1);
+    assert_int_equal(due[0][0], 3);
+}
+
 static void of_two_that_left_who_left_first_goes_first(void **state) {
     (void)state;
     const uint8_t *due[8];
@@ -193,5 +222,6 @@ FOB_MAIN(FOB_CASE_WITH(what_goes_on_in_numbers_and_offsets_is_one_row, setup, te
          FOB_CASE_WITH(who_is_there_is_not_forgotten_and_leaves_no_room_for_more, setup, teardown),
          FOB_CASE_WITH(who_left_with_nothing_answered_stays_for_the_grace_unless_it_was_done, setup,
                        teardown),
+         FOB_CASE_WITH(who_is_done_goes_at_once_and_before_all_others, setup, teardown),
          FOB_CASE_WITH(of_two_that_left_who_left_first_goes_first, setup, teardown),
          FOB_CASE_WITH(who_was_not_seen_for_longest_is_due_first, setup, teardown))

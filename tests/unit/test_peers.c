@@ -134,6 +134,39 @@ static void a_second_hello_ends_what_was_before(void **state) {
     fob_peers_destroy(&peers);
 }
 
+/* HELLO with a version and a session (NULL: none), on connection 1. */
+static fob_peers_verdict_t *hello_as(fob_peers_t *peers, uint64_t version, const char *session) {
+    fob_wire_t msg = hello(version, version, "publisher");
+    if (session)
+        FOB_SET(&msg, session, fob_slice_str(session));
+    return tell(peers, 0, 1, &msg);
+}
+
+/* Who is back as the same may still ask for what it left unanswered. */
+static void who_says_hello_as_another_is_told_from_who_is_back(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t version;
+        const char *before, *session;
+        bool other;
+    } all[] = {{1, "0123456789abcdef", "0123456789abcdef", false},
+               {1, "0123456789abcdef", "0123456789abcdeF", true},
+               {1, "0123456789abcdef", NULL, true},
+               {1, "0123456789abcdef", "short", true},
+               {9, "0123456789abcdef", "0123456789abcdef", true},
+               {1, NULL, "0123456789abcdef", true}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        fob_peers_t *peers = make(1);
+        assert_false(hello_as(peers, 1, all[i].before)->other);
+        uint64_t first = verdict.conn;
+        hello_as(peers, all[i].version, all[i].session);
+        assert_int_equal(verdict.ended, first);
+        assert_int_equal(verdict.other, all[i].other);
+        assert_false(verdict.goodbye);
+        fob_peers_destroy(&peers);
+    }
+}
+
 static void one_connection_too_many_is_told_the_limit(void **state) {
     (void)state;
     fob_peers_t *peers = make(2);
@@ -486,6 +519,7 @@ FOB_MAIN(FOB_CASE(a_hello_makes_a_connection_of_its_role), FOB_CASE(the_session_
          FOB_CASE(a_command_before_hello_is_told_to_say_hello),
          FOB_CASE(other_versions_are_refused_naming_both_ranges),
          FOB_CASE(a_second_hello_ends_what_was_before),
+         FOB_CASE(who_says_hello_as_another_is_told_from_who_is_back),
          FOB_CASE(one_connection_too_many_is_told_the_limit), FOB_CASE(another_shard_is_not_owned),
          FOB_CASE(goodbye_ends_a_connection_at_once),
          FOB_CASE(after_ten_malformed_messages_a_connection_is_to_be_given_up),

@@ -144,15 +144,18 @@ static void round_after(int64_t ms, uint8_t client, const fob_wire_t *msg, fob_b
     fob_buf_free(&header);
 }
 
-/* A client of a number that ends in the same digit is the same, on another connection. */
-static void greet(uint8_t client) {
-    static uint8_t session[FOB_SESSION_SIZE];
+static void greet_as(uint8_t client, uint8_t number) {
+    const uint8_t session[FOB_SESSION_SIZE] = {number};
     fob_wire_t hello = {.verb = FOB_VERB_HELLO};
-    session[0] = client % 10;
     FOB_SET(&hello, version_min, 1);
     FOB_SET(&hello, version_max, 1);
     FOB_SET(&hello, session, fob_slice(session, sizeof session));
     round_after(0, client, &hello, NULL);
+}
+
+/* A client of a number that ends in the same digit is the same, on another connection. */
+static void greet(uint8_t client) {
+    greet_as(client, client % 10);
 }
 
 static void join_claiming(uint8_t client, uint64_t lease_ms, const uint64_t *claim) {
@@ -477,6 +480,34 @@ static void a_session_is_kept_from_the_hello_of_its_publisher_on(void **state) {
     assert_false(session_known(1));
 }
 
+static void a_client_with_ever_new_sessions_takes_one_place(void **state) {
+    (void)state;
+    for (uint8_t session = 100; session < 200; session++) {
+        greet_as(1, session);
+        publish(1, 1);
+        assert_true(session_known(session));
+    }
+    for (uint8_t client = 2; client < 4; client++) {
+        greet(client);
+        publish(client, 1);
+        assert_true(session_known(client));
+    }
+}
+
+/* Its first number may be in doubt. */
+static void a_client_that_says_hello_again_as_the_same_is_known(void **state) {
+    (void)state;
+    for (uint8_t client = 1; client < 4; client++) {
+        greet(client);
+        publish(client, 1);
+        greet(client);
+    }
+    come_and_go(4);
+    for (uint8_t client = 1; client < 4; client++)
+        assert_true(session_known(client));
+    assert_false(session_known(4)); /* there was no room */
+}
+
 FOB_MAIN(FOB_CASE_WITH(an_event_that_could_not_be_sent_is_tried_by_the_next_as_if_never_out, setup,
                        teardown),
          FOB_CASE_WITH(a_connection_may_join_so_many_groups_and_is_told_when_they_are_too_many,
@@ -497,4 +528,6 @@ FOB_MAIN(FOB_CASE_WITH(an_event_that_could_not_be_sent_is_tried_by_the_next_as_i
                        teardown),
          FOB_CASE_WITH(a_delivery_that_was_not_sent_in_time_costs_no_attempt, setup, teardown),
          FOB_CASE_WITH(a_beat_with_an_echo_has_its_answer_in_the_same_round, setup, teardown),
-         FOB_CASE_WITH(a_session_is_kept_from_the_hello_of_its_publisher_on, setup, teardown))
+         FOB_CASE_WITH(a_session_is_kept_from_the_hello_of_its_publisher_on, setup, teardown),
+         FOB_CASE_WITH(a_client_with_ever_new_sessions_takes_one_place, setup, teardown),
+         FOB_CASE_WITH(a_client_that_says_hello_again_as_the_same_is_known, setup, teardown))

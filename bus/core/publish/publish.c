@@ -235,14 +235,14 @@ static void note_conn(fob_core_t *self, const uint8_t *session, uint64_t conn) {
 
 /* --- who is there --- */
 
-void fob_publisher_gone(fob_core_t *self, uint64_t conn, bool goodbye) {
+void fob_publisher_gone(fob_core_t *self, uint64_t conn, bool done) {
     uint8_t session[FOB_SESSION_SIZE];
     if (!fob_present_remove(&self->present, conn, session) ||
         fob_present_has(&self->present, session))
         return;
     fob_writer_t *writer = fob_writers_find(&self->writers, session);
     if (writer)
-        fob_writers_leave(&self->writers, writer, self->now.mono_ns, goodbye);
+        fob_writers_leave(&self->writers, writer, self->now.mono_ns, done);
 }
 
 fob_status_t fob_publisher_present(fob_core_t *self, uint64_t conn, const uint8_t *session) {
@@ -251,7 +251,7 @@ fob_status_t fob_publisher_present(fob_core_t *self, uint64_t conn, const uint8_
         return FOB_OK;
     if (!fob_present_reserve(&self->present))
         return FOB_NO_MEMORY;
-    fob_publisher_gone(self, conn, false);
+    fob_publisher_gone(self, conn, true); /* it goes on as another */
     fob_present_add(&self->present, conn, session);
     fob_writer_t *writer = fob_writers_find(&self->writers, session);
     if (writer)

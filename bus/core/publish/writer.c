@@ -155,9 +155,12 @@ void fob_writers_return(fob_writers_t *self, fob_writer_t *writer) {
 }
 
 static void leave(fob_writers_t *self, fob_writer_t *writer, int64_t mono_ns, bool done) {
-    bool doubt = !done && writer->low <= 1 && self->grace_ns > 0;
+    bool doubt = writer->low <= 1 && self->grace_ns > 0;
     writer->left_ns = mono_ns;
-    list_newest(self, writer, doubt ? FOB_WRITERS_DOUBT : FOB_WRITERS_AWAY);
+    if (done || FOB_PLANTED(LOST_IS_DONE))
+        list_newest(self, writer, FOB_WRITERS_DONE);
+    else
+        list_newest(self, writer, doubt ? FOB_WRITERS_DOUBT : FOB_WRITERS_AWAY);
 }
 
 void fob_writers_leave(fob_writers_t *self, fob_writer_t *writer, int64_t mono_ns, bool done) {
@@ -169,34 +172,45 @@ static bool longer_away(const fob_writer_t *a, const fob_writer_t *b) {
     return a->left_ns != b->left_ns ? a->left_ns < b->left_ns : a->use < b->use;
 }
 
-static const fob_writer_t *longest_away(const fob_writers_t *self) {
-    return self->lists[FOB_PLANTED(LIVE_FORGOTTEN) ? FOB_WRITERS_HERE : FOB_WRITERS_AWAY].oldest;
+/* Where a walk through those that may be forgotten has come to. */
+typedef struct {
+    const fob_writer_t *done, *away, *doubt;
+} walk_t;
+
+static walk_t walk(const fob_writers_t *self) {
+    unsigned away = FOB_PLANTED(LIVE_FORGOTTEN) ? FOB_WRITERS_HERE : FOB_WRITERS_AWAY;
+    return (walk_t){.done = self->lists[FOB_WRITERS_DONE].oldest,
+                    .away = self->lists[away].oldest,
+                    .doubt = self->lists[FOB_WRITERS_DOUBT].oldest};
 }
 
-/* Steps through those that may be forgotten, who has been away longest first; NULL: no more. */
-static const fob_writer_t *next_to_go(const fob_writers_t *self, int64_t mono_ns,
-                                      const fob_writer_t **away, const fob_writer_t **doubt) {
-    const fob_writer_t *graced = *doubt;
+static const fob_writer_t *step(const fob_writer_t **at) {
+    const fob_writer_t *writer = *at;
+    if (writer)
+        *at = writer->newer;
+    return writer;
+}
+
+/* The next: who is done, then who has been away longest; NULL: no more. */
+static const fob_writer_t *next_to_go(const fob_writers_t *self, int64_t mono_ns, walk_t *at) {
+    const fob_writer_t *graced = at->doubt;
+    if (at->done)
+        return step(&at->done);
     if (graced && mono_ns - graced->left_ns < self->grace_ns)
         graced = NULL;
-    const fob_writer_t *next = *away;
-    if (graced && (!next || longer_away(graced, next))) {
-        *doubt = graced->newer;
-        return graced;
-    }
-    if (next)
-        *away = next->newer;
-    return next;
+    if (graced && (!at->away || longer_away(graced, at->away)))
+        return step(&at->doubt);
+    return step(&at->away);
 }
 
 uint32_t fob_writers_due(const fob_writers_t *self, const uint8_t *session, int64_t mono_ns,
                          int64_t time_ms, const uint8_t **out, uint32_t most) {
     const fob_writer_t *known = fob_writers_find(self, session), *w;
-    const fob_writer_t *away = longest_away(self);
-    const fob_writer_t *doubt = self->lists[FOB_WRITERS_DOUBT].oldest;
+    walk_t at = walk(self);
     uint32_t count = self->count + (known ? 0 : 1), due = 0;
-    while (due < most && (w = next_to_go(self, mono_ns, &away, &doubt)) != NULL) {
-        if (w == known || (count - due <= self->max && w->seen_ms >= time_ms - self->keep_ms))
+    while (due < most && (w = next_to_go(self, mono_ns, &at)) != NULL) {
+        bool useless = w->list == FOB_WRITERS_DONE || w->seen_ms < time_ms - self->keep_ms;
+        if (w == known || (!useless && count - due <= self->max))
             break;
         out[due++] = w->session;
     }
@@ -204,9 +218,8 @@ uint32_t fob_writers_due(const fob_writers_t *self, const uint8_t *session, int6
 }
 
 bool fob_writers_full(const fob_writers_t *self, int64_t mono_ns) {
-    const fob_writer_t *away = longest_away(self);
-    const fob_writer_t *doubt = self->lists[FOB_WRITERS_DOUBT].oldest;
-    return self->count >= self->max && !next_to_go(self, mono_ns, &away, &doubt);
+    walk_t at = walk(self);
+    return self->count >= self->max && !next_to_go(self, mono_ns, &at);
 }
 
 /* Merges two lists, chained by `older`, the newest first. */

@@ -9,7 +9,8 @@
  * Who is forgotten is decided once, where the record is made, and by what is volatile: never one
  * that is there (a connection of it is). Of the others who has been away longest goes first. One of
  * which no number is known to be answered may come back with its first numbers in doubt, and could
- * not be told from a new one: such a one stays for a grace, unless it said that it was done. */
+ * not be told from a new one: such a one stays for a grace. Who is done will not come back: it is
+ * forgotten at once, so that however many come and go take no room from others. */
 #ifndef FOB_CORE_WRITER_H
 #define FOB_CORE_WRITER_H
 
@@ -46,6 +47,7 @@ enum {
     FOB_WRITERS_HERE,  /* by when last seen; in replay all are */
     FOB_WRITERS_AWAY,  /* by when they left; may be forgotten */
     FOB_WRITERS_DOUBT, /* the same; may be forgotten once the grace is over */
+    FOB_WRITERS_DONE,  /* will not come back; forgotten with the next record of another */
     FOB_WRITERS_LISTS
 };
 
@@ -76,8 +78,8 @@ fob_writer_t *fob_writers_see(fob_writers_t *self, const uint8_t *session, int64
 /* A session is there again, or away (`done`: it will not come back). */
 void fob_writers_return(fob_writers_t *self, fob_writer_t *writer);
 void fob_writers_leave(fob_writers_t *self, fob_writer_t *writer, int64_t mono_ns, bool done);
-/* Those to forget when `session` is seen: unseen for too long, or too many. At most `most`; gives
- * how many. `mono_ns` and `time_ms` are now, by the two clocks. */
+/* Those to forget when `session` is seen: done, or unseen for too long, or too many. At most
+ * `most`; gives how many. `mono_ns` and `time_ms` are now, by the two clocks. */
 uint32_t fob_writers_due(const fob_writers_t *self, const uint8_t *session, int64_t mono_ns,
                          int64_t time_ms, const uint8_t **out, uint32_t most);
 /* Whether there is no room for a new session, as none of those there are may be forgotten. */
