@@ -333,6 +333,12 @@ static void note_why(sim_world_t *self) {
                        (const char *)stats.group.data, stats.why);
 }
 
+static bool room_is_short(sim_world_t *self) {
+    fob_journal_stats_t stats = {0};
+    fob_ledger_journal(self->bus.ledger, &stats);
+    return stats.free_bytes < stats.max_bytes / 16;
+}
+
 /* A journal may be so full of what is needed that nothing more can be done: then its operator is
  * told so, and gives it more room. */
 static void more_room(sim_world_t *self) {
@@ -347,7 +353,7 @@ static bool settle(sim_world_t *self) {
     int64_t until = self->now_ns + CALM_MOST, cure = self->now_ns + CALM_MOST / 2;
     for (uint64_t n = 0; self->now_ns < until; n++) {
         step(self);
-        if (self->now_ns > cure && self->bus.ledger && !self->bus.stopping) {
+        if (self->now_ns > cure && self->bus.ledger && !self->bus.stopping && room_is_short(self)) {
             more_room(self);
             cure = until;
         }
