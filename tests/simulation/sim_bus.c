@@ -137,6 +137,15 @@ static void draw_limits(sim_world_t *world) {
         policy->overflow = sim_random_below(&random, FOB_OVERFLOW_DEAD_LETTER + 1);
     if (sim_random_once(&random, 6))
         config->max_event = world->bus.house.max_event = 100 + sim_random_below(&random, 4000);
+    if (short_lived && sim_random_once(&random, 2)) { /* who is away is forgotten meanwhile */
+        config->session_keep_ms = 4000 + (int64_t)sim_random_below(&random, 3000);
+        world->weather.freezes = 50 + (uint32_t)sim_random_below(&random, 300);
+        world->weather.absent = true;
+    }
+    if (policy->overflow == FOB_OVERFLOW_REJECT && sim_random_once(&random, 6))
+        policy->overflow = FOB_OVERFLOW_DROP_LOWEST;
+    if (policy->overflow != FOB_OVERFLOW_REJECT && sim_random_once(&random, 2))
+        policy->max_depth = 1 + sim_random_skewed(&random, 300); /* it comes to that */
     world->witness.ground.dedup_max = config->dedup_max;
     world->witness.ground.dedup_window_ms = config->dedup_window_ms;
 }

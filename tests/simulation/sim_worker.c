@@ -136,12 +136,13 @@ static void begin_some(sim_client_t *self, fob_now_t now) {
 
 static fob_settle_how_t outcome(sim_client_t *self) {
     fob_settle_how_t how = {.kind = FOB_KIND_ACK};
+    const sim_weather_t *weather = &self->world->weather;
     uint64_t draw = sim_random_below(&self->random, 100);
-    if (self->world->calm || !self->world->weather.rough || draw < 85)
+    if (self->world->calm || !weather->rough || draw < (weather->absent ? 60 : 85))
         return how;
     how.kind = draw < 94 ? FOB_KIND_RETRY : draw < 97 ? FOB_KIND_RELEASE : FOB_KIND_REJECT;
     if (how.kind == FOB_KIND_RETRY && draw % 2)
-        how.after = 1 + sim_random_skewed(&self->random, 3000);
+        how.after = 1 + sim_random_skewed(&self->random, weather->absent ? 10000 : 3000);
     how.reason = fob_slice_str(draw % 3 ? "it did not work" : "");
     return how;
 }

@@ -44,6 +44,23 @@ static uint32_t odds(sim_random_t *random, uint32_t usual) {
                                       : usual / 4 + (uint32_t)sim_random_below(random, 4 * usual);
 }
 
+/* In a share of the worlds syncs fail again and again. In another workers are away so long that
+ * others have what they held, which comes back once more before they do: what they claim then is of
+ * a day that is over. Drawn apart. */
+static void draw_hardships(sim_world_t *self) {
+    sim_random_t random = sim_random_new(self->seed ^ UINT64_C(0x686172647368));
+    sim_weather_t *w = &self->weather;
+    if (sim_random_once(&random, 5))
+        w->fails = 1000 + (uint32_t)sim_random_below(&random, 4000);
+    w->absent = sim_random_once(&random, 5);
+    if (!w->absent)
+        return;
+    w->workers = 2 * SIM_GROUPS + (uint32_t)sim_random_below(&random, 5);
+    w->freezes = 100 + (uint32_t)sim_random_below(&random, 500);
+    w->darks = 100 + (uint32_t)sim_random_below(&random, 500);
+    w->rough = true;
+}
+
 static void draw_weather(sim_world_t *self) {
     sim_random_t *random = &self->random;
     sim_weather_t *w = &self->weather;
@@ -63,6 +80,7 @@ static void draw_weather(sim_world_t *self) {
     w->rough = !sim_random_once(random, 3);
     w->operators = (uint32_t)sim_random_below(random, 2);
     w->subscribers = 1 + (uint32_t)sim_random_below(random, 2);
+    draw_hardships(self);
     self->network.delay_least_ns = FOB_MS / 50;
     self->network.delay_most_ns = FOB_MS / 10 + (int64_t)sim_random_skewed(random, 400 * FOB_MS);
 }
@@ -125,8 +143,12 @@ static bool it_is_time(sim_world_t *self, uint32_t odds) {
     return odds && sim_random_once(&self->random, odds);
 }
 
-/* Mostly a moment; now and then about as long as it takes to count as lost. */
-static int64_t a_while(sim_random_t *random, int64_t most) {
+/* Mostly a moment; now and then, or mostly, about as long as it takes to count as lost. */
+static int64_t a_while(sim_world_t *self, int64_t most) {
+    sim_random_t *random = &self->random;
+    if (self->weather.absent && sim_random_below(random, 4))
+        return (int64_t)sim_random_between(random, (uint64_t)(3 * FOB_SEC),
+                                           (uint64_t)(12 * FOB_SEC));
     if (sim_random_once(random, 4))
         return (int64_t)sim_random_between(random, (uint64_t)FOB_SEC, (uint64_t)(5 * FOB_SEC));
     return (int64_t)sim_random_skewed(random, (uint64_t)most);
@@ -159,21 +181,28 @@ static void freeze(sim_world_t *self, sim_client_t *client, int64_t ns) {
     self->freezes++;
 }
 
+static void cut_off(sim_world_t *self, sim_client_t *client) {
+    sim_random_t *random = &self->random;
+    bool tell_client = !sim_random_once(random, 4), tell_bus = !sim_random_once(random, 4);
+    sim_world_note(self, "client %u is cut off (told %d, the bus %d)", client->number, tell_client,
+                   tell_bus);
+    sim_client_cut(client, tell_client, tell_bus);
+}
+
 static void befall_client(sim_world_t *self, sim_client_t *client) {
     const sim_weather_t *w = &self->weather;
     sim_random_t *random = &self->random;
     if (!client->own)
         return;
-    if (it_is_time(self, w->cuts)) {
-        bool tell_client = !sim_random_once(random, 4), tell_bus = !sim_random_once(random, 4);
-        sim_world_note(self, "client %u is cut off (told %d, the bus %d)", client->number,
-                       tell_client, tell_bus);
-        sim_client_cut(client, tell_client, tell_bus);
-    }
+    if (it_is_time(self, w->cuts))
+        cut_off(self, client);
     if (it_is_time(self, w->darks) && client->conn)
-        darken(self, client, a_while(random, 10 * FOB_SEC));
-    if (it_is_time(self, w->freezes))
-        freeze(self, client, a_while(random, 20 * FOB_SEC));
+        darken(self, client, a_while(self, 10 * FOB_SEC));
+    if (it_is_time(self, w->freezes)) {
+        if (w->absent && sim_random_once(random, 2)) /* with all that is under way */
+            cut_off(self, client);
+        freeze(self, client, a_while(self, 20 * FOB_SEC));
+    }
     if (it_is_time(self, w->deaths)) {
         sim_world_note(self, "client %u dies", client->number);
         sim_client_death(client, false);

@@ -73,7 +73,8 @@ typedef struct {
     uint32_t cuts, darks, freezes, deaths, jumps, fulls, fails, stalls, harms;
     uint32_t offer_ms; /* between offers of one publisher, about */
     uint64_t depth;
-    bool rough; /* handlers fail */
+    bool rough;  /* handlers fail */
+    bool absent; /* who is away is so long enough that what it held has gone to others */
 } sim_weather_t;
 
 /* Leases that the bus told a worker are lost. */

@@ -230,14 +230,15 @@ static void apply_unbury(fob_core_t *self, fob_group_t *group, const fob_run_rec
 static void redrive_one(fob_core_t *self, fob_group_t *group, uint64_t offset) {
     const fob_dead_t *found = fob_deads_find(&group->deads, offset);
     fob_dead_t dead = *found;
+    bool stays = FOB_PLANTED(LETTER_REDRIVEN_TWICE) && !self->live;
     fob_keep_letter(group, found);
-    if (self->live || !FOB_PLANTED(LETTER_REDRIVEN_TWICE))
+    if (!stays)
         fob_deads_remove(&group->deads, found);
     enter_depth(self, group, 1, dead.size ? dead.size : mean_size(group));
     group->dead--;
     fob_back_entry_t *entry = fob_back_add(&group->back, offset);
     fob_keep_born(group, entry);
-    entry->history = dead.history;
+    entry->history = stays ? 0 : dead.history; /* which is one's only */
     entry->priority = dead.priority;
     entry->size = dead.size;
     if (self->live)

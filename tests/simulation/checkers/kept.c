@@ -171,8 +171,23 @@ static void goes_out(sim_checker_t *self, const sim_fact_t *fact, uint64_t offse
                        .unsure = before_reset};
 }
 
+/* The walk found harm there: what nobody had claimed until then cannot go out any more, and whoever
+ * claims it later is told that it is gone. */
+static void harmed(sim_checker_t *self, const sim_group_t *group, uint64_t from, uint64_t to) {
+    own_t *own = self->own;
+    for (uint64_t o = from; o <= to; o++)
+        event_of(self, group, o)->unsure = true;
+    for (size_t i = 0; i < own->count; i++) {
+        claim_t *claim = &own->claims[i];
+        claim->known =
+            claim->known || (claim->group == group && claim->offset >= from && claim->offset <= to);
+    }
+}
+
 static void run(sim_checker_t *self, const sim_fact_t *fact) {
     const fob_run_record_t *run = fact->run;
+    if (run->verb == FOB_RUN_COVER && run->flags & FOB_RUN_DAMAGED)
+        harmed(self, fact->group, run->from, run->to);
     if (run->flags & (FOB_RUN_DEBT | FOB_RUN_PAID | FOB_RUN_UNKNOWN))
         group_of(self, fact->group)->owed = true;
     if (run->flags & (FOB_RUN_DEBT | FOB_RUN_UNKNOWN) || run->verb == FOB_RUN_ACCEPT ||

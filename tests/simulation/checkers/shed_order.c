@@ -88,12 +88,24 @@ static void known(own_t *own, const sim_group_t *group, uint64_t from, uint64_t 
     own->count = kept;
 }
 
+/* Whoever is shed and was never out was not out before. */
+static void doubts_sure(sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
+    const own_t *own = self->own;
+    for (size_t i = 0; i < own->count; i++)
+        SIM_HOLD(self, own->doubts[i].group != group || own->doubts[i].offset != offset,
+                 "group %s shed offset %" PRIu64 " before %" PRIu64
+                 ", which was to go before and was not out",
+                 group->name, own->doubts[i].shed, offset);
+}
+
 static void run(sim_checker_t *self, const sim_fact_t *fact) {
     const fob_run_record_t *run = fact->run;
     bool drops =
         run->verb == FOB_RUN_SHED &&
         !(run->flags & (FOB_RUN_DEBT | FOB_RUN_PAID | FOB_RUN_UNKNOWN)) &&
         (run->reason == FOB_OVERFLOW_DROP_OLDEST || run->reason == FOB_OVERFLOW_DROP_LOWEST);
+    if (drops && run->flags & FOB_RUN_FRESH)
+        doubts_sure(self, fact->group, run->to);
     known(self->own, fact->group, run->from, run->to);
     for (uint64_t o = run->to - run->count + 1; drops && o <= run->to; o++) {
         if (self->ground->events[o].position == fact->position)
