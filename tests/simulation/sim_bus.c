@@ -6,10 +6,13 @@
 
 #include <stdarg.h>
 
-#define READ_MOST     1024
-#define STOP_WITHIN   (5 * FOB_SEC) /* as the broker's */
-#define STOP_LOOK     (50 * FOB_MS)
-#define LEAST_SEGMENT UINT64_C(65536) /* the file journal makes none that is smaller */
+#define READ_MOST   1024
+#define STOP_WITHIN (5 * FOB_SEC) /* as the broker's */
+#define STOP_LOOK   (50 * FOB_MS)
+/* Longer than all jumps of a world: what is offered again after its session is forgotten is only
+ * known by its id, and that is forgotten too. See draw_limits for worlds that keep little. */
+#define SESSION_KEEP_MS (1000 * INT64_C(86400000))
+#define LEAST_SEGMENT   UINT64_C(65536) /* the file journal makes none that is smaller */
 
 /* --- the service's doors --- */
 
@@ -210,7 +213,7 @@ void sim_bus_init(sim_world_t *world) {
         (fob_core_config_t){.max_event = 65536,
                             .max_groups = 16,
                             .max_sessions = 1000,
-                            .session_keep_ms = 3600000,
+                            .session_keep_ms = SESSION_KEEP_MS,
                             .session_grace_ms = FOB_SESSION_GRACE_MS,
                             .resume_ms = 3000,
                             .cache_bytes = 4096 + sim_random_skewed(random, 1 << 20),

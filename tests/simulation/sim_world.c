@@ -215,6 +215,14 @@ static void trouble(sim_world_t *self, int64_t ns) {
     sim_witness_tell(&self->witness, &(sim_fact_t){.kind = SIM_TROUBLE, .count = (uint64_t)ns});
 }
 
+/* Either way: mostly up to minutes, at times an hour, once in a while a day. */
+static int64_t a_jump(sim_random_t *random) {
+    static const uint64_t most_s[] = {10, 10, 60, 60, 600, 600, 3600, 86400};
+    uint64_t most = most_s[sim_random_below(random, sizeof most_s / sizeof *most_s)];
+    int64_t ms = 1 + (int64_t)sim_random_below(random, 1000 * most);
+    return sim_random_once(random, 2) ? ms : -ms;
+}
+
 static void befall_bus(sim_world_t *self) {
     const sim_weather_t *w = &self->weather;
     sim_bus_t *bus = &self->bus;
@@ -234,7 +242,8 @@ static void befall_bus(sim_world_t *self) {
         trouble(self, bus->frozen_ns - self->now_ns);
     }
     if (it_is_time(self, w->jumps)) {
-        int64_t ms = (int64_t)sim_random_skewed(random, 400000) - 200000;
+        int64_t ms = a_jump(random);
+        sim_world_note(self, "the wall clock jumps by %.3f s", (double)ms / 1e3);
         bus->clock.wall_ms += ms;
         store->ops->jump(store, ms);
     }

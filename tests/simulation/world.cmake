@@ -4,6 +4,9 @@ add_executable(simulate simulate.c sim_world.c sim_bus.c sim_letters.c sim_decid
     sim_network.c sim_history.c sim_log.c sim_log_journal.c sim_folder.c sim_tap.c sim_harm.c sim_event.c sim_reached.c sim_planted.c ${checkers})
 target_link_libraries(simulate PRIVATE fob_flags fob_simulation fob_bus fob_publishers fob_subscribers)
 
+fob_test(NAME sim_checkers LABEL simulation SOURCES test_checkers.c sim_witness.c sim_event.c sim_history.c sim_reached.c ${checkers}
+    LIBRARIES fob_simulation fob_bus)
+
 foreach(seed 1 1001 2001)
     fob_case(NAME simulation.world.keeps_every_promise_from_seed_${seed} LABEL simulation TIMEOUT 120
         COMMAND simulate --journal memory --seed ${seed} --seeds 8 --steps 10000)

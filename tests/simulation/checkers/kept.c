@@ -18,6 +18,7 @@ typedef struct {
     bool settled;      /* or went where none is handed out from, */
     bool again;        /* and may go out anew since */
     bool unsure;       /* an operator moved it */
+    bool noted;        /* it has a record of its own: damage of a segment does not take it */
 } event_t;
 
 typedef struct {
@@ -168,26 +169,28 @@ static void goes_out(sim_checker_t *self, const sim_fact_t *fact, uint64_t offse
                        .life = own->life,
                        .out = !settled,
                        .settled = settled,
-                       .unsure = before_reset};
+                       .unsure = before_reset,
+                       .noted = event->noted};
 }
 
-/* The walk found harm there: what nobody had claimed until then cannot go out any more, and whoever
- * claims it later is told that it is gone. */
-static void harmed(sim_checker_t *self, const sim_group_t *group, uint64_t from, uint64_t to) {
-    own_t *own = self->own;
-    for (uint64_t o = from; o <= to; o++)
-        event_of(self, group, o)->unsure = true;
-    for (size_t i = 0; i < own->count; i++) {
-        claim_t *claim = &own->claims[i];
-        claim->known =
-            claim->known || (claim->group == group && claim->offset >= from && claim->offset <= to);
+/* The walk found harm there. What was out before the start and nobody had claimed until then cannot
+ * go out any more, and whoever claims it later is told that it is gone. */
+static void harmed(sim_checker_t *self, const sim_fact_t *fact) {
+    const own_t *own = self->own;
+    for (uint64_t o = fact->run->from; o <= fact->run->to; o++) {
+        event_t *event = event_of(self, fact->group, o);
+        if (event->noted || event->life == own->life || !self->ground->events[o].hit)
+            continue;
+        know(self, fact, o, event->token);
+        event->out = false;
+        event->settled = true;
     }
 }
 
 static void run(sim_checker_t *self, const sim_fact_t *fact) {
     const fob_run_record_t *run = fact->run;
     if (run->verb == FOB_RUN_COVER && run->flags & FOB_RUN_DAMAGED)
-        harmed(self, fact->group, run->from, run->to);
+        harmed(self, fact);
     if (run->flags & (FOB_RUN_DEBT | FOB_RUN_PAID | FOB_RUN_UNKNOWN))
         group_of(self, fact->group)->owed = true;
     if (run->flags & (FOB_RUN_DEBT | FOB_RUN_UNKNOWN) || run->verb == FOB_RUN_ACCEPT ||
@@ -199,6 +202,7 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
         uint64_t token = run->token + (o - first);
         know(self, fact, o, token);
         event_t *event = event_of(self, fact->group, o);
+        event->noted = true;
         if (run->verb == FOB_RUN_HANDOUT) {
             goes_out(self, fact, o, token);
         } else if (run->verb == FOB_RUN_RETURN) {
@@ -219,6 +223,7 @@ static void reset(sim_checker_t *self, const sim_group_t *group, int64_t now_ns)
     for (uint64_t o = 1; o <= self->ground->head; o++) {
         event_t *event = event_of(self, group, o);
         event->unsure = event->again = true;
+        event->noted = false;
     }
     for (size_t i = 0; i < own->count; i++)
         own->claims[i].known = own->claims[i].known || own->claims[i].group == group;
