@@ -9,10 +9,9 @@
 #define READ_MOST   1024
 #define STOP_WITHIN (5 * FOB_SEC) /* as the broker's */
 #define STOP_LOOK   (50 * FOB_MS)
-/* Longer than all jumps of a world: what is offered again after its session is forgotten is only
- * known by its id, and that is forgotten too. See draw_limits for worlds that keep little. */
-#define SESSION_KEEP_MS (1000 * INT64_C(86400000))
-#define LEAST_SEGMENT   UINT64_C(65536) /* the file journal makes none that is smaller */
+/* Longer than all jumps of a world. */
+#define EVER_MS       (1000 * INT64_C(86400000))
+#define LEAST_SEGMENT UINT64_C(65536) /* the file journal makes none that is smaller */
 
 /* --- the service's doors --- */
 
@@ -110,8 +109,8 @@ static uint32_t sessions_of(const sim_world_t *world, sim_random_t *random) {
 }
 
 /* In a share of the worlds the bus keeps little. What a publisher offers again after its session is
- * forgotten is only known by its id: so no id is forgotten in such worlds, and no clock jumps past
- * the window. */
+ * forgotten is only known by its id: so sessions or ids are forgotten in a world, never both,
+ * however the clock jumps. */
 static void draw_limits(sim_world_t *world) {
     fob_core_config_t *config = &world->bus.config;
     fob_policy_t *policy = &config->policy;
@@ -122,7 +121,7 @@ static void draw_limits(sim_world_t *world) {
     if (short_lived)
         config->session_keep_ms = 4000 + (int64_t)sim_random_below(&random, 20000);
     if (few || short_lived) {
-        world->weather.jumps = 0;
+        config->dedup_window_ms = EVER_MS;
         world->weather.deaths = 100 + (uint32_t)sim_random_below(&random, 1000);
         world->weather.cuts = 50 + (uint32_t)sim_random_below(&random, 500);
         world->weather.darks = 100 + (uint32_t)sim_random_below(&random, 1000);
@@ -213,7 +212,7 @@ void sim_bus_init(sim_world_t *world) {
         (fob_core_config_t){.max_event = 65536,
                             .max_groups = 16,
                             .max_sessions = 1000,
-                            .session_keep_ms = SESSION_KEEP_MS,
+                            .session_keep_ms = EVER_MS,
                             .session_grace_ms = FOB_SESSION_GRACE_MS,
                             .resume_ms = 3000,
                             .cache_bytes = 4096 + sim_random_skewed(random, 1 << 20),
