@@ -1,5 +1,7 @@
 /* Nothing is handled again without a cause: its handler failed it, its worker was lost, stood still
- * or reconnected, its lease was taken, the bus fell, or an operator asked for it. */
+ * or reconnected, its lease was taken, the bus fell, or an operator asked for it. How many a break
+ * may cost follows: what was acked and answered is never out again (settled.c), so what was held,
+ * and what was acked and not answered yet. */
 #include "table.h"
 
 typedef struct {
