@@ -31,6 +31,7 @@
     X(LIVE_FORGOTTEN, "to make room the sessions of those who are connected are forgotten")        \
     X(LOST_IS_DONE, "who broke off is forgotten as if it had said that it will not come back")     \
     X(WINDOW_TOO_LONG, "an id is known ten times as long as the window")                           \
+    X(WINDOW_TOO_SHORT, "an id is forgotten after half of the window, and stored again")           \
     X(IDS_TOO_MANY, "ten times as many ids are known as may be")                                   \
     X(TOPIC_STAYS_OPEN, "an event is stored although an earlier one of its topic is refused")      \
     X(TOPIC_STAYS_CLOSED, "one refused event in eight may come again, and its topic stays closed") \

@@ -37,7 +37,8 @@ fob_dedup_t *fob_dedup_new(uint32_t max, int64_t window_ms) {
         return NULL;
     max = FOB_PLANTED(IDS_TOO_MANY) ? 10 * max : max;
     self->max = max < MOST_ROOM / 2 ? max : MOST_ROOM / 2;
-    self->window_ms = FOB_PLANTED(WINDOW_TOO_LONG) ? 10 * window_ms : window_ms;
+    window_ms = FOB_PLANTED(WINDOW_TOO_LONG) ? 10 * window_ms : window_ms;
+    self->window_ms = FOB_PLANTED(WINDOW_TOO_SHORT) ? window_ms / 2 : window_ms;
     fob_dedup_seed(self, 1);
     return self;
 }
