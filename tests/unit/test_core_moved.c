@@ -282,6 +282,46 @@ static void what_waits_in_the_oldest_part_is_what_holds_the_journal(void **state
     assert_int_equal(fob_core_floor(kit.core), 16);
 }
 
+/* What it left out ended with events of others, and nobody has taken anything since. */
+static void a_reset_forward_that_is_done_holds_the_journal_no_more(void **state) {
+    (void)state;
+    ten(FOB_KIND_REJECT);
+    kit_join(&kit, 3, "h", "b", 0);
+    kit_publish_topics(&kit, 1, 11, 11, "b b c c c c");
+    fob_command_t reset = {.kind = FOB_CMD_GROUP_RESET,
+                           .admin = {.group = fob_slice_str("h"), .offset = 15, .lowest = 1}};
+    kit_do(&kit, &reset);
+    kit_pages(&kit);
+    assert_int_equal(kit_stats(&kit, "h").removed, 2);
+    reclaim(17, 1000000);
+    assert_true(fob_core_floor(kit.core) >= 17);
+    kit_publish_topics(&kit, 1, 17, 17, "c b");
+    kit_credit(&kit, 3, "h", 1);
+    kit_pages(&kit);
+    assert_int_equal(kit_last(&kit, FOB_EFF_DELIVER)->rows[0][0], fob_core_head(kit.core));
+}
+
+/* Where it is not done yet, what is to be left out is not forgotten: it is told as removed. */
+static void a_reset_forward_that_goes_on_is_waited_for(void **state) {
+    (void)state;
+    ten(FOB_KIND_REJECT);
+    kit_join(&kit, 3, "h", "b", 0);
+    kit_publish_topics(&kit, 1, 11, 11, "c b b c c c");
+    kit_crash(&kit, kit.position); /* nothing is in memory */
+    kit_pass(&kit, 4000);
+    kit_join(&kit, 2, "g", "a", 10);
+    kit_pages(&kit);
+    fob_command_t reset = {.kind = FOB_CMD_GROUP_RESET,
+                           .admin = {.group = fob_slice_str("h"), .offset = 15, .lowest = 1}};
+    kit_do(&kit, &reset);
+    tell_part(17);
+    kit_do(&kit, &(fob_command_t){.kind = FOB_CMD_RECLAIM, .reclaim = {17, 1000000, 65536}});
+    kit_pages(&kit);
+    assert_int_equal(kit_stats(&kit, "h").removed, 2);
+    reclaim(17, 1000000);
+    assert_true(fob_core_floor(kit.core) >= 17);
+}
+
 static void a_part_that_is_mostly_needed_stays_as_it_is(void **state) {
     (void)state;
     ten(FOB_KIND_REJECT);
@@ -391,6 +431,8 @@ FOB_MAIN(FOB_CASE_WITH(what_cannot_be_read_is_not_moved, setup, teardown),
          FOB_CASE_WITH(what_was_moved_is_moved_again, setup, teardown),
          FOB_CASE_WITH(ready_events_keep_their_place, setup, teardown),
          FOB_CASE_WITH(what_waits_in_the_oldest_part_is_what_holds_the_journal, setup, teardown),
+         FOB_CASE_WITH(a_reset_forward_that_is_done_holds_the_journal_no_more, setup, teardown),
+         FOB_CASE_WITH(a_reset_forward_that_goes_on_is_waited_for, setup, teardown),
          FOB_CASE_WITH(a_part_that_is_mostly_needed_stays_as_it_is, setup, teardown),
          FOB_CASE_WITH(nothing_is_moved_before_the_resume_window_is_over, setup, teardown),
          FOB_CASE_WITH(a_copy_is_no_event_of_its_own, setup, teardown),

@@ -78,11 +78,13 @@ static bool worth(fob_core_t *self, uint64_t below, uint64_t bytes) {
 
 /* --- what keeps a group's own floor down --- */
 
-/* Whether all that the group has not settled has been out. */
+/* Whether all that the group has not settled has been out, and the walk is past what a reset
+ * forward leaves out. (Not the floor: that stays below what matches nothing, until it is covered
+ * here.) */
 static bool nothing_waits(const fob_group_t *group) {
     return fob_group_pristine(group) == group->grants.count - group->grants.back &&
            group->prio.events == 0 && group->debt == 0 && !group->resuming &&
-           !fob_census_runs(group) && group->skip_to <= group->cover.floor && !group->damaged;
+           !fob_census_runs(group) && group->skip_to <= group->cursor && !group->damaged;
 }
 
 bool fob_reclaim_stays(const fob_core_t *self, const fob_group_t *group) {
