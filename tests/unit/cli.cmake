@@ -22,10 +22,11 @@ fob_test(NAME cli_tee LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_tee.
     ${PROJECT_SOURCE_DIR}/subscribers/commands/tee.c LIBRARIES fob_cli)
 # Memory is refused to what the commands are made of.
 set(parts bus/commands/config)
-foreach(noun handlers environment firsts tied spawn tee)
+foreach(noun handlers environment firsts tied spawn tee work_run)
     list(APPEND parts subscribers/commands/${noun})
 endforeach()
 list(TRANSFORM parts PREPEND ${PROJECT_SOURCE_DIR}/)
 list(TRANSFORM parts APPEND .c)
-fob_scarce_test(NAME cli_scarce SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_scarce.c ${parts}
+fob_scarce_test(NAME cli_scarce WATCH fob_worker_new fob_worker_wait_ready fob_worker_next fob_worker_flush
+    fob_worker_destroy SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_scarce.c ${parts}
     LIBRARIES fob_bus fob_cli fob_subscribers)

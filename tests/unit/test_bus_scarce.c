@@ -328,6 +328,58 @@ static void a_service_is_made_or_nothing_is_left(void **state) {
     scarce_each("bus: ledger, service", 16, made, NULL);
 }
 
+/* More records in one turn than there is room for from the start: the journal has all of them, or
+ * the ledger says that there is no memory, which ends the bus. */
+#define RECORDS 600u
+
+static fob_status_t ask_for_much(fob_ledger_t *ledger) {
+    const fob_now_t now = {1, 1};
+    char name[16];
+    for (unsigned i = 0; i < RECORDS; i++) {
+        snprintf(name, sizeof name, "g%u", i);
+        const fob_command_t command = {
+            .kind = FOB_CMD_GROUP_ADD,
+            .conn = 1,
+            .admin = {.group = fob_slice_str(name), .pattern = fob_slice_str("a")}};
+        while (fob_ledger_step(ledger, now, &command) != FOB_OK)
+            assert_true(scarce.failed > 0); /* told again: the one before may have been lost */
+    }
+    scarce.watching = true;
+    fob_status_t status = fob_ledger_turn(ledger, now);
+    scarce.watching = false;
+    return status;
+}
+
+static void much(void *arg) {
+    char text[512];
+    fob_status_t status;
+    fob_journal_stats_t stats;
+    fob_core_config_t many = config;
+    (void)arg;
+    many.max_groups = RECORDS;
+    fob_journal_t *journal = fob_journal_memory_new(1 << 24, 1 << 24, 1000);
+    fob_ledger_t *ledger =
+        fob_ledger_new(journal, &many, (fob_now_t){1, 1}, on_log, NULL, &status, text, sizeof text);
+    assert_non_null(ledger);
+    status = ask_for_much(ledger);
+    journal->ops->stats(journal, &stats);
+    if (status == FOB_OK) {
+        assert_int_equal(stats.last_position, 1);
+        assert_int_equal(fob_core_group_count(fob_ledger_core(ledger)), RECORDS);
+        assert_int_equal(fob_ledger_news(ledger, (fob_now_t){1, 1}, text, sizeof text),
+                         scarce.failed ? FOB_DISK_FAILED : FOB_OK);
+    } else {
+        assert_int_equal(status, FOB_NO_MEMORY);
+        assert_true(scarce.failed > 0);
+    }
+    fob_ledger_destroy(&ledger);
+}
+
+static void a_turn_of_many_records_is_written_or_there_is_no_memory(void **state) {
+    (void)state;
+    scarce_each("bus: a turn of many records", 2, much, NULL);
+}
+
 static void bus(void *arg) {
     fob_bus_options_t options = FOB_BUS_OPTIONS;
     const fob_bus_group_t group = {.name = "emails", .pattern = "order.*"};
@@ -358,4 +410,6 @@ FOB_MAIN(FOB_CASE(an_outbox_takes_a_turn_or_leaves_it),
          FOB_CASE(who_joined_what_is_known_or_not_joined),
          FOB_CASE(a_warning_may_come_twice_and_is_never_left_out),
          FOB_CASE(a_subscription_is_held_or_refused),
-         FOB_CASE(a_service_is_made_or_nothing_is_left), FOB_CASE(a_bus_starts_or_says_why_not))
+         FOB_CASE(a_service_is_made_or_nothing_is_left),
+         FOB_CASE(a_turn_of_many_records_is_written_or_there_is_no_memory),
+         FOB_CASE(a_bus_starts_or_says_why_not))

@@ -1,5 +1,5 @@
 /* What the commands are made of, where memory is refused: the configuration, JSON in and out, lines
- * of input, the streams of handlers. */
+ * of input, the streams of handlers; and `fob work` from its beginning to its end. */
 #include "tests/support/case.h"
 
 #include "bus/commands/config.h"
@@ -9,6 +9,7 @@
 #include "subscribers/commands/environment.h"
 #include "subscribers/commands/handlers.h"
 #include "subscribers/commands/tee.h"
+#include "subscribers/commands/work_run.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -155,6 +156,68 @@ static void handlers_are_made_or_nothing_is_left(void **state) {
     scarce_each("commands: handlers", 3, handlers, NULL);
 }
 
+/* --- fob work, with a worker that is told at once that it is done --- */
+
+static unsigned workers; /* that were made and not given back */
+
+fob_worker_t *__wrap_fob_worker_new(const fob_worker_options_t *options);
+fob_status_t __wrap_fob_worker_wait_ready(fob_worker_t *self, int64_t ms, int *created);
+fob_status_t __wrap_fob_worker_next(fob_worker_t *self, fob_event_t **event, int64_t ms);
+fob_status_t __wrap_fob_worker_flush(fob_worker_t *self, int64_t ms);
+void __wrap_fob_worker_destroy(fob_worker_t **self_p, int64_t ms);
+
+fob_worker_t *__wrap_fob_worker_new(const fob_worker_options_t *options) {
+    static char worker;
+    assert_string_equal(options->group, "g");
+    workers++;
+    return (fob_worker_t *)(void *)&worker;
+}
+
+fob_status_t __wrap_fob_worker_wait_ready(fob_worker_t *self, int64_t ms, int *created) {
+    (void)self, (void)ms, (void)created;
+    return FOB_OK;
+}
+
+fob_status_t __wrap_fob_worker_next(fob_worker_t *self, fob_event_t **event, int64_t ms) {
+    (void)self, (void)event, (void)ms;
+    return FOB_CLOSED;
+}
+
+fob_status_t __wrap_fob_worker_flush(fob_worker_t *self, int64_t ms) {
+    (void)self, (void)ms;
+    return FOB_OK;
+}
+
+void __wrap_fob_worker_destroy(fob_worker_t **self_p, int64_t ms) {
+    (void)ms;
+    workers -= *self_p != NULL;
+    *self_p = NULL;
+}
+
+static void working(void *arg) {
+    const fob_work_t work = {.cli = {.command = "work"},
+                             .group = "g",
+                             .pattern = "a",
+                             .jobs = 3,
+                             .command = (char **)arg};
+    scarce.watching = true;
+    int code = fob_work_run(&work);
+    scarce.watching = false;
+    if (scarce.failed)
+        assert_int_equal(code, fob_exit_code(FOB_NO_MEMORY));
+    else
+        assert_int_equal(code, FOB_EXIT_OK);
+    assert_int_equal(workers, 0);
+}
+
+static void work_begins_or_says_that_there_is_no_memory(void **state) {
+    static char *command[] = {(char *)(uintptr_t) "true", NULL};
+    (void)state;
+    scarce_each("commands: work", 1, working, NULL);
+    scarce_each("commands: work with a command", 3, working, command);
+}
+
 FOB_MAIN(FOB_CASE(a_configuration_is_read_whole_or_not_at_all),
          FOB_CASE(json_is_packed_and_printed_or_there_is_no_memory),
-         FOB_CASE(a_line_is_given_or_waits), FOB_CASE(handlers_are_made_or_nothing_is_left))
+         FOB_CASE(a_line_is_given_or_waits), FOB_CASE(handlers_are_made_or_nothing_is_left),
+         FOB_CASE(work_begins_or_says_that_there_is_no_memory))

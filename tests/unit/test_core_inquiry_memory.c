@@ -1,8 +1,10 @@
 /* Requests that wait, where memory is refused: each is answered in the end, and nothing is done
- * twice. */
+ * twice. Also where a checkpoint is taken meanwhile. */
 #include "core_scarce.h"
 #include "test_core_kit.h"
 
+#include "bus/core/durable/copy.h"
+#include "bus/core/state.h"
 #include "tests/support/case.h"
 
 #include <stdlib.h>
@@ -24,6 +26,7 @@ static void begin(void) {
     fob_core_config_t config = kit_config;
     config.cache_bytes = 20000;
     config.page_bytes = 2000;
+    config.slice_bytes = 200;
     kit_init(&kit, &config);
     kit.hash_turns = true;
     kit_join(&kit, 1, "g", ">", LETTERS);
@@ -172,9 +175,71 @@ static void what_is_old_is_moved_whichever_allocation_fails(void **state) {
     scarce_each("core: reclaim", 5, moving, NULL);
 }
 
+/* --- letters go while a checkpoint copies them --- */
+
+#define SLICES 1000
+
+static fob_buf_t slices[SLICES];
+
+static uint64_t hash_in(const fob_core_t *core) {
+    return fob_group_hash(fob_groups_find(&core->groups, fob_slice_str("g")), core->history);
+}
+
+static bool next(size_t *count) {
+    assert_true(*count < SLICES);
+    scarce.watching = true;
+    bool more = fob_core_checkpoint_next(kit.core, &slices[(*count)++]);
+    scarce.watching = false;
+    return more;
+}
+
+/* What was copied is the group as it was. */
+static void check_copy(size_t count, uint64_t hash) {
+    fob_core_t *core = fob_core_new(&kit.config);
+    assert_non_null(core);
+    for (size_t i = 0; i < count && slices[i].size; i++)
+        assert_int_equal(fob_core_load(core, fob_buf_slice(&slices[i])), FOB_OK);
+    assert_true(hash_in(core) == hash);
+    fob_core_destroy(&core);
+}
+
+static void copying(void *arg) {
+    const fob_command_t purge = dead(FOB_CMD_DEAD_PURGE);
+    size_t count = 0;
+    (void)arg;
+    begin();
+    uint64_t hash = hash_in(kit.core);
+    scarce.watching = true;
+    fob_core_checkpoint_begin(kit.core);
+    scarce.watching = false;
+    bool more = true;
+    while (more && !fob_copy_runs(kit.core->copy))
+        more = next(&count);
+    do_armed(&purge);
+    assert_int_equal(kit_stats(&kit, "g").dead, 0);
+    while (more)
+        more = next(&count);
+    if (slices[count - 1].failed)
+        assert_true(scarce.failed > 0);
+    else
+        check_copy(count, hash);
+    for (size_t i = 0; i < count; i++)
+        fob_buf_free(&slices[i]);
+    kit_checkpoint(&kit); /* memory is back */
+    kit_books(&kit);
+    kit_crash(&kit, kit.position);
+    kit_free(&kit);
+}
+
+static void a_checkpoint_has_the_letters_that_went_or_is_given_up(void **state) {
+    (void)state;
+    scarce_each("core: letters that go while they are copied", 20, copying, NULL);
+}
+
 FOB_MAIN(FOB_CASE(a_list_is_answered_whichever_allocation_fails),
          FOB_CASE(a_letter_is_shown_whichever_allocation_fails),
          FOB_CASE(a_redrive_is_whole_whichever_allocation_fails),
          FOB_CASE(a_purge_is_whole_whichever_allocation_fails),
          FOB_CASE(a_time_is_found_whichever_allocation_fails),
-         FOB_CASE(what_is_old_is_moved_whichever_allocation_fails))
+         FOB_CASE(what_is_old_is_moved_whichever_allocation_fails),
+         FOB_CASE(a_checkpoint_has_the_letters_that_went_or_is_given_up))

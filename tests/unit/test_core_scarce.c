@@ -1,5 +1,6 @@
 /* What a group does by itself where memory lacks: priorities, a beginning in the past, debts, ages.
- * Every allocation of the core fails once, one after the other; it is only later for it. */
+ * Every allocation of the core fails once, one after the other; it is only later for it. And what
+ * is kept of attempts that failed. */
 #include "core_scarce.h"
 #include "test_core_queue_case.h"
 
@@ -120,6 +121,51 @@ static void what_is_old_dies(void) {
     assert_int_equal(queue_stats(&q).dead, 7);
 }
 
+/* The table of reasons grows twice. */
+#define REASONS 150u
+
+static const char *reason_of(uint64_t offset) {
+    static char text[32];
+    snprintf(text, sizeof text, "no line for number %u", (unsigned)offset);
+    return text;
+}
+
+static void try_again(uint64_t offset, uint64_t token) {
+    fob_buf_t runs = {0};
+    fob_pack_array(&runs, 1);
+    fob_run_write(&runs, (uint64_t[]){FOB_KIND_RETRY, offset, 1, token}, 4);
+    kit_do(&q.kit, &(fob_command_t){.kind = FOB_CMD_SETTLE,
+                                    .conn = 1,
+                                    .settle = {.group = fob_slice_str("g"),
+                                               .seq = ++q.seq,
+                                               .text = fob_slice_str(reason_of(offset)),
+                                               .runs = fob_buf_slice(&runs)}});
+    fob_buf_free(&runs);
+}
+
+/* Each has its own, however slowly it is found. */
+static void look_at_reasons(void) {
+    for (uint64_t offset = 1; offset <= REASONS; offset++) {
+        const fob_back_entry_t *back = fob_back_find(&group()->back, offset);
+        fob_attempt_t attempt;
+        assert_non_null(back);
+        assert_int_equal(fob_history_count(q.kit.core->history, back->history), 1);
+        fob_history_at(q.kit.core->history, back->history, 0, &attempt);
+        assert_true(fob_slice_eq(attempt.text, fob_slice_str(reason_of(offset))));
+    }
+}
+
+static void each_fails_for_a_reason_of_its_own(void) {
+    queue_join(&q, "a");
+    queue_many(&q, "a", 0, REASONS);
+    take_all(REASONS);
+    for (size_t i = 0; i < REASONS; i++)
+        try_again(q.got[i][0], q.got[i][1]);
+    look_at_reasons();
+    queue_crash(&q);
+    look_at_reasons();
+}
+
 static void memory_that_lacks_only_delays_a_census(void **state) {
     (void)state;
     tell("core: census", a_past_is_found);
@@ -135,6 +181,11 @@ static void memory_that_lacks_only_delays_a_reset(void **state) {
 static void memory_that_lacks_only_delays_a_death_of_age(void **state) {
     (void)state;
     tell("core: ages", what_is_old_dies);
+}
+
+static void memory_that_lacks_confuses_no_reasons(void **state) {
+    (void)state;
+    tell("core: reasons", each_fails_for_a_reason_of_its_own);
 }
 
 /* --- warm --- */
@@ -165,4 +216,5 @@ FOB_MAIN(FOB_CASE(memory_that_lacks_only_delays_a_census),
          FOB_CASE(memory_that_lacks_only_delays_a_debt),
          FOB_CASE(memory_that_lacks_only_delays_a_reset),
          FOB_CASE(memory_that_lacks_only_delays_a_death_of_age),
+         FOB_CASE(memory_that_lacks_confuses_no_reasons),
          FOB_CASE(priorities_allocate_nothing_once_warm))
