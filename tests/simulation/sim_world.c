@@ -377,6 +377,13 @@ static bool room_is_short(sim_world_t *self) {
     return stats.free_bytes < stats.max_bytes / 16;
 }
 
+/* The books are looked at now and then. */
+static void step_and_look(sim_world_t *self) {
+    step(self);
+    if (self->step % 512 == 0 && self->bus.ledger)
+        sim_bus_books(self);
+}
+
 /* A journal may be so full of what is needed that nothing more can be done: then its operator is
  * told so, and gives it more room. */
 static void more_room(sim_world_t *self) {
@@ -390,7 +397,7 @@ static void more_room(sim_world_t *self) {
 static bool settle(sim_world_t *self) {
     int64_t until = self->now_ns + CALM_MOST, cure = self->now_ns + CALM_MOST / 2;
     for (uint64_t n = 0; self->now_ns < until; n++) {
-        step(self);
+        step_and_look(self);
         if (self->now_ns > cure && self->bus.ledger && !self->bus.stopping && room_is_short(self)) {
             more_room(self);
             cure = until;
@@ -447,11 +454,8 @@ static void drain(sim_world_t *self) {
 
 void sim_world_run(sim_world_t *self, const sim_options_t *options) {
     world_init(self, options);
-    while (self->step < self->steps) {
-        step(self);
-        if (self->step % 512 == 0 && self->bus.ledger)
-            sim_bus_books(self);
-    }
+    while (self->step < self->steps)
+        step_and_look(self);
     drain(self);
     sim_trace_add(&self->witness.trace, self->bus.store->ops->hash(self->bus.store));
 }

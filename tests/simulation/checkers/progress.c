@@ -21,6 +21,12 @@ typedef struct {
     bool bounded;      /* its handlers have a bound: those past it may be all it has */
 } conn_t;
 
+/* An event that came back. */
+typedef struct {
+    int64_t ready_ns; /* from then on; 0: it is not back */
+    int64_t wait_ns;  /* it was to wait so long */
+} ready_t;
+
 typedef struct {
     uint64_t *back; /* offsets that came back; some are out again */
     size_t count, room;
@@ -31,7 +37,7 @@ typedef struct {
 
 typedef struct {
     sim_fresh_t fresh;
-    sim_table_t ready; /* int64_t: from when on one that came back is ready; 0: it is not back */
+    sim_table_t ready; /* ready_t */
     sim_conns_t conns;
     group_t *groups;
     size_t room;
@@ -45,9 +51,9 @@ static group_t *group_of(sim_checker_t *self, const sim_group_t *group) {
     return &own->groups[index];
 }
 
-static int64_t *ready_of(sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
+static ready_t *ready_of(sim_checker_t *self, const sim_group_t *group, uint64_t offset) {
     own_t *own = self->own;
-    return sim_table_at(&own->ready, self, group, offset, sizeof(int64_t));
+    return sim_table_at(&own->ready, self, group, offset, sizeof(ready_t));
 }
 
 static conn_t *conn_of(sim_checker_t *self, const sim_fact_t *fact) {
@@ -79,7 +85,7 @@ static void delivered(sim_checker_t *self, const sim_fact_t *fact) {
     conn->delivered += fact->count;
     group_of(self, fact->group)->delivered_ns = fact->now_ns;
     for (uint64_t i = 0; i < fact->count; i++)
-        *ready_of(self, fact->group, fact->offset + i) = 0;
+        ready_of(self, fact->group, fact->offset + i)->ready_ns = 0;
 }
 
 /* --- events --- */
@@ -89,7 +95,8 @@ static void comes_back(sim_checker_t *self, const sim_fact_t *fact, uint64_t off
     group_t *group = group_of(self, fact->group);
     group->back = sim_grow(group->back, group->count, &group->room, sizeof *group->back);
     group->back[group->count++] = offset;
-    *ready_of(self, fact->group, offset) = fact->now_ns + wait_ms * FOB_MS + wait_ms * FOB_MS / 500;
+    int64_t wait_ns = wait_ms * FOB_MS + wait_ms * FOB_MS / 500; /* clocks drift */
+    *ready_of(self, fact->group, offset) = (ready_t){fact->now_ns + wait_ns, wait_ns};
 }
 
 static void run(sim_checker_t *self, const sim_fact_t *fact) {
@@ -101,7 +108,7 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
     bool all = run->verb == FOB_RUN_REDRIVE || run->verb == FOB_RUN_UNBURY;
     bool back = run->verb == FOB_RUN_RETURN || run->verb == FOB_RUN_REDRIVE;
     for (uint64_t o = all ? run->from : run->to - run->count + 1; o <= run->to; o++) {
-        *ready_of(self, fact->group, o) = 0;
+        ready_of(self, fact->group, o)->ready_ns = 0;
         if (back)
             comes_back(self, fact, o, wait);
     }
@@ -110,16 +117,24 @@ static void run(sim_checker_t *self, const sim_fact_t *fact) {
 static void reset(sim_checker_t *self, const sim_group_t *group) {
     group_t *one = group_of(self, group);
     for (size_t i = 0; i < one->count; i++)
-        *ready_of(self, group, one->back[i]) = 0;
+        ready_of(self, group, one->back[i])->ready_ns = 0;
     one->count = 0;
 }
 
-/* What waits for a wall time waits for another one where that jumped. */
-static void bus_up(sim_checker_t *self) {
+/* What waits does so until a time of the journal, which never goes back, and may have stood still
+ * while the bus was down: from now on at most what it was to wait in all. */
+static void bus_up(sim_checker_t *self, int64_t now_ns) {
     own_t *own = self->own;
     sim_conns_clear(&own->conns);
-    for (size_t i = 0; i < self->ground->group_count; i++)
-        reset(self, &self->ground->groups[i]);
+    for (size_t i = 0; i < self->ground->group_count; i++) {
+        const sim_group_t *group = &self->ground->groups[i];
+        const group_t *one = group_of(self, group);
+        for (size_t n = 0; n < one->count; n++) {
+            ready_t *event = ready_of(self, group, one->back[n]);
+            if (event->ready_ns)
+                event->ready_ns = now_ns + event->wait_ns;
+        }
+    }
 }
 
 static void set(sim_checker_t *self, const sim_fact_t *fact) {
@@ -140,7 +155,7 @@ static uint64_t waits_since(sim_checker_t *self, const sim_group_t *group, int64
     own_t *own = self->own;
     group_t *one = group_of(self, group);
     for (size_t i = 0; i < one->count;) {
-        int64_t ready = *ready_of(self, group, one->back[i]);
+        int64_t ready = ready_of(self, group, one->back[i])->ready_ns;
         if (ready && ready <= since)
             return one->back[i];
         if (!ready)
@@ -220,7 +235,7 @@ static void fact(sim_checker_t *self, const sim_fact_t *fact) {
         set(self, fact);
         break;
     case SIM_BUS_UP:
-        bus_up(self);
+        bus_up(self, fact->now_ns);
         break;
     case SIM_BOOKS:
         look(self, fact);
