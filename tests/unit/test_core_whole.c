@@ -74,7 +74,8 @@ static void fill_group(fob_core_t *core, fob_group_t *group) {
     assert_true(fob_cover_reserve(&group->cover, 2));
     fob_cover_add(&group->cover, 40, 60);
     fob_cover_add(&group->cover, 80, 90);
-    assert_true(fob_prio_reserve(&group->prio, 3));
+    assert_true(fob_prio_reserve_adds(&group->prio, 1, 2) &&
+                fob_prio_reserve_adds(&group->prio, 9, 1));
     fob_prio_add_run(&group->prio, 1, 300, 310);
     fob_prio_add_run(&group->prio, 1, 320, 321);
     fob_prio_add(&group->prio, 9, 315);

@@ -36,14 +36,6 @@ bool fob_prio_reserve_removes(fob_prio_t *self, size_t more) {
     return true;
 }
 
-bool fob_prio_reserve(fob_prio_t *self, size_t more) {
-    for (unsigned i = 1; i < FOB_PRIORITIES; i++) {
-        if (!reserve_list(&self->lists[i], more * 2))
-            return false;
-    }
-    return true;
-}
-
 /* --- one list --- */
 
 static void list_add(fob_prio_list_t *list, uint64_t from, uint64_t to) {

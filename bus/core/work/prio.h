@@ -22,8 +22,6 @@ typedef struct {
 } fob_prio_t;
 
 void fob_prio_free(fob_prio_t *self);
-/* Room for `more` adds of each priority and as many removes; false: no memory. */
-bool fob_prio_reserve(fob_prio_t *self, size_t more);
 /* Room for `more` adds of one priority; for `more` removes of what is there now (costs nothing
  * where there is none); false: no memory. */
 bool fob_prio_reserve_adds(fob_prio_t *self, unsigned priority, size_t more);
