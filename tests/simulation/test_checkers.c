@@ -92,13 +92,25 @@ static void claims_and_is_refused(story_t *self, fob_status_t status) {
     tell(self, (sim_fact_t){.kind = SIM_BOOKS, .books = &books});
 }
 
+/* An event that may be harmed is with a worker, and the bus starts anew. */
+static void is_out_over_a_start(story_t *self) {
+    story_begin(self, &sim_check_kept);
+    starts(self);
+    delivers(self);
+    starts(self);
+}
+
+/* A walk finds that it cannot be read; its worker claims it after one more start. */
+static void is_passed_over_and_refused(story_t *self) {
+    passes_over(self, OFFSET / 2 + 1);
+    starts(self);
+    claims_and_is_refused(self, FOB_GONE);
+}
+
 static void a_claim_of_what_nobody_else_had_is_kept(void **state) {
     (void)state;
     story_t story;
-    story_begin(&story, &sim_check_kept);
-    starts(&story);
-    delivers(&story);
-    starts(&story);
+    is_out_over_a_start(&story);
     claims_and_is_refused(&story, FOB_NOT_HELD);
     assert_int_equal(story_end(&story), 1);
 }
@@ -106,23 +118,15 @@ static void a_claim_of_what_nobody_else_had_is_kept(void **state) {
 static void what_could_not_be_read_after_a_start_is_gone_after_the_next_too(void **state) {
     (void)state;
     story_t story;
-    story_begin(&story, &sim_check_kept);
-    starts(&story);
-    delivers(&story);
-    starts(&story);
-    passes_over(&story, OFFSET / 2 + 1);
-    starts(&story);
-    claims_and_is_refused(&story, FOB_GONE);
+    is_out_over_a_start(&story);
+    is_passed_over_and_refused(&story);
     assert_int_equal(story_end(&story), 0);
 }
 
 static void damage_of_a_segment_does_not_take_what_has_a_record_of_its_own(void **state) {
     (void)state;
     story_t story;
-    story_begin(&story, &sim_check_kept);
-    starts(&story);
-    delivers(&story);
-    starts(&story);
+    is_out_over_a_start(&story);
     decides(&story, (fob_run_record_t){.verb = FOB_RUN_HANDOUT,
                                        .flags = FOB_RUN_FRESH,
                                        .count = 1,
@@ -130,23 +134,16 @@ static void damage_of_a_segment_does_not_take_what_has_a_record_of_its_own(void 
                                        .to = OFFSET,
                                        .token = TOKEN});
     starts(&story);
-    passes_over(&story, OFFSET / 2 + 1);
-    starts(&story);
-    claims_and_is_refused(&story, FOB_GONE);
+    is_passed_over_and_refused(&story);
     assert_int_equal(story_end(&story), 1);
 }
 
 static void what_is_whole_is_not_taken_by_damage(void **state) {
     (void)state;
     story_t story;
-    story_begin(&story, &sim_check_kept);
+    is_out_over_a_start(&story);
     story.events[OFFSET].hit = false;
-    starts(&story);
-    delivers(&story);
-    starts(&story);
-    passes_over(&story, OFFSET / 2 + 1);
-    starts(&story);
-    claims_and_is_refused(&story, FOB_GONE);
+    is_passed_over_and_refused(&story);
     assert_int_equal(story_end(&story), 1);
 }
 

@@ -396,21 +396,20 @@ static void session_above_the_head(fob_core_t *whole) {
     whole->head = 9808;
 }
 
+static void replayed_is(void (*change)(fob_core_t *), fob_status_t status) {
+    assert_int_equal(load_later(change, FOB_UNIT_END), FOB_OK);
+    assert_int_equal(fob_core_replayed(core), status);
+}
+
 /* The records between make it one state; here there are none. */
 static void what_no_record_leads_to_is_damage_once_all_is_replayed(void **state) {
     (void)state;
-    assert_int_equal(load_later(as_it_is, FOB_UNIT_END), FOB_OK);
-    assert_int_equal(fob_core_replayed(core), FOB_OK);
-    assert_int_equal(load_later(id_at_the_head, FOB_UNIT_END), FOB_OK);
-    assert_int_equal(fob_core_replayed(core), FOB_OK);
-    assert_int_equal(load_later(id_above_the_head, FOB_UNIT_END), FOB_OK);
-    assert_int_equal(fob_core_replayed(core), FOB_DAMAGED);
-    assert_int_equal(load_later(without_secret, FOB_UNIT_END), FOB_OK);
-    assert_int_equal(fob_core_replayed(core), FOB_DAMAGED);
-    assert_int_equal(load_later(group_above_the_head, FOB_UNIT_END), FOB_OK);
-    assert_int_equal(fob_core_replayed(core), FOB_DAMAGED);
-    assert_int_equal(load_later(session_above_the_head, FOB_UNIT_END), FOB_OK);
-    assert_int_equal(fob_core_replayed(core), FOB_DAMAGED);
+    replayed_is(as_it_is, FOB_OK);
+    replayed_is(id_at_the_head, FOB_OK);
+    replayed_is(id_above_the_head, FOB_DAMAGED);
+    replayed_is(without_secret, FOB_DAMAGED);
+    replayed_is(group_above_the_head, FOB_DAMAGED);
+    replayed_is(session_above_the_head, FOB_DAMAGED);
     assert_string_equal(fob_core_error(core),
                         "the checkpoint does not fit the commits that follow it");
 }

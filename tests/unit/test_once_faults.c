@@ -287,15 +287,22 @@ static fob_status_t commit(fob_once_t *once, const char *key) {
     return fob_once_commit(once, key, strlen(key), "r", 1);
 }
 
+/* A store in which "k" is done, and "l" is begun. */
+static fob_once_t *open_with_keys(const char *in) {
+    fob_status_t status;
+    fob_once_t *once = open_in(in, &status);
+    assert_non_null(once);
+    assert_int_equal(begin(once, "k"), FOB_ONCE_NEW);
+    assert_int_equal(commit(once, "k"), FOB_OK);
+    assert_int_equal(begin(once, "l"), FOB_ONCE_NEW);
+    return once;
+}
+
 /* No room for a larger map: the one it has stays, and what is in it. */
 static void a_map_that_finds_no_room_is_kept(void **state) {
     (void)state;
     char *own = process_folder();
-    fob_status_t status;
-    fob_once_t *once = open_in(own, &status);
-    assert_int_equal(begin(once, "k"), FOB_ONCE_NEW);
-    assert_int_equal(commit(once, "k"), FOB_OK);
-    assert_int_equal(begin(once, "l"), FOB_ONCE_NEW);
+    fob_once_t *once = open_with_keys(own);
     full_once(&no_place);
     assert_int_equal(commit(once, "l"), FOB_NO_MEMORY);
     no_place = false;
@@ -311,11 +318,8 @@ static void a_map_that_is_gone_is_not_looked_at(void **state) {
     (void)state;
     char *own = process_folder();
     fob_status_t status;
-    fob_once_t *once = open_in(own, &status);
+    fob_once_t *once = open_with_keys(own);
     fob_once_state_t found;
-    assert_int_equal(begin(once, "k"), FOB_ONCE_NEW);
-    assert_int_equal(commit(once, "k"), FOB_OK);
-    assert_int_equal(begin(once, "l"), FOB_ONCE_NEW);
     full_once(&map_is_lost);
     assert_int_equal(commit(once, "l"), FOB_NO_MEMORY);
     map_is_lost = false;
