@@ -241,7 +241,9 @@ size_t events_within(const events_t *part, const events_t *all) {
 /* --- chance --- */
 
 uint64_t crash_seed(uint64_t otherwise) {
-    const char *given = getenv("FOB_SEED");
+    const char *given = getenv("FOB_SEED"), *of_run = getenv("FOB_RUN_SEED");
+    if (!given || !*given)
+        given = of_run;
     uint64_t seed = given && *given ? strtoull(given, NULL, 10) : otherwise;
     printf("FOB_SEED=%llu\n", (unsigned long long)seed);
     return seed;

@@ -61,7 +61,7 @@ void events_free(events_t *self);
 /* Each of `part` is in `all` with the same bytes. Gives how many. */
 size_t events_within(const events_t *part, const events_t *all);
 
-/* FOB_SEED, or `otherwise`; it is printed. FOB_ROUNDS, or `otherwise`. */
+/* FOB_SEED, or FOB_RUN_SEED, or `otherwise`; it is printed. FOB_ROUNDS, or `otherwise`. */
 uint64_t crash_seed(uint64_t otherwise);
 unsigned crash_rounds(unsigned otherwise);
 

@@ -1,6 +1,7 @@
 /* The real journal of files, on fibers and a simulated disk: many short lives that end in every
  * way. A failure names its seed; FOB_SEED runs that one alone, FOB_SEEDS so many. */
 #include "tests/support/case.h"
+#include "tests/support/seeds.h"
 
 #include "journal_life.h"
 
@@ -241,20 +242,13 @@ static uint64_t fewer(uint64_t count_of_seeds) {
 }
 
 static void run(world_t world, uint64_t first, uint64_t count_of_seeds) {
-    const char *seed = getenv("FOB_SEED"), *seeds = getenv("FOB_SEEDS");
-    if (seeds != NULL)
-        count_of_seeds = strtoull(seeds, NULL, 10);
-    else
-        count_of_seeds = fewer(count_of_seeds);
-    if (seed != NULL) {
-        first = strtoull(seed, NULL, 10);
-        count_of_seeds = 1;
-    }
+    seeds_t seeds = seeds_given(first, fewer(count_of_seeds));
     tally = (tally_t){0};
     double start = now();
-    for (uint64_t i = 0; i < count_of_seeds; i++) {
-        world.even = (first + i) % 3 == 0 ? (size_t)(first + i) % 7 * 500 + 40 : 0;
-        run_world(&world, first + i);
+    for (uint64_t i = 0; i < seeds.count; i++) {
+        uint64_t seed = seeds.first + i;
+        world.even = seed % 3 == 0 ? (size_t)seed % 7 * 500 + 40 : 0;
+        run_world(&world, seed);
     }
     double took = now() - start;
     print_message("%" PRIu64 " lives (%" PRIu64 " closed, %" PRIu64 " killed, %" PRIu64
@@ -266,7 +260,7 @@ static void run(world_t world, uint64_t first, uint64_t count_of_seeds) {
                   (double)tally.lives / took, tally.appended, tally.pages, tally.checkpoints,
                   tally.trims, tally.torn, tally.failed, tally.refused, tally.told, tally.flips,
                   (double)tally.us / 1e6, (double)tally.turns / took / 1e6);
-    if (seed != NULL || seeds != NULL || fewer(100) != 100)
+    if (seeds.chosen || fewer(100) != 100)
         return;
     /* It was about something. */
     assert_true(tally.appended > 1000 && tally.pages > 100 && tally.checkpoints > 20);

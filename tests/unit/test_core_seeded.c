@@ -3,8 +3,7 @@
 #include "test_core_model.h"
 
 #include "tests/support/case.h"
-
-#include <stdlib.h>
+#include "tests/support/seeds.h"
 
 #if defined(__SANITIZE_THREAD__)
 #define SHARE 2 /* each takes twenty times as long, and there is one thread */
@@ -12,30 +11,24 @@
 #define SHARE 1
 #endif
 
-/* FOB_SEED runs that one seed alone, FOB_SEEDS so many. */
 static void run(model_plan_t plan, uint64_t first, uint64_t count) {
-    const char *seed = getenv("FOB_SEED"), *seeds = getenv("FOB_SEEDS");
     if (!plan.limits) /* few seeds drop anything: all are needed */
         count = (count + SHARE - 1) / SHARE;
-    if (seeds)
-        count = strtoull(seeds, NULL, 10);
-    if (seed) {
-        first = strtoull(seed, NULL, 10);
-        count = 1;
-    }
+    seeds_t seeds = seeds_given(first, count);
     model_tally = (model_tally_t){0};
-    for (uint64_t i = 0; i < count; i++) {
-        plan.seed = first + i;
+    for (uint64_t i = 0; i < seeds.count; i++) {
+        plan.seed = seeds.first + i;
         model_run(&plan);
     }
     /* It was about something. */
-    assert_true(seed || !plan.limits || model_tally.busy);
-    assert_true(seed || !plan.limits || plan.crashes || plan.operators || model_tally.drops);
-    assert_true(seed || !plan.ids || model_tally.duplicates);
-    assert_true(seed || !plan.leases || (model_tally.lost && model_tally.overdue));
-    assert_true(seed || !plan.operators || model_tally.operations);
-    assert_true(seed || !plan.crashes || model_tally.crashes);
-    assert_true(seed || !plan.reclaims || model_tally.moved);
+    assert_true(seeds.chosen || !plan.limits || model_tally.busy);
+    assert_true(seeds.chosen || !plan.limits || plan.crashes || plan.operators ||
+                model_tally.drops);
+    assert_true(seeds.chosen || !plan.ids || model_tally.duplicates);
+    assert_true(seeds.chosen || !plan.leases || (model_tally.lost && model_tally.overdue));
+    assert_true(seeds.chosen || !plan.operators || model_tally.operations);
+    assert_true(seeds.chosen || !plan.crashes || model_tally.crashes);
+    assert_true(seeds.chosen || !plan.reclaims || model_tally.moved);
 }
 
 static void nothing_is_lost_while_workers_come_and_go(void **state) {

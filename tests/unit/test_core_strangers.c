@@ -6,6 +6,7 @@
 
 #include "bus/core/durable/record.h"
 #include "tests/support/case.h"
+#include "tests/support/seeds.h"
 
 #include <stdlib.h>
 
@@ -310,12 +311,10 @@ static void live(uint64_t seed, unsigned steps) {
 
 static void whatever_clients_say_the_books_balance(void **unused) {
     (void)unused;
-    const char *seed = getenv("FOB_SEED"), *seeds = getenv("FOB_SEEDS");
-    uint64_t first = seed ? strtoull(seed, NULL, 10) : 1;
-    uint64_t count = seeds && !seed ? strtoull(seeds, NULL, 10) : seed ? 1 : 20;
-    for (uint64_t i = first; i < first + count; i++) {
-        printf("FOB_SEED=%llu\n", (unsigned long long)i);
-        live(i, 1000);
+    seeds_t seeds = seeds_given(1, 20);
+    for (uint64_t i = 0; i < seeds.count; i++) {
+        printf("FOB_SEED=%llu\n", (unsigned long long)(seeds.first + i));
+        live(seeds.first + i, 1000);
     }
 }
 

@@ -3,6 +3,8 @@
  * many. */
 #include "leases_world.h"
 
+#include "tests/support/seeds.h"
+
 #include <stdlib.h>
 
 /* --- the connection --- */
@@ -239,11 +241,9 @@ static void run_seed(unsigned seed) {
 
 static void no_settle_is_lost_and_no_lease_begun_twice(void **state) {
     (void)state;
-    const char *one = getenv("FOB_SEED"), *many = getenv("FOB_SEEDS");
-    unsigned from = one ? (unsigned)atoi(one) : 1;
-    unsigned to = one ? from : many ? (unsigned)atoi(many) : 150;
-    for (unsigned seed = from; seed <= to; seed++)
-        run_seed(seed);
+    seeds_t seeds = seeds_given(1, 150);
+    for (uint64_t i = 0; i < seeds.count; i++)
+        run_seed((unsigned)(seeds.first + i));
 }
 
 FOB_MAIN(FOB_CASE(no_settle_is_lost_and_no_lease_begun_twice))
