@@ -66,7 +66,13 @@ static uint64_t required_fields(fob_verb_t verb) {
     case FOB_VERB_GROUP_LIST:
     case FOB_VERB_STATS:
         return BIT(req);
+    case FOB_VERB_FETCH:
+        return BIT(req) | BIT(pattern);
+    case FOB_VERB_WHOLE:
+        return BIT(req) | BIT(pattern) | BIT(from) | BIT(upto);
     case FOB_VERB_REPLY:
+    case FOB_VERB_FETCHED:
+    case FOB_VERB_WHOLENESS:
         return BIT(req) | BIT(code);
     case FOB_VERB_BEAT:
     case FOB_VERB_GOODBYE:

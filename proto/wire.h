@@ -25,7 +25,8 @@
 #define FOB_NAME_MAX         255  /* bytes of a group's name: a valid topic */
 #define FOB_RUNS_MAX         4096 /* runs in one header */
 
-#define FOB_CAP_ECHO "echo" /* of the bus: it answers a BEAT that has an `echo` */
+#define FOB_CAP_ECHO  "echo"  /* of the bus: it answers a BEAT that has an `echo` */
+#define FOB_CAP_FETCH "fetch" /* of the bus: it answers FETCH and WHOLE, and says `began` */
 
 /* X (number, NAME, direction) : C client to bus, B bus to client, CB both */
 #define FOB_VERB_MAP(X)                                                                            \
@@ -55,7 +56,11 @@
     X(48, DEAD_LIST, C)                                                                            \
     X(49, DEAD_SHOW, C)                                                                            \
     X(50, DEAD_REDRIVE, C)                                                                         \
-    X(51, DEAD_PURGE, C)
+    X(51, DEAD_PURGE, C)                                                                           \
+    X(52, FETCH, C)                                                                                \
+    X(53, FETCHED, B)                                                                              \
+    X(54, WHOLE, C)                                                                                \
+    X(55, WHOLENESS, B)
 
 typedef enum {
 #define FOB_VERB_X(number, name, direction) FOB_VERB_##name = number,
@@ -107,11 +112,17 @@ typedef enum {
     X(offset, UINT)  /* GROUP_ADD, GROUP_RESET: begin there; DEAD_SHOW: which */                   \
     X(time, UINT)    /* GROUP_ADD, GROUP_RESET: begin with what was stored then, Unix ms */        \
     X(filter, RAW)   /* DEAD_LIST, DEAD_REDRIVE, DEAD_PURGE: map, see PROTOCOL.md */               \
-    X(from, UINT)    /* the same: go on above this offset */                                       \
-    X(upto, UINT)    /* the same: only letters up to this serial */                                \
-    X(limit, UINT)   /* the same: so many letters at the most */                                   \
-    X(dry, BOOL)     /* DEAD_REDRIVE, DEAD_PURGE: only count */                                    \
-    X(echo, UINT)    /* BEAT: a number of the client's, which the bus gives back at once */
+    X(from, UINT)    /* the same: go on above this offset; FETCH: from it on; WHOLE: above it */   \
+    X(upto, UINT)    /* the same: only letters up to this serial; FETCH, WHOLE: up to it */        \
+    X(limit, UINT)   /* the same: so many letters at the most; FETCH: events */                    \
+    X(dry, BOOL)     /* DEAD_REDRIVE, DEAD_PURGE: only count; FETCH: only runs, no events */       \
+    X(echo, UINT)    /* BEAT: a number of the client's, which the bus gives back at once */        \
+    X(began, UINT)   /* WELCOME, BEAT: the epoch's own offsets begin behind this one */            \
+    X(next, UINT)    /* FETCHED: every event of the pattern in [from, next) is told */             \
+    X(gone, RAW)     /* FETCHED: rows of offsets in it that cannot be had any more */              \
+    X(latest, BOOL)  /* FETCH: of each topic only its last event in the range */                   \
+    X(floor, UINT)   /* WHOLENESS: what lies in (from, floor] is not vouched for */                \
+    X(more, BOOL)    /* WHOLENESS: there are more topics than fit */
 
 typedef uint64_t fob_wire_UINT_t;
 typedef bool fob_wire_BOOL_t;
@@ -165,6 +176,8 @@ fob_status_t fob_wire_write(fob_buf_t *out, const fob_wire_t *msg) FOB_MUST_USE;
  * SETTLE   [kind, offset, count, token, after]      kind: fob_settle_kind_t; after: of a retry,
  *                                                   ms, 0: the group's back-off
  * LOST     [offset, count, token]                   leases that were taken away
+ * FETCHED  [offset, count, time]                    time: when stored, Unix ms; `gone`: [first,
+ *                                                   last]
  * refused  [status, offset, count, token]           of a JOIN or a SETTLE: STALE, GONE, NOT_HELD
  *
  * Within a row offsets, numbers and tokens ascend by one. A row comes from outside: that offset and

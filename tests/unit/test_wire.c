@@ -164,6 +164,10 @@ static const need_t needs[] = {
     {FOB_VERB_DEAD_SHOW, F(req) | F(group) | F(offset)},
     {FOB_VERB_DEAD_REDRIVE, F(req) | F(group)},
     {FOB_VERB_DEAD_PURGE, F(req) | F(group)},
+    {FOB_VERB_FETCH, F(req) | F(pattern)},
+    {FOB_VERB_FETCHED, F(req) | F(code)},
+    {FOB_VERB_WHOLE, F(req) | F(pattern) | F(from) | F(upto)},
+    {FOB_VERB_WHOLENESS, F(req) | F(code)},
 };
 #define NEED_COUNT (sizeof needs / sizeof needs[0])
 
