@@ -5,6 +5,7 @@
 /* A source and topic, and the number that comes next. */
 typedef struct {
     uint64_t source, next, used; /* used: 0: free */
+    uint64_t lost;
     uint8_t *topic;
     uint32_t size;
 } entry_t;
@@ -88,5 +89,18 @@ bool fob_gaps_see(fob_gaps_t *self, uint64_t source, fob_slice_t topic, uint64_t
     if (hole > most)
         return false;
     *missing = hole;
+    entry->lost = hole > UINT64_MAX - entry->lost ? UINT64_MAX : entry->lost + hole;
     return true;
+}
+
+bool fob_gaps_next(const fob_gaps_t *self, size_t *at, fob_gap_loss_t *out) {
+    while (*at < FOB_GAPS_SETS * FOB_GAPS_WAYS) {
+        const entry_t *entry = &self->entries[*at / FOB_GAPS_WAYS][*at % FOB_GAPS_WAYS];
+        ++*at;
+        if (!entry->used || !entry->lost)
+            continue;
+        *out = (fob_gap_loss_t){entry->source, entry->lost, fob_slice(entry->topic, entry->size)};
+        return true;
+    }
+    return false;
 }

@@ -21,4 +21,14 @@ void fob_gaps_destroy(fob_gaps_t **self_p);
 bool fob_gaps_see(fob_gaps_t *self, uint64_t source, fob_slice_t topic, uint64_t seq,
                   uint64_t count, uint64_t most, uint64_t *missing);
 
+/* What was lost of one source and topic. */
+typedef struct {
+    uint64_t source, lost;
+    fob_slice_t topic;
+} fob_gap_loss_t;
+
+/* Steps through the pairs that are known and lost something: *at starts at 0; false at the end. The
+ * topic is good until the next fob_gaps_see. */
+bool fob_gaps_next(const fob_gaps_t *self, size_t *at, fob_gap_loss_t *out);
+
 #endif

@@ -3,39 +3,31 @@
 #include "proto/envelope.h"
 #include "proto/planted.h"
 #include "proto/topic.h"
-#include "subscribers/decode.h"
-#include "subscribers/gaps.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#define FIRST_CAPACITY 64
 /* A fire-and-forget publisher is a stranger: a hole beyond this is nonsense, not a loss. */
 #define FIRE_HOLE_MOST ((uint64_t)1 << 32)
 
 struct fob_sequencer {
     uint8_t pattern[FOB_TOPIC_MAX];
     size_t pattern_size;
-    uint64_t queue; /* events at the most */
+    uint64_t queue, bytes; /* at the most */
     fob_gaps_t *gaps;
-    fob_queued_t *ring;
-    size_t capacity, head, messages; /* capacity: a power of two, or 0 */
-    uint64_t events, bytes;          /* in the ring */
+    fob_inbox_t inbox;
     uint64_t lost, pauses, malformed;
 };
 
-static fob_queued_t *message_at(const fob_sequencer_t *self, size_t index) {
-    return &self->ring[(self->head + index) & (self->capacity - 1)];
-}
-
-fob_sequencer_t *fob_sequencer_new(fob_slice_t pattern, uint64_t queue) {
-    assert(pattern.size <= FOB_TOPIC_MAX && queue > 0);
+fob_sequencer_t *fob_sequencer_new(const fob_sequencer_options_t *options) {
+    assert(options->pattern.size <= FOB_TOPIC_MAX && options->queue > 0);
     fob_sequencer_t *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
-    memcpy(self->pattern, pattern.data, pattern.size);
-    self->pattern_size = pattern.size;
-    self->queue = queue;
+    memcpy(self->pattern, options->pattern.data, options->pattern.size);
+    self->pattern_size = options->pattern.size;
+    self->queue = options->queue;
+    self->bytes = options->bytes ? options->bytes : FOB_SEQUENCER_BYTES;
     self->gaps = fob_gaps_new();
     if (!self->gaps)
         fob_sequencer_destroy(&self);
@@ -46,28 +38,10 @@ void fob_sequencer_destroy(fob_sequencer_t **self_p) {
     if (!self_p || !*self_p)
         return;
     fob_sequencer_t *self = *self_p;
-    for (size_t i = 0; i < self->messages; i++)
-        fob_blob_unref(&message_at(self, i)->blob);
-    free(self->ring);
+    fob_inbox_free(&self->inbox);
     fob_gaps_destroy(&self->gaps);
     free(self);
     *self_p = NULL;
-}
-
-static bool reserve(fob_sequencer_t *self) {
-    if (self->messages < self->capacity)
-        return true;
-    size_t capacity = self->capacity ? 2 * self->capacity : FIRST_CAPACITY;
-    fob_queued_t *ring = malloc(capacity * sizeof *ring);
-    if (!ring)
-        return false;
-    for (size_t i = 0; i < self->messages; i++)
-        ring[i] = *message_at(self, i);
-    free(self->ring);
-    self->ring = ring;
-    self->capacity = capacity;
-    self->head = 0;
-    return true;
 }
 
 static bool wanted(const fob_sequencer_t *self, const fob_cast_t *cast) {
@@ -89,7 +63,7 @@ static bool whole(const fob_cast_t *cast, fob_slice_t body) {
 }
 
 static void push(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_t *body, uint64_t count) {
-    *message_at(self, self->messages++) = (fob_queued_t){
+    const fob_queued_t message = {
         .blob = fob_blob_ref(body),
         .bytes = fob_blob_slice(body),
         .offset = cast->kind == FOB_CAST_STORED ? cast->offset : 0,
@@ -97,8 +71,7 @@ static void push(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_t *body
         .time_ms = cast->time_ms,
         .shard = cast->shard,
     };
-    self->events += count;
-    self->bytes += fob_blob_slice(body).size;
+    fob_inbox_put(&self->inbox, &message);
 }
 
 /* How many are lost at once at the most. */
@@ -136,33 +109,61 @@ void fob_sequencer_take(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_
         return;
     }
     count_hole(self, cast);
-    uint64_t used = self->events + elsewhere, keep = cast->count;
+    uint64_t used = self->inbox.events + elsewhere, keep = cast->count;
     uint64_t room = used < self->queue ? self->queue - used : 0;
-    if (self->bytes + bytes.size > FOB_SEQUENCER_BYTES && self->messages)
+    if (self->inbox.bytes + bytes.size > self->bytes && self->inbox.messages)
         room = 0;
     if (keep > room)
         keep = room;
-    if (keep && !reserve(self))
+    if (keep && !fob_inbox_reserve(&self->inbox, 1))
         keep = 0;
     fob_sequencer_lose(self, cast->count - keep);
     if (keep)
         push(self, cast, body, keep);
 }
 
+void fob_sequencer_up(fob_sequencer_t *self, fob_now_t now, const fob_wire_t *welcome) {
+    (void)self, (void)now, (void)welcome;
+}
+
+void fob_sequencer_beat(fob_sequencer_t *self, fob_now_t now, const fob_wire_t *beat) {
+    (void)self, (void)now, (void)beat;
+}
+
+void fob_sequencer_input(fob_sequencer_t *self, fob_now_t now, const fob_wire_t *msg,
+                         fob_blob_t *body) {
+    (void)self, (void)now, (void)msg, (void)body;
+}
+
+void fob_sequencer_down(fob_sequencer_t *self) {
+    (void)self;
+}
+
+void fob_sequencer_round(fob_sequencer_t *self, fob_now_t now, uint64_t elsewhere) {
+    (void)self, (void)now, (void)elsewhere;
+}
+
+int64_t fob_sequencer_deadline(const fob_sequencer_t *self) {
+    (void)self;
+    return FOB_NEVER;
+}
+
+bool fob_sequencer_ask(fob_sequencer_t *self, fob_wire_t *out) {
+    (void)self, (void)out;
+    return false;
+}
+
+void fob_sequencer_unsent(fob_sequencer_t *self, fob_now_t now, const fob_wire_t *msg) {
+    (void)self, (void)now, (void)msg;
+}
+
+bool fob_sequencer_has_room(const fob_sequencer_t *self, uint64_t elsewhere) {
+    (void)self, (void)elsewhere;
+    return false;
+}
+
 uint64_t fob_sequencer_move(fob_sequencer_t *self, fob_batch_t *batch) {
-    assert(fob_batch_empty(batch));
-    uint64_t moved = 0;
-    batch->first = batch->end = 0;
-    while (self->messages && batch->end < FOB_BATCH_MESSAGES) {
-        fob_queued_t *message = message_at(self, 0);
-        moved += message->count;
-        self->bytes -= fob_blob_slice(message->blob).size;
-        batch->messages[batch->end++] = *message;
-        self->head = (self->head + 1) & (self->capacity - 1);
-        self->messages--;
-    }
-    self->events -= moved;
-    return moved;
+    return fob_inbox_move(&self->inbox, batch);
 }
 
 void fob_sequencer_pause(fob_sequencer_t *self) {
@@ -170,7 +171,7 @@ void fob_sequencer_pause(fob_sequencer_t *self) {
 }
 
 uint64_t fob_sequencer_queued(const fob_sequencer_t *self) {
-    return self->events;
+    return self->inbox.events;
 }
 
 uint64_t fob_sequencer_lost(const fob_sequencer_t *self) {
@@ -193,33 +194,16 @@ uint64_t fob_sequencer_malformed(const fob_sequencer_t *self) {
     return self->malformed;
 }
 
-/* --- a reader's end --- */
-
-fob_status_t fob_batch_next(fob_batch_t *self, fob_event_t **event) {
-    *event = NULL;
-    if (fob_batch_empty(self))
-        return FOB_AGAIN;
-    fob_queued_t *message = &self->messages[self->first];
-    fob_cursor_t cursor = fob_cursor(message->bytes);
-    fob_slice_t topic, bytes;
-    bool good = fob_envelope_skim(&cursor, &topic, &bytes);
-    assert(good); /* skimmed when it came */
-    fob_event_place_t place = {
-        .shard = message->shard, .offset = message->offset, .time_ms = message->time_ms};
-    fob_status_t status = fob_decode(message->blob, bytes, &place, event);
-    if (status == FOB_NO_MEMORY)
-        return status;
-    message->bytes = fob_slice(cursor.at, (size_t)(cursor.end - cursor.at));
-    message->offset += message->offset ? 1 : 0;
-    if (--message->count == 0) {
-        fob_blob_unref(&message->blob);
-        self->first++;
-    }
-    return status;
+const char *fob_sequencer_trouble(const fob_sequencer_t *self) {
+    (void)self;
+    return "";
 }
 
-void fob_batch_clear(fob_batch_t *self) {
-    for (; self->first < self->end; self->first++)
-        fob_blob_unref(&self->messages[self->first].blob);
-    self->first = self->end = 0;
+void fob_sequencer_figures(const fob_sequencer_t *self, fob_sequencer_figures_t *out) {
+    *out = (fob_sequencer_figures_t){
+        .lost = self->lost, .pauses = self->pauses, .malformed = self->malformed};
+}
+
+bool fob_sequencer_losses(const fob_sequencer_t *self, size_t *at, fob_gap_loss_t *out) {
+    return fob_gaps_next(self->gaps, at, out);
 }

@@ -163,7 +163,10 @@ static fob_status_t start(fob_subscriber_t *self, const fob_subscriber_options_t
     fob_conduit_secret(link.session);
     self->listener.prefix_size = fob_pattern_prefix(pattern, self->listener.prefix);
     self->listener.due = FOB_NEVER;
-    self->sequencer = fob_sequencer_new(pattern, options->queue ? options->queue : DEFAULT_QUEUE);
+    self->sequencer = fob_sequencer_new(
+        &(fob_sequencer_options_t){.pattern = pattern,
+                                   .mode = FOB_SEQUENCER_LIVE,
+                                   .queue = options->queue ? options->queue : DEFAULT_QUEUE});
     if (!self->sequencer)
         return FOB_NO_MEMORY;
     self->conduit = fob_conduit_new(&link, &ops, self);

@@ -244,7 +244,8 @@ static void begin(client_t *self) {
                                                           .jobs = JOBS,
                                                           .prefetch = 10,
                                                           .give_up_mono = FOB_NEVER});
-    self->sequencer = fob_sequencer_new(fob_slice_str("a.>"), 20);
+    self->sequencer = fob_sequencer_new(&(fob_sequencer_options_t){
+        .pattern = fob_slice_str("a.>"), .mode = FOB_SEQUENCER_LIVE, .queue = 20});
     FUZZ_RULE(self->link && self->session && self->leases && self->sequencer);
 }
 

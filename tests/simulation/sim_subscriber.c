@@ -28,8 +28,10 @@ static subscriber_t *of(sim_client_t *self) {
         return self->own;
     subscriber_t *own = self->own = sim_alloc(sizeof *own);
     own->drop_in = 2 + (unsigned)sim_random_below(&self->random, 100);
-    own->sequencer = fob_sequencer_new(fob_slice_str(patterns[sim_random_below(&self->random, 4)]),
-                                       UINT64_C(1) << 40);
+    own->sequencer = fob_sequencer_new(&(fob_sequencer_options_t){
+        .pattern = fob_slice_str(patterns[sim_random_below(&self->random, 4)]),
+        .mode = FOB_SEQUENCER_LIVE,
+        .queue = UINT64_C(1) << 40});
     return own;
 }
 

@@ -192,7 +192,8 @@ static void cast(fob_sequencer_t *sequencer, uint64_t seq) {
 
 static void subscriber_story(void *arg) {
     (void)arg;
-    fob_sequencer_t *sequencer = fob_sequencer_new(fob_slice_str("a.>"), 100);
+    fob_sequencer_t *sequencer = fob_sequencer_new(&(fob_sequencer_options_t){
+        .pattern = fob_slice_str("a.>"), .mode = FOB_SEQUENCER_LIVE, .queue = 100});
     fob_batch_t batch = {.first = 0};
     fob_event_t *event = NULL;
     uint64_t got = 0, last = 0;

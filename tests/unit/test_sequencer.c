@@ -18,6 +18,11 @@ static fob_blob_t *body_of(const char *topic, uint64_t count) {
     return blob;
 }
 
+static fob_sequencer_t *live(const char *pattern, uint64_t queue) {
+    return fob_sequencer_new(&(fob_sequencer_options_t){
+        .pattern = fob_slice_str(pattern), .mode = FOB_SEQUENCER_LIVE, .queue = queue});
+}
+
 static fob_cast_t cast_of(const char *topic, uint64_t seq, uint64_t count) {
     return (fob_cast_t){.topic = fob_slice_str(topic),
                         .kind = FOB_CAST_STORED,
@@ -54,7 +59,7 @@ static void is_empty(fob_batch_t *batch) {
 
 static void events_come_out_one_by_one_in_the_order_taken(void **state) {
     (void)state;
-    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a.*"), 100);
+    fob_sequencer_t *s = live("a.*", 100);
     fob_batch_t batch = {0};
     take(s, "a.b", 1, 2);
     take(s, "a.c", 1, 1);
@@ -71,7 +76,7 @@ static void events_come_out_one_by_one_in_the_order_taken(void **state) {
 
 static void other_topics_and_kinds_are_not_taken(void **state) {
     (void)state;
-    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("orders"), 100);
+    fob_sequencer_t *s = live("orders", 100);
     fob_cast_t probe = {.topic = fob_slice_str("$sys.probe.x"), .kind = FOB_CAST_PROBE};
     fob_blob_t *body = body_of("orders", 1);
     take(s, "orders.x", 1, 1);
@@ -85,7 +90,7 @@ static void other_topics_and_kinds_are_not_taken(void **state) {
 
 static void a_hole_counts_per_source_and_topic(void **state) {
     (void)state;
-    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str(">"), 100);
+    fob_sequencer_t *s = live(">", 100);
     take(s, "a", 7, 1); /* what was before is not ours to count */
     take(s, "b", 1, 2);
     assert_int_equal(fob_sequencer_lost(s), 0);
@@ -102,7 +107,7 @@ static void a_hole_counts_per_source_and_topic(void **state) {
 
 static void a_full_queue_loses_the_newest_event_by_event(void **state) {
     (void)state;
-    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a"), 5);
+    fob_sequencer_t *s = live("a", 5);
     fob_batch_t batch = {0};
     take(s, "a", 1, 3);
     take(s, "a", 4, 4);
@@ -118,7 +123,7 @@ static void a_full_queue_loses_the_newest_event_by_event(void **state) {
 
 static void what_a_reader_took_over_counts_as_held(void **state) {
     (void)state;
-    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a"), 5);
+    fob_sequencer_t *s = live("a", 5);
     fob_cast_t cast = cast_of("a", 1, 3);
     fob_blob_t *body = body_of("a", 3);
     fob_sequencer_take(s, &cast, body, 4);
@@ -130,7 +135,7 @@ static void what_a_reader_took_over_counts_as_held(void **state) {
 
 static void a_body_that_is_not_what_it_says_is_malformed_and_not_lost(void **state) {
     (void)state;
-    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str(">"), 100);
+    fob_sequencer_t *s = live(">", 100);
     fob_cast_t more = cast_of("a", 1, 3), other = cast_of("b", 1, 2), less = cast_of("a", 50, 1);
     fob_cast_t huge = cast_of("c", 1, UINT64_MAX);
     fob_cast_t *casts[] = {&more, &other, &less, &huge};
@@ -159,7 +164,7 @@ static void fire(fob_sequencer_t *s, const char *topic, uint64_t seq, uint64_t c
 static void a_hostile_publisher_cannot_invent_losses(void **state) {
     (void)state;
     const uint64_t jump = (uint64_t)1 << 32;
-    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a"), 100);
+    fob_sequencer_t *s = live("a", 100);
     fire(s, "a", 1, 1);
     fire(s, "a", UINT64_MAX - 8, 1); /* a jump that cannot be */
     assert_int_equal(fob_sequencer_malformed(s), 1);
@@ -180,7 +185,7 @@ static void a_hostile_publisher_cannot_invent_losses(void **state) {
 
 static void the_lost_total_does_not_run_over(void **state) {
     (void)state;
-    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a"), 100);
+    fob_sequencer_t *s = live("a", 100);
     fob_sequencer_lose(s, UINT64_MAX - 1);
     fob_sequencer_lose(s, 5);
     assert_true(fob_sequencer_lost(s) == UINT64_MAX);
@@ -189,7 +194,7 @@ static void the_lost_total_does_not_run_over(void **state) {
 
 static void fire_and_forget_has_no_offsets(void **state) {
     (void)state;
-    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a"), 100);
+    fob_sequencer_t *s = live("a", 100);
     fob_batch_t batch = {0};
     fob_cast_t cast = cast_of("a", 1, 2);
     fob_blob_t *body = body_of("a", 2);
@@ -205,7 +210,7 @@ static void fire_and_forget_has_no_offsets(void **state) {
 
 static void what_is_left_in_a_batch_is_freed_with_it(void **state) {
     (void)state;
-    fob_sequencer_t *s = fob_sequencer_new(fob_slice_str("a"), 100000);
+    fob_sequencer_t *s = live("a", 100000);
     fob_batch_t batch = {0};
     for (uint64_t n = 0; n < 1000; n++)
         take(s, "a", 1 + n * 2, 2);
