@@ -147,6 +147,7 @@ static void open_desk(fob_broker_t *self) {
                               .ledger = self->ledger,
                               .traffic = self->options.traffic,
                               .broadcast = self->options.broadcast,
+                              .fetches = fob_service_fetches(self->service),
                               .house = &self->options.house,
                               .started_ns = fob_clock_now().mono_ns};
 }

@@ -2,6 +2,7 @@
 
 #include "bus/core/work/history.h"
 #include "bus/forms.h"
+#include "proto/topic.h"
 
 #include <stdio.h>
 
@@ -130,4 +131,15 @@ fob_status_t fob_clerk_command(const fob_clerk_t *self, const fob_wire_t *msg, f
         snprintf(text, size, "this verb is only sent by the bus");
         return FOB_PROTOCOL;
     }
+}
+
+fob_status_t fob_clerk_fetch(uint64_t conn, const fob_wire_t *msg, fob_fetch_t *out) {
+    *out = (fob_fetch_t){.conn = conn,
+                         .req = msg->req,
+                         .pattern = msg->pattern,
+                         .from = msg->from,
+                         .upto = msg->upto,
+                         .limit = msg->limit,
+                         .dry = msg->dry};
+    return fob_pattern_valid(msg->pattern) ? FOB_OK : FOB_BAD_PATTERN;
 }

@@ -3,6 +3,7 @@
 #define FOB_CLERK_H
 
 #include "bus/core/core.h"
+#include "bus/fetch/fetches.h"
 
 /* Who says it, and what the words may rest on. */
 typedef struct {
@@ -17,5 +18,8 @@ typedef struct {
  * says why; FOB_AGAIN: not a command for the core (STATS, GROUP_LIST). */
 fob_status_t fob_clerk_command(const fob_clerk_t *self, const fob_wire_t *msg, fob_blob_t *body,
                                fob_command_t *out, char *text, size_t size) FOB_MUST_USE;
+
+/* Fills `out` from a well-formed FETCH; its pattern is borrowed. FOB_OK; FOB_BAD_PATTERN. */
+fob_status_t fob_clerk_fetch(uint64_t conn, const fob_wire_t *msg, fob_fetch_t *out) FOB_MUST_USE;
 
 #endif

@@ -16,6 +16,8 @@ static void gather(const fob_desk_t *self, fob_now_t now, fob_figures_t *out) {
     fob_peers_stats_t peers;
     fob_core_stats_t core;
     fob_journal_stats_t journal;
+    fob_fetches_stats_t fetches;
+    fob_fetches_stats(self->fetches, &fetches);
     fob_peers_stats(self->peers, &peers);
     fob_core_stats(fob_ledger_core(self->ledger), &core);
     fob_ledger_journal(self->ledger, &journal);
@@ -34,6 +36,9 @@ static void gather(const fob_desk_t *self, fob_now_t now, fob_figures_t *out) {
                            .ids = core.ids,
                            .dedup_span_ms = core.ids > 0 ? core.dedup_span_ms : -1,
                            .malformed = peers.malformed + atomic_load(&broadcast->malformed),
+                           .fetching = fetches.waiting,
+                           .fetched = fetches.served,
+                           .fetched_bytes = fetches.bytes,
                            .dropped_broadcast = self->dropped_casts,
                            .dropped_unread = self->dropped_unread};
     add_traffic(out, self->traffic);

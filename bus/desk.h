@@ -4,6 +4,7 @@
 #define FOB_DESK_H
 
 #include "bus/broadcast.h"
+#include "bus/fetch/fetches.h"
 #include "bus/figures.h"
 #include "bus/letters.h"
 #include "bus/peers.h"
@@ -17,6 +18,7 @@ typedef struct {
     const fob_house_t *house;
     int64_t started_ns;
     uint64_t dropped_casts, dropped_unread;
+    const fob_fetches_t *fetches;
     fob_buf_t value; /* begins as zeros, and is freed by the owner */
 } fob_desk_t;
 

@@ -65,7 +65,7 @@ static const char *ended_name(size_t reason) {
 }
 
 static void put_bus(fob_buf_t *out, const fob_figures_t *bus) {
-    fob_pack_map(out, 18);
+    fob_pack_map(out, 21);
     put_text(out, "version", fob_slice_str(FOB_VERSION_STRING));
     put_text(out, "level", fob_slice_str(bus->level));
     put_uint(out, "epoch", bus->epoch);
@@ -84,6 +84,9 @@ static void put_bus(fob_buf_t *out, const fob_figures_t *bus) {
     put_uint(out, "ids", bus->ids);
     put_known(out, "dedup_span_ms", bus->dedup_span_ms);
     put_counts(out, "ended", bus->ended, FOB_ENDED_COUNT, ended_name);
+    put_uint(out, "fetching", bus->fetching);
+    put_uint(out, "fetched", bus->fetched);
+    put_uint(out, "fetched_bytes", bus->fetched_bytes);
 }
 
 /* --- groups --- */

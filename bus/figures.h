@@ -16,6 +16,7 @@ typedef struct {
     int64_t dedup_span_ms;           /* how far back they reach */
     uint64_t dropped_broadcast;      /* events that the broadcast did not get, as it was behind */
     uint64_t ended[FOB_ENDED_COUNT]; /* connections, by why the bus ended them */
+    uint64_t fetching, fetched, fetched_bytes; /* FETCHes that wait; answered; bytes of events */
     uint64_t dropped_unread; /* messages to clients that did not read, and were given up for it */
 } fob_figures_t;
 

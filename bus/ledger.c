@@ -5,6 +5,7 @@
 #include "bus/leeway.h"
 #include "bus/needs.h"
 #include "bus/outbox.h"
+#include "bus/reading.h"
 #include "bus/shortage.h"
 #include "bus/told.h"
 #include "proto/cursor.h"
@@ -44,6 +45,7 @@ struct fob_ledger {
     fob_flights_t flights;
     fob_shortage_t shortage;
     fob_told_t damage; /* that was told of */
+    fob_reading_t reading;
 };
 
 static const fob_journal_ops_t *ops(const fob_ledger_t *self) {
@@ -165,6 +167,7 @@ void fob_ledger_destroy(fob_ledger_t **self_p) {
     fob_flights_free(&self->flights);
     free(self->entries);
     fob_needs_free(&self->needs);
+    fob_reading_free(&self->reading);
     free(self);
     *self_p = NULL;
 }
@@ -398,6 +401,7 @@ static fob_status_t absent(fob_ledger_t *self, fob_now_t now, const fob_page_t *
 }
 
 static fob_status_t take_page(fob_ledger_t *self, fob_now_t now, fob_page_t *page) {
+    fob_needs_came(&self->needs);
     if (page->code == FOB_JOURNAL_ABSENT || page->code == FOB_JOURNAL_DAMAGED) {
         free(page->memory);
         return absent(self, now, page);
@@ -417,6 +421,21 @@ static fob_status_t take_page(fob_ledger_t *self, fob_now_t now, fob_page_t *pag
     return status;
 }
 
+static void take_past(fob_ledger_t *self, const fob_page_t *page) {
+    if (page->code == FOB_JOURNAL_DAMAGED || page->code == FOB_JOURNAL_SYSTEM)
+        say_damage(self, page->text);
+    fob_reading_take(&self->reading, page);
+}
+
+bool fob_ledger_read(fob_ledger_t *self, fob_now_t now, uint64_t offset, uint32_t bytes) {
+    return fob_reading_ask(&self->reading, self->journal, now, fob_needs_any(&self->needs), offset,
+                           bytes);
+}
+
+bool fob_ledger_past(fob_ledger_t *self, fob_page_t *out) {
+    return fob_reading_page(&self->reading, out);
+}
+
 fob_status_t fob_ledger_news(fob_ledger_t *self, fob_now_t now, char *text, size_t size) {
     ops(self)->clear(self->journal);
     fob_journal_error_t error = {0};
@@ -427,8 +446,12 @@ fob_status_t fob_ledger_news(fob_ledger_t *self, fob_now_t now, char *text, size
     fob_outbox_durable(self->outbox, ops(self)->durable(self->journal));
     fob_page_t page;
     fob_status_t status = FOB_OK;
-    while (status == FOB_OK && ops(self)->page(self->journal, &page) == FOB_JOURNAL_OK)
-        status = take_page(self, now, &page);
+    while (status == FOB_OK && ops(self)->page(self->journal, &page) == FOB_JOURNAL_OK) {
+        if (fob_reading_owns(&page))
+            take_past(self, &page);
+        else
+            status = take_page(self, now, &page);
+    }
     if (status != FOB_OK)
         snprintf(text, size, "a page of the journal could not be used: %s",
                  fob_status_text(status));

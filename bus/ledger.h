@@ -51,6 +51,13 @@ fob_status_t fob_ledger_tidy(fob_ledger_t *self, fob_now_t now) FOB_MUST_USE;
 /* When tidy is wanted (mono_ns). */
 int64_t fob_ledger_deadline(const fob_ledger_t *self);
 
+/* Asks the journal for a page of about so many bytes from an offset on, which is at most the
+ * highest durable one, for somebody who is no group. One at a time. False: not now, as groups wait
+ * for theirs, or the system refused. */
+bool fob_ledger_read(fob_ledger_t *self, fob_now_t now, uint64_t offset, uint32_t bytes);
+/* What came of it, with its memory, whatever its code. False: nothing yet. */
+bool fob_ledger_past(fob_ledger_t *self, fob_page_t *out);
+
 /* Everything decided is durable, and nothing was decided since the last turn. */
 bool fob_ledger_at_rest(const fob_ledger_t *self);
 /* A whole checkpoint, at the end. False: it could not be had, as where it is not at rest (the next

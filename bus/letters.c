@@ -195,8 +195,9 @@ fob_status_t fob_letter_welcome(fob_buf_t *header, const fob_house_t *house, uin
                                             .router = house->router,
                                             .xsub = house->xsub,
                                             .xpub = house->xpub});
-    fob_pack_array(&caps, 1);
+    fob_pack_array(&caps, 2);
     fob_pack_cstr(&caps, FOB_CAP_ECHO);
+    fob_pack_cstr(&caps, FOB_CAP_FETCH);
     fob_status_t status = FOB_NO_MEMORY;
     if (!shards.failed && !caps.failed) {
         fob_wire_t msg = {.verb = FOB_VERB_WELCOME, .shard = house->shard};
@@ -244,5 +245,28 @@ fob_status_t fob_letter_reply(fob_buf_t *header, const fob_house_t *house, uint6
     FOB_SET(&msg, code, (uint64_t)code);
     if (text && text[0])
         FOB_SET(&msg, text, fob_slice_str(text));
+    return write_header(header, &msg);
+}
+
+fob_status_t fob_letter_fetched(fob_buf_t *header, const fob_house_t *house,
+                                const fob_fetched_t *answer) {
+    fob_wire_t msg = {.verb = FOB_VERB_FETCHED, .shard = house->shard};
+    FOB_SET(&msg, req, answer->req);
+    FOB_SET(&msg, code, FOB_OK);
+    FOB_SET(&msg, next, answer->next);
+    FOB_SET(&msg, head, answer->head);
+    FOB_SET(&msg, epoch, house->epoch);
+    FOB_SET(&msg, runs, answer->runs);
+    if (answer->gone.size)
+        FOB_SET(&msg, gone, answer->gone);
+    return write_header(header, &msg);
+}
+
+fob_status_t fob_letter_not_fetched(fob_buf_t *header, const fob_house_t *house, uint64_t req,
+                                    fob_status_t code, const char *text) {
+    fob_wire_t msg = {.verb = FOB_VERB_FETCHED, .shard = house->shard};
+    FOB_SET(&msg, req, req);
+    FOB_SET(&msg, code, (uint64_t)code);
+    FOB_SET(&msg, text, fob_slice_str(text));
     return write_header(header, &msg);
 }

@@ -7,6 +7,7 @@
 #define FOB_LETTERS_H
 
 #include "bus/core/core.h"
+#include "bus/fetch/fetches.h"
 
 typedef struct {
     fob_blob_t *blob; /* a hold of the receiver's own; NULL: no body */
@@ -43,5 +44,12 @@ fob_status_t fob_letter_goodbye(fob_buf_t *header, const fob_house_t *house, con
 /* The header of a REPLY to the request `req`. */
 fob_status_t fob_letter_reply(fob_buf_t *header, const fob_house_t *house, uint64_t req,
                               fob_status_t code, const char *text) FOB_MUST_USE;
+
+/* The header of a FETCHED, and of one that says why there is none. Its body is the answer's; that
+ * of a refusal is empty. */
+fob_status_t fob_letter_fetched(fob_buf_t *header, const fob_house_t *house,
+                                const fob_fetched_t *answer) FOB_MUST_USE;
+fob_status_t fob_letter_not_fetched(fob_buf_t *header, const fob_house_t *house, uint64_t req,
+                                    fob_status_t code, const char *text) FOB_MUST_USE;
 
 #endif

@@ -1,5 +1,6 @@
 #include "bus/needs.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define BUSY_AFTER  FOB_MS       /* too many were under way: soon one is done */
@@ -23,13 +24,25 @@ bool fob_needs_later(fob_needs_t *self, uint64_t offset, uint32_t bytes, int64_t
     return true;
 }
 
-static fob_journal_code_t read_page(fob_journal_t *journal, uint64_t offset, uint32_t bytes) {
-    return journal->ops->read(journal, offset, bytes, offset);
+static fob_journal_code_t read_page(fob_needs_t *self, fob_journal_t *journal, uint64_t offset,
+                                    uint32_t bytes) {
+    fob_journal_code_t code = journal->ops->read(journal, offset, bytes, offset);
+    self->under_way += code == FOB_JOURNAL_OK;
+    return code;
+}
+
+void fob_needs_came(fob_needs_t *self) {
+    assert(self->under_way > 0);
+    self->under_way--;
+}
+
+bool fob_needs_any(const fob_needs_t *self) {
+    return self->under_way > 0 || self->count > 0;
 }
 
 bool fob_needs_ask(fob_needs_t *self, fob_journal_t *journal, fob_now_t now, uint64_t offset,
                    uint32_t bytes) {
-    fob_journal_code_t code = read_page(journal, offset, bytes);
+    fob_journal_code_t code = read_page(self, journal, offset, bytes);
     if (code == FOB_JOURNAL_OK)
         return true;
     int64_t after = code == FOB_JOURNAL_AGAIN ? BUSY_AFTER : FOB_NEEDS_AFTER;
@@ -41,7 +54,7 @@ void fob_needs_again(fob_needs_t *self, fob_journal_t *journal, fob_now_t now) {
     for (size_t i = 0; i < self->count; i++) {
         fob_need_t need = self->list[i];
         bool due = need.at_ns <= now.mono_ns;
-        if (due && read_page(journal, need.offset, need.bytes) == FOB_JOURNAL_OK)
+        if (due && read_page(self, journal, need.offset, need.bytes) == FOB_JOURNAL_OK)
             continue;
         if (due)
             need.at_ns = now.mono_ns + AGAIN_AFTER;

@@ -19,6 +19,7 @@ typedef struct {
 typedef struct {
     fob_need_t *list;
     size_t count, room;
+    size_t under_way; /* the journal was asked for, and has not answered */
 } fob_needs_t;
 
 void fob_needs_free(fob_needs_t *self);
@@ -34,6 +35,11 @@ bool fob_needs_later(fob_needs_t *self, uint64_t offset, uint32_t bytes,
 
 /* Asks for what is due; what cannot be asked yet stays. */
 void fob_needs_again(fob_needs_t *self, fob_journal_t *journal, fob_now_t now);
+
+/* An answer of the journal came. */
+void fob_needs_came(fob_needs_t *self);
+/* Whether any is asked for or waits to be. */
+bool fob_needs_any(const fob_needs_t *self);
 
 /* When fob_needs_again is wanted (mono_ns); INT64_MAX: nothing is kept. */
 int64_t fob_needs_deadline(const fob_needs_t *self);

@@ -13,6 +13,7 @@ struct fob_service {
     fob_ledger_t *ledger;
     fob_peers_t *peers;
     fob_joins_t *joins;
+    fob_fetches_t *fetches;
     fob_buf_t header;
     fob_now_t now; /* of this round */
     size_t read;   /* messages since the beats were looked at last */
@@ -31,7 +32,8 @@ fob_service_t *fob_service_new(const fob_service_options_t *options) {
                                  options->arg};
     self->peers = fob_peers_new(&config);
     self->joins = fob_joins_new();
-    if (!self->peers || !self->joins)
+    self->fetches = fob_fetches_new(options->fetch_rate);
+    if (!self->peers || !self->joins || !self->fetches)
         fob_service_destroy(&self);
     return self;
 }
@@ -42,6 +44,7 @@ void fob_service_destroy(fob_service_t **self_p) {
         return;
     fob_peers_destroy(&self->peers);
     fob_joins_destroy(&self->joins);
+    fob_fetches_destroy(&self->fetches);
     fob_buf_free(&self->header);
     free(self);
     *self_p = NULL;
@@ -92,10 +95,16 @@ static void leave_all(fob_service_t *self, uint64_t conn) {
     }
 }
 
+/* What waits for it is of no use any more. */
+static void drop(fob_service_t *self, uint64_t conn) {
+    self->options.ops->drop(self->options.arg, conn);
+    fob_fetches_forget(self->fetches, conn);
+}
+
 /* Tells the core that a connection is over; `goodbye`: it said so; `other`: its client goes on as
  * another. */
 static void gone_as(fob_service_t *self, uint64_t conn, bool goodbye, bool other) {
-    self->options.ops->drop(self->options.arg, conn);
+    drop(self, conn);
     if (goodbye)
         leave_all(self, conn);
     else
@@ -119,7 +128,7 @@ void fob_service_forget(fob_service_t *self, uint64_t conn) {
     int64_t until_ns = fob_peers_unreach(self->peers, conn);
     if (until_ns == 0)
         return;
-    self->options.ops->drop(self->options.arg, conn);
+    drop(self, conn);
     take_back_unsent(self, conn);
     fob_command_t unreachable = {.kind = FOB_CMD_UNREACHABLE, .conn = conn};
     unreachable.unreachable.until_ns = until_ns;
@@ -204,6 +213,56 @@ static void cast(fob_service_t *self, const fob_effect_t *effect) {
         self->counts.dropped_casts += effect->spans[0].count;
 }
 
+/* --- the past --- */
+
+static void not_fetched(fob_service_t *self, uint64_t conn, uint64_t req, fob_status_t code,
+                        const char *text) {
+    fob_body_t body = {.blob = fob_blob_new(0)};
+    if (body.blob &&
+        fob_letter_not_fetched(&self->header, self->options.house, req, code, text) == FOB_OK) {
+        tell(self, conn, body);
+        return;
+    }
+    fob_blob_unref(&body.blob);
+    fob_service_forget(self, conn);
+}
+
+static void fetch(fob_service_t *self, uint64_t conn, const fob_wire_t *msg) {
+    fob_fetch_t wanted;
+    fob_status_t status = fob_clerk_fetch(conn, msg, &wanted);
+    if (status == FOB_OK)
+        status = fob_fetches_add(self->fetches, &wanted);
+    if (status != FOB_OK)
+        not_fetched(self, conn, msg->req, status,
+                    status == FOB_LIMIT ? "one FETCH at a time: the last one has no answer yet"
+                                        : fob_status_text(status));
+}
+
+static void send_past(fob_service_t *self, fob_fetched_t *answer) {
+    fob_body_t body = {.blob = answer->body, .size = fob_blob_slice(answer->body).size};
+    if (fob_letter_fetched(&self->header, self->options.house, answer) == FOB_OK) {
+        tell(self, answer->conn, body);
+        return;
+    }
+    fob_blob_unref(&body.blob);
+    fob_service_forget(self, answer->conn);
+}
+
+/* After all else: it may wait. */
+static void serve_past(fob_service_t *self) {
+    fob_page_t page;
+    fob_fetched_t answer;
+    uint64_t offset;
+    fob_fetches_round(self->fetches, self->now, fob_ledger_head(self->ledger));
+    if (fob_ledger_past(self->ledger, &page))
+        fob_fetches_page(self->fetches, &page);
+    while (fob_fetches_next(self->fetches, &answer))
+        send_past(self, &answer);
+    if ((offset = fob_fetches_wants(self->fetches)) != 0)
+        fob_fetches_asked(self->fetches,
+                          fob_ledger_read(self->ledger, self->now, offset, FOB_FETCH_PAGE));
+}
+
 void fob_service_perform(fob_service_t *self) {
     const fob_effect_t *effect;
     while (!self->failed && (effect = fob_ledger_next(self->ledger, self->now))) {
@@ -212,6 +271,8 @@ void fob_service_perform(fob_service_t *self) {
         else
             send_effect(self, effect);
     }
+    if (!self->failed)
+        serve_past(self);
 }
 
 /* --- messages --- */
@@ -349,6 +410,8 @@ void fob_service_message(fob_service_t *self, const fob_mail_t *mail) {
         return;
     if (mail->failed)
         no_memory(self, verdict.conn, mail);
+    else if (msg.verb == FOB_VERB_FETCH)
+        fetch(self, verdict.conn, &msg);
     else
         command(self, verdict.conn, &msg, mail);
 }
@@ -416,6 +479,9 @@ void fob_service_goodbye(fob_service_t *self, const char *text, uint64_t retry_a
 int64_t fob_service_deadline(const fob_service_t *self) {
     int64_t at = fob_ledger_deadline(self->ledger);
     int64_t peers = fob_peers_deadline(self->peers);
+    int64_t fetches = fob_fetches_deadline(self->fetches);
+    if (fetches < at)
+        at = fetches;
     return peers < at ? peers : at;
 }
 
@@ -429,4 +495,8 @@ fob_peers_t *fob_service_peers(fob_service_t *self) {
 
 const fob_service_counts_t *fob_service_counts(const fob_service_t *self) {
     return &self->counts;
+}
+
+const fob_fetches_t *fob_service_fetches(const fob_service_t *self) {
+    return self->fetches;
 }

@@ -8,6 +8,7 @@
 #ifndef FOB_SERVICE_H
 #define FOB_SERVICE_H
 
+#include "bus/fetch/fetches.h"
 #include "bus/ledger.h"
 #include "bus/letters.h"
 #include "bus/peers.h"
@@ -43,8 +44,9 @@ typedef struct {
     fob_ledger_t *ledger;     /* outlives the service */
     const fob_house_t *house; /* likewise */
     uint32_t max_connections;
-    uint64_t max_disk; /* bytes: what a group's max_bytes may be a share of */
-    uint64_t source;   /* random: of this run's stored broadcasts */
+    uint64_t max_disk;  /* bytes: what a group's max_bytes may be a share of */
+    uint64_t source;    /* random: of this run's stored broadcasts */
+    int64_t fetch_rate; /* bytes a second read and sent for FETCH; 0: FOB_FETCH_RATE */
     const fob_service_ops_t *ops;
     void *arg;
 } fob_service_options_t;
@@ -83,5 +85,6 @@ int64_t fob_service_deadline(const fob_service_t *self);
 bool fob_service_failed(const fob_service_t *self);
 fob_peers_t *fob_service_peers(fob_service_t *self);
 const fob_service_counts_t *fob_service_counts(const fob_service_t *self);
+const fob_fetches_t *fob_service_fetches(const fob_service_t *self);
 
 #endif

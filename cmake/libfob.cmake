@@ -1,6 +1,6 @@
 # libfob, shared and static, from the very objects of the parts: nothing is compiled twice.
 set(FOB_PARTS)
-foreach(part fob_proto fob_link fob_core fob_journal fob_bus fob_publishers fob_subscribers)
+foreach(part fob_proto fob_link fob_core fob_fetch fob_journal fob_bus fob_publishers fob_subscribers)
     if(TARGET ${part})
         list(APPEND FOB_PARTS ${part})
     endif()

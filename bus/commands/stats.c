@@ -29,11 +29,17 @@ static void print_dedup(const json_t *bus) {
 static void print_bus(const json_t *bus) {
     static const struct {
         const char *field, *words;
-    } lines[] = {{"events_in", "events stored"},      {"publishers", "publishers"},
-                 {"subscribers", "subscribers"},      {"workers", "workers"},
-                 {"connections", "connections"},      {"journal_bytes", "of journal"},
-                 {"rss_bytes", "of memory"},          {"busy", "answered BUSY"},
-                 {"malformed", "malformed messages"}, {"ids", "ids remembered"}};
+    } lines[] = {{"events_in", "events stored"},
+                 {"publishers", "publishers"},
+                 {"subscribers", "subscribers"},
+                 {"workers", "workers"},
+                 {"connections", "connections"},
+                 {"journal_bytes", "of journal"},
+                 {"rss_bytes", "of memory"},
+                 {"busy", "answered BUSY"},
+                 {"malformed", "malformed messages"},
+                 {"ids", "ids remembered"},
+                 {"fetched_bytes", "of events fetched"}};
     char version[64], level[64], uptime[64];
     fob_table_value(json_object_get(bus, "version"), version, sizeof version);
     fob_table_value(json_object_get(bus, "level"), level, sizeof level);

@@ -1,7 +1,7 @@
 # The bus in this process, over real sockets on free ports.
 add_library(fob_test_dealer STATIC ${PROJECT_SOURCE_DIR}/tests/support/dealer.c)
 target_link_libraries(fob_test_dealer PUBLIC fob_proto PkgConfig::ZMQ PkgConfig::CMOCKA)
-foreach(part bus_wire bus_queue bus_broadcast bus_strangers bus_restart bus_failure bus_admin)
+foreach(part bus_wire bus_queue bus_broadcast bus_strangers bus_restart bus_failure bus_admin bus_fetch)
     fob_test(NAME ${part} LABEL integration SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${part}.c
         LIBRARIES fob_bus fob_test_dealer fob_test_support TIMEOUT 120)
     if(TARGET fob)
@@ -22,7 +22,8 @@ if(FOB_SANITIZE MATCHES "thread")
     list(FILTER sources EXCLUDE REGEX "/main\\.c$")
     add_executable(planted_race ${CMAKE_CURRENT_LIST_DIR}/planted_race.c ${sources})
     target_compile_definitions(planted_race PRIVATE FOB_PLANTED_RACE)
-    target_link_libraries(planted_race PRIVATE fob_core fob_journal PkgConfig::CZMQ fob_test_dealer)
+    target_link_libraries(planted_race PRIVATE fob_core fob_fetch fob_journal PkgConfig::CZMQ
+        fob_test_dealer)
     fob_case(NAME integration.bus_race.a_planted_race_is_seen LABEL integration COMMAND planted_race)
     set_tests_properties(integration.bus_race.a_planted_race_is_seen PROPERTIES
         PASS_REGULAR_EXPRESSION "SUMMARY: ThreadSanitizer: data race [^ ]*bus/bro(ker|adcast)[.]c:[0-9]+ in (on_cast|stored)")

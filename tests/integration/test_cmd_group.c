@@ -33,9 +33,10 @@ static void adding_it_again_is_fine_but_not_with_another_pattern(void **state) {
 static void stats_are_one_object_on_one_line(void **state) {
     cmd_t *self = *state;
     static const char *const of_bus[] = {
-        "version",   "level",       "epoch",      "shards",      "uptime_ms",     "journal_bytes",
-        "rss_bytes", "connections", "publishers", "subscribers", "workers",       "events_in",
-        "busy",      "malformed",   "dropped",    "ids",         "dedup_span_ms", "ended"};
+        "version",   "level",       "epoch",        "shards",      "uptime_ms",     "journal_bytes",
+        "rss_bytes", "connections", "publishers",   "subscribers", "workers",       "events_in",
+        "busy",      "malformed",   "dropped",      "ids",         "dedup_span_ms", "ended",
+        "fetching",  "fetched",     "fetched_bytes"};
     static const char *const of_group[] = {
         "group",        "pattern",  "state",      "why",           "generation",    "since",
         "accepted",     "acked",    "dead",       "expired",       "shed",          "shed_by",

@@ -19,6 +19,8 @@ static uint8_t away; /* and so does whatever goes to this client */
 static uint64_t attempt, token, offset, echo;
 static uint64_t attempts[8]; /* by offset */
 static fob_status_t joined;  /* what the last JOINED said */
+static fob_status_t fetched_code;
+static uint64_t fetched_next;
 
 static void note_delivery(const fob_wire_t *msg) {
     fob_runs_t runs;
@@ -42,6 +44,10 @@ static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice
     if ((gone && msg.verb == FOB_VERB_DELIVER) || (away && route.data[1] == away))
         return FOB_SEND_GONE;
     echo = FOB_HAS(&msg, echo) ? msg.echo : echo;
+    if (msg.verb == FOB_VERB_FETCHED) {
+        fetched_code = fob_wire_status(msg.code);
+        fetched_next = msg.next;
+    }
     sent[msg.verb]++;
     if (msg.verb == FOB_VERB_DELIVER)
         note_delivery(&msg);
@@ -296,6 +302,48 @@ static void a_lease_that_is_over_in_time_is_taken_away_in_time(void **state) {
     assert_int_equal(sent[FOB_VERB_LOST], 1);
 }
 
+/* --- what was missed --- */
+
+static void fetch(uint8_t client, const char *pattern) {
+    fob_wire_t msg = {.verb = FOB_VERB_FETCH};
+    FOB_SET(&msg, req, 1);
+    FOB_SET(&msg, from, 1);
+    FOB_SET(&msg, pattern, fob_slice_str(pattern));
+    round_after(0, client, &msg, NULL);
+}
+
+static void a_fetch_is_answered_from_the_journal(void **state) {
+    (void)state;
+    greet(8);
+    greet(9);
+    for (uint64_t number = 1; number <= 3; number++)
+        publish(9, number);
+    fetch(8, "*");
+    assert_int_equal(sent[FOB_VERB_FETCHED], 1);
+    assert_int_equal(fetched_code, FOB_OK);
+    assert_int_equal(fetched_next, 4);
+    fetch(8, "no*");
+    assert_int_equal(sent[FOB_VERB_FETCHED], 2);
+    assert_int_equal(fetched_code, FOB_BAD_PATTERN);
+}
+
+static void who_broke_off_is_fetched_nothing(void **state) {
+    (void)state;
+    greet(8);
+    greet(9);
+    publish(9, 1);
+    away = 8;
+    fetch(8, "a");
+    fob_fetches_stats_t fetches;
+    fob_fetches_stats(fob_service_fetches(service), &fetches);
+    assert_int_equal(fetches.waiting, 0);
+    assert_int_equal(sent[FOB_VERB_FETCHED], 0);
+    away = 0;
+    greet(8); /* on another connection */
+    fetch(8, "a");
+    assert_int_equal(sent[FOB_VERB_FETCHED], 1);
+}
+
 /* --- a transport that broke --- */
 
 static void beat(int64_t ms, uint8_t client) {
@@ -516,6 +564,8 @@ FOB_MAIN(FOB_CASE_WITH(an_event_that_could_not_be_sent_is_tried_by_the_next_as_i
          FOB_CASE_WITH(a_second_join_that_is_refused_leaves_the_worker_in_its_group, setup,
                        teardown),
          FOB_CASE_WITH(a_late_round_takes_no_lease_away_before_it_hears_what_came, setup, teardown),
+         FOB_CASE_WITH(a_fetch_is_answered_from_the_journal, setup, teardown),
+         FOB_CASE_WITH(who_broke_off_is_fetched_nothing, setup, teardown),
          FOB_CASE_WITH(a_lease_that_is_over_in_time_is_taken_away_in_time, setup, teardown),
          FOB_CASE_WITH(a_worker_keeps_what_it_holds_for_three_beats_when_its_transport_breaks,
                        setup, teardown),

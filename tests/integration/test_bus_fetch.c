@@ -1,0 +1,201 @@
+/* What a subscriber missed is fetched over ROUTER, from the journal of a bus behind real sockets.
+ */
+#include "tests/integration/bus_up.h"
+
+#include "proto/envelope.h"
+
+#include <ftw.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define DATA 1000
+
+static char folder[64];
+
+static int remove_one(const char *path, const struct stat *what, int kind, struct FTW *at) {
+    (void)what, (void)kind, (void)at;
+    return remove(path);
+}
+
+static int make_folder(void **state) {
+    (void)state;
+    strcpy(folder, "/tmp/fob-fetch-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static fob_bus_t *bus_here(void) {
+    return bus_up_with((fob_bus_options_t){.data = folder, .segment_bytes = 1 << 24, .sync = "os"});
+}
+
+static dealer_t *client(fob_bus_t *bus, const char *role, uint8_t session) {
+    dealer_t *dealer = dealer_new(fob_bus_endpoint(bus));
+    dealer_greet(dealer, role, session);
+    return dealer;
+}
+
+/* PUBLISH numbers first.. of `count` events with so much data. */
+static void publish(dealer_t *publisher, uint64_t first, const char *topic, size_t count,
+                    size_t size) {
+    fob_wire_t msg = {.verb = FOB_VERB_PUBLISH};
+    fob_buf_t body = {0};
+    dealer_events(&body, topic, count, size);
+    FOB_SET(&msg, first, first);
+    FOB_SET(&msg, low, first);
+    dealer_send(publisher, &msg, &body);
+    fob_buf_free(&body);
+    dealer_receipts(publisher, first, count, FOB_OK);
+}
+
+static void send_fetch(dealer_t *dealer, uint64_t req, const char *pattern, uint64_t from) {
+    fob_wire_t msg = {.verb = FOB_VERB_FETCH};
+    FOB_SET(&msg, req, req);
+    FOB_SET(&msg, pattern, fob_slice_str(pattern));
+    FOB_SET(&msg, from, from);
+    dealer_send(dealer, &msg, NULL);
+}
+
+static const fob_wire_t *fetch(dealer_t *dealer, const char *pattern, uint64_t from) {
+    send_fetch(dealer, from, pattern, from);
+    const fob_wire_t *fetched = dealer_expect(dealer, FOB_VERB_FETCHED);
+    assert_int_equal(fetched->req, from);
+    assert_int_equal(fetched->code, FOB_OK);
+    return fetched;
+}
+
+/* How many events the runs tell of; they follow on `*last`, with holes or without. */
+static uint64_t events(const fob_wire_t *fetched, uint64_t *last, bool whole) {
+    fob_runs_t runs;
+    fob_run_t run;
+    uint64_t count = 0;
+    assert_true(fob_runs(fetched->runs, &runs));
+    while (fob_runs_next(&runs, &run)) {
+        assert_true(whole ? run.at[0] == *last + 1 : run.at[0] > *last);
+        assert_true(run.at[2] > UINT64_C(1600000000000));
+        *last = run.at[0] + run.at[1] - 1;
+        count += run.at[1];
+    }
+    return count;
+}
+
+static uint64_t events_in(fob_slice_t body, const char *topic) {
+    fob_cursor_t cursor = fob_cursor(body);
+    uint64_t count = 0;
+    while (!fob_cursor_end(&cursor)) {
+        fob_envelope_t event;
+        assert_int_equal(fob_envelope_read(&cursor, 1 << 20, &event), FOB_OK);
+        if (topic)
+            assert_true(fob_slice_eq(event.topic, fob_slice_str(topic)));
+        count++;
+    }
+    return count;
+}
+
+/* Fetches all there is of a pattern, page after page. */
+static uint64_t fetch_all(dealer_t *dealer, const char *pattern, const char *topic, bool whole) {
+    uint64_t next = 1, last = 0, count = 0, head;
+    do {
+        const fob_wire_t *fetched = fetch(dealer, pattern, next);
+        uint64_t here = events(fetched, &last, whole);
+        assert_int_equal(events_in(dealer_body(dealer), topic), here);
+        assert_true(fetched->next > last && fetched->next > next);
+        assert_false(FOB_HAS(fetched, gone));
+        next = fetched->next;
+        head = fetched->head;
+        count += here;
+    } while (next <= head);
+    return count;
+}
+
+static void the_bus_says_that_it_can(void **state) {
+    (void)state;
+    fob_bus_t *bus = bus_here();
+    dealer_t *dealer = dealer_new(fob_bus_endpoint(bus));
+    assert_true(fob_caps_have(dealer_greet(dealer, "subscriber", 0)->caps, FOB_CAP_FETCH));
+    dealer_destroy(&dealer);
+    fob_bus_destroy(&bus);
+}
+
+static void what_was_stored_is_fetched_again_also_after_a_restart(void **state) {
+    (void)state;
+    fob_bus_t *bus = bus_here();
+    dealer_t *publisher = client(bus, "publisher", 1);
+    for (uint64_t i = 0; i < 20; i++) {
+        publish(publisher, i * 150 + 1, "shop.eu.placed", 100, DATA);
+        publish(publisher, i * 150 + 101, "shop.us.paid", 50, DATA);
+    }
+    dealer_t *subscriber = client(bus, "subscriber", 0);
+    assert_int_equal(fetch_all(subscriber, ">", NULL, true), 3000);
+    assert_int_equal(fetch_all(subscriber, "shop.*.placed", "shop.eu.placed", false), 2000);
+    dealer_destroy(&publisher);
+    dealer_destroy(&subscriber);
+    fob_bus_destroy(&bus);
+    bus = bus_here();
+    subscriber = client(bus, "subscriber", 0);
+    assert_int_equal(fetch_all(subscriber, "shop.us.>", "shop.us.paid", false), 1000);
+    assert_true(dealer_figure(subscriber, NULL, "fetched") >= 4);
+    assert_true(dealer_figure(subscriber, NULL, "fetched_bytes") >= 1000 * DATA);
+    assert_int_equal(dealer_figure(subscriber, NULL, "fetching"), 0);
+    dealer_destroy(&subscriber);
+    fob_bus_destroy(&bus);
+}
+
+static void a_bus_in_memory_serves_it_too(void **state) {
+    (void)state;
+    fob_bus_t *bus = bus_up();
+    dealer_t *publisher = client(bus, "publisher", 1);
+    for (uint64_t i = 0; i < 10; i++)
+        publish(publisher, i * 100 + 1, "t", 100, DATA);
+    assert_int_equal(fetch_all(publisher, "t", "t", true), 1000);
+    dealer_destroy(&publisher);
+    fob_bus_destroy(&bus);
+}
+
+static void what_cannot_be_asked_is_refused_with_a_sentence(void **state) {
+    (void)state;
+    fob_bus_t *bus = bus_here();
+    dealer_t *dealer = client(bus, "subscriber", 0);
+    send_fetch(dealer, 9, "a..b", 1);
+    const fob_wire_t *fetched = dealer_expect(dealer, FOB_VERB_FETCHED);
+    assert_int_equal(fetched->req, 9);
+    assert_int_equal(fetched->code, FOB_BAD_PATTERN);
+    assert_true(fetched->text.size > 0);
+    dealer_destroy(&dealer);
+    fob_bus_destroy(&bus);
+}
+
+/* Both lie in the socket when the bus looks: the first is not answered before the second is read,
+ * or it is, and the second is answered as any. */
+static void two_at_once_are_each_answered_and_the_second_perhaps_refused(void **state) {
+    (void)state;
+    fob_bus_t *bus = bus_here();
+    dealer_t *dealer = client(bus, "publisher", 1);
+    publish(dealer, 1, "t", 100, DATA);
+    send_fetch(dealer, 1, "t", 1);
+    send_fetch(dealer, 2, "t", 1);
+    bool answered[3] = {false};
+    for (int i = 0; i < 2; i++) {
+        const fob_wire_t *fetched = dealer_expect(dealer, FOB_VERB_FETCHED);
+        assert_true(fetched->req == 1 || fetched->req == 2);
+        assert_false(answered[fetched->req]);
+        answered[fetched->req] = true;
+        if (fetched->code != FOB_OK) {
+            assert_int_equal(fetched->req, 2);
+            assert_int_equal(fetched->code, FOB_LIMIT);
+        }
+    }
+    dealer_destroy(&dealer);
+    fob_bus_destroy(&bus);
+}
+
+FOB_MAIN(FOB_CASE_WITH(the_bus_says_that_it_can, make_folder, remove_folder),
+         FOB_CASE_WITH(what_was_stored_is_fetched_again_also_after_a_restart, make_folder,
+                       remove_folder),
+         FOB_CASE(a_bus_in_memory_serves_it_too),
+         FOB_CASE_WITH(what_cannot_be_asked_is_refused_with_a_sentence, make_folder, remove_folder),
+         FOB_CASE_WITH(two_at_once_are_each_answered_and_the_second_perhaps_refused, make_folder,
+                       remove_folder))

@@ -1,0 +1,66 @@
+/* Those who fetch, where memory is refused, once or from then on: nobody misses an event for it,
+ * and nobody waits for ever. */
+#include "tests/support/case.h"
+
+#include "fetch_kit.h"
+#include "watched.h"
+
+bool watched;
+
+WATCHED(fob_status_t, fob_fetches_add, (fob_fetches_t * self, const fob_fetch_t *fetch),
+        (self, fetch))
+WATCHED(bool, fob_fetches_next, (fob_fetches_t * self, fob_fetched_t *out), (self, out))
+WATCHED_VOID(fob_fetches_page, (fob_fetches_t * self, const fob_page_t *page), (self, page))
+
+static const char *const topics[] = {"a", "b", "c"};
+
+static void fill(void) {
+    kit_begin(NULL);
+    for (int i = 0; i < 12; i++)
+        kit_events(topics, 3, 120, 400);
+    kit_trim(121);
+}
+
+/* Asks until it is taken. */
+static void ask(uint64_t conn, uint64_t from) {
+    fob_fetch_t fetch = {.conn = conn, .pattern = fob_slice_str("*"), .from = from};
+    fob_status_t status = fob_fetches_add(kit.fetches, &fetch);
+    if (status == FOB_OK)
+        return;
+    assert_int_equal(status, FOB_NO_MEMORY);
+    watched = scarce.failed < 3;
+    ask(conn, from);
+}
+
+/* A second of time, and then there is memory again. */
+static const kit_answer_t *wait(size_t answers) {
+    for (int i = 0; i < 10 && kit.answer_count < answers; i++)
+        kit_round(100);
+    watched = watched && kit.answer_count >= answers;
+    return kit_wait(answers);
+}
+
+static void story(void *arg) {
+    uint64_t next = 1, got = 0, rounds = 0;
+    (void)arg;
+    fill();
+    watched = true;
+    while (next <= kit.head) {
+        ask(1 + 70 * (rounds % 2), next);
+        const kit_answer_t *answer = wait(++rounds);
+        assert_int_equal(answer->gone_count, next == 1);
+        for (size_t i = 0; i < answer->count; i++)
+            assert_int_equal(answer->offsets[i], 121 + got++);
+        next = answer->next;
+    }
+    watched = false;
+    assert_int_equal(got, 11 * 120);
+    kit_end(NULL);
+}
+
+static void each_allocation_may_fail_and_nothing_is_missed(void **state) {
+    (void)state;
+    scarce_each("fetches", 12, story, NULL);
+}
+
+FOB_MAIN(FOB_CASE(each_allocation_may_fail_and_nothing_is_missed))
