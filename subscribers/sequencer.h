@@ -56,6 +56,9 @@ typedef struct {
     uint64_t value;
     uint64_t queue; /* events held at the most, at least 1 */
     uint64_t bytes; /* of these at the most; 0: FOB_SEQUENCER_BYTES. One message may be over it. */
+    /* Tighter bounds than the usual ones; 0: FOB_MARKS_MAX topics remembered, FOB_RECENT_MESSAGES
+     * kept while the journal is read, FOB_HOLES_MAX waiting to be asked about. */
+    uint32_t topics, recent, holes;
 } fob_sequencer_options_t;
 
 typedef struct fob_sequencer fob_sequencer_t;
@@ -140,6 +143,9 @@ void fob_sequencer_figures(const fob_sequencer_t *self, fob_sequencer_figures_t 
  * until the next message comes. */
 bool fob_sequencer_losses(const fob_sequencer_t *self, size_t *at, fob_gap_loss_t *out);
 
+/* The epoch that its offsets are of; 0: none yet. What a WELCOME says in `began` has to be the
+ * highest offset that is the same as in this one, however many epochs lie between. */
+uint64_t fob_sequencer_epoch(const fob_sequencer_t *self);
 uint64_t fob_sequencer_lost(const fob_sequencer_t *self);
 uint64_t fob_sequencer_pauses(const fob_sequencer_t *self);
 uint64_t fob_sequencer_malformed(const fob_sequencer_t *self);

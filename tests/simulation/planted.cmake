@@ -30,6 +30,9 @@ set(planted
     publishers/ending.c
     subscribers/claims.c
     subscribers/sequencer.c
+    subscribers/sequencer_fetch.c
+    subscribers/sequencer_heard.c
+    subscribers/sequencer_whole.c
     subscribers/settles.c)
 list(TRANSFORM planted PREPEND ${PROJECT_SOURCE_DIR}/)
 get_target_property(world simulate SOURCES)
