@@ -22,7 +22,7 @@ typedef enum {
 } fob_notice_kind_t;
 
 /* RETENTION, DAMAGED: of the offsets first..last nothing can be had any more that was not handed
- * out before (the bus does not know which of them were of the pattern).
+ * out or told before (the bus does not know which of them were of the pattern).
  * LOST: exactly the events first..last, each of them of the pattern.
  * EPOCH: `epoch` is the new one; its own events begin at `first`. Events at first..last that were
  * handed out before are not these: the bus has lost them (last < first: there were none). */

@@ -286,6 +286,12 @@ void fob_sequencer_input(fob_sequencer_t *self, fob_now_t now, const fob_wire_t 
     }
 }
 
+/* It would go on, or ask, had the queue more room. */
+static bool waits_for_room(const fob_sequencer_t *self) {
+    return (self->state == FOB_SEQUENCER_BEHIND || self->holes.count) &&
+           !fob_sequencer_half_free(self, self->elsewhere);
+}
+
 void fob_sequencer_round(fob_sequencer_t *self, fob_now_t now, uint64_t elsewhere) {
     self->now = now.mono_ns;
     self->elsewhere = elsewhere;
@@ -293,10 +299,10 @@ void fob_sequencer_round(fob_sequencer_t *self, fob_now_t now, uint64_t elsewher
         return;
     tell_epoch(self);
     fob_sequencer_reckon(self);
-    bool behind = self->state == FOB_SEQUENCER_BEHIND;
-    self->stalled = (behind || self->holes.count) && !fob_sequencer_half_free(self, elsewhere);
-    if (behind && !self->stalled)
+    self->stalled = waits_for_room(self);
+    if (self->state == FOB_SEQUENCER_BEHIND && !self->stalled)
         fob_sequencer_go_on(self);
+    self->stalled = self->stalled || waits_for_room(self);
 }
 
 /* It has something to fetch, and no FETCH is under way. */
@@ -365,7 +371,8 @@ void fob_sequencer_figures(const fob_sequencer_t *self, fob_sequencer_figures_t 
                                      .repairs = self->repairs,
                                      .position = low > self->done ? low : self->done,
                                      .head = self->head,
-                                     .marks = self->marks.count};
+                                     .marks = self->marks.count,
+                                     .holes = self->holes.count};
 }
 
 bool fob_sequencer_losses(const fob_sequencer_t *self, size_t *at, fob_gap_loss_t *out) {

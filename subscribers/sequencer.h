@@ -135,6 +135,7 @@ typedef struct {
     uint64_t position;   /* each event of the pattern up to this offset is handed out or told */
     uint64_t head;       /* highest offset that the bus is known to have */
     uint64_t marks;      /* topics remembered */
+    uint64_t holes;      /* NOTIFY: to be asked about */
 } fob_sequencer_figures_t;
 void fob_sequencer_figures(const fob_sequencer_t *self, fob_sequencer_figures_t *out);
 

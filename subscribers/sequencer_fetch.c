@@ -32,7 +32,7 @@ static bool replay(fob_sequencer_t *self) {
 /* Where a story other than the plain one ends. */
 static void end_story(fob_sequencer_t *self, bool at_head) {
     if (self->story == STORY_LAST && (self->done >= self->last_upto || at_head)) {
-        self->done = self->base = self->last_upto;
+        self->done = self->last_upto;
         self->story = STORY_HISTORY;
     }
 }
@@ -205,14 +205,12 @@ static void page(fob_sequencer_t *self, fob_excerpt_t *excerpt, const fob_wire_t
     bool all = upto == msg->next - 1, at_head = msg->next > msg->head;
     if (upto > self->done)
         self->done = upto;
-    if (self->story == STORY_TIME) {
-        self->base = self->done;
-        self->story = STORY_HISTORY;
-    }
     if (self->story == STORY_LAST)
         end_story(self, all && at_head);
     else
         self->caught = all && at_head;
+    if (self->story == STORY_TIME)
+        self->story = STORY_HISTORY;
     self->quiet = self->quiet && self->story == STORY_LAST;
     fob_sequencer_settle_done(self);
     if (self->done == before && !self->caught)

@@ -56,7 +56,7 @@ struct fob_sequencer {
      * any case up to `done`. */
     uint64_t base, done;
     fob_marks_t marks;
-    uint64_t seen; /* none above it was handed out */
+    uint64_t seen; /* none above it was handed out, or is asked about */
     fob_sequencer_state_t state;
     fob_inbox_t inbox;
     fob_gaps_t *gaps;

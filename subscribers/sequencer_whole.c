@@ -139,6 +139,8 @@ static bool note_holes(fob_sequencer_t *self) {
             return false;
         fob_holes_put(&self->holes, rows.topic, had, rows.last);
         fob_marks_raise(&self->marks, mark, rows.last);
+        if (rows.last > self->seen)
+            self->seen = rows.last;
     }
     return true;
 }

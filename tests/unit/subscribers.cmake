@@ -6,11 +6,14 @@ if(TARGET fob_subscribers)
     endforeach()
     fob_test(NAME leases_seeded LABEL unit LIBRARIES fob_subscribers
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_leases_seeded.c ${CMAKE_CURRENT_LIST_DIR}/test_leases_bus.c)
+    set(world ${CMAKE_CURRENT_LIST_DIR}/test_sequencer)
+    fob_test(NAME sequencer_seeded LABEL unit LIBRARIES fob_subscribers
+        SOURCES ${world}_seeded.c ${world}_bus.c ${world}_reader.c)
     fob_test(NAME worker LABEL unit LIBRARIES fob_subscribers
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_worker.c ${CMAKE_CURRENT_LIST_DIR}/fake_bus.c)
     fob_test(NAME subscriber LABEL unit LIBRARIES fob_subscribers
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_subscriber.c)
-    foreach(noun leases leases_seeded leases_begin settles sequencer worker subscriber)
+    foreach(noun leases leases_seeded leases_begin settles sequencer sequencer_seeded worker subscriber)
         target_include_directories(test_${noun} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     endforeach()
     # Several processes on one folder; damage; then its memory and its disk fail, call by call.
