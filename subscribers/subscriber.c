@@ -1,12 +1,14 @@
 /* subscriber: the thin shell around a sequencer, a listener and a conduit. The conduit's thread
  * reads the SUB socket and fills the queue under the conduit's lock; a reader takes over a batch of
  * messages at a time, and empties it under a lock of its own, so that a flood does not make the two
- * wait for each other at every event. */
+ * wait for each other at every event. A reader that made room for a sequencer that waits for it
+ * wakes the thread. */
 #include "proto/topic.h"
 #include "subscribers/listener.h"
 #include "subscribers/sequencer.h"
 #include <fob/fob_subscriber.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -23,7 +25,8 @@ struct fob_subscriber {
     /* Under the conduit's lock. */
     fob_sequencer_t *sequencer;
     fob_listener_t listener;
-    bool connected; /* the conduit is up */
+    fob_buf_t header; /* of the message that is sent */
+    bool connected;   /* the conduit is up */
     bool ever_live;
     bool starting;     /* somebody waits for the first time that it is live */
     fob_status_t fate; /* OK, or why no connection will do */
@@ -32,8 +35,11 @@ struct fob_subscriber {
     /* Under the readers' lock, which is taken before the conduit's. */
     pthread_mutex_t readers;
     fob_batch_t batch;
+    bool gapped; /* the last `next` gave GAP: the batch's notice says of what */
 
-    atomic_uint_fast64_t taken_over; /* events in the batch */
+    bool tells_gaps; /* else the program was made before there were any */
+    atomic_uint_fast64_t untold;
+    atomic_uint_fast64_t taken_over; /* events and notices in the batch */
     atomic_bool closed;
 };
 
@@ -51,6 +57,7 @@ static void on_up(void *arg, fob_now_t now, const fob_wire_t *welcome) {
     fob_shard_t shard;
     self->fate = FOB_OK;
     self->trouble[0] = 0;
+    fob_sequencer_up(self->sequencer, now, welcome);
     if (!fob_shards_find(welcome->shards, 0, &shard) || !shard.xpub) {
         fob_conduit_restart(self->conduit, now, FOB_PROTOCOL,
                             "the bus names no port to subscribe at");
@@ -67,11 +74,37 @@ static void on_down(void *arg, fob_now_t now, fob_status_t why, const char *text
     (void)now;
     self->connected = false;
     drop(self);
+    fob_sequencer_down(self->sequencer);
     if (why == FOB_CLOSED)
         return;
     snprintf(self->trouble, sizeof self->trouble, "%s", text ? text : fob_status_text(why));
     if (why == FOB_VERSION || why == FOB_DENIED)
         self->fate = why;
+}
+
+static void on_beat(void *arg, fob_now_t now, const fob_wire_t *beat) {
+    fob_subscriber_t *self = arg;
+    fob_sequencer_beat(self->sequencer, now, beat);
+}
+
+static void on_input(void *arg, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {
+    fob_subscriber_t *self = arg;
+    fob_sequencer_input(self->sequencer, now, msg, body);
+}
+
+static bool on_output(void *arg, fob_now_t now, fob_slice_t *header, fob_blob_t **body) {
+    fob_subscriber_t *self = arg;
+    fob_wire_t msg;
+    if (!fob_sequencer_ask(self->sequencer, &msg))
+        return false;
+    fob_buf_clear(&self->header);
+    if (fob_wire_write(&self->header, &msg) != FOB_OK) {
+        fob_sequencer_unsent(self->sequencer, now, &msg);
+        return false;
+    }
+    *header = fob_buf_slice(&self->header);
+    *body = NULL;
+    return true;
 }
 
 static void read_messages(fob_subscriber_t *self) {
@@ -121,18 +154,23 @@ static void on_tick(void *arg, fob_now_t now) {
     fob_subscriber_t *self = arg;
     if (self->connected)
         fob_listener_tick(&self->listener, self->conduit, now);
+    fob_sequencer_round(self->sequencer, now, atomic_load(&self->taken_over));
     if (ready(self) || self->starting)
         fob_conduit_notify(self->conduit);
 }
 
 static int64_t on_deadline(void *arg) {
     fob_subscriber_t *self = arg;
-    return self->connected ? self->listener.due : FOB_NEVER;
+    int64_t due = fob_sequencer_deadline(self->sequencer);
+    return self->connected && self->listener.due < due ? self->listener.due : due;
 }
 
 static const fob_client_ops_t ops = {
     .up = on_up,
     .down = on_down,
+    .beat = on_beat,
+    .input = on_input,
+    .output = on_output,
     .tick = on_tick,
     .deadline = on_deadline,
     .readable = on_readable,
@@ -147,10 +185,47 @@ static int64_t until(int64_t timeout_ms) {
     return start + timeout_ms * FOB_MS;
 }
 
+/* What the caller's struct says, as one of this version: one of version 1 ends before `mode`.
+ * False: there is none, or it is of a later version. */
+static bool take_options(const fob_subscriber_options_t *given, fob_subscriber_options_t *out) {
+    *out = (fob_subscriber_options_t)FOB_SUBSCRIBER_OPTIONS;
+    if (!given || given->version < 1 || given->version > out->version)
+        return false;
+    if (given->version == 1)
+        memcpy(out, given, offsetof(fob_subscriber_options_t, mode));
+    else
+        *out = *given;
+    return true;
+}
+
 static fob_status_t check(const fob_subscriber_options_t *options) {
-    if (!options || options->version != 1 || !options->pattern)
+    bool live = options->mode == FOB_SUBSCRIBER_LIVE;
+    if (!options->pattern || (unsigned)options->mode > FOB_SUBSCRIBER_LIVE ||
+        (unsigned)options->from > FOB_FROM_TIME || (live && options->from != FOB_FROM_LATEST) ||
+        (options->from == FOB_FROM_OFFSET && !options->from_value))
         return FOB_INVALID;
     return fob_pattern_valid(fob_slice_str(options->pattern)) ? FOB_OK : FOB_BAD_PATTERN;
+}
+
+static fob_sequencer_t *make_sequencer(const fob_subscriber_options_t *options) {
+    static const fob_sequencer_mode_t modes[] = {
+        [FOB_SUBSCRIBER_RELIABLE] = FOB_SEQUENCER_RELIABLE,
+        [FOB_SUBSCRIBER_NOTIFY] = FOB_SEQUENCER_NOTIFY,
+        [FOB_SUBSCRIBER_LIVE] = FOB_SEQUENCER_LIVE,
+    };
+    static const fob_sequencer_from_t places[] = {
+        [FOB_FROM_LATEST] = FOB_SEQUENCER_LATEST, [FOB_FROM_EARLIEST] = FOB_SEQUENCER_EARLIEST,
+        [FOB_FROM_LAST] = FOB_SEQUENCER_LAST,     [FOB_FROM_OFFSET] = FOB_SEQUENCER_OFFSET,
+        [FOB_FROM_TIME] = FOB_SEQUENCER_TIME,
+    };
+    const fob_sequencer_options_t sequencer = {
+        .pattern = fob_slice_str(options->pattern),
+        .mode = modes[options->mode],
+        .from = places[options->from],
+        .value = options->from_value,
+        .queue = options->queue ? options->queue : DEFAULT_QUEUE,
+    };
+    return fob_sequencer_new(&sequencer);
 }
 
 static fob_status_t start(fob_subscriber_t *self, const fob_subscriber_options_t *options) {
@@ -159,14 +234,12 @@ static fob_status_t start(fob_subscriber_t *self, const fob_subscriber_options_t
         .role = "subscriber",
         .client = "libfob/" FOB_VERSION_STRING,
     };
-    fob_slice_t pattern = fob_slice_str(options->pattern);
     fob_conduit_secret(link.session);
-    self->listener.prefix_size = fob_pattern_prefix(pattern, self->listener.prefix);
+    self->tells_gaps = options->version >= 2;
+    self->listener.prefix_size =
+        fob_pattern_prefix(fob_slice_str(options->pattern), self->listener.prefix);
     self->listener.due = FOB_NEVER;
-    self->sequencer = fob_sequencer_new(
-        &(fob_sequencer_options_t){.pattern = pattern,
-                                   .mode = FOB_SEQUENCER_LIVE,
-                                   .queue = options->queue ? options->queue : DEFAULT_QUEUE});
+    self->sequencer = make_sequencer(options);
     if (!self->sequencer)
         return FOB_NO_MEMORY;
     self->conduit = fob_conduit_new(&link, &ops, self);
@@ -192,11 +265,11 @@ static fob_status_t wait_live(fob_subscriber_t *self, int64_t end) {
     return status;
 }
 
-fob_subscriber_t *fob_subscriber_new(const fob_subscriber_options_t *options,
-                                     fob_status_t *status) {
+fob_subscriber_t *fob_subscriber_new(const fob_subscriber_options_t *given, fob_status_t *status) {
+    fob_subscriber_options_t options;
     fob_status_t unused;
     status = status ? status : &unused;
-    *status = check(options);
+    *status = take_options(given, &options) ? check(&options) : FOB_INVALID;
     if (*status != FOB_OK)
         return NULL;
     fob_subscriber_t *self = calloc(1, sizeof *self);
@@ -205,8 +278,8 @@ fob_subscriber_t *fob_subscriber_new(const fob_subscriber_options_t *options,
         return NULL;
     }
     pthread_mutex_init(&self->readers, NULL);
-    int64_t connect_ms = options->connect_timeout_ms;
-    *status = start(self, options);
+    int64_t connect_ms = options.connect_timeout_ms;
+    *status = start(self, &options);
     if (*status == FOB_OK)
         *status = wait_live(self, until(connect_ms ? connect_ms : DEFAULT_CONNECT_MS));
     if (*status != FOB_OK)
@@ -221,6 +294,7 @@ void fob_subscriber_destroy(fob_subscriber_t **self_p) {
     fob_conduit_destroy(&self->conduit, 0); /* tells down, which closes the sockets */
     fob_sequencer_destroy(&self->sequencer);
     fob_batch_clear(&self->batch);
+    fob_buf_free(&self->header);
     pthread_mutex_destroy(&self->readers);
     free(self);
     *self_p = NULL;
@@ -232,26 +306,39 @@ void fob_subscriber_destroy(fob_subscriber_t **self_p) {
 static bool refill(fob_subscriber_t *self) {
     fob_conduit_lock(self->conduit);
     uint64_t moved = fob_sequencer_move(self->sequencer, &self->batch);
-    atomic_fetch_add(&self->taken_over, moved);
+    uint64_t elsewhere = atomic_fetch_add(&self->taken_over, moved) + moved;
+    if (fob_sequencer_has_room(self->sequencer, elsewhere))
+        fob_conduit_wake(self->conduit);
     fob_conduit_unlock(self->conduit);
     return moved > 0;
+}
+
+/* The batch's next. AGAIN: one that the caller is not told of was stepped over. */
+static fob_status_t step(fob_subscriber_t *self, fob_event_t **event) {
+    fob_status_t status = fob_batch_next(&self->batch, event);
+    if (status == FOB_NO_MEMORY)
+        return status;
+    atomic_fetch_sub(&self->taken_over, 1);
+    self->gapped = status == FOB_GAP && self->tells_gaps;
+    if (status == FOB_OK || self->gapped)
+        return status;
+    if (status == FOB_GAP) {
+        atomic_fetch_add(&self->untold, 1);
+    } else {
+        fob_conduit_lock(self->conduit);
+        fob_sequencer_lose(self->sequencer, 1);
+        fob_conduit_unlock(self->conduit);
+    }
+    return FOB_AGAIN;
 }
 
 static fob_status_t read_one(fob_subscriber_t *self, fob_event_t **event) {
     fob_status_t status = FOB_AGAIN;
     pthread_mutex_lock(&self->readers);
-    while (!atomic_load(&self->closed) && (!fob_batch_empty(&self->batch) || refill(self))) {
-        status = fob_batch_next(&self->batch, event);
-        if (status == FOB_NO_MEMORY)
-            break;
-        atomic_fetch_sub(&self->taken_over, 1);
-        if (status == FOB_OK)
-            break;
-        fob_conduit_lock(self->conduit);
-        fob_sequencer_lose(self->sequencer, 1);
-        fob_conduit_unlock(self->conduit);
-        status = FOB_AGAIN;
-    }
+    self->gapped = false;
+    while (status == FOB_AGAIN && !atomic_load(&self->closed) &&
+           (!fob_batch_empty(&self->batch) || refill(self)))
+        status = step(self, event);
     pthread_mutex_unlock(&self->readers);
     return atomic_load(&self->closed) && status == FOB_AGAIN ? FOB_CLOSED : status;
 }
@@ -282,13 +369,66 @@ fob_status_t fob_subscriber_next(fob_subscriber_t *self, fob_event_t **event, in
     }
 }
 
+int fob_subscriber_gap(fob_subscriber_t *self, fob_gap_t *out) {
+    static const fob_gap_reason_t reasons[] = {
+        [FOB_NOTICE_RETENTION] = FOB_GAP_RETENTION,
+        [FOB_NOTICE_DAMAGED] = FOB_GAP_DAMAGED,
+        [FOB_NOTICE_EPOCH] = FOB_GAP_EPOCH,
+        [FOB_NOTICE_LOST] = FOB_GAP_LOST,
+    };
+    pthread_mutex_lock(&self->readers);
+    bool gapped = self->gapped;
+    const fob_notice_t *notice = &self->batch.notice;
+    if (gapped) {
+        *out = (fob_gap_t){.reason = reasons[notice->kind],
+                           .shard = notice->shard,
+                           .epoch = notice->epoch,
+                           .first = notice->first,
+                           .last = notice->last};
+        static_assert(sizeof out->topic == sizeof notice->topic, "as in the public header");
+        memcpy(out->topic, notice->topic, sizeof out->topic);
+    }
+    pthread_mutex_unlock(&self->readers);
+    return gapped;
+}
+
 uint64_t fob_subscriber_lost(fob_subscriber_t *self, uint64_t *pauses) {
     fob_conduit_lock(self->conduit);
     uint64_t lost = fob_sequencer_lost(self->sequencer);
     if (pauses)
-        *pauses = fob_sequencer_pauses(self->sequencer);
+        *pauses = fob_sequencer_pauses(self->sequencer) + atomic_load(&self->untold);
     fob_conduit_unlock(self->conduit);
     return lost;
+}
+
+int fob_subscriber_loss(fob_subscriber_t *self, size_t *at, fob_subscriber_loss_t *out) {
+    fob_gap_loss_t loss;
+    fob_conduit_lock(self->conduit);
+    bool found = fob_sequencer_losses(self->sequencer, at, &loss);
+    if (found) {
+        *out = (fob_subscriber_loss_t){.source = loss.source, .lost = loss.lost};
+        memcpy(out->topic, loss.topic.data, loss.topic.size);
+    }
+    fob_conduit_unlock(self->conduit);
+    return found;
+}
+
+int fob_subscriber_behind(fob_subscriber_t *self, uint64_t *position, uint64_t *head) {
+    fob_sequencer_figures_t figures;
+    fob_conduit_lock(self->conduit);
+    fob_sequencer_figures(self->sequencer, &figures);
+    fob_conduit_unlock(self->conduit);
+    if (position)
+        *position = figures.position;
+    if (head)
+        *head = figures.head;
+    return figures.state == FOB_SEQUENCER_BEHIND;
+}
+
+void fob_subscriber_degraded(fob_subscriber_t *self, char *text, size_t size) {
+    fob_conduit_lock(self->conduit);
+    snprintf(text, size, "%s", fob_sequencer_trouble(self->sequencer));
+    fob_conduit_unlock(self->conduit);
 }
 
 uint64_t fob_subscriber_malformed(fob_subscriber_t *self) {

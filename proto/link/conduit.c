@@ -246,8 +246,15 @@ static void acts_run(fob_conduit_t *self, fob_now_t now) {
 
 /* --- reading --- */
 
-static bool for_client(fob_verb_t verb) {
-    return verb != FOB_VERB_WELCOME && verb != FOB_VERB_BEAT && verb != FOB_VERB_GOODBYE;
+/* What is the link's own affair goes no further. */
+static void tell_client(fob_conduit_t *self, fob_now_t now, const fob_wire_t *msg,
+                        fob_blob_t *body) {
+    if (msg->verb == FOB_VERB_WELCOME || msg->verb == FOB_VERB_GOODBYE)
+        return;
+    if (msg->verb != FOB_VERB_BEAT && self->ops.input)
+        self->ops.input(self->client, now, msg, body);
+    else if (msg->verb == FOB_VERB_BEAT && self->ops.beat)
+        self->ops.beat(self->client, now, msg);
 }
 
 static void message_handle(fob_conduit_t *self, fob_now_t now, fob_slice_t header,
@@ -262,8 +269,8 @@ static void message_handle(fob_conduit_t *self, fob_now_t now, fob_slice_t heade
     fob_link_message(self->link, now, &msg);
     bool up = fob_link_state(self->link) == FOB_LINK_UP;
     acts_run(self, now);
-    if (up && for_client(msg.verb) && self->ops.input)
-        self->ops.input(self->client, now, &msg, body);
+    if (up)
+        tell_client(self, now, &msg, body);
 }
 
 /* The second frame and all beyond it. False: no memory, or more than two frames. */

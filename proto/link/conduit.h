@@ -19,6 +19,8 @@ typedef struct {
     /* Down, or a try failed (then `up` was not called before). The last call of all is down with
      * FOB_CLOSED, when the conduit is destroyed: also where it was not up. */
     void (*down)(void *self, fob_now_t now, fob_status_t why, const char *text);
+    /* The bus's BEAT, while it is up. */
+    void (*beat)(void *self, fob_now_t now, const fob_wire_t *beat);
     /* A message other than WELCOME, BEAT, GOODBYE. `body` is borrowed (take a ref to keep it),
      * NULL: none. */
     void (*input)(void *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body);

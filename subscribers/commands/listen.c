@@ -1,33 +1,96 @@
 #include "subscribers/commands/listen.h"
 
 #include "proto/cli/output.h"
-#include "proto/cli/watch.h"
+#include "proto/cli/when.h"
+#include "subscribers/commands/news.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 
 #define BATCH_BYTES 65536 /* written at once, in a flood; a lone event goes alone */
 
 typedef struct {
     const fob_listen_t *what;
     fob_subscriber_t *subscriber;
+    fob_subscriber_options_t options;
     fob_buf_t out;
-    fob_watch_t watch;
-    uint64_t seen, lost, pauses, malformed;
+    fob_news_t news;
+    uint64_t seen;
     bool finished;
     int code;
 } listener_t;
 
-static int check_from(const fob_cli_t *cli, const char *from) {
-    if (!from || strcmp(from, "latest") == 0)
+/* --- what was asked for --- */
+
+static int take_mode(listener_t *self) {
+    static const char *const modes[] = {[FOB_SUBSCRIBER_RELIABLE] = "reliable",
+                                        [FOB_SUBSCRIBER_NOTIFY] = "notify",
+                                        [FOB_SUBSCRIBER_LIVE] = "live"};
+    const char *mode = self->what->mode;
+    if (!mode)
         return FOB_EXIT_OK;
-    return fob_fail(cli, FOB_EXIT_USAGE,
-                    "--from %.40s: only \"latest\" is there in this version, which shows what is "
-                    "published from now on",
-                    from);
+    for (unsigned i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        if (strcmp(mode, modes[i]) != 0)
+            continue;
+        self->options.mode = (fob_subscriber_mode_t)i;
+        return FOB_EXIT_OK;
+    }
+    return fob_fail(&self->what->cli, FOB_EXIT_USAGE,
+                    "--mode takes reliable, notify or live, not \"%.80s\"", mode);
 }
+
+static void take_when(fob_subscriber_options_t *options, const fob_when_t *when) {
+    static const fob_from_t places[] = {[FOB_WHEN_LATEST] = FOB_FROM_LATEST,
+                                        [FOB_WHEN_EARLIEST] = FOB_FROM_EARLIEST,
+                                        [FOB_WHEN_OFFSET] = FOB_FROM_OFFSET,
+                                        [FOB_WHEN_TIME] = FOB_FROM_TIME};
+    options->from = places[when->kind];
+    if (when->kind == FOB_WHEN_OFFSET)
+        options->from_value = when->offset;
+    else if (when->kind == FOB_WHEN_TIME)
+        options->from_value = (uint64_t)when->time_ms;
+}
+
+/* --from or --since. */
+static int take_place(listener_t *self) {
+    const fob_listen_t *what = self->what;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    fob_when_t when = {.kind = FOB_WHEN_LATEST};
+    if (what->from && what->since_ms)
+        return fob_fail(&what->cli, FOB_EXIT_USAGE,
+                        "--from and --since exclude each other: --since 10m is --from -10m");
+    if (what->since_ms)
+        when = (fob_when_t){.kind = FOB_WHEN_TIME,
+                            .time_ms = what->since_ms < now_ms ? now_ms - what->since_ms : 0};
+    bool last = what->from && strcmp(what->from, "last") == 0;
+    if (what->from && !last && !fob_when_parse(what->from, now_ms, &when))
+        return fob_fail(&what->cli, FOB_EXIT_USAGE, "--from takes last, %s, not \"%.80s\"",
+                        FOB_WHEN_HINT, what->from);
+    take_when(&self->options, &when);
+    if (last)
+        self->options.from = FOB_FROM_LAST;
+    if (self->options.mode == FOB_SUBSCRIBER_LIVE && self->options.from != FOB_FROM_LATEST)
+        return fob_fail(&what->cli, FOB_EXIT_USAGE,
+                        "--mode live shows only what passes from now on: leave --from and --since "
+                        "out, or take another mode");
+    return FOB_EXIT_OK;
+}
+
+static int check(listener_t *self) {
+    const fob_listen_t *what = self->what;
+    int code = take_mode(self);
+    if (code == FOB_EXIT_OK)
+        code = take_place(self);
+    if (code == FOB_EXIT_OK)
+        code = fob_cli_check_pattern(&what->cli, what->pattern);
+    return code == FOB_EXIT_OK ? fob_cli_check_bus(&what->cli) : code;
+}
+
+/* --- the subscription --- */
 
 static int fail_start(const fob_listen_t *what, fob_status_t status) {
     const fob_cli_t *cli = &what->cli;
@@ -41,19 +104,21 @@ static int fail_start(const fob_listen_t *what, fob_status_t status) {
 
 /* Until the subscription is live a signal ends the process; from then on it is waited for. */
 static int subscribe(listener_t *self) {
-    fob_subscriber_options_t options = FOB_SUBSCRIBER_OPTIONS;
     const fob_listen_t *what = self->what;
+    fob_subscriber_options_t *options = &self->options;
     fob_status_t status = FOB_OK;
-    options.bus = fob_cli_bus(&what->cli);
-    options.pattern = what->pattern;
-    options.connect_timeout_ms = what->cli.connect_timeout_ms;
-    self->subscriber = fob_subscriber_new(&options, &status);
+    options->bus = fob_cli_bus(&what->cli);
+    options->pattern = what->pattern;
+    options->connect_timeout_ms = what->cli.connect_timeout_ms;
+    options->queue = what->queue;
+    self->subscriber = fob_subscriber_new(options, &status);
     if (!self->subscriber)
         return fail_start(what, status);
     if (!fob_stop_begin(false))
         return fob_fail(&what->cli, FOB_EXIT_SYSTEM, "cannot take signals: %s", strerror(errno));
     if (what->cli.verbose)
-        fob_note(&what->cli, "subscribed to %s at %s", what->pattern, options.bus);
+        fob_note(&what->cli, "subscribed to %s at %s", what->pattern, options->bus);
+    fob_news_begin(&self->news, self->subscriber, options->from != FOB_FROM_LATEST);
     return FOB_EXIT_OK;
 }
 
@@ -69,38 +134,7 @@ static void write_out(listener_t *self) {
         self->finished = true;
 }
 
-/* Losses are told when they are known, and never silently summed up. */
-static void tell_losses(listener_t *self) {
-    uint64_t pauses = self->pauses;
-    uint64_t lost = fob_subscriber_lost(self->subscriber, &pauses);
-    if (lost > self->lost)
-        fob_note(&self->what->cli,
-                 "%" PRIu64 " event%s lost (%" PRIu64
-                 " in all): they came faster than they were read",
-                 lost - self->lost, lost - self->lost == 1 ? " was" : "s were", lost);
-    if (pauses > self->pauses)
-        fob_note(&self->what->cli,
-                 "the connection to the bus was away: events may have passed unseen");
-    uint64_t malformed = fob_subscriber_malformed(self->subscriber);
-    if (malformed > self->malformed)
-        fob_note(&self->what->cli,
-                 "%" PRIu64 " message%s malformed (%" PRIu64
-                 " in all): a fire-and-forget publisher breaks the protocol",
-                 malformed - self->malformed, malformed - self->malformed == 1 ? " was" : "s were",
-                 malformed);
-    self->lost = lost;
-    self->pauses = pauses;
-    self->malformed = malformed;
-}
-
-static void look(listener_t *self) {
-    char trouble[300] = "";
-    fob_subscriber_trouble(self->subscriber, trouble, sizeof trouble);
-    fob_watch_look(&self->watch, &self->what->cli, trouble);
-    tell_losses(self);
-}
-
-/* Takes what is there, a batch at the most. */
+/* Takes what is there, a batch at the most, up to what is missing. */
 static void take_events(listener_t *self) {
     fob_event_t *event = NULL;
     fob_status_t status = FOB_OK;
@@ -115,7 +149,9 @@ static void take_events(listener_t *self) {
     }
     if (self->out.size > 0 || self->out.failed)
         write_out(self);
-    if (status != FOB_OK && status != FOB_AGAIN) {
+    if (status == FOB_GAP) {
+        fob_news_gap(&self->news); /* behind the events that came before it */
+    } else if (status != FOB_OK && status != FOB_AGAIN) {
         self->finished = true;
         self->code = fob_fail_status(&self->what->cli, status, NULL);
     }
@@ -128,17 +164,17 @@ static void run(listener_t *self) {
             take_events(self);
         else
             fob_stop_clear();
-        look(self);
+        fob_news_look(&self->news);
     }
+    fob_news_end(&self->news);
 }
 
 int fob_listen(const fob_listen_t *what) {
-    listener_t self = {.what = what};
-    int code = check_from(&what->cli, what->from);
-    if (code == FOB_EXIT_OK)
-        code = fob_cli_check_pattern(&what->cli, what->pattern);
-    if (code == FOB_EXIT_OK)
-        code = fob_cli_check_bus(&what->cli);
+    listener_t self = {.what = what, .options = FOB_SUBSCRIBER_OPTIONS};
+    self.news.cli = &what->cli;
+    self.news.far = what->far;
+    int code = check(&self);
+    self.news.live = self.options.mode == FOB_SUBSCRIBER_LIVE;
     if (code == FOB_EXIT_OK)
         code = subscribe(&self);
     if (code == FOB_EXIT_OK) {

@@ -5,17 +5,20 @@
 
 static const char help[] =
     "usage: fob sub PATTERN [OPTION]...\n\n"
-    "Prints every event of a pattern from now on, one JSON object a line. In a\n"
-    "pattern * stands for one token of the topic, a last > for one or more.\n\n"
+    "Prints every event of a pattern, one JSON object a line, those of a topic in\n"
+    "order. What is missed on the way is read from the bus's journal; what is no\n"
+    "longer kept is told on standard error. In a pattern * stands for one token of\n"
+    "the topic, a last > for one or more.\n\n"
     "  -n, --count N           exit after N events\n"
     "  -j, --json              one JSON object a line (this is the default)\n"
-    "      --raw               the data's bytes as they were published, nothing else\n"
-    "      --from latest       begin with what is published from now on (the default)\n"
-    "  -v, --verbose           say when the subscription is live\n"
+    "      --raw               the data's bytes as they were published, nothing "
+    "else\n" FOB_HELP_LISTEN
+    "  -v, --verbose           say when it is subscribed, behind, and live again\n"
     "  -q, --quiet             no news on standard error\n"
     "  -b, --bus ENDPOINT      the bus to talk to, else FOB_BUS, else\n"
     "                          tcp://127.0.0.1:7670\n"
-    "      --connect-timeout D how long to try to reach the bus first (default 3s)\n";
+    "      --connect-timeout D how long to try to reach the bus first (default 3s)\n\n"
+    "Goes on where it ended: fob sub order.* --from OFFSET, one more than the last.\n";
 
 static void show_line(fob_buf_t *out, const fob_event_t *event, void *arg) {
     (void)arg;
@@ -37,9 +40,8 @@ int fob_command_sub(int argc, char **argv) {
     const fob_option_t options[] = {
         FOB_OPTIONS_CLIENT(&self.cli),
         FOB_OPTION_JSON(&self.cli),
-        {"count", 'n', FOB_OPT_COUNT, &self.count, 1, 0},
+        FOB_OPTIONS_LISTEN(&self),
         {"raw", 0, FOB_OPT_FLAG, &raw, 0, 0},
-        {"from", 0, FOB_OPT_TEXT, &self.from, 0, 0},
     };
     int code = fob_options(&self.cli, options, sizeof options / sizeof options[0], help, argc, argv,
                            &args);

@@ -10,17 +10,19 @@
 
 static const char help[] =
     "usage: fob tail [PATTERN] [OPTION]...\n\n"
-    "Shows what is published from now on, a line an event: time, topic, offset, size,\n"
-    "type, data. Without a PATTERN: all. It disturbs nobody.\n\n"
+    "Shows what is published, a line an event: time, topic, offset, size, type, data.\n"
+    "Without a PATTERN: all. It disturbs nobody: where it is read more slowly than\n"
+    "events come, it falls behind and reads the journal at its own pace.\n\n"
     "  -n, --count N           exit after N events\n"
-    "  -j, --json              one JSON object a line instead\n"
-    "      --from latest       begin with what is published from now on (the default)\n"
-    "  -v, --verbose           say when the subscription is live\n"
+    "  -j, --json              one JSON object a line instead\n" FOB_HELP_LISTEN
+    "  -v, --verbose           say when it is subscribed, behind, and live again\n"
     "  -q, --quiet             no news on standard error\n"
     "  -b, --bus ENDPOINT      the bus to talk to, else FOB_BUS, else\n"
     "                          tcp://127.0.0.1:7670\n"
     "      --connect-timeout D how long to try to reach the bus first (default 3s)\n\n"
     "There is colour on a terminal, unless NO_COLOR is set.\n";
+
+#define QUEUE 1000 /* events held: no more than eyes can follow */
 
 typedef struct {
     bool terminal, colour;
@@ -54,14 +56,17 @@ static screen_t screen(void) {
 
 int fob_command_tail(int argc, char **argv) {
     screen_t eyes = screen();
-    fob_listen_t self = {
-        .cli = {.command = "tail"}, .pattern = ">", .show = show_eyes, .arg = &eyes};
+    fob_listen_t self = {.cli = {.command = "tail"},
+                         .pattern = ">",
+                         .queue = QUEUE,
+                         .far = true,
+                         .show = show_eyes,
+                         .arg = &eyes};
     fob_args_t args = {0};
     const fob_option_t options[] = {
         FOB_OPTIONS_CLIENT(&self.cli),
         FOB_OPTION_JSON(&self.cli),
-        {"count", 'n', FOB_OPT_COUNT, &self.count, 1, 0},
-        {"from", 0, FOB_OPT_TEXT, &self.from, 0, 0},
+        FOB_OPTIONS_LISTEN(&self),
     };
     int code = fob_options(&self.cli, options, sizeof options / sizeof options[0], help, argc, argv,
                            &args);

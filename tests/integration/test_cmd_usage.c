@@ -74,12 +74,17 @@ static void options_of_later_versions_are_unknown(void **state) {
     cmd_t *self = *state;
     REFUSED(self, 64, "--delay", "pub", "t", "1", "--delay", "5s");
     REFUSED(self, 64, "--ttl", "pub", "t", "1", "--ttl", "5s");
-    REFUSED(self, 64, "--mode", "sub", ">", "--mode", "live");
-    REFUSED(self, 64, "--since", "sub", ">", "--since", "5m");
+    REFUSED(self, 64, "--sync", "sub", ">", "--sync", "os");
     REFUSED(self, 64, "unknown command", "call", "t", "1");
     REFUSED(self, 64, "not one of", "journal", "copy");
-    REFUSED(self, 64, "only \"latest\"", "sub", ">", "--from", "earliest");
-    REFUSED(self, 64, "only \"latest\"", "tail", "--from", "-10m");
+    REFUSED(self, 64, "--from takes last, latest, earliest", "sub", ">", "--from", "later");
+    REFUSED(self, 64, "--from takes", "tail", "--from", "0");
+    REFUSED(self, 64, "--from takes", "sub", ">", "--from", "-10");
+    REFUSED(self, 64, "--since takes a duration", "sub", ">", "--since", "5");
+    REFUSED(self, 64, "exclude each other", "sub", ">", "--since", "5m", "--from", "latest");
+    REFUSED(self, 64, "--mode takes reliable", "tail", "--mode", "best");
+    REFUSED(self, 64, "--mode live shows only", "sub", ">", "--mode", "live", "--from", "last");
+    REFUSED(self, 64, "--mode live shows only", "tail", "--mode", "live", "--since", "5m");
 }
 
 static void options_that_cannot_go_together_are_usage_errors(void **state) {

@@ -1,0 +1,156 @@
+#include "subscribers/commands/news.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define FAR        10000 /* offsets behind, that is told at once */
+#define BEHIND_MS  1000  /* behind for so long is told, too */
+#define LOOK_EVERY 100   /* ms */
+
+static long long clock_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* --- gaps --- */
+
+/* "event 5", "events 5 to 90". */
+static const char *range(char *text, size_t size, uint64_t first, uint64_t last) {
+    if (first == last)
+        snprintf(text, size, "event %" PRIu64, first);
+    else
+        snprintf(text, size, "events %" PRIu64 " to %" PRIu64, first, last);
+    return text;
+}
+
+static void tell_epoch(const fob_cli_t *cli, const fob_gap_t *gap) {
+    char events[64];
+    if (gap->last < gap->first)
+        fob_note(cli, "the bus has lost what it stored last, and numbers anew from %" PRIu64 " on",
+                 gap->first);
+    else
+        fob_note(cli,
+                 "the bus has lost %s, which %s shown here: it numbers anew from %" PRIu64 " on",
+                 range(events, sizeof events, gap->first, gap->last),
+                 gap->first == gap->last ? "was" : "may have been", gap->first);
+}
+
+void fob_news_gap(const fob_news_t *self) {
+    const fob_cli_t *cli = self->cli;
+    fob_gap_t gap;
+    char events[64];
+    if (!fob_subscriber_gap(self->subscriber, &gap))
+        return;
+    if (gap.reason == FOB_GAP_EPOCH) {
+        tell_epoch(cli, &gap);
+        return;
+    }
+    bool one = gap.first == gap.last;
+    const char *of = gap.topic[0] ? " of " : "";
+    range(events, sizeof events, gap.first, gap.last);
+    if (gap.reason == FOB_GAP_RETENTION)
+        fob_note(cli, "%s%s%s %s no longer kept", events, of, gap.topic, one ? "is" : "are");
+    else if (gap.reason == FOB_GAP_DAMAGED)
+        fob_note(cli, "%s%s%s cannot be read: the bus's journal is damaged there", events, of,
+                 gap.topic);
+    else
+        fob_note(cli, "%s%s%s %s lost on the way; --from %" PRIu64 " shows %s", events, of,
+                 gap.topic, one ? "was" : "were", gap.first, one ? "it" : "them");
+}
+
+/* --- losses --- */
+
+static void tell_lost(const fob_news_t *self, uint64_t lost) {
+    uint64_t more = lost - self->lost;
+    bool all = self->live || self->degraded[0];
+    fob_note(self->cli, "%" PRIu64 "%s event%s lost (%" PRIu64 " in all)%s", more,
+             all ? "" : " fire-and-forget", more == 1 ? " was" : "s were", lost,
+             all ? ": they came faster than they were read" : "");
+}
+
+static void tell_malformed(const fob_news_t *self, uint64_t malformed) {
+    uint64_t more = malformed - self->malformed;
+    fob_note(self->cli,
+             "%" PRIu64 " message%s malformed (%" PRIu64
+             " in all): a fire-and-forget publisher breaks the protocol",
+             more, more == 1 ? " was" : "s were", malformed);
+}
+
+/* Losses are told when they are known, and never silently summed up. */
+static void look_for_losses(fob_news_t *self) {
+    uint64_t pauses = self->pauses;
+    uint64_t lost = fob_subscriber_lost(self->subscriber, &pauses);
+    uint64_t malformed = fob_subscriber_malformed(self->subscriber);
+    if (lost > self->lost)
+        tell_lost(self, lost);
+    if (pauses > self->pauses)
+        fob_note(self->cli, "the connection to the bus was away: events may have passed unseen");
+    if (malformed > self->malformed)
+        tell_malformed(self, malformed);
+    self->lost = lost;
+    self->pauses = pauses;
+    self->malformed = malformed;
+}
+
+void fob_news_end(fob_news_t *self) {
+    fob_subscriber_loss_t loss;
+    size_t at = 0;
+    if (!self->subscriber)
+        return;
+    look_for_losses(self);
+    while (self->cli->verbose && fob_subscriber_loss(self->subscriber, &at, &loss))
+        fob_note(self->cli, "%" PRIu64 " of %s from publisher %016" PRIx64 " %s lost", loss.lost,
+                 loss.topic, loss.source, loss.lost == 1 ? "was" : "were");
+}
+
+/* --- where it is --- */
+
+static void look_for_place(fob_news_t *self, long long now) {
+    uint64_t position, head;
+    if (!fob_subscriber_behind(self->subscriber, &position, &head)) {
+        if (self->told_behind)
+            fob_note(self->cli, "live from offset %" PRIu64 " on", position + 1);
+        self->told_behind = false;
+        self->behind_since = 0;
+        return;
+    }
+    if (!self->behind_since)
+        self->behind_since = now;
+    bool is_far = head > position && head - position >= FAR;
+    bool told =
+        self->cli->verbose ? is_far || now - self->behind_since >= BEHIND_MS : self->far && is_far;
+    if (self->told_behind || !told)
+        return;
+    self->told_behind = true;
+    fob_note(self->cli,
+             "behind, at offset %" PRIu64 " of %" PRIu64 ": the rest is read from the journal",
+             position, head);
+}
+
+static void look_for_trouble(fob_news_t *self) {
+    char text[sizeof self->degraded] = "";
+    fob_subscriber_trouble(self->subscriber, text, sizeof text);
+    fob_watch_look(&self->watch, self->cli, text);
+    fob_subscriber_degraded(self->subscriber, text, sizeof text);
+    if (text[0] && strcmp(text, self->degraded) != 0)
+        fob_note(self->cli, "%s", text);
+    memcpy(self->degraded, text, sizeof text);
+}
+
+void fob_news_begin(fob_news_t *self, fob_subscriber_t *subscriber, bool history) {
+    self->subscriber = subscriber;
+    self->told_behind = history && self->cli->verbose;
+}
+
+void fob_news_look(fob_news_t *self) {
+    long long now = clock_ms();
+    look_for_trouble(self); /* first, as it says what a loss means */
+    look_for_losses(self);
+    if (now < self->look_at)
+        return;
+    self->look_at = now + LOOK_EVERY;
+    look_for_place(self, now);
+}
