@@ -1,5 +1,6 @@
 /* sequencer_world: a model of the bus that a subscriber listens to, shared by the bus of that world
- * (test_sequencer_bus.c), its reader (test_sequencer_reader.c) and the run. */
+ * (test_sequencer_bus.c), its reader (test_sequencer_reader.c), its life (test_sequencer_world.c)
+ * and the runs. */
 #ifndef FOB_TESTS_SEQUENCER_WORLD_H
 #define FOB_TESTS_SEQUENCER_WORLD_H
 
@@ -43,6 +44,7 @@ typedef struct {
     uint64_t random, steps;
     int64_t now_ms;
     bool calm; /* no more faults, and nothing is published */
+    bool poor; /* memory is refused at times */
 
     /* What this world is like, drawn from the seed. */
     fob_sequencer_options_t options;
@@ -123,6 +125,13 @@ bool world_wants(const world_t *w, unsigned topic);
 bool world_gone(const world_t *w, uint64_t offset);
 /* The highest offset that is the same in that epoch as in the present one. */
 uint64_t world_common(const world_t *w, uint64_t epoch);
+
+/* test_sequencer_world.c */
+world_t *world_new(unsigned seed);
+bool world_begin(world_t *w); /* makes the sequencer; false: no memory */
+void world_step(world_t *w);
+void world_calm(world_t *w); /* until all is at rest, or long enough */
+void world_end(world_t *w);
 
 /* test_sequencer_bus.c */
 void bus_begin(world_t *w);

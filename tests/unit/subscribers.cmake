@@ -8,7 +8,7 @@ if(TARGET fob_subscribers)
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_leases_seeded.c ${CMAKE_CURRENT_LIST_DIR}/test_leases_bus.c)
     set(world ${CMAKE_CURRENT_LIST_DIR}/test_sequencer)
     fob_test(NAME sequencer_seeded LABEL unit LIBRARIES fob_subscribers
-        SOURCES ${world}_seeded.c ${world}_bus.c ${world}_reader.c)
+        SOURCES ${world}_seeded.c ${world}_world.c ${world}_bus.c ${world}_reader.c)
     fob_test(NAME worker LABEL unit LIBRARIES fob_subscribers
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_worker.c ${CMAKE_CURRENT_LIST_DIR}/fake_bus.c)
     fob_test(NAME subscriber LABEL unit LIBRARIES fob_subscribers
@@ -33,4 +33,8 @@ if(TARGET fob_subscribers)
     list(TRANSFORM watch PREPEND fob_)
     fob_scarce_test(NAME leases_scarce LIBRARIES fob_subscribers WATCH ${watch}
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_leases_scarce.c)
+    set(watch new up beat input take round move)
+    list(TRANSFORM watch PREPEND fob_sequencer_)
+    fob_scarce_test(NAME sequencer_scarce LIBRARIES fob_subscribers WATCH ${watch}
+        SOURCES ${world}_scarce.c ${world}_world.c ${world}_bus.c ${world}_reader.c)
 endif()

@@ -131,7 +131,8 @@ void reader_step(world_t *w) {
         if (fob_batch_empty(&w->batch))
             w->elsewhere += fob_sequencer_move(w->sequencer, &w->batch);
         fob_status_t status = fob_batch_next(&w->batch, &event);
-        if (status == FOB_AGAIN)
+        CHECK(w, status != FOB_NO_MEMORY || w->poor);
+        if (status == FOB_AGAIN || status == FOB_NO_MEMORY)
             return;
         w->elsewhere--;
         CHECK(w, status == FOB_OK || status == FOB_GAP);

@@ -1,0 +1,48 @@
+/* The sequencer in its world (sequencer_world.h) where memory is refused, once or for a while: what
+ * could not be kept is fetched or told later, and nothing comes twice. */
+#include "sequencer_world.h"
+#include "watched.h"
+
+bool watched;
+
+WATCHED(fob_sequencer_t *, fob_sequencer_new, (const fob_sequencer_options_t *options), (options))
+WATCHED_VOID(fob_sequencer_up, (fob_sequencer_t * self, fob_now_t now, const fob_wire_t *welcome),
+             (self, now, welcome))
+WATCHED_VOID(fob_sequencer_beat, (fob_sequencer_t * self, fob_now_t now, const fob_wire_t *beat),
+             (self, now, beat))
+WATCHED_VOID(fob_sequencer_input,
+             (fob_sequencer_t * self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body),
+             (self, now, msg, body))
+WATCHED_VOID(fob_sequencer_take,
+             (fob_sequencer_t * self, const fob_cast_t *cast, fob_blob_t *body, uint64_t elsewhere),
+             (self, cast, body, elsewhere))
+WATCHED_VOID(fob_sequencer_round, (fob_sequencer_t * self, fob_now_t now, uint64_t elsewhere),
+             (self, now, elsewhere))
+WATCHED(uint64_t, fob_sequencer_move, (fob_sequencer_t * self, fob_batch_t *batch), (self, batch))
+
+/* Events that are decoded are not among what is watched: each is an allocation, and the same. */
+static void story(void *arg) {
+    world_t *w = world_new(*(const unsigned *)arg);
+    w->poor = true;
+    watched = true;
+    bool begun = world_begin(w);
+    for (unsigned i = 0; begun && i < 150; i++)
+        world_step(w);
+    watched = false; /* there is memory again */
+    if (begun) {
+        world_calm(w);
+        reader_rest(w);
+    } else {
+        assert_true(scarce.failed > 0);
+    }
+    world_end(w);
+}
+
+static void each_allocation_may_fail_and_nothing_is_lost(void **state) {
+    (void)state;
+    static const unsigned seeds[] = {1, 2, 3, 4, 7, 8, 12, 32};
+    for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++)
+        scarce_each("subscribers: sequencer's world", 5, story, (void *)&seeds[i]);
+}
+
+FOB_MAIN(FOB_CASE(each_allocation_may_fail_and_nothing_is_lost))
