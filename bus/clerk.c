@@ -140,6 +140,17 @@ fob_status_t fob_clerk_fetch(uint64_t conn, const fob_wire_t *msg, fob_fetch_t *
                          .from = msg->from,
                          .upto = msg->upto,
                          .limit = msg->limit,
-                         .dry = msg->dry};
+                         .time_ms = msg->time < INT64_MAX ? (int64_t)msg->time : INT64_MAX,
+                         .dry = msg->dry,
+                         .latest = msg->latest};
+    return fob_pattern_valid(msg->pattern) ? FOB_OK : FOB_BAD_PATTERN;
+}
+
+fob_status_t fob_clerk_whole(uint64_t conn, const fob_wire_t *msg, fob_whole_t *out) {
+    *out = (fob_whole_t){.conn = conn,
+                         .req = msg->req,
+                         .pattern = msg->pattern,
+                         .from = msg->from,
+                         .upto = msg->upto};
     return fob_pattern_valid(msg->pattern) ? FOB_OK : FOB_BAD_PATTERN;
 }

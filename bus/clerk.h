@@ -21,5 +21,7 @@ fob_status_t fob_clerk_command(const fob_clerk_t *self, const fob_wire_t *msg, f
 
 /* Fills `out` from a well-formed FETCH; its pattern is borrowed. FOB_OK; FOB_BAD_PATTERN. */
 fob_status_t fob_clerk_fetch(uint64_t conn, const fob_wire_t *msg, fob_fetch_t *out) FOB_MUST_USE;
+/* The same of a WHOLE. */
+fob_status_t fob_clerk_whole(uint64_t conn, const fob_wire_t *msg, fob_whole_t *out) FOB_MUST_USE;
 
 #endif

@@ -262,9 +262,21 @@ fob_status_t fob_letter_fetched(fob_buf_t *header, const fob_house_t *house,
     return write_header(header, &msg);
 }
 
-fob_status_t fob_letter_not_fetched(fob_buf_t *header, const fob_house_t *house, uint64_t req,
-                                    fob_status_t code, const char *text) {
-    fob_wire_t msg = {.verb = FOB_VERB_FETCHED, .shard = house->shard};
+fob_status_t fob_letter_wholeness(fob_buf_t *header, const fob_house_t *house,
+                                  const fob_whole_t *whole, const fob_lasts_t *answer) {
+    fob_wire_t msg = {.verb = FOB_VERB_WHOLENESS, .shard = house->shard};
+    FOB_SET(&msg, req, whole->req);
+    FOB_SET(&msg, code, FOB_OK);
+    FOB_SET(&msg, upto, whole->upto);
+    FOB_SET(&msg, floor, answer->floor);
+    if (answer->more)
+        FOB_SET(&msg, more, true);
+    return write_header(header, &msg);
+}
+
+fob_status_t fob_letter_no_past(fob_buf_t *header, const fob_house_t *house, fob_verb_t verb,
+                                uint64_t req, fob_status_t code, const char *text) {
+    fob_wire_t msg = {.verb = verb, .shard = house->shard};
     FOB_SET(&msg, req, req);
     FOB_SET(&msg, code, (uint64_t)code);
     FOB_SET(&msg, text, fob_slice_str(text));

@@ -45,11 +45,14 @@ fob_status_t fob_letter_goodbye(fob_buf_t *header, const fob_house_t *house, con
 fob_status_t fob_letter_reply(fob_buf_t *header, const fob_house_t *house, uint64_t req,
                               fob_status_t code, const char *text) FOB_MUST_USE;
 
-/* The header of a FETCHED, and of one that says why there is none. Its body is the answer's; that
- * of a refusal is empty. */
+/* The header of a FETCHED; its body is the answer's. */
 fob_status_t fob_letter_fetched(fob_buf_t *header, const fob_house_t *house,
                                 const fob_fetched_t *answer) FOB_MUST_USE;
-fob_status_t fob_letter_not_fetched(fob_buf_t *header, const fob_house_t *house, uint64_t req,
-                                    fob_status_t code, const char *text) FOB_MUST_USE;
+/* The header of a WHOLENESS; its body are the rows. */
+fob_status_t fob_letter_wholeness(fob_buf_t *header, const fob_house_t *house,
+                                  const fob_whole_t *whole, const fob_lasts_t *answer) FOB_MUST_USE;
+/* The header of a FETCHED or WHOLENESS that says why it is none. Its body is empty. */
+fob_status_t fob_letter_no_past(fob_buf_t *header, const fob_house_t *house, fob_verb_t verb,
+                                uint64_t req, fob_status_t code, const char *text) FOB_MUST_USE;
 
 #endif

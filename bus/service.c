@@ -14,12 +14,23 @@ struct fob_service {
     fob_peers_t *peers;
     fob_joins_t *joins;
     fob_fetches_t *fetches;
-    fob_buf_t header;
+    fob_buf_t header, rows;
     fob_now_t now; /* of this round */
     size_t read;   /* messages since the beats were looked at last */
     bool failed;
     fob_service_counts_t counts;
 };
+
+static size_t on_lasts(void *arg, fob_slice_t pattern, uint64_t from, uint64_t *offsets,
+                       size_t room, uint64_t *head, uint64_t *floor, size_t *looked) {
+    const fob_core_t *core = arg;
+    *head = fob_core_head(core);
+    return fob_core_lasts(core, pattern, from, offsets, room, floor, looked);
+}
+
+static bool on_known(void *arg, fob_slice_t topic) {
+    return fob_core_knows(arg, topic);
+}
 
 fob_service_t *fob_service_new(const fob_service_options_t *options) {
     fob_service_t *self = calloc(1, sizeof *self);
@@ -32,7 +43,8 @@ fob_service_t *fob_service_new(const fob_service_options_t *options) {
                                  options->arg};
     self->peers = fob_peers_new(&config);
     self->joins = fob_joins_new();
-    self->fetches = fob_fetches_new(options->fetch_rate);
+    fob_topics_ops_t topics = {on_lasts, on_known, fob_ledger_core(self->ledger)};
+    self->fetches = fob_fetches_new(options->fetch_rate, &topics);
     if (!self->peers || !self->joins || !self->fetches)
         fob_service_destroy(&self);
     return self;
@@ -46,6 +58,7 @@ void fob_service_destroy(fob_service_t **self_p) {
     fob_joins_destroy(&self->joins);
     fob_fetches_destroy(&self->fetches);
     fob_buf_free(&self->header);
+    fob_buf_free(&self->rows);
     free(self);
     *self_p = NULL;
 }
@@ -215,49 +228,73 @@ static void cast(fob_service_t *self, const fob_effect_t *effect) {
 
 /* --- the past --- */
 
-static void not_fetched(fob_service_t *self, uint64_t conn, uint64_t req, fob_status_t code,
-                        const char *text) {
-    fob_body_t body = {.blob = fob_blob_new(0)};
-    if (body.blob &&
-        fob_letter_not_fetched(&self->header, self->options.house, req, code, text) == FOB_OK) {
-        tell(self, conn, body);
+/* Sends self->header, if it could be made, and the body, whose hold passes. */
+static void tell_past(fob_service_t *self, uint64_t conn, fob_status_t made, fob_blob_t *blob) {
+    if (made == FOB_OK && blob) {
+        tell(self, conn, (fob_body_t){.blob = blob, .size = fob_blob_slice(blob).size});
         return;
     }
-    fob_blob_unref(&body.blob);
-    fob_service_forget(self, conn);
+    fob_blob_unref(&blob);
+    fob_service_forget(self, conn); /* it must not wait for an answer that does not come */
 }
 
-static void fetch(fob_service_t *self, uint64_t conn, const fob_wire_t *msg) {
-    fob_fetch_t wanted;
-    fob_status_t status = fob_clerk_fetch(conn, msg, &wanted);
-    if (status == FOB_OK)
-        status = fob_fetches_add(self->fetches, &wanted);
+static void no_past(fob_service_t *self, uint64_t conn, const fob_wire_t *msg,
+                    fob_status_t status) {
+    bool fetch = msg->verb == FOB_VERB_FETCH;
+    const char *text = fob_status_text(status);
+    if (status == FOB_LIMIT)
+        text = fetch ? "one FETCH at a time: the last one has no answer yet"
+                     : "one WHOLE at a time: the last one has no answer yet";
+    fob_status_t made =
+        fob_letter_no_past(&self->header, self->options.house,
+                           fetch ? FOB_VERB_FETCHED : FOB_VERB_WHOLENESS, msg->req, status, text);
+    tell_past(self, conn, made, fob_blob_new(0));
+}
+
+static void ask_past(fob_service_t *self, uint64_t conn, const fob_wire_t *msg) {
+    fob_fetch_t fetch;
+    fob_whole_t whole;
+    fob_status_t status;
+    if (msg->verb == FOB_VERB_FETCH) {
+        status = fob_clerk_fetch(conn, msg, &fetch);
+        if (status == FOB_OK)
+            status = fob_fetches_add(self->fetches, &fetch);
+    } else {
+        status = fob_clerk_whole(conn, msg, &whole);
+        if (status == FOB_OK)
+            status = fob_fetches_add_whole(self->fetches, &whole);
+    }
     if (status != FOB_OK)
-        not_fetched(self, conn, msg->req, status,
-                    status == FOB_LIMIT ? "one FETCH at a time: the last one has no answer yet"
-                                        : fob_status_text(status));
+        no_past(self, conn, msg, status);
 }
 
-static void send_past(fob_service_t *self, fob_fetched_t *answer) {
-    fob_body_t body = {.blob = answer->body, .size = fob_blob_slice(answer->body).size};
-    if (fob_letter_fetched(&self->header, self->options.house, answer) == FOB_OK) {
-        tell(self, answer->conn, body);
-        return;
-    }
-    fob_blob_unref(&body.blob);
-    fob_service_forget(self, answer->conn);
+static void tell_wholeness(fob_service_t *self, const fob_whole_t *whole) {
+    fob_lasts_t lasts;
+    fob_blob_t *blob = NULL;
+    fob_buf_clear(&self->rows);
+    fob_core_whole(fob_ledger_core(self->ledger), whole->pattern, whole->from, &self->rows, &lasts);
+    fob_fetches_paid(self->fetches, lasts.looked);
+    fob_status_t made = fob_letter_wholeness(&self->header, self->options.house, whole, &lasts);
+    if (!self->rows.failed)
+        blob = fob_blob_copy(fob_buf_slice(&self->rows));
+    tell_past(self, whole->conn, made, blob);
 }
 
 /* After all else: it may wait. */
 static void serve_past(fob_service_t *self) {
     fob_page_t page;
+    fob_whole_t whole;
     fob_fetched_t answer;
     uint64_t offset;
     fob_fetches_round(self->fetches, self->now, fob_ledger_head(self->ledger));
     if (fob_ledger_past(self->ledger, &page))
         fob_fetches_page(self->fetches, &page);
-    while (fob_fetches_next(self->fetches, &answer))
-        send_past(self, &answer);
+    while (fob_fetches_whole(self->fetches, &whole))
+        tell_wholeness(self, &whole);
+    while (fob_fetches_next(self->fetches, &answer)) {
+        fob_status_t made = fob_letter_fetched(&self->header, self->options.house, &answer);
+        tell_past(self, answer.conn, made, answer.body);
+    }
     if ((offset = fob_fetches_wants(self->fetches)) != 0)
         fob_fetches_asked(self->fetches,
                           fob_ledger_read(self->ledger, self->now, offset, FOB_FETCH_PAGE));
@@ -410,8 +447,8 @@ void fob_service_message(fob_service_t *self, const fob_mail_t *mail) {
         return;
     if (mail->failed)
         no_memory(self, verdict.conn, mail);
-    else if (msg.verb == FOB_VERB_FETCH)
-        fetch(self, verdict.conn, &msg);
+    else if (msg.verb == FOB_VERB_FETCH || msg.verb == FOB_VERB_WHOLE)
+        ask_past(self, verdict.conn, &msg);
     else
         command(self, verdict.conn, &msg, mail);
 }

@@ -33,6 +33,7 @@ fob_core_t *fob_core_new(const fob_core_config_t *config) {
     self->dedup = fob_dedup_new(config->dedup_max, config->dedup_window_ms);
     self->history = fob_history_new();
     if (!self->dedup || !self->history || !fob_topics_init(&self->topics, FOB_TOPICS_MAX) ||
+        !fob_chain_init(&self->chain, FOB_CHAIN_TOPICS, FOB_CHAIN_BYTES) ||
         !fob_writers_init(&self->writers, config->max_sessions, config->session_keep_ms,
                           config->session_grace_ms * FOB_MS))
         fob_core_destroy(&self);
@@ -61,6 +62,7 @@ void fob_core_destroy(fob_core_t **self_p) {
     fob_cache_free(&self->cache);
     fob_sheet_pool_free(&self->sheets);
     fob_topics_free(&self->topics);
+    fob_chain_free(&self->chain);
     fob_writers_free(&self->writers);
     fob_dedup_free(self->dedup);
     fob_members_free(&self->members);
@@ -148,7 +150,7 @@ void fob_core_start(fob_core_t *self, fob_now_t now, uint64_t position) {
     self->resume_until = now.mono_ns + self->config.resume_ms * FOB_MS;
     self->unsettled = 0;
     fob_core_seed_start(self);
-    fob_topics_start(&self->topics, self->head);
+    fob_chain_start(&self->chain);
     fob_writers_start(&self->writers, now.mono_ns);
     for (size_t i = 0; i < self->groups.count; i++)
         start_group(self, self->groups.by_id[i]);
@@ -479,6 +481,21 @@ uint64_t fob_core_once_reserve(const fob_core_t *self) {
 
 uint64_t fob_core_head(const fob_core_t *self) {
     return self->head;
+}
+
+void fob_core_whole(const fob_core_t *self, fob_slice_t pattern, uint64_t from, fob_buf_t *rows,
+                    fob_lasts_t *out) {
+    fob_lasts_write(&self->chain, pattern, from, rows, out);
+}
+
+size_t fob_core_lasts(const fob_core_t *self, fob_slice_t pattern, uint64_t from, uint64_t *offsets,
+                      size_t room, uint64_t *floor, size_t *looked) {
+    *floor = self->chain.floor;
+    return fob_lasts_from(&self->chain, pattern, from, offsets, room, looked);
+}
+
+bool fob_core_knows(const fob_core_t *self, fob_slice_t topic) {
+    return fob_chain_find(&self->chain, topic) != NULL;
 }
 
 uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, bool *known) {

@@ -11,6 +11,7 @@
 #ifndef FOB_CORE_H
 #define FOB_CORE_H
 
+#include "bus/core/events/lasts.h"
 #include "bus/core/group/policy.h"
 #include "proto/blob.h"
 #include "proto/buf.h"
@@ -301,6 +302,12 @@ void fob_core_spare(fob_core_t *self, bool sparing, uint64_t left);
  * one waited for it and goes on, a TICK is wanted. */
 bool fob_core_room(fob_core_t *self, uint64_t events);
 uint64_t fob_core_head(const fob_core_t *self);
+/* The last event of each topic, stored though perhaps not durable yet; see lasts.h. */
+void fob_core_whole(const fob_core_t *self, fob_slice_t pattern, uint64_t from, fob_buf_t *rows,
+                    fob_lasts_t *out);
+size_t fob_core_lasts(const fob_core_t *self, fob_slice_t pattern, uint64_t from, uint64_t *offsets,
+                      size_t room, uint64_t *floor, size_t *looked);
+bool fob_core_knows(const fob_core_t *self, fob_slice_t topic);
 /* The last number stored for a session; 0: none. *known: the session is in the table. */
 uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, bool *known);
 /* Whether a connection has a worker in any group, and in this one. */

@@ -6,6 +6,7 @@
 #include "bus/core/core.h"
 #include "bus/core/durable/record.h"
 #include "bus/core/events/cache.h"
+#include "bus/core/events/chain.h"
 #include "bus/core/events/waits.h"
 #include "bus/core/publish/dedup.h"
 #include "bus/core/publish/present.h"
@@ -27,6 +28,9 @@ typedef struct {
     uint32_t group, last; /* ids of the groups to go on with and to end before */
     uint32_t bucket;      /* of the writers to go on with */
     uint64_t offset;      /* of the last id */
+    uint64_t head;        /* at its begin */
+    bool topics;          /* of those something was read */
+    uint32_t version;     /* of the slice read last */
     bool open;            /* the unit goes on behind what was handed out last */
 } fob_snapshot_t;
 
@@ -67,6 +71,7 @@ struct fob_core {
     uint64_t room_events; /* so many more may be found by a census; see fob_core_room */
     fob_now_t now;
     fob_topics_t topics;
+    fob_chain_t chain;
     fob_sheet_pool_t sheets;
     fob_cache_t cache;
     fob_members_t members;

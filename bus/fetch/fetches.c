@@ -8,25 +8,24 @@
 #define AGAIN_AFTER (100 * FOB_MS) /* what the system refused */
 #define BUSY_AFTER  FOB_MS         /* what others are to be read for first */
 #define IDLE_AFTER  FOB_SEC        /* the page is given back */
+#define NOTHING     UINT64_MAX     /* can be done for it now */
 
 /* What is done beside reading and sending, as bytes that would take as long. */
-#define LOOK_COST   8 /* an event */
+#define LOOK_COST   32 /* an event, or a topic */
 #define ANSWER_COST 512
 
-/* One in line. */
-typedef struct waiter {
-    struct waiter *before, *behind;
-    fob_fetch_t fetch;
-    uint64_t next;  /* all before is in `gone`, or does not match */
-    uint32_t pages; /* that had nothing */
-    fob_gone_t gone;
+/* A WHOLE in line. */
+typedef struct {
+    fob_waiter_t waiter; /* first */
+    fob_whole_t whole;
     uint8_t pattern[];
-} waiter_t;
+} asker_t;
 
 struct fob_fetches {
-    waiter_t *first, *last;
-    waiter_t **slots; /* by slot of the connection (the low half of its number) */
-    size_t slot_count;
+    fob_topics_ops_t topics;
+    fob_line_t seekers, askers;
+    asker_t *asker; /* whose turn it was; out of line */
+    fob_latest_t latest;
     fob_past_t past;
     fob_gather_t gather;
     fob_buf_t runs, gone;
@@ -34,102 +33,93 @@ struct fob_fetches {
     int64_t now_ns, again_ns, used_ns;
     uint64_t head;
     uint64_t asked;    /* the offset of the read under way; 0: none */
-    uint64_t of_round; /* bytes served */
+    uint64_t of_round; /* paid */
+    bool news;         /* one was put in line since the round began */
     fob_fetches_stats_t stats;
 };
 
-fob_fetches_t *fob_fetches_new(int64_t rate) {
+fob_fetches_t *fob_fetches_new(int64_t rate, const fob_topics_ops_t *topics) {
     fob_fetches_t *self = calloc(1, sizeof *self);
-    if (self)
-        self->bucket = fob_bucket(rate ? rate : FOB_FETCH_RATE, FOB_FETCH_BURST);
+    if (!self)
+        return NULL;
+    self->bucket = fob_bucket(rate ? rate : FOB_FETCH_RATE, FOB_FETCH_BURST);
+    self->topics = *topics;
     return self;
 }
 
-/* --- the line --- */
+/* --- the lines --- */
 
-static waiter_t *of_conn(const fob_fetches_t *self, uint64_t conn) {
-    uint32_t slot = (uint32_t)conn;
-    waiter_t *waiter = slot < self->slot_count ? self->slots[slot] : NULL;
-    return waiter && waiter->fetch.conn == conn ? waiter : NULL;
+static fob_seeker_t *seeker_of(fob_waiter_t *waiter) {
+    return (fob_seeker_t *)(void *)waiter;
 }
 
-static void enqueue(fob_fetches_t *self, waiter_t *waiter) {
-    waiter->before = self->last;
-    waiter->behind = NULL;
-    if (self->last)
-        self->last->behind = waiter;
-    else
-        self->first = waiter;
-    self->last = waiter;
-}
-
-static void dequeue(fob_fetches_t *self, waiter_t *waiter) {
-    if (waiter->before)
-        waiter->before->behind = waiter->behind;
-    else
-        self->first = waiter->behind;
-    if (waiter->behind)
-        waiter->behind->before = waiter->before;
-    else
-        self->last = waiter->before;
-}
-
-static void end(fob_fetches_t *self, waiter_t *waiter) {
-    dequeue(self, waiter);
-    self->slots[(uint32_t)waiter->fetch.conn] = NULL;
-    self->stats.waiting--;
+static void end(fob_fetches_t *self, fob_line_t *line, fob_waiter_t *waiter) {
+    if (self->latest.owner && &self->latest.owner->waiter == waiter)
+        fob_latest_end(&self->latest);
+    fob_line_remove(line, waiter);
     free(waiter);
 }
 
-static bool slot_room(fob_fetches_t *self, uint32_t slot) {
-    size_t count = self->slot_count ? self->slot_count : 64;
-    if (slot < self->slot_count)
-        return true;
-    while (count <= slot)
-        count *= 2;
-    waiter_t **slots = realloc(self->slots, count * sizeof *slots);
-    if (!slots)
-        return false;
-    memset(slots + self->slot_count, 0, (count - self->slot_count) * sizeof *slots);
-    self->slots = slots;
-    self->slot_count = count;
-    return true;
+static fob_status_t may_wait(fob_line_t *line, uint64_t conn) {
+    if (fob_line_of(line, conn))
+        return FOB_LIMIT;
+    return fob_line_room(line, conn) ? FOB_OK : FOB_NO_MEMORY;
 }
 
 fob_status_t fob_fetches_add(fob_fetches_t *self, const fob_fetch_t *fetch) {
-    uint32_t slot = (uint32_t)fetch->conn;
-    if (of_conn(self, fetch->conn))
-        return FOB_LIMIT;
-    waiter_t *waiter = calloc(1, sizeof *waiter + fetch->pattern.size);
-    if (!waiter || !slot_room(self, slot)) {
-        free(waiter);
+    fob_status_t status = may_wait(&self->seekers, fetch->conn);
+    if (status != FOB_OK)
+        return status;
+    fob_seeker_t *seeker = fob_seeker_new(fetch);
+    if (!seeker)
         return FOB_NO_MEMORY;
-    }
-    assert(!self->slots[slot]); /* of a connection that is over */
-    waiter->fetch = *fetch;
-    memcpy(waiter->pattern, fetch->pattern.data, fetch->pattern.size);
-    waiter->fetch.pattern.data = waiter->pattern;
-    waiter->next = fetch->from ? fetch->from : 1;
-    self->slots[slot] = waiter;
-    enqueue(self, waiter);
-    self->stats.waiting++;
+    fob_line_add(&self->seekers, &seeker->waiter);
+    self->news = true;
     return FOB_OK;
 }
 
-void fob_fetches_forget(fob_fetches_t *self, uint64_t conn) {
-    waiter_t *waiter = of_conn(self, conn);
+fob_status_t fob_fetches_add_whole(fob_fetches_t *self, const fob_whole_t *whole) {
+    fob_status_t status = may_wait(&self->askers, whole->conn);
+    if (status != FOB_OK)
+        return status;
+    asker_t *asker = calloc(1, sizeof *asker + whole->pattern.size);
+    if (!asker)
+        return FOB_NO_MEMORY;
+    asker->waiter.conn = whole->conn;
+    asker->whole = *whole;
+    memcpy(asker->pattern, whole->pattern.data, whole->pattern.size);
+    asker->whole.pattern.data = asker->pattern;
+    fob_line_add(&self->askers, &asker->waiter);
+    return FOB_OK;
+}
+
+static void forget(fob_fetches_t *self, fob_line_t *line, uint64_t conn) {
+    fob_waiter_t *waiter = fob_line_of(line, conn);
     if (waiter)
-        end(self, waiter);
+        end(self, line, waiter);
+}
+
+void fob_fetches_forget(fob_fetches_t *self, uint64_t conn) {
+    forget(self, &self->seekers, conn);
+    forget(self, &self->askers, conn);
+}
+
+static void end_all(fob_fetches_t *self, fob_line_t *line) {
+    while (line->first)
+        end(self, line, line->first);
+    fob_line_free(line);
 }
 
 void fob_fetches_destroy(fob_fetches_t **self_p) {
     fob_fetches_t *self = *self_p;
     if (!self)
         return;
-    while (self->first)
-        end(self, self->first);
-    free(self->slots);
+    end_all(self, &self->seekers);
+    end_all(self, &self->askers);
+    free(self->asker);
+    fob_latest_free(&self->latest);
     fob_past_free(&self->past);
+    fob_gather_free(&self->gather);
     fob_buf_free(&self->runs);
     fob_buf_free(&self->gone);
     free(self);
@@ -138,37 +128,57 @@ void fob_fetches_destroy(fob_fetches_t **self_p) {
 
 /* --- reading --- */
 
-/* The last offset that it gets. */
-static uint64_t last_of(const fob_fetches_t *self, const waiter_t *waiter) {
-    uint64_t upto = waiter->fetch.upto;
-    return upto && upto < self->head ? upto : self->head;
+static void pay(fob_fetches_t *self, uint64_t cost) {
+    fob_bucket_take(&self->bucket, cost);
+    self->of_round += cost;
 }
 
-/* Nothing needs to be read for it. */
-static bool ready(const fob_fetches_t *self, const waiter_t *waiter) {
-    return waiter->next > last_of(self, waiter) || fob_past_holds(&self->past, waiter->next);
-}
-
-/* The first in line; while it waits for the disk, who can do with what is there. */
-static waiter_t *pick(const fob_fetches_t *self) {
-    waiter_t *waiter = self->first;
-    if (waiter && !ready(self, waiter) && !self->asked)
-        return NULL; /* its read comes first, or those there keep it waiting for ever */
-    while (waiter && !ready(self, waiter))
-        waiter = waiter->behind;
-    return waiter;
-}
-
-/* There is something to do that costs. */
+/* There may be done what costs. */
 static bool may_go_on(const fob_fetches_t *self) {
     return self->bucket.left > 0 && self->now_ns >= self->again_ns;
 }
 
-uint64_t fob_fetches_wants(const fob_fetches_t *self) {
-    const waiter_t *first = self->first;
-    if (!first || self->asked || !may_go_on(self) || ready(self, first))
-        return 0;
-    return first->next;
+static bool is_latest(const fob_seeker_t *seeker) {
+    return seeker->fetch.latest && seeker->next; /* else its time is looked for first */
+}
+
+/* The offset that is to be read for it; 0: none; NOTHING. */
+static uint64_t wants(fob_fetches_t *self, fob_seeker_t *seeker) {
+    uint64_t offset = fob_seeker_wants(seeker, self->head);
+    if (!is_latest(seeker))
+        return offset;
+    if (!self->latest.owner && !may_go_on(self))
+        return seeker->next; /* about there */
+    if (!self->latest.owner)
+        pay(self, LOOK_COST * fob_latest_begin(&self->latest, seeker, &self->topics));
+    return self->latest.owner == seeker ? fob_latest_wants(&self->latest, self->head) : NOTHING;
+}
+
+static bool ready(const fob_fetches_t *self, uint64_t offset) {
+    return offset == 0 || (offset != NOTHING && fob_past_holds(&self->past, offset));
+}
+
+/* The first in line for whom something can be done; while that waits for the disk, who can do with
+ * what is there. `*offset`: what is to be read where there is nobody, or 0. */
+static fob_seeker_t *pick(fob_fetches_t *self, uint64_t *offset) {
+    *offset = 0;
+    for (fob_waiter_t *waiter = self->seekers.first; waiter; waiter = waiter->behind) {
+        uint64_t wanted = wants(self, seeker_of(waiter));
+        if (ready(self, wanted))
+            return seeker_of(waiter);
+        if (wanted != NOTHING && !self->asked) {
+            *offset = wanted; /* before all else, or those who are ready keep it waiting for ever */
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+uint64_t fob_fetches_wants(fob_fetches_t *self) {
+    uint64_t offset = 0;
+    if (!self->asked && may_go_on(self))
+        pick(self, &offset);
+    return offset;
 }
 
 void fob_fetches_asked(fob_fetches_t *self, bool under_way) {
@@ -195,97 +205,136 @@ void fob_fetches_page(fob_fetches_t *self, const fob_page_t *page) {
 
 /* --- answers --- */
 
-/* Looks at what was read. True: it is to be answered; else it waits for more of the past. */
-static bool look(fob_fetches_t *self, waiter_t *waiter) {
-    fob_wanted_t wanted = {.pattern = waiter->fetch.pattern,
-                           .last = last_of(self, waiter),
-                           .limit = waiter->fetch.limit ? waiter->fetch.limit : UINT64_MAX,
-                           .dry = waiter->fetch.dry};
-    fob_gather_begin(&self->gather);
-    if (waiter->next > wanted.last)
-        return true;
-    bool full = fob_gather_from(&self->gather, &self->past, &wanted, &waiter->next, &waiter->gone);
-    return full || self->gather.events > 0 || waiter->next > wanted.last ||
-           ++waiter->pages >= FOB_FETCH_PAGES;
+/* Where its answer is made. */
+static fob_gather_t *gather_of(fob_fetches_t *self, const fob_seeker_t *seeker) {
+    return is_latest(seeker) ? &self->latest.gather : &self->gather;
 }
 
-static bool write_answer(fob_fetches_t *self, const waiter_t *waiter, fob_fetched_t *out) {
+/* Looks at what was read. True: it is to be answered; else it waits for more of the past. */
+static bool look(fob_fetches_t *self, fob_seeker_t *seeker) {
+    fob_gather_t *gather = gather_of(self, seeker);
+    if (gather == &self->gather)
+        fob_gather_begin(gather);
+    if (wants(self, seeker) == 0)
+        return true;
+    uint64_t looked = gather->looked;
+    bool done = gather == &self->gather
+                    ? fob_seeker_look(seeker, &self->past, self->head, gather)
+                    : fob_latest_look(&self->latest, &self->past, &self->topics);
+    pay(self, LOOK_COST * (gather->looked - looked));
+    return done;
+}
+
+static bool write_answer(fob_fetches_t *self, const fob_seeker_t *seeker, fob_fetched_t *out) {
+    const fob_gather_t *gather = gather_of(self, seeker);
     fob_buf_clear(&self->runs);
     fob_buf_clear(&self->gone);
-    fob_gather_write(&self->gather, &self->runs);
-    if (waiter->gone.count)
-        fob_gone_write(&waiter->gone, &self->gone);
-    *out = (fob_fetched_t){.conn = waiter->fetch.conn,
-                           .req = waiter->fetch.req,
-                           .next = waiter->next,
+    fob_gather_write(gather, &self->runs);
+    if (seeker->gone.count)
+        fob_gone_write(&seeker->gone, &self->gone);
+    *out = (fob_fetched_t){.conn = seeker->fetch.conn,
+                           .req = seeker->fetch.req,
+                           .next = seeker->next,
                            .head = self->head,
                            .runs = fob_buf_slice(&self->runs),
                            .gone = fob_buf_slice(&self->gone)};
-    if (!self->runs.failed && !self->gone.failed)
-        out->body = fob_gather_body(&self->gather);
+    if (is_latest(seeker))
+        out->head = fob_latest_head(&self->latest, self->head);
+    if (!self->runs.failed && !self->gone.failed && !gather->body.failed)
+        out->body = fob_blob_copy(fob_buf_slice(&gather->body));
     return out->body != NULL;
 }
 
-static void pay(fob_fetches_t *self, uint64_t cost) {
-    fob_bucket_take(&self->bucket, cost);
-    self->of_round += cost;
-}
-
-/* Answers one. False: no memory, it stays as it was. */
-static bool answer(fob_fetches_t *self, waiter_t *waiter, fob_fetched_t *out) {
-    if (!write_answer(self, waiter, out))
+/* Answers one. False: no memory. */
+static bool answer(fob_fetches_t *self, fob_seeker_t *seeker, fob_fetched_t *out) {
+    const fob_gather_t *gather = gather_of(self, seeker);
+    if (!write_answer(self, seeker, out))
         return false;
     self->stats.served++;
-    self->stats.events += self->gather.events;
-    self->stats.bytes += self->gather.bytes;
-    pay(self, ANSWER_COST + self->gather.bytes);
-    end(self, waiter);
+    self->stats.events += gather->events;
+    self->stats.bytes += gather->body.size;
+    pay(self, ANSWER_COST + gather->body.size);
+    end(self, &self->seekers, &seeker->waiter);
     return true;
 }
 
+/* There was no memory for its answer: it begins anew, a little later. */
+static void begin_again(fob_fetches_t *self, fob_seeker_t *seeker) {
+    if (self->latest.owner == seeker)
+        fob_latest_end(&self->latest);
+    seeker->next = seeker->began;
+    seeker->gone.count = 0;
+    self->again_ns = self->now_ns + AGAIN_AFTER;
+}
+
 bool fob_fetches_next(fob_fetches_t *self, fob_fetched_t *out) {
-    waiter_t *waiter;
-    while (self->of_round < FOB_FETCH_PAGE && may_go_on(self) && (waiter = pick(self))) {
-        uint64_t next = waiter->next;
-        fob_gone_t gone = waiter->gone;
+    fob_seeker_t *seeker;
+    uint64_t offset;
+    while (self->of_round < FOB_FETCH_PAGE && may_go_on(self) && (seeker = pick(self, &offset))) {
         self->used_ns = self->now_ns;
-        bool done = look(self, waiter);
-        pay(self, self->gather.looked * LOOK_COST);
-        if (done && answer(self, waiter, out))
+        if (!look(self, seeker)) {
+            fob_line_turn(&self->seekers, &seeker->waiter);
+        } else if (answer(self, seeker, out)) {
             return true;
-        if (done) { /* no memory */
-            waiter->next = next;
-            waiter->gone = gone;
-            self->again_ns = self->now_ns + AGAIN_AFTER;
+        } else {
+            begin_again(self, seeker);
             return false;
         }
-        dequeue(self, waiter);
-        enqueue(self, waiter);
     }
     return false;
 }
 
+bool fob_fetches_whole(fob_fetches_t *self, fob_whole_t *out) {
+    free(self->asker);
+    self->asker = NULL;
+    if (!self->askers.first || self->bucket.left <= 0 || self->of_round >= FOB_FETCH_PAGE)
+        return false;
+    self->asker = (asker_t *)(void *)self->askers.first;
+    fob_line_remove(&self->askers, &self->asker->waiter);
+    *out = self->asker->whole;
+    return true;
+}
+
+void fob_fetches_paid(fob_fetches_t *self, size_t looked) {
+    pay(self, ANSWER_COST + LOOK_COST * looked);
+}
+
 /* --- rounds --- */
+
+static bool idle(const fob_fetches_t *self) {
+    return !self->seekers.first && !self->asked;
+}
+
+/* What is not needed any more is given back. */
+static void rest(fob_fetches_t *self) {
+    fob_past_free(&self->past);
+    fob_gather_free(&self->gather);
+    fob_gather_free(&self->latest.gather);
+}
 
 void fob_fetches_round(fob_fetches_t *self, fob_now_t now, uint64_t head) {
     self->now_ns = now.mono_ns;
     self->head = head;
     self->of_round = 0;
+    self->news = false;
     fob_bucket_fill(&self->bucket, now.mono_ns);
-    if (!self->first && !self->asked && self->past.memory &&
-        now.mono_ns - self->used_ns > IDLE_AFTER)
-        fob_past_free(&self->past);
+    if (idle(self) && self->past.memory && now.mono_ns - self->used_ns > IDLE_AFTER)
+        rest(self);
 }
 
-int64_t fob_fetches_deadline(const fob_fetches_t *self) {
-    if (!self->first)
-        return self->past.memory ? self->used_ns + IDLE_AFTER + FOB_MS : FOB_NEVER;
-    if (self->asked && !pick(self))
-        return FOB_NEVER; /* the journal tells when it has read */
-    int64_t paid = fob_bucket_ready(&self->bucket);
-    return paid > self->again_ns ? paid : self->again_ns;
+int64_t fob_fetches_deadline(fob_fetches_t *self) {
+    int64_t paid = fob_bucket_ready(&self->bucket), at = FOB_NEVER;
+    uint64_t offset;
+    if (idle(self) && self->past.memory)
+        at = self->used_ns + IDLE_AFTER + FOB_MS;
+    if (self->news)
+        return self->now_ns;
+    if (self->seekers.first && (pick(self, &offset) || offset))
+        at = paid > self->again_ns ? paid : self->again_ns;
+    return self->askers.first && paid < at ? paid : at;
 }
 
 void fob_fetches_stats(const fob_fetches_t *self, fob_fetches_stats_t *out) {
     *out = self->stats;
+    out->waiting = self->seekers.count;
 }

@@ -1,37 +1,28 @@
-/* fetches: who reads the past of the journal, and what is served next, at the lowest class of
+/* fetches: who reads the past of the journal, and who is served next, at the lowest class of
  * service.
  *
- * One FETCH of a connection at a time waits in line. There is one read of the journal under way in
- * all, for the first in line; what it brings serves all whose next offset lies in it, so a hundred
- * that lag at the same place cost one read. An answer is made of one stretch of the journal, and
- * only when it is to be sent. What is read and what is sent is paid from one bucket. So all of them
- * together cost the bus a bounded share of its time, one page of memory, and a few hundred bytes
- * for each that waits. Pure. Not thread-safe. */
+ * One FETCH of a connection at a time waits in line, and one WHOLE. There is one read of the
+ * journal under way in all, for the first in line; what it brings serves all whose next offset lies
+ * in it, so a hundred that lag at the same place cost one read. An answer is made only when it is
+ * to be sent, of one stretch of the journal (or, where only the last event of each topic is wanted,
+ * for one at a time). What is read, looked at and sent is paid from one bucket. So all of them
+ * together cost the bus a bounded share of its time, a page and an answer of memory, and a few
+ * hundred bytes for each that waits. Pure. Not thread-safe. */
 #ifndef FOB_FETCHES_H
 #define FOB_FETCHES_H
 
-#include "bus/fetch/gather.h"
+#include "bus/fetch/latest.h"
+#include "proto/blob.h"
 #include "proto/now.h"
 #include <fob/fob_status.h>
 
 #define FOB_FETCH_PAGE  (256u << 10)         /* bytes read at once, about */
 #define FOB_FETCH_RATE  (INT64_C(128) << 20) /* bytes a second, read and sent */
 #define FOB_FETCH_BURST (INT64_C(2) << 20)
-#define FOB_FETCH_PAGES 64 /* without an event that matches: then it is answered all the same */
 
 typedef struct fob_fetches fob_fetches_t;
 
-/* What a client asks for. */
-typedef struct {
-    uint64_t conn, req;
-    fob_slice_t pattern; /* a valid one; it is copied */
-    uint64_t from;       /* the first offset wanted; 0: the first there is */
-    uint64_t upto;       /* the last; 0: the highest durable */
-    uint64_t limit;      /* events; 0: as many as fit */
-    bool dry;            /* only runs */
-} fob_fetch_t;
-
-/* What it is answered. `runs` and `gone` are good until the next call. */
+/* What a FETCH is answered. `runs` and `gone` are good until the next call. */
 typedef struct {
     uint64_t conn, req;
     uint64_t next, head;
@@ -39,35 +30,47 @@ typedef struct {
     fob_blob_t *body;       /* one hold, of the receiver's */
 } fob_fetched_t;
 
+/* A WHOLE. */
 typedef struct {
-    uint64_t waiting;               /* now */
+    uint64_t conn, req;
+    fob_slice_t pattern; /* a valid one; it is copied */
+    uint64_t from, upto;
+} fob_whole_t;
+
+typedef struct {
+    uint64_t waiting;               /* FETCHes now */
     uint64_t served, events, bytes; /* in all: answers, what was in them */
     uint64_t reads, read_bytes;
 } fob_fetches_stats_t;
 
 /* `rate`: bytes a second; 0: FOB_FETCH_RATE. NULL: no memory. */
-fob_fetches_t *fob_fetches_new(int64_t rate);
+fob_fetches_t *fob_fetches_new(int64_t rate, const fob_topics_ops_t *topics);
 void fob_fetches_destroy(fob_fetches_t **self_p);
 
 /* Puts one in line. FOB_OK; FOB_LIMIT: one of its connection waits; FOB_NO_MEMORY. */
 fob_status_t fob_fetches_add(fob_fetches_t *self, const fob_fetch_t *fetch) FOB_MUST_USE;
+fob_status_t fob_fetches_add_whole(fob_fetches_t *self, const fob_whole_t *whole) FOB_MUST_USE;
 /* A connection is over. */
 void fob_fetches_forget(fob_fetches_t *self, uint64_t conn);
 
 /* Begins a round, of which not more than one page is served. `head` is the highest durable offset.
  */
 void fob_fetches_round(fob_fetches_t *self, fob_now_t now, uint64_t head);
+/* The next WHOLE to be answered, good until the next call, and then how many topics were looked at
+ * for it. False: none now. */
+bool fob_fetches_whole(fob_fetches_t *self, fob_whole_t *out);
+void fob_fetches_paid(fob_fetches_t *self, size_t looked);
 /* The next answer; false: none now. */
 bool fob_fetches_next(fob_fetches_t *self, fob_fetched_t *out);
 /* Where to read the journal now; 0: nowhere. */
-uint64_t fob_fetches_wants(const fob_fetches_t *self);
+uint64_t fob_fetches_wants(fob_fetches_t *self);
 /* Whether the journal is reading there now; if not, it is wanted again a little later. */
 void fob_fetches_asked(fob_fetches_t *self, bool under_way);
 /* What was read, with its memory. Where the system refused, it is wanted again a little later. */
 void fob_fetches_page(fob_fetches_t *self, const fob_page_t *page);
 
 /* When the next round is wanted (mono_ns). */
-int64_t fob_fetches_deadline(const fob_fetches_t *self);
+int64_t fob_fetches_deadline(fob_fetches_t *self);
 void fob_fetches_stats(const fob_fetches_t *self, fob_fetches_stats_t *out);
 
 #endif

@@ -30,49 +30,50 @@ void fob_gone_write(const fob_gone_t *self, fob_buf_t *out) {
 
 /* --- events --- */
 
-void fob_gather_begin(fob_gather_t *self) {
-    self->run_count = 0;
-    self->events = self->looked = self->bytes = 0;
+void fob_gather_free(fob_gather_t *self) {
+    fob_buf_free(&self->body);
 }
 
-/* One event of a piece. False: there is no place for it. */
-static bool add(fob_gather_t *self, const fob_piece_t *piece, uint64_t offset, fob_slice_t event,
-                const fob_wanted_t *wanted) {
+void fob_gather_begin(fob_gather_t *self) {
+    self->run_count = 0;
+    self->events = self->looked = 0;
+    fob_buf_clear(&self->body);
+}
+
+bool fob_gather_add(fob_gather_t *self, uint64_t offset, int64_t time_ms, fob_slice_t event,
+                    const fob_wanted_t *wanted) {
     size_t n = self->run_count;
     bool joins = n > 0 && self->runs[n - 1].offset + self->runs[n - 1].count == offset &&
-                 self->runs[n - 1].bytes.data + self->runs[n - 1].bytes.size == event.data;
+                 self->runs[n - 1].time_ms == time_ms;
     if (self->events >= wanted->limit || (!joins && n == FOB_GATHER_RUNS) ||
-        (!wanted->dry && self->events > 0 && self->bytes + event.size > FOB_GATHER_BYTES))
+        (!wanted->dry && self->events > 0 && self->body.size + event.size > FOB_GATHER_BYTES))
         return false;
     if (joins) {
         self->runs[n - 1].count++;
-        self->runs[n - 1].bytes.size += event.size;
     } else {
         self->runs[n].offset = offset;
         self->runs[n].count = 1;
-        self->runs[n].time_ms = piece->time_ms;
-        self->runs[n].bytes = event;
+        self->runs[n].time_ms = time_ms;
         self->run_count++;
     }
+    if (!wanted->dry)
+        fob_buf_put(&self->body, event.data, event.size);
     self->events++;
-    self->bytes += wanted->dry ? 0 : event.size;
     return true;
 }
 
 /* Of one record; *next..end - 1 are its own. True: full. */
 static bool look_at_events(fob_gather_t *self, const fob_past_t *past, const fob_piece_t *piece,
                            const fob_wanted_t *wanted, uint64_t *next, uint64_t end) {
-    uint32_t judged = UINT32_MAX; /* the topic that was matched last */
+    fob_slice_t judged = {0}; /* the topic that was matched last */
     bool match = false;
     for (; *next < end; (*next)++, self->looked++) {
-        size_t at = piece->index + (size_t)(*next - piece->first);
-        if (past->topic[at] != judged) {
-            judged = past->topic[at];
-            match = fob_pattern_match(wanted->pattern, past->topics[judged]);
+        fob_slice_t topic, event = fob_past_event(past, piece, *next, &topic);
+        if (topic.data != judged.data) {
+            judged = topic;
+            match = fob_pattern_match(wanted->pattern, topic);
         }
-        fob_slice_t event =
-            fob_slice(piece->bytes + past->begin[at], past->begin[at + 1] - past->begin[at]);
-        if (match && !add(self, piece, *next, event, wanted))
+        if (match && !fob_gather_add(self, *next, piece->time_ms, event, wanted))
             return true;
     }
     return false;
@@ -110,16 +111,4 @@ void fob_gather_write(const fob_gather_t *self, fob_buf_t *out) {
                           (uint64_t)self->runs[i].time_ms};
         fob_run_write(out, row, 3);
     }
-}
-
-fob_blob_t *fob_gather_body(const fob_gather_t *self) {
-    fob_blob_t *blob = fob_blob_new(self->bytes);
-    if (!blob)
-        return NULL;
-    uint8_t *to = fob_blob_writable(blob);
-    for (size_t i = 0; self->bytes > 0 && i < self->run_count; i++) {
-        memcpy(to, self->runs[i].bytes.data, self->runs[i].bytes.size);
-        to += self->runs[i].bytes.size;
-    }
-    return blob;
 }

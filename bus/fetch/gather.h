@@ -4,7 +4,6 @@
 #define FOB_FETCH_GATHER_H
 
 #include "bus/fetch/past.h"
-#include "proto/blob.h"
 #include "proto/buf.h"
 
 #define FOB_GATHER_BYTES (256u << 10) /* of events at the most, but for one that is larger */
@@ -27,30 +26,32 @@ typedef struct {
     fob_slice_t pattern;
     uint64_t last;  /* offset: none above */
     uint64_t limit; /* so many at the most */
-    bool dry;       /* their bytes do not count, and are not kept */
+    bool dry;       /* their bytes are not kept */
 } fob_wanted_t;
 
+/* Begins as zeros. */
 typedef struct {
     struct {
         uint64_t offset, count;
         int64_t time_ms;
-        fob_slice_t bytes; /* of its events, in what was read */
     } runs[FOB_GATHER_RUNS];
     size_t run_count;
     uint64_t events, looked; /* gathered, and looked at */
-    size_t bytes;
+    fob_buf_t body;          /* of the events, in order; failed: no memory */
 } fob_gather_t;
 
+void fob_gather_free(fob_gather_t *self);
 /* Empties it. */
 void fob_gather_begin(fob_gather_t *self);
+/* Adds an event above all that are there. False: there is no place for it. */
+bool fob_gather_add(fob_gather_t *self, uint64_t offset, int64_t time_ms, fob_slice_t event,
+                    const fob_wanted_t *wanted);
 /* Goes through the past from *next on, which it holds, to its end or to the last that is wanted;
  * *next is then the first offset that was not looked at. True: it stopped before, as it is full, or
- * `gone` is. What it gathered points into the past. */
+ * `gone` is. */
 bool fob_gather_from(fob_gather_t *self, const fob_past_t *past, const fob_wanted_t *wanted,
                      uint64_t *next, fob_gone_t *gone);
 /* Appends the runs as FETCHED's `runs`. */
 void fob_gather_write(const fob_gather_t *self, fob_buf_t *out);
-/* A copy of the events, one hold; NULL: no memory. */
-fob_blob_t *fob_gather_body(const fob_gather_t *self);
 
 #endif

@@ -48,5 +48,12 @@ static inline bool fob_past_holds(const fob_past_t *self, uint64_t offset) {
 }
 /* The index of the piece that holds an offset, which must be held. */
 size_t fob_past_find(const fob_past_t *self, uint64_t offset);
+/* The bytes of an event of such a piece, and its topic. */
+static inline fob_slice_t fob_past_event(const fob_past_t *self, const fob_piece_t *piece,
+                                         uint64_t offset, fob_slice_t *topic) {
+    size_t at = piece->index + (size_t)(offset - piece->first);
+    *topic = self->topics[self->topic[at]];
+    return fob_slice(piece->bytes + self->begin[at], self->begin[at + 1] - self->begin[at]);
+}
 
 #endif

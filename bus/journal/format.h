@@ -45,7 +45,7 @@
 
 #include <assert.h>
 
-#define FOB_FORMAT_VERSION       1u
+#define FOB_FORMAT_VERSION       2u
 #define FOB_SEGMENT_HEADER_BYTES 4096u
 #define FOB_SEGMENT_MAGIC        UINT64_C(0x67657362756f6601) /* 01 "foubseg" */
 #define FOB_COMMIT_MAGIC         0x436a6f66u                  /* "fojC" */

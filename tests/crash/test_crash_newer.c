@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#define CHECKPOINT_VERSION 4u /* FOB_SLICE_VERSION of bus/core/durable/checkpoint.h */
+#define CHECKPOINT_VERSION 5u /* FOB_SLICE_VERSION of bus/core/durable/checkpoint.h */
 
 static folder_t folder;
 

@@ -168,6 +168,86 @@ static void what_cannot_be_asked_is_refused_with_a_sentence(void **state) {
     fob_bus_destroy(&bus);
 }
 
+/* The only event of a topic that a subscriber never heard of. */
+static void whether_all_was_had_is_told_by_topic_also_after_a_restart(void **state) {
+    (void)state;
+    for (int life = 0; life < 2; life++) {
+        fob_bus_t *bus = bus_here();
+        dealer_t *dealer = client(bus, "publisher", 1);
+        if (life == 0) {
+            publish(dealer, 1, "shop.eu.paid", 10, DATA);
+            publish(dealer, 11, "shop.us.paid", 1, DATA);
+            publish(dealer, 12, "other", 1, DATA);
+        }
+        fob_wire_t msg = {.verb = FOB_VERB_WHOLE};
+        FOB_SET(&msg, req, 77);
+        FOB_SET(&msg, pattern, fob_slice_str("shop.*.paid"));
+        FOB_SET(&msg, from, 10);
+        FOB_SET(&msg, upto, 12);
+        dealer_send(dealer, &msg, NULL);
+        const fob_wire_t *whole = dealer_expect(dealer, FOB_VERB_WHOLENESS);
+        assert_int_equal(whole->req, 77);
+        assert_int_equal(whole->upto, 12);
+        assert_int_equal(whole->floor, 0);
+        fob_cursor_t cursor = fob_cursor(dealer_body(dealer));
+        uint32_t rows, two;
+        uint64_t last;
+        fob_slice_t topic;
+        assert_true(fob_cursor_array(&cursor, &rows) && rows == 1);
+        assert_true(fob_cursor_array(&cursor, &two) && fob_cursor_str(&cursor, &topic) &&
+                    fob_cursor_uint(&cursor, &last) && fob_cursor_end(&cursor));
+        assert_true(fob_slice_eq(topic, fob_slice_str("shop.us.paid")));
+        assert_int_equal(last, 11);
+        dealer_destroy(&dealer);
+        fob_bus_destroy(&bus);
+    }
+}
+
+static void each_topics_last_value_is_had_at_once(void **state) {
+    (void)state;
+    fob_bus_t *bus = bus_here();
+    dealer_t *dealer = client(bus, "publisher", 1);
+    uint64_t last = 0;
+    publish(dealer, 1, "shop.eu.paid", 100, DATA);
+    publish(dealer, 101, "shop.us.paid", 100, DATA);
+    publish(dealer, 201, "shop.eu.paid", 100, DATA);
+    fob_wire_t msg = {.verb = FOB_VERB_FETCH};
+    FOB_SET(&msg, req, 5);
+    FOB_SET(&msg, pattern, fob_slice_str("shop.>"));
+    FOB_SET(&msg, latest, true);
+    dealer_send(dealer, &msg, NULL);
+    const fob_wire_t *fetched = dealer_expect(dealer, FOB_VERB_FETCHED);
+    assert_int_equal(events(fetched, &last, false), 2);
+    assert_int_equal(last, 300);
+    assert_int_equal(events_in(dealer_body(dealer), NULL), 2);
+    assert_true(fetched->next > fetched->head);
+    dealer_destroy(&dealer);
+    fob_bus_destroy(&bus);
+}
+
+static void history_begins_with_a_time(void **state) {
+    (void)state;
+    fob_bus_t *bus = bus_here();
+    dealer_t *dealer = client(bus, "publisher", 1);
+    uint64_t last = 0, times[2] = {0};
+    publish(dealer, 1, "t", 100, DATA);
+    times[0] = dealer_run(fetch(dealer, ">", 1)->runs).at[2];
+    for (uint64_t number = 101; times[1] <= times[0]; number++) { /* the clock's next ms */
+        publish(dealer, number, "t", 1, DATA);
+        times[1] = dealer_run(fetch(dealer, ">", number)->runs).at[2];
+    }
+    fob_wire_t msg = {.verb = FOB_VERB_FETCH};
+    FOB_SET(&msg, req, 5);
+    FOB_SET(&msg, pattern, fob_slice_str("t"));
+    FOB_SET(&msg, time, times[1]);
+    dealer_send(dealer, &msg, NULL);
+    const fob_wire_t *fetched = dealer_expect(dealer, FOB_VERB_FETCHED);
+    assert_int_equal(dealer_run(fetched->runs).at[0], fetched->head);
+    assert_int_equal(events(fetched, &last, false), 1);
+    dealer_destroy(&dealer);
+    fob_bus_destroy(&bus);
+}
+
 /* Both lie in the socket when the bus looks: the first is not answered before the second is read,
  * or it is, and the second is answered as any. */
 static void two_at_once_are_each_answered_and_the_second_perhaps_refused(void **state) {
@@ -197,5 +277,9 @@ FOB_MAIN(FOB_CASE_WITH(the_bus_says_that_it_can, make_folder, remove_folder),
                        remove_folder),
          FOB_CASE(a_bus_in_memory_serves_it_too),
          FOB_CASE_WITH(what_cannot_be_asked_is_refused_with_a_sentence, make_folder, remove_folder),
+         FOB_CASE_WITH(whether_all_was_had_is_told_by_topic_also_after_a_restart, make_folder,
+                       remove_folder),
+         FOB_CASE_WITH(each_topics_last_value_is_had_at_once, make_folder, remove_folder),
+         FOB_CASE_WITH(history_begins_with_a_time, make_folder, remove_folder),
          FOB_CASE_WITH(two_at_once_are_each_answered_and_the_second_perhaps_refused, make_folder,
                        remove_folder))

@@ -3,6 +3,7 @@
 #include "tests/support/case.h"
 
 #include "bus/core/durable/record.h"
+#include "bus/core/events/lasts.h"
 #include "proto/envelope.h"
 
 #include <stdlib.h>
@@ -18,21 +19,45 @@ kit_t kit;
 static record_t *records;
 static size_t record_count, trimmed;
 static int64_t stamp_ms;
+static fob_chain_t chain;
+
+/* --- what the core would know of topics --- */
+
+static size_t on_lasts(void *arg, fob_slice_t pattern, uint64_t from, uint64_t *offsets,
+                       size_t room, uint64_t *head, uint64_t *floor, size_t *looked) {
+    (void)arg;
+    *head = kit.given ? kit.given : kit.head;
+    *floor = chain.floor;
+    return fob_lasts_from(&chain, pattern, from, offsets, room, looked);
+}
+
+static bool on_known(void *arg, fob_slice_t topic) {
+    (void)arg;
+    return fob_chain_find(&chain, topic) != NULL;
+}
+
+static const fob_topics_ops_t ops = {on_lasts, on_known, NULL};
 
 /* --- life --- */
 
 int kit_begin(void **state) {
     (void)state;
-    kit = (kit_t){.fetches = fob_fetches_new(0)};
+    kit = (kit_t){.fetches = fob_fetches_new(0, &ops)};
     record_count = trimmed = 0;
     stamp_ms = 1000;
+    kit_know(1000);
     assert_non_null(kit.fetches);
     return 0;
 }
 
+void kit_know(uint32_t topics_known) {
+    fob_chain_free(&chain);
+    assert_true(fob_chain_init(&chain, topics_known, SIZE_MAX));
+}
+
 void kit_rate(int64_t rate) {
     fob_fetches_destroy(&kit.fetches);
-    kit.fetches = fob_fetches_new(rate);
+    kit.fetches = fob_fetches_new(rate, &ops);
     assert_non_null(kit.fetches);
 }
 
@@ -50,6 +75,7 @@ int kit_end(void **state) {
     (void)state;
     kit_clear();
     fob_fetches_destroy(&kit.fetches);
+    fob_chain_free(&chain);
     for (size_t i = 0; i < record_count; i++)
         fob_buf_free(&records[i].bytes);
     free(records);
@@ -87,6 +113,7 @@ uint64_t kit_events(const char *const *topics, size_t topic_count, uint32_t coun
         fob_envelope_t event = {.topic = fob_slice_str(topics[i % topic_count]),
                                 .data = fob_slice(body, data < 8 ? 8 : data)};
         assert_int_equal(fob_envelope_write(&record->bytes, 1 << 24, &event), FOB_OK);
+        fob_chain_link(&chain, event.topic, offset, 1);
     }
     free(body);
     return record->first;

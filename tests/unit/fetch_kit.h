@@ -20,7 +20,8 @@ typedef struct {
 typedef struct {
     fob_fetches_t *fetches;
     int64_t ms;
-    uint64_t head;
+    uint64_t head;            /* durable */
+    uint64_t given;           /* the core's, if it is higher; else 0 */
     size_t reads;             /* asked for */
     uint64_t asked;           /* offset of the one under way; 0: none */
     bool held;                /* it does not come */
@@ -35,7 +36,8 @@ extern kit_t kit;
 /* An empty journal; `rate` as of fob_fetches_new. Setup and teardown of a case. */
 int kit_begin(void **state);
 int kit_end(void **state);
-void kit_rate(int64_t rate); /* begins the line anew */
+void kit_rate(int64_t rate);          /* begins the line anew */
+void kit_know(uint32_t topics_known); /* the table of topics has so many places, and is empty */
 
 /* A record of events of these topics, in turn, with so much data each; its first offset. */
 uint64_t kit_events(const char *const *topics, size_t topic_count, uint32_t count, size_t data);

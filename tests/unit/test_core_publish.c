@@ -251,18 +251,18 @@ static void the_broadcast_gets_runs_of_one_topic_in_a_chain(void **state) {
 
 static void a_topic_that_fell_out_begins_anew_above_the_floor(void **state) {
     (void)state;
-    fob_topics_t topics;
-    assert_true(fob_topics_init(&topics, 2));
-    fob_topics_start(&topics, 100);
-    assert_int_equal(fob_topics_link(&topics, fob_slice_str("a"), 101, 1).prev, 100);
-    assert_int_equal(fob_topics_link(&topics, fob_slice_str("b"), 102, 3).nth, 1);
-    assert_int_equal(fob_topics_link(&topics, fob_slice_str("a"), 105, 1).prev, 101);
-    assert_int_equal(fob_topics_link(&topics, fob_slice_str("c"), 106, 1).prev, 104);
-    fob_link_t again = fob_topics_link(&topics, fob_slice_str("b"), 107, 1);
+    fob_chain_t topics;
+    assert_true(fob_chain_init(&topics, 2, SIZE_MAX));
+    fob_chain_begin(&topics, 100);
+    assert_int_equal(fob_chain_link(&topics, fob_slice_str("a"), 101, 1).prev, 100);
+    assert_int_equal(fob_chain_link(&topics, fob_slice_str("b"), 102, 3).nth, 1);
+    assert_int_equal(fob_chain_link(&topics, fob_slice_str("a"), 105, 1).prev, 101);
+    assert_int_equal(fob_chain_link(&topics, fob_slice_str("c"), 106, 1).prev, 104);
+    fob_linked_t again = fob_chain_link(&topics, fob_slice_str("b"), 107, 1);
     assert_int_equal(again.prev, 105); /* a fell out last, and it is the highest that did */
     assert_int_equal(again.nth, 1);
     assert_int_equal(again.born, 107);
-    fob_topics_free(&topics);
+    fob_chain_free(&topics);
 }
 
 static void sessions_are_forgotten_by_number_and_by_age(void **state) {

@@ -9,6 +9,8 @@ bool watched;
 
 WATCHED(fob_status_t, fob_fetches_add, (fob_fetches_t * self, const fob_fetch_t *fetch),
         (self, fetch))
+WATCHED(fob_status_t, fob_fetches_add_whole, (fob_fetches_t * self, const fob_whole_t *whole),
+        (self, whole))
 WATCHED(bool, fob_fetches_next, (fob_fetches_t * self, fob_fetched_t *out), (self, out))
 WATCHED_VOID(fob_fetches_page, (fob_fetches_t * self, const fob_page_t *page), (self, page))
 
@@ -58,9 +60,42 @@ static void story(void *arg) {
     kit_end(NULL);
 }
 
+/* Of each topic the last event, and whether all is there. */
+static void other_story(void *arg) {
+    fob_fetch_t fetch = {.conn = 1, .pattern = fob_slice_str(">"), .time_ms = 1, .latest = true};
+    fob_whole_t whole = {.conn = 200, .pattern = fob_slice_str(">"), .from = 1};
+    fob_status_t status;
+    (void)arg;
+    fill();
+    watched = true;
+    while ((status = fob_fetches_add(kit.fetches, &fetch)) != FOB_OK) {
+        assert_int_equal(status, FOB_NO_MEMORY);
+        watched = scarce.failed < 3;
+    }
+    const kit_answer_t *answer = wait(1);
+    watched = scarce.failed < 3;
+    while ((status = fob_fetches_add_whole(kit.fetches, &whole)) != FOB_OK) {
+        assert_int_equal(status, FOB_NO_MEMORY);
+        watched = scarce.failed < 3;
+    }
+    watched = false;
+    assert_int_equal(answer->count, 3);
+    assert_int_equal(answer->offsets[0], 12 * 120 - 2);
+    kit_round(1000);
+    assert_true(fob_fetches_whole(kit.fetches, &whole));
+    assert_int_equal(whole.conn, 200);
+    kit_end(NULL);
+}
+
 static void each_allocation_may_fail_and_nothing_is_missed(void **state) {
     (void)state;
     scarce_each("fetches", 12, story, NULL);
 }
 
-FOB_MAIN(FOB_CASE(each_allocation_may_fail_and_nothing_is_missed))
+static void each_topics_last_event_comes_and_each_question_is_answered(void **state) {
+    (void)state;
+    scarce_each("fetches: lasts", 12, other_story, NULL);
+}
+
+FOB_MAIN(FOB_CASE(each_allocation_may_fail_and_nothing_is_missed),
+         FOB_CASE(each_topics_last_event_comes_and_each_question_is_answered))

@@ -21,6 +21,8 @@ static uint64_t attempts[8]; /* by offset */
 static fob_status_t joined;  /* what the last JOINED said */
 static fob_status_t fetched_code;
 static uint64_t fetched_next;
+static uint8_t rows[64]; /* of a WHOLENESS */
+static size_t rows_size;
 
 static void note_delivery(const fob_wire_t *msg) {
     fob_runs_t runs;
@@ -40,11 +42,17 @@ static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice
     (void)arg, (void)conn;
     fob_wire_t msg;
     assert_int_equal(fob_wire_read(header, &msg), FOB_OK);
+    if (msg.verb == FOB_VERB_WHOLENESS) {
+        assert_non_null(body.blob);
+        assert_true(body.size <= sizeof rows);
+        rows_size = body.size;
+        memcpy(rows, fob_blob_slice(body.blob).data + body.at, body.size);
+    }
     fob_blob_unref(&body.blob);
     if ((gone && msg.verb == FOB_VERB_DELIVER) || (away && route.data[1] == away))
         return FOB_SEND_GONE;
     echo = FOB_HAS(&msg, echo) ? msg.echo : echo;
-    if (msg.verb == FOB_VERB_FETCHED) {
+    if (msg.verb == FOB_VERB_FETCHED || msg.verb == FOB_VERB_WHOLENESS) {
         fetched_code = fob_wire_status(msg.code);
         fetched_next = msg.next;
     }
@@ -327,6 +335,36 @@ static void a_fetch_is_answered_from_the_journal(void **state) {
     assert_int_equal(fetched_code, FOB_BAD_PATTERN);
 }
 
+static void ask_whole(uint8_t client, const char *pattern, uint64_t from) {
+    fob_wire_t msg = {.verb = FOB_VERB_WHOLE};
+    FOB_SET(&msg, req, 1);
+    FOB_SET(&msg, from, from);
+    FOB_SET(&msg, upto, 3);
+    FOB_SET(&msg, pattern, fob_slice_str(pattern));
+    round_after(0, client, &msg, NULL);
+}
+
+static void whether_a_pattern_is_whole_is_answered_by_the_last_event_of_each_topic(void **state) {
+    static const uint8_t one[] = {0xdd, 0, 0, 0, 1, 0x92, 0xa1, 'a', 3};
+    static const uint8_t none[] = {0xdd, 0, 0, 0, 0};
+    (void)state;
+    greet(8);
+    greet(9);
+    for (uint64_t number = 1; number <= 3; number++)
+        publish(9, number);
+    ask_whole(8, "*", 2);
+    assert_int_equal(sent[FOB_VERB_WHOLENESS], 1);
+    assert_int_equal(fetched_code, FOB_OK);
+    assert_int_equal(rows_size, sizeof one);
+    assert_memory_equal(rows, one, sizeof one);
+    ask_whole(8, "a", 3);
+    assert_int_equal(rows_size, sizeof none);
+    assert_memory_equal(rows, none, sizeof none);
+    ask_whole(8, "a..b", 3);
+    assert_int_equal(fetched_code, FOB_BAD_PATTERN);
+    assert_int_equal(sent[FOB_VERB_WHOLENESS], 3);
+}
+
 static void who_broke_off_is_fetched_nothing(void **state) {
     (void)state;
     greet(8);
@@ -565,6 +603,8 @@ FOB_MAIN(FOB_CASE_WITH(an_event_that_could_not_be_sent_is_tried_by_the_next_as_i
                        teardown),
          FOB_CASE_WITH(a_late_round_takes_no_lease_away_before_it_hears_what_came, setup, teardown),
          FOB_CASE_WITH(a_fetch_is_answered_from_the_journal, setup, teardown),
+         FOB_CASE_WITH(whether_a_pattern_is_whole_is_answered_by_the_last_event_of_each_topic,
+                       setup, teardown),
          FOB_CASE_WITH(who_broke_off_is_fetched_nothing, setup, teardown),
          FOB_CASE_WITH(a_lease_that_is_over_in_time_is_taken_away_in_time, setup, teardown),
          FOB_CASE_WITH(a_worker_keeps_what_it_holds_for_three_beats_when_its_transport_breaks,

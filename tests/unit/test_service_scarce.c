@@ -250,7 +250,9 @@ static void ask(world_t *self, fob_verb_t verb) {
     fob_wire_t msg = {.verb = verb};
     FOB_SET(&msg, req, 1);
     FOB_SET(&msg, group, fob_slice_str("g"));
-    FOB_SET(&msg, pattern, fob_slice_str("*")); /* of FETCH */
+    FOB_SET(&msg, pattern, fob_slice_str("*")); /* of FETCH and WHOLE, */
+    FOB_SET(&msg, from, 1);
+    FOB_SET(&msg, upto, 2);
     turn(self, 2, &msg, NULL);
 }
 
@@ -280,8 +282,10 @@ static void story(void *arg) {
     ask(&world, FOB_VERB_DEAD_REDRIVE);
     ask(&world, FOB_VERB_GROUP_PURGE);
     ask(&world, FOB_VERB_FETCH);
+    ask(&world, FOB_VERB_WHOLE);
     pass(&world, 100);
     ask(&world, FOB_VERB_FETCH);
+    ask(&world, FOB_VERB_WHOLE);
     pass(&world, 600);
     watched = false; /* there is memory again */
     look(&world);

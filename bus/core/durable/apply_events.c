@@ -136,6 +136,16 @@ static bool session_fits(const fob_core_t *self, const uint8_t *session, uint64_
            fob_writer_free_of(known, number, count);
 }
 
+/* As the broadcast did, when they were stored. */
+static void link_topics(fob_core_t *self, const fob_sheet_t *sheet, uint64_t first_offset) {
+    for (uint32_t from = 0, to; from < sheet->count; from = to) {
+        for (to = from + 1; to < sheet->count && sheet->topic[to] == sheet->topic[from]; to++)
+            ;
+        (void)fob_chain_link(&self->chain, fob_sheet_topic(sheet, sheet->topic[from]),
+                             first_offset + from, to - from);
+    }
+}
+
 fob_status_t fob_apply_replay_events(fob_core_t *self, uint64_t position, fob_slice_t bytes) {
     fob_record_events_t record;
     if (!fob_record_read_events(bytes, &record))
@@ -165,8 +175,10 @@ fob_status_t fob_apply_replay_events(fob_core_t *self, uint64_t position, fob_sl
     else if (status == FOB_OK && (!fob_sheet_route(sheet, &self->topics, &self->groups) ||
                                   !fob_apply_reserve_events(self, &record, sheet)))
         status = FOB_NO_MEMORY;
-    else if (status == FOB_OK)
+    else if (status == FOB_OK) {
         fob_apply_events(self, position, &record, sheet);
+        link_topics(self, sheet, record.first_offset);
+    }
     fob_sheet_unref(&self->sheets, sheet);
     return status;
 }

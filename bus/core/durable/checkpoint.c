@@ -121,6 +121,32 @@ static void take_ids(fob_core_t *self) {
     }
 }
 
+static void put_tail(fob_buf_t *out, const fob_tail_t *tail) {
+    fob_put_u64(out, tail->last);
+    fob_put_u8(out, tail->size);
+    fob_buf_put(out, tail->bytes, tail->size);
+}
+
+/* What is above the head of the begin is linked by the replay. False: that was all. */
+static bool take_topics(fob_core_t *self) {
+    fob_snapshot_t *snapshot = &self->snapshot;
+    const fob_tail_t *tail = NULL;
+    uint64_t count = 0;
+    begin_unit(self, FOB_UNIT_TOPICS);
+    fob_put_u64(&snapshot->unit, self->chain.floor);
+    fob_put_u64(&snapshot->unit, count);
+    while (snapshot->unit.size < slice_bytes(self) && !snapshot->unit.failed) {
+        tail = fob_chain_next(&self->chain);
+        if (!tail || tail->last > snapshot->head)
+            break;
+        put_tail(&snapshot->unit, tail);
+        count++;
+    }
+    if (!snapshot->unit.failed)
+        fob_put64(snapshot->unit.data + 8, count);
+    return tail && tail->last <= snapshot->head;
+}
+
 /* The next unit; each stage ends with one that is empty. */
 static void take_unit(fob_core_t *self) {
     fob_snapshot_t *snapshot = &self->snapshot;
@@ -136,8 +162,15 @@ static void take_unit(fob_core_t *self) {
     }
     if (snapshot->stage == FOB_UNIT_IDS) {
         take_ids(self);
-        if (snapshot->unit.size == 0)
+        if (snapshot->unit.size == 0) {
+            snapshot->stage = FOB_UNIT_TOPICS;
+            fob_chain_walk(&self->chain);
+        }
+    }
+    if (snapshot->stage == FOB_UNIT_TOPICS) {
+        if (!take_topics(self))
             snapshot->stage = FOB_UNIT_END;
+        return;
     }
     if (snapshot->stage == FOB_UNIT_END)
         begin_unit(self, FOB_UNIT_END);
@@ -157,6 +190,7 @@ void fob_core_checkpoint_begin(fob_core_t *self) {
     begin_unit(self, FOB_UNIT_HEAD);
     self->snapshot.stage = FOB_UNIT_HEAD;
     self->snapshot.last = self->next_group;
+    self->snapshot.head = self->head;
     put_head(self, &self->snapshot.unit);
     self->snapshot.unit.failed = self->snapshot.unit.failed || !self->copy;
 }

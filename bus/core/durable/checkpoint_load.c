@@ -69,6 +69,7 @@ static fob_status_t get_head(fob_unit_t *in, fob_core_t *self) {
     self->loaded = self->snapshot.stamp;
     self->position = self->loaded.position - 1;
     fob_topics_flush(&self->topics);
+    fob_chain_begin(&self->chain, self->head);
     return status;
 }
 
@@ -126,6 +127,29 @@ static fob_status_t get_ids(fob_unit_t *in, fob_core_t *self) {
     return FOB_OK;
 }
 
+static fob_status_t get_topics(fob_unit_t *in, fob_core_t *self) {
+    fob_chain_t *chain = &self->chain;
+    uint64_t floor = fob_get_u64(in), last = chain->newest ? chain->newest->last : 0;
+    if (floor > self->head)
+        floor = self->head; /* what was stored since, the replay links */
+    if (!self->snapshot.topics || floor > chain->floor)
+        fob_chain_vouch(chain, floor);
+    self->snapshot.topics = true;
+    size_t count = fob_get_count(in, FOB_UNIT_TOPIC);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t offset = fob_get_u64(in);
+        size_t size = fob_get_u8(in);
+        const uint8_t *name = fob_get_bytes(in, size);
+        fob_slice_t topic = fob_slice(name, size);
+        if (!name || offset <= last || offset > self->head || !fob_topic_valid(topic) ||
+            fob_chain_find(chain, topic))
+            return FOB_DAMAGED;
+        fob_chain_put(chain, topic, offset);
+        last = offset;
+    }
+    return in->failed ? FOB_DAMAGED : FOB_OK;
+}
+
 /* Reads a whole unit. */
 static fob_status_t get_unit(fob_core_t *self) {
     fob_snapshot_t *snapshot = &self->snapshot;
@@ -140,6 +164,8 @@ static fob_status_t get_unit(fob_core_t *self) {
         status = get_writer(&in, self);
     if (snapshot->kind == FOB_UNIT_IDS)
         status = get_ids(&in, self);
+    if (snapshot->kind == FOB_UNIT_TOPICS)
+        status = get_topics(&in, self);
     bool rest = in.at != in.end || (snapshot->kind != FOB_UNIT_END && snapshot->unit.size == 0);
     fob_buf_clear(&snapshot->unit);
     if (snapshot->kind == FOB_UNIT_END && !fob_state_whole(self))
@@ -159,7 +185,8 @@ static fob_status_t of_our_version(fob_core_t *self, fob_slice_t slice) {
     if (slice.size < FOB_SLICE_HEAD || fob_get32(slice.data) != FOB_SLICE_MAGIC)
         return not_ours(self);
     uint32_t version = fob_get32(slice.data + 4);
-    if (version == FOB_SLICE_VERSION)
+    self->snapshot.version = version;
+    if (version >= FOB_SLICE_OLDEST && version <= FOB_SLICE_VERSION)
         return FOB_OK;
     bool newer = version > FOB_SLICE_VERSION;
     snprintf(self->error, sizeof self->error, "the checkpoint is of version %u, which %s",
@@ -169,13 +196,20 @@ static fob_status_t of_our_version(fob_core_t *self, fob_slice_t slice) {
     return newer ? FOB_FOLDER_NEWER : FOB_DAMAGED;
 }
 
+/* Before there were topics, the end had their number. */
+static uint8_t kind_of(const fob_core_t *self, uint8_t number) {
+    return self->snapshot.version == FOB_SLICE_OLDEST && number >= FOB_UNIT_TOPICS
+               ? (uint8_t)(number + 1)
+               : number;
+}
+
 /* Whether a slice is the one that follows; keeps what its head says. */
 static bool follows(fob_core_t *self, fob_slice_t slice) {
     fob_snapshot_t *snapshot = &self->snapshot;
     if (slice.data[9] > 1 || slice.data[10] || slice.data[11] ||
         fob_get64(slice.data + 24) != snapshot->number)
         return false;
-    uint8_t kind = slice.data[8];
+    uint8_t kind = kind_of(self, slice.data[8]);
     fob_stamp_t stamp = {fob_get64(slice.data + 16), fob_get32(slice.data + 12)};
     bool more = snapshot->unit.size > 0;
     if (snapshot->number == 0

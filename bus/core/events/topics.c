@@ -60,21 +60,10 @@ static void bucket_unlink(fob_topics_t *self, fob_known_topic_t *topic) {
 /* Takes the oldest out of the table, for its memory. */
 static fob_known_topic_t *forget_oldest(fob_topics_t *self) {
     fob_known_topic_t *topic = self->oldest;
-    if (topic->last > self->floor)
-        self->floor = topic->last;
     use_unlink(self, topic);
     bucket_unlink(self, topic);
     self->count--;
     return topic;
-}
-
-void fob_topics_start(fob_topics_t *self, uint64_t head) {
-    while (self->oldest) {
-        fob_known_topic_t *topic = forget_oldest(self);
-        free(topic->groups);
-        free(topic);
-    }
-    self->floor = head;
 }
 
 static fob_known_topic_t *add(fob_topics_t *self, fob_slice_t name, uint64_t hash) {
@@ -88,8 +77,6 @@ static fob_known_topic_t *add(fob_topics_t *self, fob_slice_t name, uint64_t has
     }
     topic->hash = hash;
     topic->version = 0;
-    topic->last = self->floor;
-    topic->count = topic->born = 0;
     topic->size = (uint8_t)name.size;
     memcpy(topic->bytes, name.data, name.size);
     topic->chain = self->buckets[hash % BUCKETS];
@@ -141,20 +128,4 @@ const fob_known_topic_t *fob_topics_route(fob_topics_t *self, const fob_groups_t
     }
     topic->version = self->version;
     return topic;
-}
-
-fob_link_t fob_topics_link(fob_topics_t *self, fob_slice_t name, uint64_t offset, uint32_t count) {
-    uint64_t last = offset + count - 1;
-    fob_known_topic_t *topic = find_or_add(self, name);
-    if (!topic) {
-        fob_link_t link = {.prev = self->floor, .nth = 1, .born = offset};
-        self->floor = last;
-        return link;
-    }
-    if (topic->count == 0)
-        topic->born = offset;
-    fob_link_t link = {.prev = topic->last, .nth = topic->count + 1, .born = topic->born};
-    topic->last = last;
-    topic->count += count;
-    return link;
 }

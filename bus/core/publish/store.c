@@ -46,7 +46,7 @@ static fob_span_t *cast(fob_core_t *core, const fob_sheet_t *sheet, fob_span_t *
             to++;
         fob_slice_t name = fob_sheet_topic(sheet, topic);
         uint64_t offset = sheet->first_offset + from;
-        fob_link_t link = fob_topics_link(&core->topics, name, offset, to - from);
+        fob_linked_t link = fob_chain_link(&core->chain, name, offset, to - from);
         *spans = (fob_span_t){.offset = offset,
                               .count = to - from,
                               .time_ms = sheet->time_ms,

@@ -1,0 +1,71 @@
+/* chain: of each topic its last stored event, so that a broadcast frame names the event before it,
+ * and a subscriber can ask whether it has all.
+ *
+ * A bounded table in the order of these events; the topic whose last event is the oldest makes
+ * room. `floor` says what is not known: no topic that is not in the table has an event above it. A
+ * topic that is known anew begins its numbering anew. Not in the state's hash: it is advice, which
+ * a checkpoint keeps and the replay goes on with. */
+#ifndef FOB_CORE_CHAIN_H
+#define FOB_CORE_CHAIN_H
+
+#include "proto/slice.h"
+
+#define FOB_CHAIN_TOPICS 131072u
+#define FOB_CHAIN_BYTES  (16u << 20) /* of them, without what the allocator adds */
+
+typedef struct fob_tail fob_tail_t;
+
+/* A topic's. */
+struct fob_tail {
+    fob_tail_t *chain;         /* of the bucket */
+    fob_tail_t *newer, *older; /* by `last` */
+    uint64_t last;             /* offset of its last event */
+    uint64_t count, born;      /* of this run: how many, and the first one's offset */
+    uint32_t hash;
+    uint8_t size;
+    uint8_t bytes[];
+};
+
+static inline fob_slice_t fob_tail_topic(const fob_tail_t *self) {
+    return fob_slice(self->bytes, self->size);
+}
+
+typedef struct {
+    fob_tail_t **buckets;
+    fob_tail_t *newest, *oldest; /* by `last`, which ascends */
+    fob_tail_t *cursor;          /* see fob_chain_walk */
+    uint32_t count, max;
+    size_t bytes, max_bytes;
+    uint64_t floor;
+} fob_chain_t;
+
+/* Makes an empty table; false: no memory. */
+bool fob_chain_init(fob_chain_t *self, uint32_t max, size_t max_bytes);
+void fob_chain_free(fob_chain_t *self);
+
+/* Forgets all: what is stored up to `head` is not known. */
+void fob_chain_begin(fob_chain_t *self, uint64_t head);
+/* Recovery, in this order: no topic that is not put in has an event above the floor; a topic's last
+ * event, above all before. */
+void fob_chain_vouch(fob_chain_t *self, uint64_t floor);
+void fob_chain_put(fob_chain_t *self, fob_slice_t topic, uint64_t last);
+/* The numbering of each topic begins anew. */
+void fob_chain_start(fob_chain_t *self);
+
+typedef struct {
+    uint64_t prev, nth, born;
+} fob_linked_t;
+
+/* Links `count` events, the first at `offset`, above all that are linked, to the topic's chain.
+ * Cannot fail: with no memory the topic stays unknown, and the floor says so. */
+fob_linked_t fob_chain_link(fob_chain_t *self, fob_slice_t topic, uint64_t offset, uint32_t count);
+
+/* NULL: it is not in the table. */
+const fob_tail_t *fob_chain_find(const fob_chain_t *self, fob_slice_t topic);
+
+/* Walks from the oldest to the newest, a part at a time, while events are linked: begin, then each
+ * next. A topic that is linked meanwhile may come later, and one that falls out does not come. */
+void fob_chain_walk(fob_chain_t *self);
+const fob_tail_t *fob_chain_next(fob_chain_t *self);
+
+#endif

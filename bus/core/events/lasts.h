@@ -1,0 +1,27 @@
+/* lasts: questions about the last event of each topic that matches a pattern. Pure reading. */
+#ifndef FOB_CORE_LASTS_H
+#define FOB_CORE_LASTS_H
+
+#include "bus/core/events/chain.h"
+#include "proto/buf.h"
+
+#define FOB_LASTS_BYTES  (256u << 10) /* of an answer, about */
+#define FOB_LASTS_LOOKED 16384u       /* topics looked at for one, at the most */
+
+typedef struct {
+    uint64_t floor; /* at or below it nothing is vouched for */
+    bool more;      /* not all were told: the floor is above those that were not */
+    size_t looked;  /* topics */
+} fob_lasts_t;
+
+/* Appends an array of [topic, offset of its last event], newest first, of those that match and
+ * whose last event lies above `from` and above the floor. Check rows->failed. */
+void fob_lasts_write(const fob_chain_t *chain, fob_slice_t pattern, uint64_t from, fob_buf_t *rows,
+                     fob_lasts_t *out);
+
+/* The same, only their offsets, those from `from` on, ascending, `room` of them at the most. Gives
+ * how many. */
+size_t fob_lasts_from(const fob_chain_t *chain, fob_slice_t pattern, uint64_t from,
+                      uint64_t *offsets, size_t room, size_t *looked);
+
+#endif
