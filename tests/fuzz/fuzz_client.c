@@ -21,8 +21,9 @@ typedef enum {
     ACTS
 } act_t;
 
-#define OUT_MAX 8
-#define JOBS    3
+#define OUT_MAX   8
+#define JOBS      3
+#define LISTENERS 3 /* one of each mode */
 
 typedef struct {
     fob_now_t now;
@@ -30,7 +31,11 @@ typedef struct {
     fob_session_t *session;
     fob_receipts_t receipts;
     fob_leases_t *leases;
-    fob_sequencer_t *sequencer;
+    struct {
+        fob_sequencer_t *sequencer;
+        uint64_t fetch, whole; /* requests asked last */
+        bool fetching;
+    } listeners[LISTENERS];
     fob_event_t *out[OUT_MAX];
     size_t out_count;
     uint64_t offered, told;
@@ -46,6 +51,10 @@ static void says(fob_slice_t header, fob_blob_t *body) {
 }
 
 static void on_up(client_t *self, const fob_wire_t *welcome) {
+    for (size_t i = 0; i < LISTENERS; i++) {
+        fob_sequencer_up(self->listeners[i].sequencer, self->now, welcome);
+        self->listeners[i].fetching = false;
+    }
     fob_session_up(self->session, self->now, welcome);
     fob_leases_up(self->leases, self->now, welcome);
     if (fob_session_renewal(self->session))
@@ -66,6 +75,8 @@ static void acts(client_t *self) {
         if (act.kind == FOB_LINK_TELL_DOWN) {
             fob_session_down(self->session, self->now, act.status, act.text);
             fob_leases_down(self->leases, self->now, act.status, act.text);
+            for (size_t i = 0; i < LISTENERS; i++)
+                fob_sequencer_down(self->listeners[i].sequencer);
         }
     }
 }
@@ -111,18 +122,43 @@ static void work(client_t *self) {
               fob_leases_refused(self->leases) || fob_leases_trouble(self->leases)[0]);
 }
 
-static void listen(client_t *self) {
+static void ask(client_t *self, size_t which) {
+    fob_buf_t header = {0};
+    fob_wire_t msg;
+    while (fob_link_state(self->link) == FOB_LINK_UP &&
+           fob_sequencer_ask(self->listeners[which].sequencer, &msg)) {
+        bool fetch = msg.verb == FOB_VERB_FETCH;
+        FUZZ_RULE(fob_wire_write(&header, &msg) == FOB_OK);
+        says(fob_buf_slice(&header), NULL);
+        fob_buf_clear(&header);
+        FUZZ_RULE(!fetch || (!self->listeners[which].fetching && msg.limit > 0));
+        FUZZ_RULE(fetch || msg.upto > msg.from);
+        if (fetch) {
+            self->listeners[which].fetch = msg.req;
+            self->listeners[which].fetching = true;
+        } else {
+            self->listeners[which].whole = msg.req;
+        }
+    }
+    fob_buf_free(&header);
+}
+
+static void listen(client_t *self, size_t which) {
+    fob_sequencer_t *sequencer = self->listeners[which].sequencer;
     fob_batch_t batch = {.first = 0};
     fob_event_t *event = NULL;
     fob_status_t status;
-    while (fob_sequencer_move(self->sequencer, &batch)) {
+    fob_sequencer_round(sequencer, self->now, 0);
+    ask(self, which);
+    while (fob_sequencer_move(sequencer, &batch)) {
         while ((status = fob_batch_next(&batch, &event)) != FOB_AGAIN) {
-            FUZZ_RULE(status == FOB_OK || status == FOB_BAD_EVENT);
+            FUZZ_RULE(status == FOB_OK || status == FOB_BAD_EVENT || status == FOB_GAP);
             if (status == FOB_OK)
                 fob_event_destroy(&event);
         }
         fob_batch_clear(&batch);
     }
+    FUZZ_RULE(fob_sequencer_deadline(sequencer) >= self->now.mono_ns);
 }
 
 static void run(client_t *self) {
@@ -136,12 +172,28 @@ static void run(client_t *self) {
     acts(self);
     output(self);
     work(self);
-    listen(self);
+    for (size_t i = 0; i < LISTENERS; i++)
+        listen(self, i);
     read_receipts(self);
     FUZZ_RULE(self->told + self->receipts.owed == self->offered);
 }
 
 /* --- what comes in --- */
+
+/* An answer is to what was asked last, whatever it says. */
+static void hears(client_t *self, size_t which, const fob_wire_t *msg, fob_blob_t *body) {
+    fob_sequencer_t *sequencer = self->listeners[which].sequencer;
+    fob_wire_t answer = *msg;
+    answer.req = self->listeners[which].whole;
+    if (msg->verb == FOB_VERB_FETCHED)
+        answer.req = self->listeners[which].fetch;
+    if (msg->verb == FOB_VERB_FETCHED || msg->verb == FOB_VERB_ERROR)
+        self->listeners[which].fetching = false;
+    if (msg->verb == FOB_VERB_BEAT)
+        fob_sequencer_beat(sequencer, self->now, msg);
+    else
+        fob_sequencer_input(sequencer, self->now, &answer, body);
+}
 
 static void message(client_t *self, fob_slice_t header, fob_blob_t *body) {
     fob_wire_t msg;
@@ -153,6 +205,8 @@ static void message(client_t *self, fob_slice_t header, fob_blob_t *body) {
     fob_link_message(self->link, self->now, &msg);
     bool up = fob_link_state(self->link) == FOB_LINK_UP;
     acts(self);
+    for (size_t i = 0; up && i < LISTENERS; i++)
+        hears(self, i, &msg, body);
     if (!up || msg.verb == FOB_VERB_WELCOME || msg.verb == FOB_VERB_BEAT ||
         msg.verb == FOB_VERB_GOODBYE)
         return;
@@ -164,10 +218,13 @@ static void message(client_t *self, fob_slice_t header, fob_blob_t *body) {
 
 static void cast(client_t *self, fob_slice_t frame, fob_blob_t *body) {
     fob_cast_t head;
-    if (fob_cast_read(frame, &head) == FOB_OK)
-        fob_sequencer_take(self->sequencer, &head, body, 0);
-    else
-        fob_sequencer_spoilt(self->sequencer);
+    bool good = fob_cast_read(frame, &head) == FOB_OK;
+    for (size_t i = 0; i < LISTENERS; i++) {
+        if (good)
+            fob_sequencer_take(self->listeners[i].sequencer, &head, body, 0);
+        else
+            fob_sequencer_spoilt(self->listeners[i].sequencer);
+    }
 }
 
 static void offer(client_t *self, fob_slice_t piece) {
@@ -216,7 +273,8 @@ static void act(client_t *self, uint8_t what, fob_slice_t piece, fob_slice_t nex
         break;
     case BROKEN:
         fob_link_broken(self->link, self->now, "broken");
-        fob_sequencer_pause(self->sequencer);
+        for (size_t i = 0; i < LISTENERS; i++)
+            fob_sequencer_pause(self->listeners[i].sequencer);
         break;
     case DRAIN:
         fob_leases_drain(self->leases, self->now);
@@ -244,9 +302,19 @@ static void begin(client_t *self) {
                                                           .jobs = JOBS,
                                                           .prefetch = 10,
                                                           .give_up_mono = FOB_NEVER});
-    self->sequencer = fob_sequencer_new(&(fob_sequencer_options_t){
-        .pattern = fob_slice_str("a.>"), .mode = FOB_SEQUENCER_LIVE, .queue = 20});
-    FUZZ_RULE(self->link && self->session && self->leases && self->sequencer);
+    FUZZ_RULE(self->link && self->session && self->leases);
+    for (size_t i = 0; i < LISTENERS; i++) {
+        self->listeners[i].sequencer =
+            fob_sequencer_new(&(fob_sequencer_options_t){.pattern = fob_slice_str("a.>"),
+                                                         .mode = (fob_sequencer_mode_t)i,
+                                                         .from = FOB_SEQUENCER_OFFSET,
+                                                         .value = 2,
+                                                         .queue = 20,
+                                                         .topics = 3,
+                                                         .recent = 3,
+                                                         .holes = 2});
+        FUZZ_RULE(self->listeners[i].sequencer);
+    }
 }
 
 static void end(client_t *self) {
@@ -256,7 +324,8 @@ static void end(client_t *self) {
     fob_leases_destroy(&self->leases); /* and what is out */
     fob_session_destroy(&self->session);
     fob_receipts_free(&self->receipts);
-    fob_sequencer_destroy(&self->sequencer);
+    for (size_t i = 0; i < LISTENERS; i++)
+        fob_sequencer_destroy(&self->listeners[i].sequencer);
     fob_link_destroy(&self->link);
 }
 

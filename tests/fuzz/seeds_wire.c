@@ -295,6 +295,97 @@ static void to_worker(void) {
     end(&talk, "client", "worker");
 }
 
+static void cast(talk_t *self, uint64_t offset, uint64_t prev) {
+    fob_buf_t head = {0};
+    const fob_cast_t frame = {.topic = fob_slice_str("a.c"),
+                              .kind = FOB_CAST_STORED,
+                              .epoch = 1,
+                              .offset = offset,
+                              .count = 1,
+                              .prev = prev,
+                              .source = 7,
+                              .seq = offset,
+                              .time_ms = 1000};
+    assert_int_equal(fob_cast_write(&head, &frame), FOB_OK);
+    seed_piece(&self->out, (const char[]){CAST}, 1, fob_buf_slice(&head));
+    events(self, 1, false);
+    fob_buf_free(&head);
+}
+
+static void welcome_fetch(talk_t *self, uint64_t epoch, uint64_t began, uint64_t head) {
+    fob_buf_t caps = {0};
+    fob_pack_array(&caps, 1);
+    fob_pack_cstr(&caps, FOB_CAP_FETCH);
+    begin(self, FOB_VERB_WELCOME);
+    FOB_SET(&self->msg, version, 1);
+    FOB_SET(&self->msg, heartbeat, 1000);
+    FOB_SET(&self->msg, epoch, epoch);
+    FOB_SET(&self->msg, began, began);
+    FOB_SET(&self->msg, head, head);
+    FOB_SET(&self->msg, level, fob_slice_str("disk"));
+    fob_pack_array(&self->runs, 1);
+    fob_shard_write(&self->runs, &(fob_shard_t){.router = 7001, .xsub = 7002, .xpub = 7003});
+    FOB_SET(&self->msg, shards, fob_buf_slice(&self->runs));
+    FOB_SET(&self->msg, max_event, 1000);
+    FOB_SET(&self->msg, max_batch, 10000);
+    FOB_SET(&self->msg, window, 16);
+    FOB_SET(&self->msg, caps, fob_buf_slice(&caps));
+    say(self, MESSAGE);
+    fob_buf_free(&caps);
+}
+
+static void fetched(talk_t *self, uint64_t next, uint64_t head, const uint64_t *run,
+                    const uint64_t *hole) {
+    fob_buf_t gone = {0};
+    begin(self, FOB_VERB_FETCHED);
+    FOB_SET(&self->msg, req, 1);
+    FOB_SET(&self->msg, code, FOB_OK);
+    FOB_SET(&self->msg, next, next);
+    FOB_SET(&self->msg, head, head);
+    FOB_SET(&self->msg, epoch, 1);
+    one_run(self, run, 3);
+    fob_pack_array(&gone, 1);
+    fob_run_write(&gone, hole, 3);
+    FOB_SET(&self->msg, gone, fob_buf_slice(&gone));
+    say(self, BODIED);
+    events(self, (unsigned)run[1], false);
+    fob_buf_free(&gone);
+}
+
+/* It begins with history, takes up the live stream, meets a hole, is told what is there, and then
+ * the bus numbers anew. */
+static void to_subscriber_behind(void) {
+    talk_t talk = {.msg = {.verb = FOB_VERB_BEAT}};
+    fob_buf_t rows = {0};
+    welcome_fetch(&talk, 1, 0, 6);
+    cast(&talk, 7, 5);
+    fetched(&talk, 7, 7, (const uint64_t[]){4, 3, 1000}, (const uint64_t[]){1, 3, 0});
+    cast(&talk, 8, 7);
+    cast(&talk, 10, 9);
+    fetched(&talk, 10, 10, (const uint64_t[]){8, 1, 1000}, (const uint64_t[]){9, 9, 1});
+    begin(&talk, FOB_VERB_BEAT);
+    FOB_SET(&talk.msg, epoch, 1);
+    FOB_SET(&talk.msg, head, 12);
+    say(&talk, MESSAGE);
+    begin(&talk, FOB_VERB_WHOLENESS);
+    FOB_SET(&talk.msg, req, 2);
+    FOB_SET(&talk.msg, code, FOB_OK);
+    FOB_SET(&talk.msg, upto, 12);
+    say(&talk, BODIED);
+    fob_pack_array(&rows, 1);
+    fob_pack_array(&rows, 2);
+    fob_pack_cstr(&rows, "a.c");
+    fob_pack_uint(&rows, 12);
+    seed_piece(&talk.out, "", 0, fob_buf_slice(&rows));
+    pass(&talk, PASS, 200, 0);
+    fetched(&talk, 13, 12, (const uint64_t[]){11, 2, 1000}, (const uint64_t[]){1, 1, 0});
+    seed_piece(&talk.out, (const char[]){BROKEN}, 1, (fob_slice_t){0});
+    pass(&talk, PASS, 200, 4);
+    welcome_fetch(&talk, 2, 9, 10);
+    fob_buf_free(&rows);
+    end(&talk, "client", "subscriber_behind");
+}
+
 static void to_subscriber(void) {
     talk_t talk = {.msg = {.verb = FOB_VERB_BEAT}};
     for (uint64_t i = 0; i < 3; i++) {
@@ -324,4 +415,5 @@ void seeds_wire(void) {
     to_publisher();
     to_worker();
     to_subscriber();
+    to_subscriber_behind();
 }
