@@ -105,7 +105,7 @@ uint64_t fob_sequencer_queued(const fob_sequencer_t *self) {
 /* All that is known of offsets begins here. */
 static void begin_at(fob_sequencer_t *self, uint64_t base) {
     self->base = self->done = base;
-    self->seen = self->arrived = 0;
+    self->seen = self->arrived = self->first_heard = 0;
     fob_marks_sweep(&self->marks, UINT64_MAX);
     fob_recent_clear(&self->recent);
     self->recent.holed = false;
@@ -127,7 +127,6 @@ static void begin(fob_sequencer_t *self, fob_sequencer_from_t from) {
     else if (from != FOB_SEQUENCER_EARLIEST) {
         begin_at(self, self->head);
         self->state = FOB_SEQUENCER_CURRENT;
-        self->story = STORY_NONE;
     }
     self->last_upto = self->head;
 }
@@ -161,7 +160,7 @@ static void renumber(fob_sequencer_t *self, uint64_t epoch, uint64_t began, uint
     self->done = lower(self->done, began);
     self->seen = lower(self->seen, began);
     self->last_upto = lower(self->last_upto, began);
-    self->arrived = 0;
+    self->arrived = self->first_heard = 0;
     tell_epoch(self);
 }
 

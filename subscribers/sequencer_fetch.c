@@ -50,8 +50,8 @@ void fob_sequencer_go_on(fob_sequencer_t *self) {
         self->caught = true;
     if (!self->caught)
         return;
-    self->story = STORY_NONE;
     fob_sequencer_settle_done(self);
+    fob_sequencer_join(self);
     if (replay(self))
         self->state = FOB_SEQUENCER_CURRENT;
 }

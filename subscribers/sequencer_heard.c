@@ -141,7 +141,7 @@ fob_heard_fate_t fob_sequencer_offer(fob_sequencer_t *self, const fob_heard_t *h
         self->duplicates += heard->count;
         return FOB_HEARD_OLD;
     }
-    if (hole && self->mode == FOB_SEQUENCER_RELIABLE)
+    if (hole && (self->mode == FOB_SEQUENCER_RELIABLE || self->story != STORY_NONE))
         return FOB_HEARD_HOLE;
     uint64_t first = heard->offset > had ? heard->offset : had + 1;
     uint64_t room = room_for(self, heard->body, elsewhere), count = last - first + 1;
@@ -180,6 +180,12 @@ void fob_sequencer_fall_behind(fob_sequencer_t *self, bool caught) {
     fob_sequencer_drop_rows(self);
 }
 
+void fob_sequencer_join(fob_sequencer_t *self) {
+    if (self->story == STORY_HISTORY && self->first_heard &&
+        (self->base >= self->first_heard - 1 || self->done >= self->first_heard - 1))
+        self->story = STORY_NONE;
+}
+
 void fob_sequencer_settle_done(fob_sequencer_t *self) {
     if (self->done > self->base)
         self->base = self->done;
@@ -210,6 +216,9 @@ static void take_chained(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob
     self->heard++;
     if (last > self->arrived)
         self->arrived = last;
+    if (!self->first_heard)
+        self->first_heard = cast->offset;
+    fob_sequencer_join(self);
     if (self->state == FOB_SEQUENCER_CURRENT) {
         fob_heard_fate_t fate = fob_sequencer_offer(self, &heard, elsewhere);
         if (fate == FOB_HEARD_TAKEN || fate == FOB_HEARD_OLD)

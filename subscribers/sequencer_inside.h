@@ -12,7 +12,7 @@
 /* What the journal is read for first. */
 typedef enum {
     STORY_NONE,
-    STORY_HISTORY, /* what lies before the first `up`: handed out in mode NOTIFY too */
+    STORY_HISTORY, /* what lies before the live stream: handed out in mode NOTIFY too */
     STORY_LAST,    /* each topic's last event up to last_upto */
     STORY_TIME     /* where a time begins: nothing is known before the first answer */
 } fob_story_t;
@@ -65,11 +65,12 @@ struct fob_sequencer {
 
     /* The journal. */
     fob_story_t story;
-    uint64_t last_upto; /* STORY_LAST */
-    bool quiet;         /* what is gone at the beginning is not told */
-    bool caught;        /* it was read as far as is needed: `recent` is next */
-    bool stalled;       /* until readers have made room */
-    fob_holes_t holes;  /* NOTIFY */
+    uint64_t first_heard; /* where the live stream began; 0: nothing came yet */
+    uint64_t last_upto;   /* STORY_LAST */
+    bool quiet;           /* what is gone at the beginning is not told */
+    bool caught;          /* it was read as far as is needed: `recent` is next */
+    bool stalled;         /* until readers have made room */
+    fob_holes_t holes;    /* NOTIFY */
     fob_request_t fetch;
     bool fetch_dry, fetch_hole; /* only runs; of the first hole */
     int64_t fetch_at;           /* not before */
@@ -110,6 +111,8 @@ fob_heard_fate_t fob_sequencer_offer(fob_sequencer_t *self, const fob_heard_t *h
                                      uint64_t elsewhere);
 /* From now on the journal is read. `caught`: what is in `recent` may do. */
 void fob_sequencer_fall_behind(fob_sequencer_t *self, bool caught);
+/* The live stream is joined once all before its first message is had. */
+void fob_sequencer_join(fob_sequencer_t *self);
 /* Each topic is had up to `done`; what is known beyond it stays. */
 void fob_sequencer_settle_done(fob_sequencer_t *self);
 

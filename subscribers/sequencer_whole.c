@@ -118,6 +118,7 @@ static void settle(fob_sequencer_t *self) {
         self->base = self->rows_upto;
         fob_marks_sweep(&self->marks, self->base);
         self->marks_after = self->marks.count;
+        fob_sequencer_join(self);
     } else {
         fob_marks_unkeep(&self->marks); /* no memory: the next beat asks again */
     }
@@ -155,7 +156,8 @@ static void look(fob_sequencer_t *self) {
         self->rows_at = self->now + FOB_SEQUENCER_GRACE;
         return;
     }
-    if (lacks && !(self->mode == FOB_SEQUENCER_NOTIFY && note_holes(self)))
+    bool tells = self->mode == FOB_SEQUENCER_NOTIFY && self->story == STORY_NONE;
+    if (lacks && !(tells && note_holes(self)))
         fob_sequencer_fall_behind(self, false);
     else
         settle(self);

@@ -253,7 +253,9 @@ static uint64_t begin_of(world_t *w, const fob_wire_t *msg) {
 }
 
 static uint64_t fill(world_t *w, const fob_wire_t *msg, uint64_t from, page_t *page) {
-    uint64_t head = head_of(w), upto = msg->upto && msg->upto < head ? msg->upto : head;
+    /* Of each topic's last event it does not count where the answer is to end. */
+    uint64_t head = head_of(w);
+    uint64_t upto = msg->upto && msg->upto < head && !msg->latest ? msg->upto : head;
     uint64_t most = 1 + draw(w, 12), looks = 10 + draw(w, 60), offset = from;
     if (FOB_HAS(msg, limit) && msg->limit < most)
         most = msg->limit;

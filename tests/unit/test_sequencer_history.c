@@ -296,8 +296,32 @@ static kit_t notified(const char *pattern, uint64_t queue, uint32_t holes) {
                                                   .mode = FOB_SEQUENCER_NOTIFY,
                                                   .queue = queue,
                                                   .holes = holes});
-    kit_up(&kit, 10);
+    kit_up(&kit, 9);
+    comes(&kit, "a", 10, 1, 0); /* joins: nothing lies between */
+    gets(&kit, "a", 10);
     return kit;
+}
+
+static void in_notify_what_passed_before_the_first_message_is_handed_out(void **state) {
+    (void)state;
+    kit_t kit = kit_new(
+        (fob_sequencer_options_t){.pattern = fob_slice_str(">"), .mode = FOB_SEQUENCER_NOTIFY});
+    kit_up(&kit, 9);
+    comes(&kit, "a", 12, 1, 0); /* the subscription came to life a little later */
+    comes(&kit, "b", 13, 1, 11);
+    gets(&kit, "a", 12);
+    gets_nothing(&kit);
+    asks_for(&kit, 10, 12);
+    assert_false(kit.fetch.dry);
+    fetched(&kit, 13, 13, "b@11 a@12", "");
+    asks_nothing(&kit);
+    gets(&kit, "b", 11);
+    gets(&kit, "b", 13);
+    comes(&kit, "b", 15, 1, 14); /* from now on holes are told */
+    gets(&kit, "b", 15);
+    asks_for(&kit, 14, 14);
+    assert_true(kit.fetch.dry);
+    kit_end(&kit);
 }
 
 static void in_notify_a_hole_delays_nothing_and_is_told_exactly(void **state) {
@@ -310,7 +334,7 @@ static void in_notify_a_hole_delays_nothing_and_is_told_exactly(void **state) {
     assert_true(fob_slice_eq(kit.fetch.pattern, fob_slice_str("a")));
     comes(&kit, "b", 16, 1, 12);
     fetched(&kit, 14, 16, "a@11 a@12", "13-13");
-    asks_for(&kit, 11, 12); /* the next hole */
+    asks_for(&kit, 10, 12); /* the next hole */
     gets(&kit, "b", 16);
     is_told(&kit, FOB_NOTICE_LOST, 11, 12, "a"); /* neighbours are one notice */
     is_told(&kit, FOB_NOTICE_RETENTION, 13, 13, "a");
@@ -338,7 +362,7 @@ static void in_notify_a_lost_last_event_is_told_within_a_beat(void **state) {
     (void)state;
     kit_t kit = notified(">", 0, 0);
     beats(&kit, 12);
-    asks_whether_whole(&kit, 10, 12);
+    asks_whether_whole(&kit, 9, 12);
     told_whole(&kit, 0, false, "a@12");
     passes(&kit, 100);
     asks_for(&kit, 11, 12);
@@ -359,7 +383,7 @@ static void in_notify_too_many_holes_are_asked_about_as_one(void **state) {
     gets(&kit, "a", 12);
     asks_for(&kit, 11, 11); /* that of a */
     fetched(&kit, 12, 15, "a@11", "");
-    asks_for(&kit, 11, 12); /* what was handed out is told apart by its topic */
+    asks_for(&kit, 10, 12); /* what was handed out is told apart by its topic */
     assert_false(kit.fetch.dry);
     fetched(&kit, 13, 15, "a@11 a@12", "");
     asks_for(&kit, 13, 13);
@@ -380,7 +404,7 @@ static void in_notify_what_passed_over_a_reconnect_is_told(void **state) {
     comes(&kit, "a", 11, 1, 0);
     fob_sequencer_down(kit.s);
     kit_up(&kit, 14);
-    asks_for(&kit, 11, 0);
+    asks_for(&kit, 10, 0);
     assert_true(kit.fetch.dry); /* one topic: its mark tells what is had */
     fetched(&kit, 15, 14, "a@11 a@12 a@13", "");
     asks_nothing(&kit);
@@ -399,10 +423,12 @@ static void in_notify_history_is_handed_out_all_the_same(void **state) {
     asks_for(&kit, 1, 0);
     fetched(&kit, 3, 2, "a@1 a@2", "");
     asks_nothing(&kit);
-    comes(&kit, "a", 4, 1, 3);
-    gets(&kit, "a", 1);
-    gets(&kit, "a", 2);
-    gets(&kit, "a", 4);
+    comes(&kit, "a", 4, 1, 3); /* the seam */
+    asks_for(&kit, 3, 3);
+    fetched(&kit, 4, 4, "a@3", "");
+    asks_nothing(&kit);
+    for (uint64_t offset = 1; offset <= 4; offset++)
+        gets(&kit, "a", offset);
     kit_end(&kit);
 }
 
@@ -418,6 +444,7 @@ FOB_MAIN(FOB_CASE(history_comes_first_then_live_without_a_seam),
          FOB_CASE(an_answer_that_is_none_changes_nothing),
          FOB_CASE(rows_that_are_none_prove_nothing),
          FOB_CASE(a_bus_that_cannot_be_asked_has_all_in_mode_live),
+         FOB_CASE(in_notify_what_passed_before_the_first_message_is_handed_out),
          FOB_CASE(in_notify_a_hole_delays_nothing_and_is_told_exactly),
          FOB_CASE(in_notify_what_comes_late_was_told_already),
          FOB_CASE(in_notify_a_lost_last_event_is_told_within_a_beat),

@@ -144,13 +144,13 @@ void reader_step(world_t *w) {
     }
 }
 
-/* Each topic's last event up to where the subscriber began was handed out first. */
+/* Each topic's last event was handed out, also where it lies before the subscriber began. */
 static void lasts_are_out(world_t *w) {
     uint64_t last[TOPICS] = {0};
-    for (uint64_t o = 1; o <= w->first_up_head; o++)
+    for (uint64_t o = 1; o <= head_of(w); o++)
         last[world_entry(w, w->era, o)->topic] = o;
     for (unsigned t = 0; t < TOPICS; t++)
-        if (last[t] && world_wants(w, t) && !world_gone(w, last[t]))
+        if (last[t] && last[t] <= w->first_up_head && world_wants(w, t) && !world_gone(w, last[t]))
             CHECK(w, w->fate[last[t]] & HANDED);
 }
 
