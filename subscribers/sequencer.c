@@ -104,7 +104,7 @@ uint64_t fob_sequencer_queued(const fob_sequencer_t *self) {
 
 /* All that is known of offsets begins here. */
 static void begin_at(fob_sequencer_t *self, uint64_t base) {
-    self->base = self->done = base;
+    self->base = self->done = self->dense = base;
     self->seen = self->arrived = self->first_heard = 0;
     fob_marks_sweep(&self->marks, UINT64_MAX);
     fob_recent_clear(&self->recent);
@@ -154,6 +154,7 @@ static void renumber(fob_sequencer_t *self, uint64_t epoch, uint64_t began, uint
     self->fetch.vain = self->whole.vain = true;
     fob_recent_clear(&self->recent);
     fob_sequencer_fall_behind(self, false);
+    self->dense = lower(self->dense, began);
     fob_marks_cap(&self->marks, began);
     fob_holes_cap(&self->holes, began);
     self->base = lower(self->base, began);
@@ -359,19 +360,21 @@ void fob_sequencer_lose(fob_sequencer_t *self, uint64_t count) {
 
 void fob_sequencer_figures(const fob_sequencer_t *self, fob_sequencer_figures_t *out) {
     uint64_t low = lower(self->base, fob_marks_lowest(&self->marks));
-    *out = (fob_sequencer_figures_t){.state = self->state,
-                                     .lost = self->lost,
-                                     .pauses = self->pauses,
-                                     .malformed = self->malformed,
-                                     .notices = self->notices,
-                                     .told = self->told,
-                                     .duplicates = self->duplicates,
-                                     .fetched = self->fetched,
-                                     .repairs = self->repairs,
-                                     .position = low > self->done ? low : self->done,
-                                     .head = self->head,
-                                     .marks = self->marks.count,
-                                     .holes = self->holes.count};
+    low = low > self->dense ? low : self->dense;
+    *out =
+        (fob_sequencer_figures_t){.state = self->state,
+                                  .lost = self->lost,
+                                  .pauses = self->pauses,
+                                  .malformed = self->malformed,
+                                  .notices = self->notices,
+                                  .told = self->told,
+                                  .duplicates = self->duplicates,
+                                  .fetched = self->fetched,
+                                  .repairs = self->repairs,
+                                  .position = low > self->done ? low : self->done,
+                                  .head = self->head > self->arrived ? self->head : self->arrived,
+                                  .marks = self->marks.count,
+                                  .holes = self->holes.count};
 }
 
 bool fob_sequencer_losses(const fob_sequencer_t *self, size_t *at, fob_gap_loss_t *out) {

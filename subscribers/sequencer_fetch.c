@@ -176,11 +176,23 @@ static bool take_events(fob_sequencer_t *self, gather_t *gather, const fob_passa
     return fob_sequencer_tell(self, FOB_NOTICE_LOST, first, passage->last, (fob_slice_t){0});
 }
 
+/* Of what is gone only what was not handed out before, as far as that is known. */
+static bool take_gone(fob_sequencer_t *self, const fob_passage_t *passage) {
+    fob_topic_mark_t *mark;
+    fob_passage_t rest = *passage;
+    uint64_t had = fob_sequencer_dense(self);
+    uint64_t of_topic = self->literal ? fob_sequencer_had(self, self->pattern, &mark) : 0;
+    had = of_topic > had ? of_topic : had;
+    if (rest.first <= had)
+        rest.first = had + 1;
+    return rest.first > rest.last || untold(self, passage) ||
+           tell_gone(self, &rest, (fob_slice_t){0});
+}
+
 static bool take_passage(fob_sequencer_t *self, gather_t *gather, const fob_passage_t *passage) {
     if (!passage->gone)
         return take_events(self, gather, passage);
-    return flush(self, gather) &&
-           (untold(self, passage) || tell_gone(self, passage, (fob_slice_t){0}));
+    return flush(self, gather) && take_gone(self, passage);
 }
 
 /* Reads a page into the queue. Returns up to where all of it is there. */

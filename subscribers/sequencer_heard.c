@@ -163,6 +163,9 @@ fob_heard_fate_t fob_sequencer_offer(fob_sequencer_t *self, const fob_heard_t *h
     fob_marks_raise(&self->marks, mark, first + count - 1);
     if (mark->upto > self->seen)
         self->seen = mark->upto;
+    uint64_t dense = fob_sequencer_dense(self);
+    if (first <= dense + 1 && mark->upto > dense)
+        self->dense = mark->upto;
     self->duplicates += first - heard->offset;
     return mark->upto == last ? FOB_HEARD_TAKEN : FOB_HEARD_FULL;
 }

@@ -55,6 +55,7 @@ struct fob_sequencer {
     /* What is had: each event of a topic up to its mark, or up to `base` where it has none; and in
      * any case up to `done`. */
     uint64_t base, done;
+    uint64_t dense; /* nor is one missing up to this: they came one behind the other */
     fob_marks_t marks;
     uint64_t seen; /* none above it was handed out, or is asked about */
     fob_sequencer_state_t state;
@@ -98,6 +99,10 @@ static inline bool fob_sequencer_chained(const fob_sequencer_t *self) {
 uint64_t fob_sequencer_room(const fob_sequencer_t *self, uint64_t elsewhere);
 /* Half of the queue is free. */
 bool fob_sequencer_half_free(const fob_sequencer_t *self, uint64_t elsewhere);
+/* No offset up to this one is missing, of any topic. */
+static inline uint64_t fob_sequencer_dense(const fob_sequencer_t *self) {
+    return self->dense > self->done ? self->dense : self->done;
+}
 /* Queues a notice about [first, last], of one topic or (empty) none. False: no memory. */
 bool fob_sequencer_tell(fob_sequencer_t *self, fob_notice_kind_t kind, uint64_t first,
                         uint64_t last, fob_slice_t topic);

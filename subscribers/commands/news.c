@@ -7,7 +7,7 @@
 
 #define FAR        10000 /* offsets behind, that is told at once */
 #define BEHIND_MS  1000  /* behind for so long is told, too */
-#define LOOK_EVERY 100   /* ms */
+#define LOOK_EVERY 10    /* ms */
 
 static long long clock_ms(void) {
     struct timespec now;
@@ -112,7 +112,7 @@ static void look_for_place(fob_news_t *self, long long now) {
     uint64_t position, head;
     if (!fob_subscriber_behind(self->subscriber, &position, &head)) {
         if (self->told_behind)
-            fob_note(self->cli, "live from offset %" PRIu64 " on", position + 1);
+            fob_note(self->cli, "live: what is published from now on comes at once");
         self->told_behind = false;
         self->behind_since = 0;
         return;
@@ -126,7 +126,8 @@ static void look_for_place(fob_news_t *self, long long now) {
         return;
     self->told_behind = true;
     fob_note(self->cli,
-             "behind, at offset %" PRIu64 " of %" PRIu64 ": the rest is read from the journal",
+             "behind, at offset %" PRIu64 " of %" PRIu64
+             ": nothing is lost that the journal still keeps",
              position, head);
 }
 

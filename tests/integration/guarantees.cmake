@@ -12,6 +12,16 @@ foreach(topic stand full stored_once holders dead_letters disk_full failures bro
         add_dependencies(test_${topic} fob)
     endif()
 endforeach()
+# The same with a broadcast that loses what the test chooses.
+fob_test(NAME broadcast_repair LABEL integration TIMEOUT 300
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_broadcast_repair.c ${PROJECT_SOURCE_DIR}/tests/support/lossy.c
+    LIBRARIES fob_proto fob_test_support PkgConfig::ZMQ)
+if(FOB_SANITIZE)
+    target_compile_definitions(test_broadcast_repair PRIVATE REPAIR_EVENTS=5000)
+endif()
+if(TARGET fob)
+    add_dependencies(test_broadcast_repair fob)
+endif()
 # The clients whole, where memory is refused to them.
 fob_scarce_test(NAME clients_scarce LABEL integration TIMEOUT 240
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_clients_scarce.c LIBRARIES fob_publishers fob_subscribers fob_test_support)

@@ -60,6 +60,35 @@ static void what_retention_took_from_under_a_slow_reader_is_told(void **state) {
     kit_end(&kit);
 }
 
+static void what_was_handed_out_is_not_told_to_be_gone(void **state) {
+    (void)state;
+    kit_t kit = kit_reliable("*", 10);
+    comes(&kit, "a", 11, 2, 0);
+    comes(&kit, "b", 13, 1, 0); /* no offset is missing so far */
+    comes(&kit, "a", 20, 1, 18);
+    asks_for(&kit, 11, 19);
+    fetched(&kit, 20, 20, "a@18", "11-17");
+    asks_nothing(&kit);
+    for (uint64_t offset = 11; offset <= 13; offset++)
+        gets(&kit, offset < 13 ? "a" : "b", offset);
+    is_told(&kit, FOB_NOTICE_RETENTION, 14, 17, "");
+    gets(&kit, "a", 18);
+    gets(&kit, "a", 20);
+    gets_nothing(&kit);
+    kit_end(&kit);
+    kit = kit_reliable("a", 10);
+    comes(&kit, "a", 15, 1, 4); /* what lies between is of other topics */
+    comes(&kit, "a", 20, 1, 18);
+    asks_for(&kit, 11, 19);
+    fetched(&kit, 20, 20, "a@18", "11-17");
+    asks_nothing(&kit);
+    gets(&kit, "a", 15);
+    is_told(&kit, FOB_NOTICE_RETENTION, 16, 17, "");
+    gets(&kit, "a", 18);
+    gets(&kit, "a", 20);
+    kit_end(&kit);
+}
+
 static void a_time_is_asked_for_until_it_is_answered(void **state) {
     (void)state;
     kit_t kit = begins(FOB_SEQUENCER_TIME, 777, 9);
@@ -435,6 +464,7 @@ static void in_notify_history_is_handed_out_all_the_same(void **state) {
 FOB_MAIN(FOB_CASE(history_comes_first_then_live_without_a_seam),
          FOB_CASE(an_offset_that_is_not_kept_is_told_with_its_exact_range),
          FOB_CASE(what_retention_took_from_under_a_slow_reader_is_told),
+         FOB_CASE(what_was_handed_out_is_not_told_to_be_gone),
          FOB_CASE(a_time_is_asked_for_until_it_is_answered),
          FOB_CASE(each_topics_last_event_comes_first), FOB_CASE(of_an_empty_bus_the_last_are_none),
          FOB_CASE(a_new_epoch_is_told_and_read_from_where_it_began),
