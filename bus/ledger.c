@@ -572,6 +572,10 @@ uint64_t fob_ledger_epoch(const fob_ledger_t *self) {
     return ops(self)->epoch(self->journal);
 }
 
+uint64_t fob_ledger_began(const fob_ledger_t *self, uint64_t epoch) {
+    return ops(self)->began(self->journal, epoch);
+}
+
 const char *fob_ledger_level(const fob_ledger_t *self) {
     return ops(self)->level(self->journal);
 }

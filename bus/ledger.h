@@ -70,6 +70,8 @@ fob_core_t *fob_ledger_core(fob_ledger_t *self);
 uint64_t fob_ledger_head(const fob_ledger_t *self);
 uint64_t fob_ledger_last(fob_ledger_t *self, const uint8_t *session);
 uint64_t fob_ledger_epoch(const fob_ledger_t *self);
+/* The highest offset that is as it was under that epoch; 0: under the one before. */
+uint64_t fob_ledger_began(const fob_ledger_t *self, uint64_t epoch);
 const char *fob_ledger_level(const fob_ledger_t *self);
 /* Bytes of journal that a group pins which needs all from that offset on. */
 uint64_t fob_ledger_pinned(const fob_ledger_t *self, uint64_t floor);

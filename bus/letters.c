@@ -187,7 +187,7 @@ fob_status_t fob_letter_cast(fob_buf_t *header, uint32_t shard, uint64_t epoch, 
 /* --- what the bus says of itself --- */
 
 fob_status_t fob_letter_welcome(fob_buf_t *header, const fob_house_t *house, uint64_t head,
-                                uint64_t last) {
+                                uint64_t began, uint64_t last) {
     fob_buf_t shards = {0}, caps = {0};
     fob_pack_array(&shards, 1);
     fob_shard_write(&shards, &(fob_shard_t){.shard = house->shard,
@@ -212,6 +212,7 @@ fob_status_t fob_letter_welcome(fob_buf_t *header, const fob_house_t *house, uin
         FOB_SET(&msg, max_batch, house->max_batch);
         FOB_SET(&msg, window, house->window);
         FOB_SET(&msg, last, last);
+        FOB_SET(&msg, began, began);
         FOB_SET(&msg, caps, fob_buf_slice(&caps));
         status = write_header(header, &msg);
     }
@@ -221,10 +222,11 @@ fob_status_t fob_letter_welcome(fob_buf_t *header, const fob_house_t *house, uin
 }
 
 fob_status_t fob_letter_beat(fob_buf_t *header, const fob_house_t *house, uint64_t head,
-                             const uint64_t *echo) {
+                             uint64_t began, const uint64_t *echo) {
     fob_wire_t msg = {.verb = FOB_VERB_BEAT, .shard = house->shard};
     FOB_SET(&msg, head, head);
     FOB_SET(&msg, epoch, house->epoch);
+    FOB_SET(&msg, began, began);
     if (echo)
         FOB_SET(&msg, echo, *echo);
     return write_header(header, &msg);

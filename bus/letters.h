@@ -34,11 +34,12 @@ typedef struct {
     uint64_t heartbeat_ms, epoch, max_event, max_batch, window;
 } fob_house_t;
 
+/* `began`: up to there offsets are as they were under the epoch that the client knows. */
 fob_status_t fob_letter_welcome(fob_buf_t *header, const fob_house_t *house, uint64_t head,
-                                uint64_t last) FOB_MUST_USE;
+                                uint64_t began, uint64_t last) FOB_MUST_USE;
 /* `echo`: what the client's own BEAT had; NULL: it answers none. */
 fob_status_t fob_letter_beat(fob_buf_t *header, const fob_house_t *house, uint64_t head,
-                             const uint64_t *echo) FOB_MUST_USE;
+                             uint64_t began, const uint64_t *echo) FOB_MUST_USE;
 fob_status_t fob_letter_goodbye(fob_buf_t *header, const fob_house_t *house, const char *text,
                                 uint64_t retry_after_ms) FOB_MUST_USE;
 /* The header of a REPLY to the request `req`. */

@@ -15,6 +15,7 @@ typedef struct {
     bool has_session, unreachable;
     uint8_t route[FOB_ROUTE_SIZE];
     uint8_t session[FOB_SESSION_SIZE];
+    uint64_t epoch; /* of the offsets that it has; 0: it did not say */
     int64_t heard_ns, sent_ns;
     uint64_t line;
 } peer_t;
@@ -250,6 +251,7 @@ static void hello(fob_peers_t *self, fob_now_t now, const fob_peers_input_t *inp
     peer = add(self, now, input->route, number);
     peer->line = input->line;
     peer->role = role_of(msg->role);
+    peer->epoch = msg->epoch;
     self->stats.roles[peer->role]++;
     if (msg->session.size) {
         peer->has_session = true;
@@ -439,6 +441,11 @@ bool fob_peers_forget(fob_peers_t *self, uint64_t conn) {
 fob_slice_t fob_peers_route(const fob_peers_t *self, uint64_t conn) {
     const peer_t *peer = by_conn(self, conn);
     return peer && !peer->unreachable ? fob_slice(peer->route, FOB_ROUTE_SIZE) : fob_slice(NULL, 0);
+}
+
+uint64_t fob_peers_epoch(const fob_peers_t *self, uint64_t conn) {
+    const peer_t *peer = by_conn(self, conn);
+    return peer ? peer->epoch : 0;
 }
 
 const uint8_t *fob_peers_session(const fob_peers_t *self, uint64_t conn) {

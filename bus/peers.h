@@ -105,6 +105,8 @@ uint64_t fob_peers_former(const fob_peers_t *self, uint64_t conn, size_t *at);
 
 /* The routing id; empty: no such connection, or it cannot be reached. */
 fob_slice_t fob_peers_route(const fob_peers_t *self, uint64_t conn);
+/* The epoch that its HELLO named; 0: none. */
+uint64_t fob_peers_epoch(const fob_peers_t *self, uint64_t conn);
 /* The session's secret, FOB_SESSION_SIZE bytes; NULL: none was given, or no such connection. */
 const uint8_t *fob_peers_session(const fob_peers_t *self, uint64_t conn);
 /* Goes through all connections that can be reached: start with *at = 0; 0: no more. */

@@ -400,6 +400,11 @@ static void command(fob_service_t *self, uint64_t conn, const fob_wire_t *msg,
         no_memory(self, conn, mail);
 }
 
+/* Up to where the offsets that it has are still good. */
+static uint64_t began(const fob_service_t *self, uint64_t conn) {
+    return fob_ledger_began(self->ledger, fob_peers_epoch(self->peers, conn));
+}
+
 /* From here on its session is not forgotten: what WELCOME says of it stays true. */
 static void welcome(fob_service_t *self, uint64_t conn) {
     const uint8_t *session = fob_peers_session(self->peers, conn);
@@ -407,7 +412,7 @@ static void welcome(fob_service_t *self, uint64_t conn) {
         step(self, &(fob_command_t){.kind = FOB_CMD_PRESENT, .conn = conn, .present = {session}});
     uint64_t last = fob_ledger_last(self->ledger, session);
     if (fob_letter_welcome(&self->header, self->options.house, fob_ledger_head(self->ledger),
-                           last) == FOB_OK)
+                           began(self, conn), last) == FOB_OK)
         tell(self, conn, (fob_body_t){0});
     else
         fob_service_forget(self, conn);
@@ -415,8 +420,8 @@ static void welcome(fob_service_t *self, uint64_t conn) {
 
 static void beat(fob_service_t *self, uint64_t conn, const uint64_t *echo) {
     fob_peers_sent(self->peers, self->now, conn);
-    if (fob_letter_beat(&self->header, self->options.house, fob_ledger_head(self->ledger), echo) ==
-        FOB_OK)
+    if (fob_letter_beat(&self->header, self->options.house, fob_ledger_head(self->ledger),
+                        began(self, conn), echo) == FOB_OK)
         tell(self, conn, (fob_body_t){0});
 }
 

@@ -139,6 +139,9 @@ typedef struct {
 
     /* The epoch of this journal's offsets; its level's name: "memory", "os", "disk". */
     uint64_t (*epoch)(fob_journal_t *self);
+    /* The highest offset that is the same as it was under another epoch; 0: the one before. 0: not
+     * known, perhaps none. */
+    uint64_t (*began)(fob_journal_t *self, uint64_t epoch);
     const char *(*level)(fob_journal_t *self);
     void (*stats)(fob_journal_t *self, fob_journal_stats_t *out);
 

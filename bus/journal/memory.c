@@ -316,6 +316,11 @@ static uint64_t memory_epoch(fob_journal_t *journal) {
     return memory_of(journal)->epoch;
 }
 
+static uint64_t memory_began(fob_journal_t *journal, uint64_t epoch) {
+    (void)journal, (void)epoch;
+    return 0;
+}
+
 static const char *memory_level(fob_journal_t *journal) {
     (void)journal;
     return "memory";
@@ -380,6 +385,7 @@ static const fob_journal_ops_t memory_ops = {
     .checkpoint_slice = memory_checkpoint_slice,
     .checkpoint_finish = memory_checkpoint_finish,
     .epoch = memory_epoch,
+    .began = memory_began,
     .level = memory_level,
     .stats = memory_stats,
     .bytes_from = memory_bytes_from,

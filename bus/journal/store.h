@@ -6,6 +6,7 @@
 
 #include "bus/journal/bell.h"
 #include "bus/journal/file.h"
+#include "bus/journal/lineage.h"
 #include "bus/journal/segment.h"
 #include "bus/journal/thread.h"
 
@@ -21,6 +22,7 @@ typedef struct {
     uint64_t margin; /* room that publishes leave to settles */
     size_t ahead;    /* segments to have ready before they are needed */
     uint64_t epoch;
+    fob_lineage_t lineage; /* of it */
     int64_t stamp_ms;    /* of the last commit that was found; 0: none */
     uint64_t epoch_turn; /* of the epoch file's newest record; 0: the file is to be made; touched
                             by who writes the file */

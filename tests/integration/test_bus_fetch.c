@@ -2,10 +2,12 @@
  */
 #include "tests/integration/bus_up.h"
 
+#include "bus/journal/backup.h"
 #include "proto/envelope.h"
 
 #include <ftw.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DATA 1000
@@ -248,6 +250,55 @@ static void history_begins_with_a_time(void **state) {
     fob_bus_destroy(&bus);
 }
 
+/* HELLO of one whose offsets are of that epoch (0: it does not say), and how far they are good. */
+static uint64_t began_for(fob_bus_t *bus, uint64_t epoch, uint64_t *now) {
+    dealer_t *dealer = dealer_new(fob_bus_endpoint(bus));
+    fob_wire_t msg = {.verb = FOB_VERB_HELLO};
+    FOB_SET(&msg, version_min, 1);
+    FOB_SET(&msg, version_max, 1);
+    FOB_SET(&msg, role, fob_slice_str("subscriber"));
+    if (epoch)
+        FOB_SET(&msg, epoch, epoch);
+    dealer_send(dealer, &msg, NULL);
+    const fob_wire_t *welcome = dealer_expect(dealer, FOB_VERB_WELCOME);
+    assert_true(FOB_HAS(welcome, began));
+    uint64_t began = welcome->began;
+    *now = welcome->epoch;
+    fob_wire_t beat = {.verb = FOB_VERB_BEAT};
+    FOB_SET(&beat, echo, 1);
+    dealer_send(dealer, &beat, NULL);
+    const fob_wire_t *answer = dealer_next(dealer, DEALER_PATIENCE);
+    assert_true(answer && answer->verb == FOB_VERB_BEAT);
+    assert_int_equal(answer->began, began);
+    dealer_destroy(&dealer);
+    return began;
+}
+
+static void after_a_new_epoch_each_is_told_how_far_its_offsets_are_good(void **state) {
+    (void)state;
+    char copy[sizeof folder + 8];
+    fob_backup_t backup;
+    fob_journal_error_t error;
+    uint64_t first, second, none;
+    fob_bus_t *bus = bus_here();
+    dealer_t *dealer = client(bus, "publisher", 1);
+    publish(dealer, 1, "t", 5, DATA);
+    assert_int_equal(began_for(bus, 0, &first), 0);
+    snprintf(copy, sizeof copy, "%s-copy", folder);
+    assert_int_equal(mkdir(copy, 0700), 0);
+    assert_int_equal(fob_journal_backup(folder, copy, &backup, &error), FOB_JOURNAL_OK);
+    dealer_destroy(&dealer);
+    fob_bus_destroy(&bus);
+    bus = bus_up_with((fob_bus_options_t){.data = copy, .sync = "os"});
+    assert_int_equal(began_for(bus, 0, &second), 5);
+    assert_true(second != first);
+    assert_int_equal(began_for(bus, first, &none), 5);
+    assert_int_equal(began_for(bus, second, &none), 5);
+    assert_int_equal(began_for(bus, 12345, &none), 0); /* nobody knows */
+    fob_bus_destroy(&bus);
+    assert_int_equal(nftw(copy, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 /* Both lie in the socket when the bus looks: the first is not answered before the second is read,
  * or it is, and the second is answered as any. */
 static void two_at_once_are_each_answered_and_the_second_perhaps_refused(void **state) {
@@ -280,6 +331,8 @@ FOB_MAIN(FOB_CASE_WITH(the_bus_says_that_it_can, make_folder, remove_folder),
          FOB_CASE_WITH(whether_all_was_had_is_told_by_topic_also_after_a_restart, make_folder,
                        remove_folder),
          FOB_CASE_WITH(each_topics_last_value_is_had_at_once, make_folder, remove_folder),
+         FOB_CASE_WITH(after_a_new_epoch_each_is_told_how_far_its_offsets_are_good, make_folder,
+                       remove_folder),
          FOB_CASE_WITH(history_begins_with_a_time, make_folder, remove_folder),
          FOB_CASE_WITH(two_at_once_are_each_answered_and_the_second_perhaps_refused, make_folder,
                        remove_folder))

@@ -190,6 +190,11 @@ static void j_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
     };
 }
 
+static uint64_t j_began(fob_journal_t *journal, uint64_t epoch) {
+    (void)journal, (void)epoch;
+    return 0;
+}
+
 static uint64_t j_bytes_from(fob_journal_t *journal, uint64_t offset) {
     const sim_log_t *log = of(journal)->log;
     uint64_t bytes = 0;
@@ -240,5 +245,6 @@ const fob_journal_ops_t sim_journal_ops = {
     .level = j_level,
     .stats = j_stats,
     .bytes_from = j_bytes_from,
+    .began = j_began,
     .close = j_close,
 };

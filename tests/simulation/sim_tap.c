@@ -246,6 +246,10 @@ static void t_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
     of(journal)->real->ops->stats(of(journal)->real, out);
 }
 
+static uint64_t t_began(fob_journal_t *journal, uint64_t epoch) {
+    return of(journal)->real->ops->began(of(journal)->real, epoch);
+}
+
 static uint64_t t_bytes_from(fob_journal_t *journal, uint64_t offset) {
     return of(journal)->real->ops->bytes_from(of(journal)->real, offset);
 }
@@ -281,6 +285,7 @@ sim_tap_t *sim_tap_new(sim_folder_t *folder, fob_journal_t *real) {
                                           .level = t_level,
                                           .stats = t_stats,
                                           .bytes_from = t_bytes_from,
+                                          .began = t_began,
                                           .close = t_close};
     sim_tap_t *self = sim_alloc(sizeof *self);
     self->base.ops = &ops;

@@ -2,7 +2,7 @@ add_library(fob_journal_test_support STATIC ${CMAKE_CURRENT_LIST_DIR}/journal_su
     ${CMAKE_CURRENT_LIST_DIR}/journal_disk.c ${CMAKE_CURRENT_LIST_DIR}/journal_calm.c)
 target_link_libraries(fob_journal_test_support PUBLIC fob_journal PkgConfig::CMOCKA)
 
-foreach(noun file contract faults tail checkpoint folder crash start missing gone clock forged copies)
+foreach(noun lineage file contract faults tail checkpoint folder crash start missing gone clock forged copies)
     fob_test(NAME journal_${noun} LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_journal_${noun}.c
         LIBRARIES fob_journal_test_support)

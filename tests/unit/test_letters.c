@@ -123,7 +123,7 @@ static void a_welcome_says_all_that_a_client_must_know(void **state) {
                          .max_event = 9,
                          .max_batch = 10,
                          .window = 11};
-    assert_int_equal(fob_letter_welcome(&header, &house, 500, 42), FOB_OK);
+    assert_int_equal(fob_letter_welcome(&header, &house, 500, 400, 42), FOB_OK);
     fob_wire_t msg = read_back();
     fob_shard_t shard;
     assert_int_equal(msg.verb, FOB_VERB_WELCOME);
@@ -132,6 +132,8 @@ static void a_welcome_says_all_that_a_client_must_know(void **state) {
     assert_int_equal(msg.epoch, 77);
     assert_int_equal(msg.head, 500);
     assert_int_equal(msg.last, 42);
+    assert_int_equal(msg.began, 400);
+    assert_true(fob_caps_have(msg.caps, FOB_CAP_ECHO) && fob_caps_have(msg.caps, FOB_CAP_FETCH));
     assert_int_equal(msg.window, 11);
     assert_true(fob_slice_eq(msg.level, fob_slice_str("disk")));
     assert_true(fob_shards_find(msg.shards, 0, &shard));
