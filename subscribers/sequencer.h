@@ -144,8 +144,9 @@ void fob_sequencer_figures(const fob_sequencer_t *self, fob_sequencer_figures_t 
  * until the next message comes. */
 bool fob_sequencer_losses(const fob_sequencer_t *self, size_t *at, fob_gap_loss_t *out);
 
-/* The epoch that its offsets are of; 0: none yet. What a WELCOME says in `began` has to be the
- * highest offset that is the same as in this one, however many epochs lie between. */
+/* The epoch that its offsets are of; 0: none yet. The next HELLO names it, so that `began` in
+ * WELCOME is the highest offset that is the same as in this one, however many epochs lie between.
+ */
 uint64_t fob_sequencer_epoch(const fob_sequencer_t *self);
 uint64_t fob_sequencer_lost(const fob_sequencer_t *self);
 uint64_t fob_sequencer_pauses(const fob_sequencer_t *self);

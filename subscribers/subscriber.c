@@ -58,6 +58,7 @@ static void on_up(void *arg, fob_now_t now, const fob_wire_t *welcome) {
     self->fate = FOB_OK;
     self->trouble[0] = 0;
     fob_sequencer_up(self->sequencer, now, welcome);
+    fob_conduit_epoch(self->conduit, fob_sequencer_epoch(self->sequencer));
     if (!fob_shards_find(welcome->shards, 0, &shard) || !shard.xpub) {
         fob_conduit_restart(self->conduit, now, FOB_PROTOCOL,
                             "the bus names no port to subscribe at");
@@ -85,6 +86,7 @@ static void on_down(void *arg, fob_now_t now, fob_status_t why, const char *text
 static void on_beat(void *arg, fob_now_t now, const fob_wire_t *beat) {
     fob_subscriber_t *self = arg;
     fob_sequencer_beat(self->sequencer, now, beat);
+    fob_conduit_epoch(self->conduit, fob_sequencer_epoch(self->sequencer));
 }
 
 static void on_input(void *arg, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {

@@ -148,6 +148,10 @@ void fob_conduit_session(fob_conduit_t *self, const uint8_t session[FOB_SESSION_
     fob_link_session(self->link, session);
 }
 
+void fob_conduit_epoch(fob_conduit_t *self, uint64_t epoch) {
+    fob_link_epoch(self->link, epoch);
+}
+
 void fob_conduit_restart(fob_conduit_t *self, fob_now_t now, fob_status_t status, const char *why) {
     fob_link_failed(self->link, now, status, why);
 }

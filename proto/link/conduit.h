@@ -76,6 +76,8 @@ void fob_conduit_endpoint(fob_conduit_t *self, const fob_shard_t *shard, uint16_
 void fob_conduit_restart(fob_conduit_t *self, fob_now_t now, fob_status_t status, const char *why);
 /* With the lock held: another session's secret, from the next connection on. */
 void fob_conduit_session(fob_conduit_t *self, const uint8_t session[FOB_SESSION_SIZE]);
+/* The same for the epoch of the offsets that the client has (fob_link_epoch). */
+void fob_conduit_epoch(fob_conduit_t *self, uint64_t epoch);
 
 /* The endpoints to use: `bus`, or where it is NULL or empty $FOB_BUS, else tcp://127.0.0.1:7670. */
 const char *fob_conduit_bus(const char *bus);

@@ -28,6 +28,7 @@ struct fob_link {
     char role[16];
     char client[64];
     uint8_t session[FOB_SESSION_SIZE];
+    uint64_t epoch; /* of the offsets that the client has; 0: none */
     bool holds;
     int64_t greet_ns;
     int64_t retry_first_ns;
@@ -137,6 +138,10 @@ void fob_link_session(fob_link_t *self, const uint8_t session[FOB_SESSION_SIZE])
     memcpy(self->session, session, FOB_SESSION_SIZE);
 }
 
+void fob_link_epoch(fob_link_t *self, uint64_t epoch) {
+    self->epoch = epoch;
+}
+
 /* --- acts --- */
 
 static fob_link_act_t *act_add(fob_link_t *self, fob_link_act_kind_t kind) {
@@ -162,6 +167,8 @@ static void header_write(fob_link_t *self, fob_now_t now, fob_verb_t verb) {
         FOB_SET(&msg, role, fob_slice_str(self->role));
         FOB_SET(&msg, client, fob_slice_str(self->client));
         FOB_SET(&msg, session, fob_slice(self->session, sizeof self->session));
+        if (self->epoch)
+            FOB_SET(&msg, epoch, self->epoch);
         FOB_SET(&msg, caps, fob_slice(no_caps, sizeof no_caps));
         self->sent_at = now.mono_ns;
     }

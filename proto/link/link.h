@@ -63,6 +63,9 @@ void fob_link_awaits(fob_link_t *self, const char *late);
 /* Another secret from the next HELLO on: a publisher whose session was forgotten starts a
  * new one. */
 void fob_link_session(fob_link_t *self, const uint8_t session[FOB_SESSION_SIZE]);
+/* The epoch of the offsets that the client has, named from the next HELLO on, so that WELCOME tells
+ * up to where they are still good; 0: it has none. */
+void fob_link_epoch(fob_link_t *self, uint64_t epoch);
 void fob_link_sent(fob_link_t *self, fob_now_t now); /* something was sent: counts as a beat */
 /* Whether it is up, and no message came for a beat: then what came of one is worth a look. */
 bool fob_link_quiet(const fob_link_t *self, fob_now_t now);

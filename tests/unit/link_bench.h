@@ -16,6 +16,7 @@ typedef struct {
     char text[600];
     fob_status_t status;
     uint8_t session[FOB_SESSION_SIZE]; /* of the last HELLO */
+    uint64_t epoch;                    /* the same; 0: none */
     uint64_t echo;                     /* of the last beat */
     bool echoes;
 } bench_t;
@@ -48,6 +49,7 @@ static inline void note_send(bench_t *self, fob_slice_t header) {
         return;
     self->hellos++;
     memcpy(self->session, msg.session.data, sizeof self->session);
+    self->epoch = msg.epoch;
     assert_true(fob_slice_eq(msg.role, fob_slice_str("worker")));
     assert_int_equal(msg.version_min, 1);
     assert_int_equal(msg.version_max, 1);

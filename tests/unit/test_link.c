@@ -17,6 +17,21 @@ static void the_first_try_is_made_at_once(void **state) {
     assert_null(b.link);
 }
 
+static void the_next_hello_names_the_epoch_that_is_known(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, "tcp://a:1");
+    come_up(&b);
+    assert_int_equal(b.epoch, 0);
+    fob_link_epoch(b.link, 77);
+    fob_link_broken(b.link, b.now, "lost");
+    drain(&b);
+    step(&b);
+    assert_int_equal(b.hellos, 2);
+    assert_int_equal(b.epoch, 77);
+    fob_link_destroy(&b.link);
+}
+
 static void a_try_without_an_answer_ends_and_another_follows(void **state) {
     (void)state;
     bench_t b;
@@ -399,6 +414,7 @@ static void a_connection_that_ends_at_once_again_and_again_is_tried_ever_slower(
 }
 
 FOB_MAIN(FOB_CASE(the_first_try_is_made_at_once),
+         FOB_CASE(the_next_hello_names_the_epoch_that_is_known),
          FOB_CASE(a_try_without_an_answer_ends_and_another_follows),
          FOB_CASE(the_pause_between_tries_grows_to_a_second_with_jitter),
          FOB_CASE(the_endpoints_are_tried_in_turn),
