@@ -137,12 +137,14 @@ static void look_for_trouble(fob_news_t *self) {
     fob_watch_look(&self->watch, self->cli, text);
     fob_subscriber_degraded(self->subscriber, text, sizeof text);
     if (text[0] && strcmp(text, self->degraded) != 0)
-        fob_note(self->cli, "%s", text);
+        fob_note(self->cli, "%s%s", text,
+                 self->history ? "; it may lack what was stored before" : "");
     memcpy(self->degraded, text, sizeof text);
 }
 
 void fob_news_begin(fob_news_t *self, fob_subscriber_t *subscriber, bool history) {
     self->subscriber = subscriber;
+    self->history = history;
     self->told_behind = history && self->cli->verbose;
 }
 

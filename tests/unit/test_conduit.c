@@ -14,7 +14,7 @@
 
 typedef struct {
     fob_conduit_t *conduit;
-    unsigned ups, downs, closed, inputs;
+    unsigned ups, downs, closed, inputs, beats;
     fob_status_t why;
     char text[300];
     unsigned to_send; /* STATS with growing numbers */
@@ -47,6 +47,14 @@ static void on_down(void *arg, fob_now_t now, fob_status_t why, const char *text
     fob_conduit_notify(self->conduit);
 }
 
+static void on_beat(void *arg, fob_now_t now, const fob_wire_t *beat) {
+    (void)now;
+    client_t *self = arg;
+    assert_int_equal(beat->verb, FOB_VERB_BEAT);
+    self->beats++;
+    fob_conduit_notify(self->conduit);
+}
+
 static void on_input(void *arg, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {
     (void)now;
     client_t *self = arg;
@@ -74,7 +82,7 @@ static bool on_output(void *arg, fob_now_t now, fob_slice_t *header, fob_blob_t 
 }
 
 static const fob_client_ops_t ops = {
-    .up = on_up, .down = on_down, .input = on_input, .output = on_output};
+    .up = on_up, .down = on_down, .beat = on_beat, .input = on_input, .output = on_output};
 
 static void client_start(client_t *self, const char *endpoint) {
     *self = (client_t){.next = 1, .expect = 1, .in_order = true};
@@ -250,6 +258,17 @@ static void beats_keep_an_idle_connection_up(void **state) {
     fake_bus_destroy(&bus);
 }
 
+static void each_beat_of_the_bus_is_told_to_a_client_that_listens(void **state) {
+    (void)state;
+    fake_bus_t *bus = fake_bus_new(&(fake_bus_options_t){.heartbeat_ms = 20, .handle = echo});
+    client_t client;
+    client_start(&client, fake_bus_endpoint(bus));
+    UNTIL(&client, client.beats >= 3);
+    assert_int_equal(client.inputs, 0); /* and as nothing else */
+    client_stop(&client);
+    fake_bus_destroy(&bus);
+}
+
 static void the_public_descriptor_is_readable_until_it_is_quieted(void **state) {
     (void)state;
     fake_bus_t *bus = fake_bus_new(NULL);
@@ -388,6 +407,7 @@ FOB_MAIN(FOB_CASE(a_client_that_is_due_at_once_is_run_again_soon),
          FOB_CASE(what_a_try_waited_for_is_named), FOB_CASE(a_listener_that_is_no_bus_is_reported),
          FOB_CASE(a_conduit_comes_back_after_a_restart_of_the_bus),
          FOB_CASE(beats_keep_an_idle_connection_up),
+         FOB_CASE(each_beat_of_the_bus_is_told_to_a_client_that_listens),
          FOB_CASE(the_public_descriptor_is_readable_until_it_is_quieted),
          FOB_CASE(bad_endpoints_are_refused), FOB_CASE(a_request_gets_its_answer),
          FOB_CASE(a_request_to_nobody_is_unreachable_in_time),

@@ -237,6 +237,13 @@ static void a_hole_in_the_numbers_is_counted_as_lost(void **state) {
     uint64_t pauses = 7;
     assert_int_equal(fob_subscriber_lost(subscriber, &pauses), 3);
     assert_int_equal(pauses, 0);
+    fob_subscriber_loss_t loss;
+    size_t at = 0;
+    assert_int_equal(fob_subscriber_loss(subscriber, &at, &loss), 1);
+    assert_int_equal(loss.source, 99);
+    assert_int_equal(loss.lost, 3);
+    assert_string_equal(loss.topic, "t");
+    assert_int_equal(fob_subscriber_loss(subscriber, &at, &loss), 0);
     fob_subscriber_destroy(&subscriber);
     radio_free(r);
 }
@@ -403,6 +410,44 @@ static void a_flood_arrives_whole_or_is_counted(void **state) {
     radio_free(r);
 }
 
+/* This bus has no capability "fetch". */
+static void with_a_bus_that_cannot_be_asked_it_is_live_and_says_so(void **state) {
+    (void)state;
+    char text[300];
+    fob_gap_t gap;
+    radio_t *r = radio_new();
+    fob_subscriber_t *subscriber = subscribe(r, "t", 0);
+    fob_subscriber_degraded(subscriber, text, sizeof text);
+    assert_non_null(strstr(text, "its version is older"));
+    fob_subscriber_trouble(subscriber, text, sizeof text);
+    assert_string_equal(text, "");
+    assert_int_equal(fob_subscriber_behind(subscriber, NULL, NULL), 0);
+    assert_int_equal(fob_subscriber_gap(subscriber, &gap), 0);
+    cast_events(r, "t", 5, 1);
+    expect(subscriber, "t", 5);
+    fob_subscriber_destroy(&subscriber);
+    radio_free(r);
+}
+
+static void is_invalid(fob_subscriber_options_t options) {
+    fob_status_t status = FOB_OK;
+    options.bus = "tcp://127.0.0.1:1";
+    options.pattern = "a";
+    assert_null(fob_subscriber_new(&options, &status));
+    assert_int_equal(status, FOB_INVALID);
+}
+
+static void a_place_or_a_mode_that_is_none_is_refused(void **state) {
+    (void)state;
+    is_invalid((fob_subscriber_options_t){.version = 0});
+    is_invalid((fob_subscriber_options_t){.version = 3});
+    is_invalid((fob_subscriber_options_t){.version = 2, .mode = (fob_subscriber_mode_t)3});
+    is_invalid((fob_subscriber_options_t){.version = 2, .from = (fob_from_t)5});
+    is_invalid((fob_subscriber_options_t){.version = 2, .from = FOB_FROM_OFFSET});
+    is_invalid((fob_subscriber_options_t){
+        .version = 2, .mode = FOB_SUBSCRIBER_LIVE, .from = FOB_FROM_EARLIEST});
+}
+
 static void bad_options_are_named(void **state) {
     (void)state;
     fob_subscriber_options_t options = FOB_SUBSCRIBER_OPTIONS;
@@ -426,4 +471,6 @@ FOB_MAIN(FOB_CASE(what_is_published_once_it_is_live_arrives_in_order),
          FOB_CASE(a_restart_of_the_bus_is_a_pause_that_is_counted),
          FOB_CASE(a_probe_without_an_answer_is_sent_again), FOB_CASE(closing_ends_a_waiting_next),
          FOB_CASE(the_descriptor_is_readable_while_events_wait),
-         FOB_CASE(a_flood_arrives_whole_or_is_counted), FOB_CASE(bad_options_are_named))
+         FOB_CASE(a_flood_arrives_whole_or_is_counted),
+         FOB_CASE(with_a_bus_that_cannot_be_asked_it_is_live_and_says_so),
+         FOB_CASE(a_place_or_a_mode_that_is_none_is_refused), FOB_CASE(bad_options_are_named))

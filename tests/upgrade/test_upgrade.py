@@ -182,6 +182,44 @@ def patient(args):
     at = args.index("--") if "--" in args else len(args)
     return args if "--connect-timeout" in args else [*args[:at], "--connect-timeout", "80s", *args[at:]]
 
+class OldBroadcast(OldBus):
+    """A bus of that version as one that listens knows it: its WELCOME, its beats, and an XPUB."""
+    def __init__(self, name):
+        super().__init__()
+        self.xpub = zmq.Context.instance().socket(zmq.XPUB)
+        self.publish = self.welcome = None
+        for _, frames in (message for step in golden(name) for message in messages_of(step)):
+            verb, fields = head(frames)
+            self.welcome = self.welcome or (verb == WELCOME and fields)
+            self.publish = self.publish or (verb == PUBLISH and frames[1])
+        port = self.xpub.bind_to_random_port("tcp://127.0.0.1")
+        self.welcome["shards"] = [{**self.welcome["shards"][0], "xpub": port}]
+        self.seen, self.beat_at = {}, 0
+
+    def pump(self):
+        if self.identity and time.monotonic() > self.beat_at:
+            self.beat_at = time.monotonic() + 0.3
+            self.send([pack([BEAT, 0, {"head": 10, "epoch": self.welcome["epoch"]}])])
+        while self.socket.poll(10):
+            self.identity, *frames = self.socket.recv_multipart()
+            verb, _ = head(frames)
+            self.seen[verb] = self.seen.get(verb, 0) + 1
+            if verb == HELLO:
+                self.send([pack([WELCOME, 0, self.welcome])])
+        while self.xpub.poll(10):
+            said = self.xpub.recv()
+            if said.startswith(b"\x01$sys.probe."):
+                self.xpub.send(said[1:] + pack([3, 0, 0, 0, 0, 0, 0, 0, 0]))
+
+    def cast(self, offset, prev):
+        """The first event that was published to that version once, stored at this offset."""
+        topic = values(self.publish)[0][0].encode()
+        self.xpub.send_multipart([topic + b"\0" + pack([1, 0, self.welcome["epoch"], offset, 1, prev, 5, 99, offset]), self.publish])
+
+    def close(self):
+        super().close()
+        self.xpub.close(0)
+
 def parsed(text):
     try:
         return [json.loads(line) for line in text.splitlines()]
@@ -235,6 +273,39 @@ class Upgrade(unittest.TestCase):
             self.assertEqual(process.returncode, step["exit"], (step["args"], news))
             if parsed(step["output"]) is not None:
                 self.within(parsed(step["output"]), parsed(output), step["args"])
+
+    def listens_to_an_old_bus(self, name):
+        """It says in one line that it cannot ask, and goes on live: what is lost is counted."""
+        bus = OldBroadcast(name)
+        self.addCleanup(bus.close)
+        process = client(FOB, ["sub", "order.*", "-v", "--from", "earliest", "--count", "3"], bus.port, self.folder)
+        self.addCleanup(process.kill)
+        process.stdin.close()
+        os.set_blocking(process.stderr.fileno(), False)
+        deadline, news, told = time.monotonic() + PATIENCE, "", False
+        while process.poll() is None:
+            bus.pump()
+            if "subscribed" in news and not told:
+                for offset, prev in ((1, 0), (3, 2), (4, 3)):  # the one at 2 is lost
+                    bus.cast(offset, prev)
+                told = True
+            news += (process.stderr.read() or b"").decode()
+            self.assertLess(time.monotonic(), deadline, (bus.seen, news))
+        news += (process.stderr.read() or b"").decode()
+        offsets = [event["offset"] for event in parsed(process.stdout.read().decode())]
+        process.stdout.close()
+        process.stderr.close()
+        self.assertEqual((process.returncode, offsets), (0, [1, 3, 4]), news)
+        self.assertEqual(news.count("this bus cannot be asked for what is missing: its version is older"), 1, news)
+        self.assertIn("is only counted; it may lack what was stored before", news)
+        self.assertIn("1 event was lost (1 in all)", news)
+        self.assertLessEqual(set(bus.seen), {HELLO, BEAT, GOODBYE})  # and it asked for nothing
+
+    def test_this_listener_goes_on_live_with_a_bus_of_the_first_plan(self):
+        self.listens_to_an_old_bus("abbbf6f")
+
+    def test_this_listener_goes_on_live_with_a_bus_of_the_second_plan(self):
+        self.listens_to_an_old_bus("b39c90c")
 
     def test_a_client_of_the_first_plan_works_with_this_bus(self):
         self.old_client("abbbf6f")

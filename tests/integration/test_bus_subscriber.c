@@ -1,0 +1,212 @@
+/* The library's subscriber and a bus in this process: what a program is told of what it lacks, also
+ * one that was made before it could be told. */
+#include "tests/integration/bus_up.h"
+
+#include <fob/fob_publisher.h>
+#include <fob/fob_subscriber.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#define PATIENCE 60000 /* ms */
+
+static void publish(fob_bus_t *bus, const char *topic, size_t count) {
+    fob_publisher_options_t options = FOB_PUBLISHER_OPTIONS;
+    options.bus = fob_bus_endpoint(bus);
+    fob_publisher_t *publisher = fob_publisher_new(&options);
+    assert_non_null(publisher);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(fob_publisher_send(publisher, topic, "d", 1, NULL, NULL), FOB_OK);
+    assert_int_equal(fob_publisher_flush(publisher, PATIENCE), FOB_OK);
+    fob_publisher_destroy(&publisher);
+}
+
+static fob_subscriber_t *subscribe(fob_subscriber_options_t options, fob_bus_t *bus) {
+    fob_status_t status;
+    options.version = options.version ? options.version : 2;
+    options.bus = fob_bus_endpoint(bus);
+    options.pattern = options.pattern ? options.pattern : "t.*";
+    options.connect_timeout_ms = PATIENCE;
+    fob_subscriber_t *self = fob_subscriber_new(&options, &status);
+    assert_int_equal(status, FOB_OK);
+    return self;
+}
+
+static void expect(fob_subscriber_t *self, uint64_t first, uint64_t last) {
+    for (uint64_t offset = first; offset <= last; offset++) {
+        fob_event_t *event;
+        assert_int_equal(fob_subscriber_next(self, &event, PATIENCE), FOB_OK);
+        assert_int_equal(fob_event_offset(event), offset);
+        fob_event_destroy(&event);
+    }
+}
+
+static void expect_nothing(fob_subscriber_t *self) {
+    fob_event_t *event;
+    assert_int_equal(fob_subscriber_next(self, &event, 0), FOB_AGAIN);
+}
+
+/* --- slow readers --- */
+
+/* The heartbeat is far beyond what this takes: room that a reader makes is seen at once. */
+static void a_full_queue_loses_nothing_and_is_filled_again_as_it_is_read(void **state) {
+    (void)state;
+    enum { EVENTS = 20000 };
+    fob_bus_t *bus = bus_up();
+    fob_subscriber_t *self = subscribe((fob_subscriber_options_t){.queue = 10}, bus);
+    publish(bus, "t.a", EVENTS / 2);
+    publish(bus, "t.b", EVENTS / 2);
+    uint64_t position, head, pauses;
+    assert_int_equal(fob_subscriber_behind(self, &position, &head), 1);
+    assert_true(position < head && head <= EVENTS);
+    expect(self, 1, EVENTS);
+    expect_nothing(self);
+    assert_int_equal(fob_subscriber_lost(self, &pauses), 0);
+    assert_int_equal(pauses, 0);
+    publish(bus, "t.a", 1);
+    expect(self, EVENTS + 1, EVENTS + 1);
+    assert_int_equal(fob_subscriber_behind(self, &position, &head), 0);
+    assert_int_equal(head, EVENTS + 1);
+    fob_subscriber_destroy(&self);
+    fob_bus_destroy(&bus);
+}
+
+static void history_of_any_size_comes_through_a_small_queue(void **state) {
+    (void)state;
+    fob_bus_t *bus = bus_up();
+    publish(bus, "t.a", 5000);
+    fob_subscriber_t *self =
+        subscribe((fob_subscriber_options_t){.queue = 1, .from = FOB_FROM_EARLIEST}, bus);
+    fob_subscriber_t *other = subscribe(
+        (fob_subscriber_options_t){.queue = 7, .from = FOB_FROM_OFFSET, .from_value = 2500}, bus);
+    expect(self, 1, 5000);
+    expect(other, 2500, 5000);
+    expect_nothing(self);
+    expect_nothing(other);
+    fob_subscriber_destroy(&self);
+    fob_subscriber_destroy(&other);
+    fob_bus_destroy(&bus);
+}
+
+/* --- what is lacking --- */
+
+/* Ends the bus, whose journal is in memory, and starts one that knows nothing on its port. */
+static void forget_all(fob_bus_t **bus_p) {
+    int port = atoi(strrchr(fob_bus_endpoint(*bus_p), ':') + 1);
+    fob_bus_destroy(bus_p);
+    *bus_p = bus_up_with((fob_bus_options_t){.port = port});
+}
+
+static void a_bus_that_lost_what_it_had_is_told_as_a_gap(void **state) {
+    (void)state;
+    fob_gap_t gap;
+    fob_event_t *event;
+    fob_bus_t *bus = bus_up();
+    fob_subscriber_t *self = subscribe((fob_subscriber_options_t){.version = 2}, bus);
+    struct pollfd fd = {.fd = fob_subscriber_fd(self), .events = POLLIN};
+    publish(bus, "t.a", 3);
+    expect(self, 1, 3);
+    assert_int_equal(fob_subscriber_gap(self, &gap), 0);
+    expect_nothing(self);
+    forget_all(&bus);
+    assert_int_equal(poll(&fd, 1, PATIENCE), 1); /* it wakes a loop that polls */
+    assert_int_equal(fob_subscriber_next(self, &event, PATIENCE), FOB_GAP);
+    assert_null(event);
+    assert_int_equal(fob_subscriber_gap(self, &gap), 1);
+    assert_int_equal(gap.reason, FOB_GAP_EPOCH);
+    assert_int_equal(gap.first, 1);
+    assert_int_equal(gap.last, 3);
+    assert_true(gap.epoch > 0);
+    assert_string_equal(gap.topic, "");
+    publish(bus, "t.a", 2);
+    expect(self, 1, 2);
+    assert_int_equal(fob_subscriber_gap(self, &gap), 0);
+    fob_subscriber_destroy(&self);
+    fob_bus_destroy(&bus);
+}
+
+/* As version 1 laid it out. */
+typedef struct {
+    unsigned version;
+    const char *bus, *pattern;
+    int64_t connect_timeout_ms;
+    uint32_t queue;
+} first_options_t;
+
+static void a_program_made_for_version_1_is_repaired_and_counts_gaps_as_pauses(void **state) {
+    (void)state;
+    fob_bus_t *bus = bus_up();
+    uint64_t pauses;
+    /* On the heap: who reads beyond its end is caught by a sanitizer. */
+    first_options_t *options = calloc(1, sizeof *options);
+    assert_non_null(options);
+    *options = (first_options_t){1, fob_bus_endpoint(bus), "t.*", PATIENCE, 10};
+    fob_status_t status;
+    fob_subscriber_t *self = fob_subscriber_new((const void *)options, &status);
+    assert_int_equal(status, FOB_OK);
+    free(options);
+    publish(bus, "t.a", 1000); /* through a queue of ten */
+    expect(self, 1, 1000);
+    assert_int_equal(fob_subscriber_lost(self, &pauses), 0);
+    assert_int_equal(pauses, 0);
+    forget_all(&bus);
+    publish(bus, "t.a", 2);
+    expect(self, 1, 2);
+    assert_int_equal(fob_subscriber_lost(self, &pauses), 0);
+    assert_int_equal(pauses, 1);
+    fob_subscriber_destroy(&self);
+    fob_bus_destroy(&bus);
+}
+
+static void mode_live_loses_and_counts_what_its_queue_does_not_hold(void **state) {
+    (void)state;
+    fob_bus_t *bus = bus_up();
+    fob_subscriber_t *self =
+        subscribe((fob_subscriber_options_t){.queue = 10, .mode = FOB_SUBSCRIBER_LIVE}, bus);
+    publish(bus, "t.a", 25);
+    int64_t tries = PATIENCE;
+    while (fob_subscriber_lost(self, NULL) < 15 && tries-- > 0)
+        poll(NULL, 0, 1);
+    assert_int_equal(fob_subscriber_lost(self, NULL), 15);
+    expect(self, 1, 10);
+    expect_nothing(self);
+    fob_subscriber_destroy(&self);
+    fob_bus_destroy(&bus);
+}
+
+/* Reads until `count` were handed out or told, each once. */
+static void notify_tells_what_its_queue_does_not_hold(void **state) {
+    (void)state;
+    enum { EVENTS = 500 };
+    bool had[EVENTS + 1] = {false};
+    fob_bus_t *bus = bus_up_with((fob_bus_options_t){.heartbeat_ms = 200});
+    fob_subscriber_t *self =
+        subscribe((fob_subscriber_options_t){.queue = 10, .mode = FOB_SUBSCRIBER_NOTIFY}, bus);
+    publish(bus, "t.a", EVENTS);
+    for (uint64_t got = 0, told = 0; got + told < EVENTS;) {
+        fob_event_t *event;
+        fob_gap_t gap = {.reason = FOB_GAP_LOST};
+        fob_status_t status = fob_subscriber_next(self, &event, PATIENCE);
+        assert_true(status == FOB_OK || status == FOB_GAP);
+        if (status == FOB_GAP)
+            assert_int_equal(fob_subscriber_gap(self, &gap), 1);
+        else
+            gap.first = gap.last = fob_event_offset(event);
+        assert_int_equal(gap.reason, FOB_GAP_LOST);
+        assert_true(gap.first >= 1 && gap.first <= gap.last && gap.last <= EVENTS);
+        for (uint64_t offset = gap.first; offset <= gap.last; offset++) {
+            assert_false(had[offset]);
+            had[offset] = true;
+            *(status == FOB_OK ? &got : &told) += 1;
+        }
+        fob_event_destroy(&event);
+    }
+    fob_subscriber_destroy(&self);
+    fob_bus_destroy(&bus);
+}
+
+FOB_MAIN(FOB_CASE(a_full_queue_loses_nothing_and_is_filled_again_as_it_is_read),
+         FOB_CASE(history_of_any_size_comes_through_a_small_queue),
+         FOB_CASE(a_bus_that_lost_what_it_had_is_told_as_a_gap),
+         FOB_CASE(a_program_made_for_version_1_is_repaired_and_counts_gaps_as_pauses),
+         FOB_CASE(mode_live_loses_and_counts_what_its_queue_does_not_hold),
+         FOB_CASE(notify_tells_what_its_queue_does_not_hold))
