@@ -191,8 +191,10 @@ void fob_sequencer_up(fob_sequencer_t *self, fob_now_t now, const fob_wire_t *we
     fob_sequencer_down(self);
     self->now = self->fetch_at = now.mono_ns;
     self->connected = true;
-    if (self->mode == FOB_SEQUENCER_LIVE)
+    if (self->mode == FOB_SEQUENCER_LIVE) {
+        self->state = FOB_SEQUENCER_CURRENT;
         return;
+    }
     bool before = self->ever_up, was_blind = self->blind;
     if (!fob_caps_have(welcome->caps, FOB_CAP_FETCH)) {
         go_blind(self);

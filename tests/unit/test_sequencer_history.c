@@ -318,6 +318,21 @@ static void a_bus_that_cannot_be_asked_has_all_in_mode_live(void **state) {
     kit_end(&kit);
 }
 
+static void in_live_nothing_is_asked_for(void **state) {
+    (void)state;
+    kit_t kit = kit_new(
+        (fob_sequencer_options_t){.pattern = fob_slice_str(">"), .mode = FOB_SEQUENCER_LIVE});
+    assert_int_equal(figures_of(&kit).state, FOB_SEQUENCER_AWAY);
+    kit_up(&kit, 10);
+    assert_int_equal(figures_of(&kit).state, FOB_SEQUENCER_CURRENT);
+    comes(&kit, "a", 12, 1, 11);
+    beats(&kit, 20);
+    asks_nothing(&kit);
+    gets(&kit, "a", 12);
+    assert_int_equal(fob_sequencer_epoch(kit.s), 0);
+    kit_end(&kit);
+}
+
 /* --- mode NOTIFY --- */
 
 static kit_t notified(const char *pattern, uint64_t queue, uint32_t holes) {
@@ -474,6 +489,7 @@ FOB_MAIN(FOB_CASE(history_comes_first_then_live_without_a_seam),
          FOB_CASE(an_answer_that_is_none_changes_nothing),
          FOB_CASE(rows_that_are_none_prove_nothing),
          FOB_CASE(a_bus_that_cannot_be_asked_has_all_in_mode_live),
+         FOB_CASE(in_live_nothing_is_asked_for),
          FOB_CASE(in_notify_what_passed_before_the_first_message_is_handed_out),
          FOB_CASE(in_notify_a_hole_delays_nothing_and_is_told_exactly),
          FOB_CASE(in_notify_what_comes_late_was_told_already),
