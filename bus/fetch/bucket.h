@@ -1,5 +1,5 @@
-/* bucket: so many bytes a second, and a burst. It may run into debt, as what is done is known only
- * afterwards. Pure. */
+/* bucket: so many bytes a second, and a burst; less of it while others have much to do, but never
+ * less than a quarter. It may run into debt, as what is done is known only afterwards. Pure. */
 #ifndef FOB_FETCH_BUCKET_H
 #define FOB_FETCH_BUCKET_H
 
@@ -17,13 +17,15 @@ static inline fob_bucket_t fob_bucket(int64_t rate, int64_t burst) {
     return (fob_bucket_t){.rate = rate, .burst = burst, .left = burst};
 }
 
-static inline void fob_bucket_fill(fob_bucket_t *self, int64_t now_ns) {
+/* `others`: what they did since it was filled last, in bytes. */
+static inline void fob_bucket_fill(fob_bucket_t *self, int64_t now_ns, int64_t others) {
     int64_t passed = now_ns - self->at_ns;
     if (passed > FOB_SEC) /* so that the product does not run over */
         passed = FOB_SEC;
     int64_t more = self->rate * passed / FOB_SEC;
     if (more <= 0)
         return;
+    more -= others < more - more / 4 ? others : more - more / 4;
     self->left = self->left + more < self->burst ? self->left + more : self->burst;
     self->at_ns = now_ns;
 }

@@ -13,6 +13,8 @@
 /* What is done beside reading and sending, as bytes that would take as long. */
 #define LOOK_COST   32 /* an event, or a topic */
 #define ANSWER_COST 512
+#define STORED_MOST (UINT64_C(1) << 32)
+#define STORED_COST 128 /* an event that was published, of which workers have more work */
 
 /* A WHOLE in line. */
 typedef struct {
@@ -313,11 +315,13 @@ static void rest(fob_fetches_t *self) {
 }
 
 void fob_fetches_round(fob_fetches_t *self, fob_now_t now, uint64_t head) {
+    uint64_t stored = head > self->head ? head - self->head : 0;
     self->now_ns = now.mono_ns;
     self->head = head;
     self->of_round = 0;
     self->news = false;
-    fob_bucket_fill(&self->bucket, now.mono_ns);
+    fob_bucket_fill(&self->bucket, now.mono_ns,
+                    (int64_t)(stored < STORED_MOST ? stored : STORED_MOST) * STORED_COST);
     if (idle(self) && self->past.memory && now.mono_ns - self->used_ns > IDLE_AFTER)
         rest(self);
 }

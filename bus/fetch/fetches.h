@@ -5,9 +5,10 @@
  * journal under way in all, for the first in line; what it brings serves all whose next offset lies
  * in it, so a hundred that lag at the same place cost one read. An answer is made only when it is
  * to be sent, of one stretch of the journal (or, where only the last event of each topic is wanted,
- * for one at a time). What is read, looked at and sent is paid from one bucket. So all of them
- * together cost the bus a bounded share of its time, a page and an answer of memory, and a few
- * hundred bytes for each that waits. Pure. Not thread-safe. */
+ * for one at a time). What is read, looked at and sent is paid from one bucket, which fills more
+ * slowly while much is published. So all of them together cost the bus a bounded share of its time,
+ * a page and an answer of memory, and a few hundred bytes for each that waits. Pure. Not
+ * thread-safe. */
 #ifndef FOB_FETCHES_H
 #define FOB_FETCHES_H
 

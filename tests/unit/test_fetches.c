@@ -292,6 +292,36 @@ static void all_of_them_together_keep_to_the_rate(void **state) {
     assert_int_equal(stats.waiting, 10);
 }
 
+/* What one alone is served in two seconds, while so many events are published in each millisecond.
+ */
+static uint64_t served_beside(uint32_t published) {
+    static const char *const topic[] = {"new"};
+    uint64_t bytes = 0;
+    kit_rate(8 << 20);
+    kit_clear();
+    kit_ask(1, "shop.>", 1, 0);
+    for (int64_t end = kit.ms + 2000; kit.ms < end;) {
+        if (published)
+            kit_events(topic, 1, published, 8);
+        kit_round(1);
+        for (size_t i = 0; i < kit.answer_count; i++) {
+            bytes += kit.answers[i].bytes;
+            kit_ask(1, "shop.>", kit.answers[i].next < 20000 ? kit.answers[i].next : 1, 0);
+        }
+        kit_clear();
+    }
+    fob_fetches_forget(kit.fetches, 1);
+    return bytes;
+}
+
+static void while_much_is_published_they_get_a_quarter_and_no_less(void **state) {
+    (void)state;
+    fill(300, 100, 500);
+    uint64_t alone = served_beside(0), beside = served_beside(200), flooded = served_beside(500);
+    assert_true(beside < alone / 2 && flooded < alone / 2);
+    assert_true(flooded > alone / 8);
+}
+
 static void a_pattern_that_nothing_matches_is_answered_after_so_many_pages(void **state) {
     (void)state;
     fill(800, 100, 500); /* 40 MiB */
@@ -392,6 +422,7 @@ FOB_MAIN(
     FOB_CASE_WITH(while_the_disk_reads_others_are_served_from_memory, kit_begin, kit_end),
     FOB_CASE_WITH(a_round_serves_no_more_than_a_page, kit_begin, kit_end),
     FOB_CASE_WITH(all_of_them_together_keep_to_the_rate, kit_begin, kit_end),
+    FOB_CASE_WITH(while_much_is_published_they_get_a_quarter_and_no_less, kit_begin, kit_end),
     FOB_CASE_WITH(a_pattern_that_nothing_matches_is_answered_after_so_many_pages, kit_begin,
                   kit_end),
     FOB_CASE_WITH(the_second_of_a_connection_is_refused_until_the_first_has_its_answer, kit_begin,
