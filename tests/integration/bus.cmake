@@ -9,7 +9,7 @@ foreach(part bus_wire bus_queue bus_broadcast bus_strangers bus_restart bus_fail
     endif()
 endforeach()
 fob_test(NAME bus_subscriber LABEL integration SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_bus_subscriber.c
-    LIBRARIES fob_bus fob_publishers fob_subscribers fob_test_dealer TIMEOUT 120)
+    LIBRARIES fob_bus fob_publishers fob_subscribers fob_test_dealer fob_test_support TIMEOUT 120)
 
 # The program that serves, as a user starts it.
 fob_test(NAME bus_serve LABEL integration SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_bus_serve.c

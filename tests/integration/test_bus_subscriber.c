@@ -1,6 +1,7 @@
 /* The library's subscriber and a bus in this process: what a program is told of what it lacks, also
  * one that was made before it could be told. */
 #include "tests/integration/bus_up.h"
+#include "tests/support/process.h"
 
 #include <fob/fob_publisher.h>
 #include <fob/fob_subscriber.h>
@@ -89,25 +90,30 @@ static void history_of_any_size_comes_through_a_small_queue(void **state) {
 
 /* --- what is lacking --- */
 
-/* Ends the bus, whose journal is in memory, and starts one that knows nothing on its port. */
-static void forget_all(fob_bus_t **bus_p) {
-    int port = atoi(strrchr(fob_bus_endpoint(*bus_p), ':') + 1);
+/* A bus on a port that nobody takes while it is away; its journal is in memory. */
+static fob_bus_t *bus_at(int port) {
+    return bus_up_with((fob_bus_options_t){.port = port});
+}
+
+/* Ends it, and starts one that knows nothing. */
+static void forget_all(fob_bus_t **bus_p, int port) {
     fob_bus_destroy(bus_p);
-    *bus_p = bus_up_with((fob_bus_options_t){.port = port});
+    *bus_p = bus_at(port);
 }
 
 static void a_bus_that_lost_what_it_had_is_told_as_a_gap(void **state) {
     (void)state;
     fob_gap_t gap;
     fob_event_t *event;
-    fob_bus_t *bus = bus_up();
+    int port = process_port();
+    fob_bus_t *bus = bus_at(port);
     fob_subscriber_t *self = subscribe((fob_subscriber_options_t){.version = 2}, bus);
     struct pollfd fd = {.fd = fob_subscriber_fd(self), .events = POLLIN};
     publish(bus, "t.a", 3);
     expect(self, 1, 3);
     assert_int_equal(fob_subscriber_gap(self, &gap), 0);
     expect_nothing(self);
-    forget_all(&bus);
+    forget_all(&bus, port);
     assert_int_equal(poll(&fd, 1, PATIENCE), 1); /* it wakes a loop that polls */
     assert_int_equal(fob_subscriber_next(self, &event, PATIENCE), FOB_GAP);
     assert_null(event);
@@ -134,7 +140,8 @@ typedef struct {
 
 static void a_program_made_for_version_1_is_repaired_and_counts_gaps_as_pauses(void **state) {
     (void)state;
-    fob_bus_t *bus = bus_up();
+    int port = process_port();
+    fob_bus_t *bus = bus_at(port);
     uint64_t pauses;
     /* On the heap: who reads beyond its end is caught by a sanitizer. */
     first_options_t *options = calloc(1, sizeof *options);
@@ -148,7 +155,7 @@ static void a_program_made_for_version_1_is_repaired_and_counts_gaps_as_pauses(v
     expect(self, 1, 1000);
     assert_int_equal(fob_subscriber_lost(self, &pauses), 0);
     assert_int_equal(pauses, 0);
-    forget_all(&bus);
+    forget_all(&bus, port);
     publish(bus, "t.a", 2);
     expect(self, 1, 2);
     assert_int_equal(fob_subscriber_lost(self, &pauses), 0);
