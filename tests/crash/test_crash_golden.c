@@ -126,12 +126,22 @@ static void as_expected(const char *name, const char *found) {
     free(expected);
 }
 
+static void described(const char *name) {
+    folder_t folder;
+    folder_golden_of(&folder, name);
+    as_expected(name, describe(folder.path));
+    folder_free(&folder);
+}
+
 static void a_folder_of_the_first_format_is_what_it_was(void **state) {
     (void)state;
-    folder_t folder;
-    folder_golden(&folder);
-    as_expected("format1", describe(folder.path));
-    folder_free(&folder);
+    described("format1");
+}
+
+/* Its checkpoints know the last events of topics. */
+static void a_folder_of_the_second_format_is_what_it_was(void **state) {
+    (void)state;
+    described("format2");
 }
 
 static void account(const char *name, bool settings) {
@@ -247,6 +257,7 @@ static void a_folder_made_today_is_of_the_same_kind(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(a_folder_of_the_first_format_is_what_it_was),
+         FOB_CASE(a_folder_of_the_second_format_is_what_it_was),
          FOB_CASE(a_folder_with_all_that_the_first_format_knows_is_what_it_was),
          FOB_CASE(a_folder_of_the_first_weeks_is_what_it_was),
          FOB_CASE(the_golden_folders_hold_every_kind_of_record_run_and_reset),

@@ -193,8 +193,8 @@ static void whether_all_was_had_is_told_by_topic_also_after_a_restart(void **sta
         assert_int_equal(whole->floor, 0);
         fob_cursor_t cursor = fob_cursor(dealer_body(dealer));
         uint32_t rows, two;
-        uint64_t last;
-        fob_slice_t topic;
+        uint64_t last = 0;
+        fob_slice_t topic = {0};
         assert_true(fob_cursor_array(&cursor, &rows) && rows == 1);
         assert_true(fob_cursor_array(&cursor, &two) && fob_cursor_str(&cursor, &topic) &&
                     fob_cursor_uint(&cursor, &last) && fob_cursor_end(&cursor));

@@ -79,8 +79,8 @@ static void agrees(uint64_t floor) {
     fob_cursor_t cursor = fob_cursor(fob_buf_slice(&rows));
     assert_true(fob_cursor_array(&cursor, &count));
     for (uint32_t i = 0; i < count; i++) {
-        fob_slice_t topic;
-        uint64_t last;
+        fob_slice_t topic = {0};
+        uint64_t last = 0;
         assert_true(fob_cursor_array(&cursor, &two) && fob_cursor_str(&cursor, &topic) &&
                     fob_cursor_uint(&cursor, &last));
         assert_int_equal(last, lasts[number_of(topic)]);

@@ -46,6 +46,7 @@ static void link_newest(fob_chain_t *self, fob_tail_t *tail) {
 static void forget_oldest(fob_chain_t *self) {
     fob_tail_t *tail = self->oldest;
     fob_tail_t **link = &self->buckets[tail->hash % BUCKETS];
+    assert(!tail->older);
     while (*link != tail)
         link = &(*link)->chain;
     *link = tail->chain;
