@@ -33,7 +33,8 @@ extern "C" {
 typedef struct fob_subscriber fob_subscriber_t;
 
 typedef enum {
-    /* Each event once, those of a topic in order. A reader that is slow falls behind, loses nothing
+    /* Each event once, those of a topic in order. (Of several topics one that was missed on the way
+     * may come behind newer events of others.) A reader that is slow falls behind, loses nothing
      * and catches up: then it is read from the journal. */
     FOB_SUBSCRIBER_RELIABLE = 0,
     /* What comes over the broadcast at once; what does not is told, with exact offsets. */
@@ -62,6 +63,7 @@ typedef struct {
     fob_subscriber_mode_t mode;
     fob_from_t from;
     uint64_t from_value;
+    uint64_t queue_bytes; /* of these events at the most, one may be over it; 0: 256 MiB */
 } fob_subscriber_options_t;
 #define FOB_SUBSCRIBER_OPTIONS                                                                     \
     { .version = 2 }

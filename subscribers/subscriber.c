@@ -226,6 +226,7 @@ static fob_sequencer_t *make_sequencer(const fob_subscriber_options_t *options) 
         .from = places[options->from],
         .value = options->from_value,
         .queue = options->queue ? options->queue : DEFAULT_QUEUE,
+        .bytes = options->queue_bytes,
     };
     return fob_sequencer_new(&sequencer);
 }

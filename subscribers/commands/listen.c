@@ -111,6 +111,7 @@ static int subscribe(listener_t *self) {
     options->pattern = what->pattern;
     options->connect_timeout_ms = what->cli.connect_timeout_ms;
     options->queue = what->queue;
+    options->queue_bytes = what->queue_bytes;
     self->subscriber = fob_subscriber_new(options, &status);
     if (!self->subscriber)
         return fail_start(what, status);

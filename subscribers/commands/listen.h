@@ -13,6 +13,7 @@ typedef struct {
     int64_t since_ms;                  /* 0: not said */
     uint64_t count;                    /* 0: no end */
     uint32_t queue;                    /* events held; 0: the library's default */
+    uint64_t queue_bytes;              /* the same of their bytes */
     bool far;                          /* say when it is far behind */
     /* Appends one event as it is to be written. */
     void (*show)(fob_buf_t *out, const fob_event_t *event, void *arg);

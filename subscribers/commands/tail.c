@@ -22,7 +22,8 @@ static const char help[] =
     "      --connect-timeout D how long to try to reach the bus first (default 3s)\n\n"
     "There is colour on a terminal, unless NO_COLOR is set.\n";
 
-#define QUEUE 1000 /* events held: no more than eyes can follow */
+#define QUEUE       1000 /* events held: no more than eyes can follow */
+#define QUEUE_BYTES (8 << 20)
 
 typedef struct {
     bool terminal, colour;
@@ -59,6 +60,7 @@ int fob_command_tail(int argc, char **argv) {
     fob_listen_t self = {.cli = {.command = "tail"},
                          .pattern = ">",
                          .queue = QUEUE,
+                         .queue_bytes = QUEUE_BYTES,
                          .far = true,
                          .show = show_eyes,
                          .arg = &eyes};

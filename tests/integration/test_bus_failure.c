@@ -66,6 +66,10 @@ static uint64_t failing_epoch(fob_journal_t *self) {
     (void)self;
     return 1;
 }
+static uint64_t failing_began(fob_journal_t *self, uint64_t epoch) {
+    (void)self, (void)epoch;
+    return 0;
+}
 static const char *failing_level(fob_journal_t *self) {
     (void)self;
     return "disk";
@@ -91,6 +95,7 @@ static void make_journal(void) {
                                       .trim = failing_trim,
                                       .checkpoint_due = failing_due,
                                       .epoch = failing_epoch,
+                                      .began = failing_began,
                                       .level = failing_level,
                                       .stats = failing_stats,
                                       .close = failing_close};

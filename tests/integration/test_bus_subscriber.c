@@ -71,6 +71,18 @@ static void a_full_queue_loses_nothing_and_is_filled_again_as_it_is_read(void **
     fob_bus_destroy(&bus);
 }
 
+static void bytes_bound_the_queue_too_and_nothing_is_lost(void **state) {
+    (void)state;
+    fob_bus_t *bus = bus_up();
+    fob_subscriber_t *self = subscribe((fob_subscriber_options_t){.queue_bytes = 1}, bus);
+    publish(bus, "t.a", 3000);
+    expect(self, 1, 3000);
+    expect_nothing(self);
+    assert_int_equal(fob_subscriber_lost(self, NULL), 0);
+    fob_subscriber_destroy(&self);
+    fob_bus_destroy(&bus);
+}
+
 static void history_of_any_size_comes_through_a_small_queue(void **state) {
     (void)state;
     fob_bus_t *bus = bus_up();
@@ -212,6 +224,7 @@ static void notify_tells_what_its_queue_does_not_hold(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(a_full_queue_loses_nothing_and_is_filled_again_as_it_is_read),
+         FOB_CASE(bytes_bound_the_queue_too_and_nothing_is_lost),
          FOB_CASE(history_of_any_size_comes_through_a_small_queue),
          FOB_CASE(a_bus_that_lost_what_it_had_is_told_as_a_gap),
          FOB_CASE(a_program_made_for_version_1_is_repaired_and_counts_gaps_as_pauses),
