@@ -70,7 +70,22 @@
     X(ANSWER_LOST, "the bus does not send the answers that wait for one commit in 64")             \
     X(ACK_SENT_AS_RELEASE, "a worker sends one ack in 64 as a release")                            \
     X(CREDIT_IGNORED, "a delivery may have one event more than there is credit for")               \
-    X(PAUSE_IGNORED, "a group that is paused hands out")
+    X(PAUSE_IGNORED, "a group that is paused hands out")                                           \
+    X(PREV_IGNORED, "a subscriber takes a message whatever is missing before it")                  \
+    X(ON_ITS_WAY_IS_HERE, "of a topic of which more is on its way, what is below counts as had")   \
+    X(RECENT_TAKEN_TWICE, "what came while the journal was read is taken though it was read")      \
+    X(GONE_TOLD_SHORT, "of a range that is gone the last offset is not told")                      \
+    X(GONE_TOLD_LONG, "one offset more is told to be gone, and is not read")                       \
+    X(FLOOR_IGNORED, "a subscriber believes the bus in what it cannot vouch for")                  \
+    X(MARK_FORGOTTEN, "where topics have no place one is forgotten that is needed")                \
+    X(HEAD_IGNORED, "a beat does not make a subscriber ask whether all is there")                  \
+    X(FULL_IS_TAKEN, "what of a message has no room in the queue counts as taken")                 \
+    X(HOLE_ONE_SHORT, "in notify the first event of a hole is not asked for")                      \
+    X(NOTICE_DROPPED, "a notice that finds the queue full is dropped")                             \
+    X(EPOCH_KEPT, "what a subscriber has of the epoch before counts in the new one")               \
+    X(PAGE_SKIPS_ONE, "a page that is full is resumed one event too far")                          \
+    X(REPLAY_LINKS_NOTHING, "after a start the bus does not know a topic's last events")           \
+    X(PREV_UNTOLD, "a message of the broadcast does not name the one before it")
 
 typedef enum {
     FOB_PLANT_NONE,

@@ -45,6 +45,14 @@ fob_hole_t *fob_holes_first(const fob_holes_t *self) {
     return self->count ? at(self, 0) : NULL;
 }
 
+uint64_t fob_holes_lowest(const fob_holes_t *self) {
+    uint64_t lowest = UINT64_MAX;
+    for (size_t i = 0; i < self->count; i++)
+        if (at(self, i)->after < lowest)
+            lowest = at(self, i)->after;
+    return lowest;
+}
+
 void fob_holes_drop(fob_holes_t *self) {
     assert(self->count);
     self->head = (self->head + 1) & (self->capacity - 1);

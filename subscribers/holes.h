@@ -26,7 +26,9 @@ bool fob_holes_reserve(fob_holes_t *self);
 /* Adds one, for which room is reserved. */
 void fob_holes_put(fob_holes_t *self, fob_slice_t topic, uint64_t after, uint64_t upto);
 fob_hole_t *fob_holes_first(const fob_holes_t *self); /* NULL: none */
-void fob_holes_drop(fob_holes_t *self);               /* the first, which there is */
+/* The lowest offset behind which one begins; UINT64_MAX: there is none. */
+uint64_t fob_holes_lowest(const fob_holes_t *self);
+void fob_holes_drop(fob_holes_t *self); /* the first, which there is */
 /* What lies above `upto` is none of theirs any more. */
 void fob_holes_cap(fob_holes_t *self, uint64_t upto);
 

@@ -1,5 +1,7 @@
 #include "subscribers/marks.h"
 
+#include "proto/planted.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <xxhash.h>
@@ -49,6 +51,8 @@ fob_topic_mark_t *fob_marks_find(fob_marks_t *self, fob_slice_t topic) {
 
 /* Room for one mark more: the index has twice as many places. */
 static bool grow(fob_marks_t *self) {
+    if (FOB_PLANTED(MARK_FORGOTTEN) && self->count >= fob_marks_max(self))
+        fob_marks_sweep(self, self->marks[0].upto);
     if (self->count >= fob_marks_max(self))
         return false;
     if (self->count < self->capacity)

@@ -1,3 +1,4 @@
+#include "proto/planted.h"
 #include "subscribers/sequencer_inside.h"
 
 #include <assert.h>
@@ -75,6 +76,8 @@ bool fob_sequencer_tell(fob_sequencer_t *self, fob_notice_kind_t kind, uint64_t 
                            .last = last,
                            .epoch = self->epoch};
     fob_queued_t *newest = fob_inbox_newest(&self->inbox);
+    if (FOB_PLANTED(NOTICE_DROPPED) && !fob_sequencer_room(self, self->elsewhere))
+        return true;
     if (continues(newest, &notice)) {
         newest->last = last;
     } else {
@@ -154,6 +157,8 @@ static void renumber(fob_sequencer_t *self, uint64_t epoch, uint64_t began, uint
     self->fetch.vain = self->whole.vain = true;
     fob_recent_clear(&self->recent);
     fob_sequencer_fall_behind(self, false);
+    if (FOB_PLANTED(EPOCH_KEPT))
+        began = UINT64_MAX;
     self->dense = lower(self->dense, began);
     fob_marks_cap(&self->marks, began);
     fob_holes_cap(&self->holes, began);
@@ -220,7 +225,7 @@ void fob_sequencer_beat(fob_sequencer_t *self, fob_now_t now, const fob_wire_t *
         renumber(self, beat->epoch, beat->began, beat->head);
     else if (beat->head > self->head)
         self->head = beat->head;
-    self->whole_due = self->whole_due || self->head > self->base;
+    self->whole_due = self->whole_due || (self->head > self->base && !FOB_PLANTED(HEAD_IGNORED));
 }
 
 void fob_sequencer_down(fob_sequencer_t *self) {
@@ -363,6 +368,7 @@ void fob_sequencer_lose(fob_sequencer_t *self, uint64_t count) {
 void fob_sequencer_figures(const fob_sequencer_t *self, fob_sequencer_figures_t *out) {
     uint64_t low = lower(self->base, fob_marks_lowest(&self->marks));
     low = low > self->dense ? low : self->dense;
+    low = low > self->done ? low : self->done;
     *out =
         (fob_sequencer_figures_t){.state = self->state,
                                   .lost = self->lost,
@@ -373,7 +379,7 @@ void fob_sequencer_figures(const fob_sequencer_t *self, fob_sequencer_figures_t 
                                   .duplicates = self->duplicates,
                                   .fetched = self->fetched,
                                   .repairs = self->repairs,
-                                  .position = low > self->done ? low : self->done,
+                                  .position = lower(low, fob_holes_lowest(&self->holes)),
                                   .head = self->head > self->arrived ? self->head : self->arrived,
                                   .marks = self->marks.count,
                                   .holes = self->holes.count};

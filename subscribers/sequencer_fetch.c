@@ -1,4 +1,5 @@
 /* The sequencer's eye: what it reads of the journal, and how it takes up the live stream again. */
+#include "proto/planted.h"
 #include "subscribers/excerpt.h"
 #include "subscribers/sequencer_inside.h"
 
@@ -150,8 +151,11 @@ static bool untold(const fob_sequencer_t *self, const fob_passage_t *passage) {
 }
 
 static bool tell_gone(fob_sequencer_t *self, const fob_passage_t *passage, fob_slice_t topic) {
+    uint64_t last = passage->last + FOB_PLANTED(GONE_TOLD_LONG);
+    if (FOB_PLANTED(GONE_TOLD_SHORT) && last > passage->first)
+        last--;
     return fob_sequencer_tell(self, passage->damaged ? FOB_NOTICE_DAMAGED : FOB_NOTICE_RETENTION,
-                              passage->first, passage->last, topic);
+                              passage->first, last, topic);
 }
 
 /* An event, or (without body) a run of them. False: no memory for it. */

@@ -136,7 +136,10 @@ fob_heard_fate_t fob_sequencer_offer(fob_sequencer_t *self, const fob_heard_t *h
     fob_topic_mark_t *mark;
     uint64_t had = fob_sequencer_had(self, heard->topic, &mark);
     uint64_t last = heard->offset + heard->count - 1;
-    bool hole = heard->prev > had;
+    if (FOB_PLANTED(RECENT_TAKEN_TWICE) && self->state == FOB_SEQUENCER_BEHIND &&
+        had >= heard->offset)
+        had = heard->offset - 1;
+    bool hole = heard->prev > had && !FOB_PLANTED(PREV_IGNORED);
     if (last <= had) {
         self->duplicates += heard->count;
         return FOB_HEARD_OLD;
@@ -159,8 +162,9 @@ fob_heard_fate_t fob_sequencer_offer(fob_sequencer_t *self, const fob_heard_t *h
                                   .shard = heard->shard};
     fob_inbox_put(&self->inbox, &message);
     if (hole)
-        fob_holes_put(&self->holes, heard->topic, had, heard->prev);
-    fob_marks_raise(&self->marks, mark, first + count - 1);
+        fob_holes_put(&self->holes, heard->topic,
+                      had + (FOB_PLANTED(HOLE_ONE_SHORT) && had + 1 < heard->prev), heard->prev);
+    fob_marks_raise(&self->marks, mark, FOB_PLANTED(FULL_IS_TAKEN) ? last : first + count - 1);
     if (mark->upto > self->seen)
         self->seen = mark->upto;
     uint64_t dense = fob_sequencer_dense(self);

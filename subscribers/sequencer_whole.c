@@ -1,5 +1,6 @@
 /* The sequencer's conscience: the bus tells each topic's last event, and what is not there though
  * the bus has it was lost, also where nothing comes behind it. */
+#include "proto/planted.h"
 #include "subscribers/sequencer_inside.h"
 
 #define LOOKS_MOST 20 /* while the broadcast still brings what is older */
@@ -112,7 +113,8 @@ static void settle(fob_sequencer_t *self) {
     bool good = true;
     (void)rows_open(&rows, self->rows);
     while (good && rows_next(&rows))
-        if (rows.last > self->rows_upto && fob_sequencer_had(self, rows.topic, &mark) < rows.last)
+        if (rows.last > self->rows_upto && !FOB_PLANTED(ON_ITS_WAY_IS_HERE) &&
+            fob_sequencer_had(self, rows.topic, &mark) < rows.last)
             good = keep(self, rows.topic);
     if (good) {
         self->base = self->rows_upto;
@@ -169,7 +171,7 @@ void fob_sequencer_reckon(fob_sequencer_t *self) {
 }
 
 void fob_sequencer_wholeness(fob_sequencer_t *self, const fob_wire_t *msg, fob_blob_t *body) {
-    if (msg->floor > self->base || msg->more) {
+    if ((msg->floor > self->base && !FOB_PLANTED(FLOOR_IGNORED)) || msg->more) {
         fob_sequencer_fall_behind(self, false); /* the bus cannot say: the journal can */
         return;
     }

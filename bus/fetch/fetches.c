@@ -1,6 +1,7 @@
 #include "bus/fetch/fetches.h"
 
 #include "bus/fetch/bucket.h"
+#include "proto/planted.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -240,6 +241,8 @@ static bool write_answer(fob_fetches_t *self, const fob_seeker_t *seeker, fob_fe
                            .head = self->head,
                            .runs = fob_buf_slice(&self->runs),
                            .gone = fob_buf_slice(&self->gone)};
+    if (FOB_PLANTED(PAGE_SKIPS_ONE) && gather->events && out->next <= self->head)
+        out->next++;
     if (is_latest(seeker))
         out->head = fob_latest_head(&self->latest, self->head);
     if (!self->runs.failed && !self->gone.failed && !gather->body.failed)

@@ -3,6 +3,7 @@
 set(planted
     bus/core/admin/moved.c
     bus/core/core.c
+    bus/core/durable/apply_events.c
     bus/core/durable/apply_reset.c
     bus/core/durable/apply_runs.c
     bus/core/durable/checkpoint.c
@@ -11,6 +12,7 @@ set(planted
     bus/core/publish/judge.c
     bus/core/publish/limits.c
     bus/core/publish/shed.c
+    bus/core/publish/store.c
     bus/core/publish/writer.c
     bus/core/work/delivery.c
     bus/core/work/fate.c
@@ -19,6 +21,7 @@ set(planted
     bus/core/work/lease.c
     bus/core/work/settle.c
     bus/core/work/walk.c
+    bus/fetch/fetches.c
     bus/journal/committer.c
     bus/journal/format.c
     bus/journal/recovery.c
@@ -29,6 +32,7 @@ set(planted
     publishers/answers.c
     publishers/ending.c
     subscribers/claims.c
+    subscribers/marks.c
     subscribers/sequencer.c
     subscribers/sequencer_fetch.c
     subscribers/sequencer_heard.c

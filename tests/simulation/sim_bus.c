@@ -15,6 +15,16 @@
 
 /* --- the service's doors --- */
 
+/* From where on the journal can be read. */
+static void note_first(sim_world_t *world) {
+    sim_ground_t *ground = &world->witness.ground;
+    fob_journal_stats_t stats;
+    fob_ledger_journal(world->bus.ledger, &stats);
+    uint64_t first = stats.first_offset ? stats.first_offset : ground->head + 1;
+    if (first > ground->first)
+        ground->first = first;
+}
+
 static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice_t header,
                           fob_body_t body) {
     sim_world_t *world = arg;
@@ -25,6 +35,8 @@ static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice
     if (body.blob)
         bytes = fob_slice(fob_blob_slice(body.blob).data + body.at, body.size);
     sim_letters_read(world, id, header, bytes);
+    if (header.size > 1 && header.data[1] == FOB_VERB_FETCHED)
+        note_first(world);
     sim_trace_bytes(&world->witness.trace, header.data, header.size);
     fob_send_t sent = sim_network_reply(&world->network, route, world->now_ns, header, body);
     const sim_conn_t *to = &world->network.conns[id % SIM_CONNECTIONS];
@@ -152,7 +164,8 @@ static void draw_limits(sim_world_t *world) {
     world->witness.ground.dedup_window_ms = config->dedup_window_ms;
 }
 
-static sim_store_t *new_log(sim_random_t *random) {
+static sim_store_t *new_log(sim_random_t *random, uint64_t seed) {
+    sim_random_t epochs = sim_random_new(seed ^ UINT64_C(0x65706f636873));
     return sim_log_new(&(sim_log_options_t){
         .seed = sim_random_next(random),
         .sync_least_ns = FOB_MS / 20,
@@ -161,7 +174,8 @@ static sim_store_t *new_log(sim_random_t *random) {
         .read_most_ns = FOB_MS + (int64_t)sim_random_skewed(random, 20 * FOB_MS),
         .max_bytes = UINT64_C(64) << 20,
         .segment_bytes = 2048 + sim_random_skewed(random, 1 << 18),
-        .checkpoint_bytes = 4096 + sim_random_skewed(random, 1 << 18)});
+        .checkpoint_bytes = 4096 + sim_random_skewed(random, 1 << 18),
+        .epochs = sim_random_once(&epochs, 3)});
 }
 
 static void on_journal(void *arg, const char *text) {
@@ -228,7 +242,7 @@ void sim_bus_init(sim_world_t *world) {
     bool real = world->journal == SIM_JOURNAL_ANY ? sim_random_once(random, 2)
                                                   : world->journal == SIM_JOURNAL_FILE;
     world->journal = real ? SIM_JOURNAL_FILE : SIM_JOURNAL_MEMORY;
-    bus->store = real ? new_folder(world, random) : new_log(random);
+    bus->store = real ? new_folder(world, random) : new_log(random, world->seed);
     bus->store->history.durable = on_durable;
     bus->store->history.hit = on_hit;
     bus->store->history.wrong = on_wrong;
@@ -292,6 +306,9 @@ static bool open_ledger(sim_world_t *world) {
 
 void sim_bus_start(sim_world_t *world) {
     sim_bus_t *bus = &world->bus;
+    sim_random_t random = sim_random_new(world->seed ^ UINT64_C(0x7261746573));
+    bool slow = sim_random_once(&random, 3);
+    int64_t rate = 32768 + (int64_t)sim_random_skewed(&random, 4 << 20);
     if (!open_ledger(world))
         return;
     bus->house.epoch = fob_ledger_epoch(bus->ledger);
@@ -300,6 +317,7 @@ void sim_bus_start(sim_world_t *world) {
                                                  .house = &bus->house,
                                                  .max_connections = 1000,
                                                  .max_disk = bus->store->ops->max_bytes(bus->store),
+                                                 .fetch_rate = slow ? rate : 0,
                                                  .source = sim_random_next(&bus->random),
                                                  .ops = &doors,
                                                  .arg = world});
@@ -307,7 +325,9 @@ void sim_bus_start(sim_world_t *world) {
     bus->starts++;
     size_t commits = bus->store->history.count;
     sim_world_note(world, "the bus starts: %zu commits", commits);
-    sim_witness_tell(&world->witness, &(sim_fact_t){.kind = SIM_BUS_UP});
+    sim_witness_tell(&world->witness, &(sim_fact_t){.kind = SIM_BUS_UP,
+                                                    .token = fob_ledger_epoch(bus->ledger),
+                                                    .value = fob_ledger_began(bus->ledger, 0)});
     if (sim_random_once(&bus->random, 4) || commits < 2000)
         sim_bus_verify(world);
     sim_bus_books(world);

@@ -108,6 +108,8 @@ static void message(sim_client_t *self, fob_now_t now, const sim_letter_t *lette
     acts_run(self, now);
     if (up && for_client(msg.verb))
         self->role->input(self, now, &msg, letter->body);
+    else if (up && msg.verb == FOB_VERB_BEAT && self->role->beat)
+        self->role->beat(self, now, &msg);
 }
 
 static void input(sim_client_t *self, fob_now_t now) {

@@ -8,8 +8,8 @@
 #define MAGIC UINT32_C(0x626f665e)
 #define HEAD  16 /* magic, publisher, serial */
 
-const char *const sim_topics[SIM_TOPICS] = {"orders.eu", "orders.us", "mail",
-                                            "audit.log", "pay.card",  "pay.iban"};
+const char *const sim_topics[SIM_TOPICS] = {"orders.eu",    "orders.us", "mail",
+                                            "audit.eu.log", "pay.card",  "pay.iban"};
 
 static sim_random_t random_of(uint64_t seed, uint32_t publisher, uint64_t serial) {
     return sim_random_new(seed ^ ((uint64_t)publisher << 40) ^

@@ -151,6 +151,18 @@ static bool log_excused(const sim_store_t *store) {
     return false;
 }
 
+/* No event is another's in truth: it is not known how many are the same, and it says so. */
+static void new_epoch(sim_log_t *self) {
+    const sim_history_t *history = &self->base.history;
+    uint64_t last =
+        history->spot_count ? history->spots[history->spot_count - 1].next_offset - 1 : 0;
+    if (self->epoch_count == SIM_LOG_EPOCHS)
+        return;
+    bool all = sim_random_once(&self->random, 2);
+    self->began[self->epoch_count++] =
+        all ? last : last - sim_random_skewed(&self->random, last + 1);
+}
+
 /* What was being written may be on the disk, from the front on. */
 static void log_crash(sim_store_t *store, bool power) {
     sim_log_t *self = of(store);
@@ -166,6 +178,8 @@ static void log_crash(sim_store_t *store, bool power) {
         sim_random_once(&self->random, 2))
         sim_checkpoint_put(journal);
     self->open = NULL;
+    if (self->options.epochs && sim_random_once(&self->random, 2))
+        new_epoch(self);
 }
 
 static bool log_fallen(const sim_store_t *store) {

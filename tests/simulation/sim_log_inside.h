@@ -5,7 +5,9 @@
 #include "sim_log.h"
 #include "sim_memory.h"
 
-#define MOST_READS 8
+#define MOST_READS     8
+#define SIM_LOG_EPOCHS 256
+#define FIRST_EPOCH    UINT64_C(1700000000)
 
 typedef struct {
     uint8_t *data;
@@ -44,6 +46,8 @@ typedef struct {
     int64_t slow_ns;
     struct sim_journal *open;
     uint64_t syncs;
+    uint64_t epoch_count;
+    uint64_t began[SIM_LOG_EPOCHS]; /* what of the one before is the same, it says */
 } sim_log_t;
 
 /* What goes with the process. */

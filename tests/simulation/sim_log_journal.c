@@ -143,8 +143,7 @@ static void j_trim(fob_journal_t *journal, uint64_t offset, int64_t now_ms) {
 /* --- the rest --- */
 
 static uint64_t j_epoch(fob_journal_t *journal) {
-    (void)journal;
-    return 1700000000;
+    return FIRST_EPOCH + of(journal)->log->epoch_count;
 }
 
 static const char *j_level(fob_journal_t *journal) {
@@ -191,8 +190,15 @@ static void j_stats(fob_journal_t *journal, fob_journal_stats_t *out) {
 }
 
 static uint64_t j_began(fob_journal_t *journal, uint64_t epoch) {
-    (void)journal, (void)epoch;
-    return 0;
+    const sim_log_t *log = of(journal)->log;
+    uint64_t since = log->epoch_count ? log->epoch_count - 1 : 0, began = UINT64_MAX;
+    if (epoch)
+        since = epoch - FIRST_EPOCH;
+    if (epoch == FIRST_EPOCH + log->epoch_count)
+        return last_offset(&log->base.history);
+    for (uint64_t i = since; i < log->epoch_count; i++)
+        began = log->began[i] < began ? log->began[i] : began;
+    return since < log->epoch_count ? began : 0;
 }
 
 static uint64_t j_bytes_from(fob_journal_t *journal, uint64_t offset) {

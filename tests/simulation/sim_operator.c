@@ -210,4 +210,5 @@ bool sim_operator_done(const sim_client_t *self) {
     return own && own->calm > 2 * SIM_GROUPS + LATE_GROUPS && own->answered == own->req;
 }
 
-const sim_role_t sim_operator_role = {"admin", up, down, input, output, tick, deadline, NULL, end};
+const sim_role_t sim_operator_role = {"admin", up,       down, input, output,
+                                      tick,    deadline, NULL, NULL,  end};

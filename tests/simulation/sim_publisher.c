@@ -201,4 +201,4 @@ bool sim_publisher_done(const sim_client_t *self) {
 }
 
 const sim_role_t sim_publisher_role = {"publisher", up,       down, input, output,
-                                       tick,        deadline, NULL, end};
+                                       tick,        deadline, NULL, NULL,  end};

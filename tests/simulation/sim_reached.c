@@ -1,6 +1,7 @@
 #include "sim_reached.h"
 
 #include "bus/core/group/policy.h"
+#include "subscribers/sequencer.h"
 
 #define RUN(verb, reason)                                                                          \
     { SIM_REACHED_RUN, FOB_RUN_##verb, FOB_##reason, true, #verb " " #reason }
@@ -14,6 +15,9 @@
     { SIM_REACHED_ANSWER, FOB_##status, 0, true, "answer " #status }
 #define RECEIPT(status)                                                                            \
     { SIM_REACHED_RECEIPT, FOB_##status, 0, true, "receipt " #status }
+
+#define SUBSCRIBER(class, what, name)                                                              \
+    { SIM_REACHED_##class, what, 0, true, "subscriber " name }
 
 /* What has a name, and whether many worlds are to reach it. */
 static const struct {
@@ -73,8 +77,33 @@ static const struct {
     {SIM_REACHED_BUSY, SIM_BUSY_BYTES, 0, true, "BUSY by bytes"},
     {SIM_REACHED_BUSY, SIM_BUSY_BEHIND, 0, true, "BUSY behind one that was"},
     {SIM_REACHED_BUSY, SIM_BUSY_SESSIONS, 0, false, "BUSY by sessions"},
+    SUBSCRIBER(MODE, FOB_SEQUENCER_RELIABLE, "mode reliable"),
+    SUBSCRIBER(MODE, FOB_SEQUENCER_NOTIFY, "mode notify"),
+    SUBSCRIBER(MODE, FOB_SEQUENCER_LIVE, "mode live"),
+    SUBSCRIBER(FROM, FOB_SEQUENCER_LATEST, "from latest"),
+    SUBSCRIBER(FROM, FOB_SEQUENCER_EARLIEST, "from earliest"),
+    SUBSCRIBER(FROM, FOB_SEQUENCER_LAST, "from last"),
+    SUBSCRIBER(FROM, FOB_SEQUENCER_OFFSET, "from an offset"),
+    SUBSCRIBER(FROM, FOB_SEQUENCER_TIME, "from a time"),
+    SUBSCRIBER(NOTICE, FOB_NOTICE_RETENTION, "told: no longer kept"),
+    SUBSCRIBER(NOTICE, FOB_NOTICE_LOST, "told: lost"),
+    SUBSCRIBER(NOTICE, FOB_NOTICE_EPOCH, "told: a new epoch"),
+    {SIM_REACHED_NOTICE, FOB_NOTICE_DAMAGED, 0, false, "subscriber told: damaged"},
+    SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_CUT, "cut off from the broadcast only"),
+    SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_BEHIND, "behind"),
+    SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_FETCHED, "gets a page"),
+    SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_GONE, "gets a page of which some is gone"),
+    SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_WHOLE, "hears whether all is there"),
+    SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_FLOOR, "hears that the bus cannot say"),
 };
 #define PLACES (sizeof places / sizeof *places)
+
+/* LIVE begins nowhere else. */
+static void subscribed(sim_reached_t *self, const sim_fact_t *fact) {
+    sim_reached_note(self, SIM_REACHED_MODE, (uint64_t)fact->status);
+    if (fact->status != (fob_status_t)FOB_SEQUENCER_LIVE)
+        sim_reached_note(self, SIM_REACHED_FROM, fact->count);
+}
 
 void sim_reached_fact(sim_reached_t *self, const sim_fact_t *fact) {
     if (fact->kind == SIM_RUN)
@@ -83,6 +112,10 @@ void sim_reached_fact(sim_reached_t *self, const sim_fact_t *fact) {
         sim_reached_note(self, SIM_REACHED_RESET, fact->reset->mode);
     else if (fact->kind == SIM_RECEIPT)
         sim_reached_note(self, SIM_REACHED_RECEIPT, (uint64_t)fact->status);
+    else if (fact->kind == SIM_SUBSCRIBED)
+        subscribed(self, fact);
+    else if (fact->kind == SIM_NOTICE)
+        sim_reached_note(self, SIM_REACHED_NOTICE, fact->value);
     else if (fact->kind == SIM_BUSY)
         sim_reached_note(self, SIM_REACHED_BUSY,
                          fact->token                  ? SIM_BUSY_BYTES

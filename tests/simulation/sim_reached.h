@@ -8,16 +8,29 @@
 #define SIM_REACHED_WIDTH 64
 
 typedef enum {
-    SIM_REACHED_RECORD,  /* became durable; by FOB_RECORD_... */
-    SIM_REACHED_RUN,     /* by verb and reason: see sim_reached_run */
-    SIM_REACHED_RESET,   /* by FOB_RESET_... */
-    SIM_REACHED_ANSWER,  /* the bus's to a publisher, rows by fob_status_t */
-    SIM_REACHED_RECEIPT, /* the application's, by fob_status_t */
-    SIM_REACHED_BUSY,    /* by sim_busy_kind_t */
+    SIM_REACHED_RECORD,     /* became durable; by FOB_RECORD_... */
+    SIM_REACHED_RUN,        /* by verb and reason: see sim_reached_run */
+    SIM_REACHED_RESET,      /* by FOB_RESET_... */
+    SIM_REACHED_ANSWER,     /* the bus's to a publisher, rows by fob_status_t */
+    SIM_REACHED_RECEIPT,    /* the application's, by fob_status_t */
+    SIM_REACHED_BUSY,       /* by sim_busy_kind_t */
+    SIM_REACHED_SUBSCRIBER, /* by sim_reached_subscriber_t */
+    SIM_REACHED_MODE,       /* of a subscriber, */
+    SIM_REACHED_FROM,       /* and where it begins */
+    SIM_REACHED_NOTICE,     /* by fob_notice_kind_t */
     SIM_REACHED_CLASSES
 } sim_reached_class_t;
 
 typedef enum { SIM_BUSY_DEPTH, SIM_BUSY_BYTES, SIM_BUSY_BEHIND, SIM_BUSY_SESSIONS } sim_busy_kind_t;
+
+typedef enum {
+    SIM_SUBSCRIBER_CUT,     /* the subscription alone breaks */
+    SIM_SUBSCRIBER_BEHIND,  /* it reads the journal again */
+    SIM_SUBSCRIBER_FETCHED, /* a page, */
+    SIM_SUBSCRIBER_GONE,    /* and one with offsets that are gone */
+    SIM_SUBSCRIBER_WHOLE,   /* the bus vouches for all, */
+    SIM_SUBSCRIBER_FLOOR    /* or not */
+} sim_reached_subscriber_t;
 
 typedef struct {
     uint64_t of[SIM_REACHED_CLASSES][SIM_REACHED_WIDTH];

@@ -11,7 +11,7 @@ static const sim_checker_ops_t *const all[] = {
     &sim_check_attempts,  &sim_check_handout,  &sim_check_busy,       &sim_check_fate,
     &sim_check_settled,   &sim_check_progress, &sim_check_allowed,    &sim_check_isolated,
     &sim_check_kept,      &sim_check_again,    &sim_check_shed_order, &sim_check_lease,
-    &sim_check_age};
+    &sim_check_age,       &sim_check_sequence};
 
 _Static_assert(sizeof all / sizeof *all <= SIM_CHECKERS, "room for all checkers");
 

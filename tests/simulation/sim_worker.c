@@ -273,4 +273,5 @@ void sim_worker_told_lost(sim_world_t *world, fob_slice_t header) {
     }
 }
 
-const sim_role_t sim_worker_role = {"worker", up, down, input, output, tick, deadline, NULL, end};
+const sim_role_t sim_worker_role = {"worker", up,       down, input, output,
+                                    tick,     deadline, NULL, NULL,  end};

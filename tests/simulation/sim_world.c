@@ -79,7 +79,7 @@ static void draw_weather(sim_world_t *self) {
     w->depth = 1 + sim_random_skewed(random, 100000);
     w->rough = !sim_random_once(random, 3);
     w->operators = (uint32_t)sim_random_below(random, 2);
-    w->subscribers = 1 + (uint32_t)sim_random_below(random, 2);
+    w->subscribers = 1 + (uint32_t)sim_random_below(random, 4);
     draw_hardships(self);
     self->network.delay_least_ns = FOB_MS / 50;
     self->network.delay_most_ns = FOB_MS / 10 + (int64_t)sim_random_skewed(random, 400 * FOB_MS);
@@ -341,6 +341,8 @@ static bool done(const sim_client_t *client) {
         return sim_publisher_done(client);
     if (client->role == &sim_worker_role)
         return sim_worker_done(client);
+    if (client->role == &sim_subscriber_role)
+        return sim_subscriber_done(client);
     return client->role != &sim_operator_role || sim_operator_done(client);
 }
 

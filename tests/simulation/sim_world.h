@@ -26,7 +26,8 @@ typedef struct {
     bool (*output)(sim_client_t *self, fob_now_t now, fob_slice_t *header, fob_blob_t **body);
     void (*tick)(sim_client_t *self, fob_now_t now);
     int64_t (*deadline)(sim_client_t *self);
-    void (*cast)(sim_client_t *self, fob_slice_t header, fob_slice_t body); /* may be NULL */
+    void (*cast)(sim_client_t *self, fob_slice_t header, fob_slice_t body);  /* may be NULL */
+    void (*beat)(sim_client_t *self, fob_now_t now, const fob_wire_t *beat); /* may be NULL */
     void (*end)(sim_client_t *self);
 } sim_role_t;
 
@@ -157,12 +158,13 @@ void sim_client_wake(sim_client_t *self);
 
 extern const sim_role_t sim_publisher_role, sim_worker_role, sim_operator_role, sim_subscriber_role;
 
-/* Holds what a subscriber heard and was told of against what was stored. */
+/* At the end: holds what a subscriber has and was told of against what was stored. */
 void sim_subscriber_sum(sim_client_t *self);
 /* Whether all its work is done. */
 bool sim_publisher_done(const sim_client_t *self);
 bool sim_worker_done(const sim_client_t *self);
 bool sim_operator_done(const sim_client_t *self);
+bool sim_subscriber_done(const sim_client_t *self);
 /* Whether a handler runs for this event under another token whose worker is sure of its lease, and
  * that was not taken away a moment ago. */
 bool sim_worker_sure_elsewhere(sim_world_t *world, const sim_group_t *group, uint64_t offset,

@@ -1,6 +1,6 @@
 # The simulator: the bus's own parts and its clients' in a world of one thread.
 file(GLOB checkers CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/checkers/*.c)
-add_executable(simulate simulate.c sim_world.c sim_bus.c sim_letters.c sim_decided.c sim_client.c sim_publisher.c sim_worker.c sim_operator.c sim_subscriber.c sim_witness.c
+add_executable(simulate simulate.c sim_world.c sim_bus.c sim_letters.c sim_decided.c sim_client.c sim_publisher.c sim_worker.c sim_operator.c sim_subscriber.c sim_broadcast.c sim_live.c sim_witness.c
     sim_network.c sim_history.c sim_log.c sim_log_journal.c sim_folder.c sim_tap.c sim_harm.c sim_event.c sim_reached.c sim_planted.c ${checkers})
 target_link_libraries(simulate PRIVATE fob_flags fob_simulation fob_bus fob_publishers fob_subscribers)
 

@@ -411,6 +411,7 @@ static void in_notify_a_lost_last_event_is_told_within_a_beat(void **state) {
     passes(&kit, 100);
     asks_for(&kit, 11, 12);
     assert_true(kit.fetch.dry);
+    assert_int_equal(figures_of(&kit).position, 10); /* not told yet */
     fetched(&kit, 13, 12, "a@12", "");
     is_told(&kit, FOB_NOTICE_LOST, 12, 12, "a");
     gets_nothing(&kit);

@@ -1,5 +1,6 @@
 /* apply, events: what a record of published events changes: sessions, books, who is woken. */
 #include "bus/core/durable/apply.h"
+#include "proto/planted.h"
 
 uint32_t fob_apply_count_answers(const fob_sheet_t *sheet) {
     if (sheet->topic_count <= 1)
@@ -138,7 +139,8 @@ static bool session_fits(const fob_core_t *self, const uint8_t *session, uint64_
 
 /* As the broadcast did, when they were stored. */
 static void link_topics(fob_core_t *self, const fob_sheet_t *sheet, uint64_t first_offset) {
-    for (uint32_t from = 0, to; from < sheet->count; from = to) {
+    for (uint32_t from = 0, to; from < sheet->count && !FOB_PLANTED(REPLAY_LINKS_NOTHING);
+         from = to) {
         for (to = from + 1; to < sheet->count && sheet->topic[to] == sheet->topic[from]; to++)
             ;
         (void)fob_chain_link(&self->chain, fob_sheet_topic(sheet, sheet->topic[from]),

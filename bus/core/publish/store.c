@@ -2,6 +2,7 @@
  * follow one another, one for the duplicates. All that can fail is done first. */
 #include "bus/core/durable/seed.h"
 #include "bus/core/publish/shed.h"
+#include "proto/planted.h"
 
 #include <assert.h>
 
@@ -58,7 +59,7 @@ static fob_span_t *cast(fob_core_t *core, const fob_sheet_t *sheet, fob_span_t *
         effect->spans = spans++;
         effect->span_count = 1;
         effect->topic = name;
-        effect->prev = link.prev;
+        effect->prev = FOB_PLANTED(PREV_UNTOLD) ? 0 : link.prev;
         effect->nth = link.nth;
         effect->born = link.born;
         from = to;

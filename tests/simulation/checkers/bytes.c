@@ -4,7 +4,8 @@
 static void fact(sim_checker_t *self, const sim_fact_t *fact) {
     static sim_event_t made;
     fob_envelope_t met;
-    if (fact->kind != SIM_BEGUN && fact->kind != SIM_HEARD && fact->kind != SIM_SENT)
+    if (fact->kind != SIM_BEGUN && fact->kind != SIM_HEARD && fact->kind != SIM_HANDED &&
+        fact->kind != SIM_SENT)
         return;
     SIM_HOLD(self, fact->offset <= self->ground->head && self->ground->events[fact->offset].there,
              "offset %llu is delivered, and it is not durable", (unsigned long long)fact->offset);

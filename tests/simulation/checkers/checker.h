@@ -43,6 +43,7 @@ typedef struct {
     int64_t dedup_window_ms; /* for so long */
     sim_stored_t *events;    /* by offset */
     size_t head, room;
+    uint64_t first; /* the lowest offset that the journal still has, when a page was sent last */
     sim_group_t *groups; /* in the order they were made */
     size_t group_count, group_room;
 } sim_ground_t;
@@ -62,7 +63,7 @@ typedef enum {
     SIM_ENDED,   /* worker, group, offset, token, settle, value: of a retry, ms to wait */
     SIM_DOWN,    /* worker: its connection is over, or it died */
     SIM_FROZE,   /* worker: it stood still */
-    SIM_HEARD,   /* worker (a subscriber), offset: from the broadcast */
+    SIM_HEARD,   /* worker (a subscriber in mode LIVE), offset */
     SIM_MISSED,  /* worker (a subscriber), offset: value were lost before it, it is told of count */
     SIM_TOLD_LOST, /* group, offset, count, token: the bus told a worker so */
     SIM_BUSY,      /* worker (a connection), bytes: the group's name, group: NULL where it is not
@@ -86,9 +87,16 @@ typedef enum {
                       bytes */
     SIM_ROW,       /* worker (a connection), status: the bus's answer to count of them, from
                       number serial on; duplicate_of: where they are duplicates */
-    SIM_TROUBLE,   /* the bus cannot do its work well for count ns */
+    SIM_SUBSCRIBED, /* worker (a subscriber), status: its mode, count: from where, value; offset:
+                       the bus's head then, token: its epoch; bytes: its pattern */
+    SIM_HANDED,     /* worker (a subscriber, not LIVE), offset, time_ms, bytes */
+    SIM_NOTICE,     /* worker (a subscriber), value: which kind, offset: the first, count: the last,
+                       token: the epoch; bytes: a topic, or empty */
+    SIM_POSITION,   /* worker (a subscriber, not LIVE): it says it has all up to offset */
+    SIM_RESTS,      /* the same, at the end of the world */
+    SIM_TROUBLE,    /* the bus cannot do its work well for count ns */
     /* Of the world. */
-    SIM_BUS_UP,   /* it started */
+    SIM_BUS_UP,   /* it started; token: its epoch, value: what is the same as in the one before */
     SIM_BUS_DOWN, /* it fell */
     SIM_CALM,     /* no more faults from here on */
     SIM_BOOKS,    /* group, books: what the bus says of itself */
@@ -160,6 +168,6 @@ extern const sim_checker_ops_t sim_check_confirmed, sim_check_places, sim_check_
     sim_check_bytes, sim_check_receipts, sim_check_drained, sim_check_heard, sim_check_attempts,
     sim_check_handout, sim_check_busy, sim_check_fate, sim_check_settled, sim_check_progress,
     sim_check_allowed, sim_check_isolated, sim_check_kept, sim_check_again, sim_check_shed_order,
-    sim_check_lease, sim_check_age;
+    sim_check_lease, sim_check_age, sim_check_sequence;
 
 #endif
