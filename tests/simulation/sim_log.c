@@ -159,8 +159,7 @@ static void new_epoch(sim_log_t *self) {
     if (self->epoch_count == SIM_LOG_EPOCHS)
         return;
     bool all = sim_random_once(&self->random, 2);
-    self->began[self->epoch_count++] =
-        all ? last : last - sim_random_skewed(&self->random, last + 1);
+    self->began[self->epoch_count++] = all ? last : sim_random_below(&self->random, last + 1);
 }
 
 /* What was being written may be on the disk, from the front on. */

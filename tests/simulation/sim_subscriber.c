@@ -175,14 +175,18 @@ static void read_one(sim_client_t *self) {
     own->progress++;
     if (status == FOB_OK)
         hand_out(self, event);
-    else if (status == FOB_GAP)
+    else if (status == FOB_GAP) {
+        sim_world_note(self->world, "client %u is told (%d): %llu to %llu, epoch %llu %s",
+                       self->number, (int)notice->kind, (unsigned long long)notice->first,
+                       (unsigned long long)notice->last, (unsigned long long)notice->epoch,
+                       notice->topic);
         tell(self, (sim_fact_t){.kind = SIM_NOTICE,
                                 .value = notice->kind,
                                 .offset = notice->first,
                                 .count = notice->last,
                                 .token = notice->epoch,
                                 .bytes = fob_slice_str(notice->topic)});
-    else
+    } else
         sim_world_fail(self->world, "what is delivered is what was published",
                        "a subscriber is handed what cannot be decoded");
     fob_event_destroy(&event);
@@ -225,6 +229,10 @@ static void up(sim_client_t *self, fob_now_t now, const fob_wire_t *welcome) {
     fob_link_epoch(self->link, fob_sequencer_epoch(own->sequencer));
     sim_broadcast_open(&own->broadcast, now.mono_ns);
     own->up = true;
+    sim_world_note(
+        self->world, "client %u subscribes (mode %d, from %d %llu): epoch %llu head %llu",
+        self->number, (int)options->mode, (int)options->from, (unsigned long long)options->value,
+        (unsigned long long)welcome->epoch, (unsigned long long)welcome->head);
     if (!own->ever_up)
         tell(self, (sim_fact_t){.kind = SIM_SUBSCRIBED,
                                 .status = (fob_status_t)options->mode,
@@ -250,8 +258,23 @@ static void beat(sim_client_t *self, fob_now_t now, const fob_wire_t *msg) {
     fob_link_epoch(self->link, fob_sequencer_epoch(own->sequencer));
 }
 
+static void note(const sim_client_t *self, const fob_wire_t *msg) {
+    static const char *const names[] = {[FOB_VERB_FETCH] = "asks for",
+                                        [FOB_VERB_FETCHED] = "gets",
+                                        [FOB_VERB_WHOLE] = "asks whether whole",
+                                        [FOB_VERB_WHOLENESS] = "hears whether whole"};
+    if (msg->verb < FOB_VERB_FETCH || msg->verb > FOB_VERB_WHOLENESS)
+        return;
+    sim_world_note(
+        self->world, "client %u %s: from %llu upto %llu next %llu head %llu floor %llu%s%s",
+        self->number, names[msg->verb], (unsigned long long)msg->from,
+        (unsigned long long)msg->upto, (unsigned long long)msg->next, (unsigned long long)msg->head,
+        (unsigned long long)msg->floor, msg->latest ? " latest" : "", msg->dry ? " dry" : "");
+}
+
 static void input(sim_client_t *self, fob_now_t now, const fob_wire_t *msg, fob_blob_t *body) {
     subscriber_t *own = of(self);
+    note(self, msg);
     if (msg->verb == FOB_VERB_FETCHED)
         reached(self, msg->gone.size ? SIM_SUBSCRIBER_GONE : SIM_SUBSCRIBER_FETCHED);
     if (msg->verb == FOB_VERB_WHOLENESS)
@@ -267,6 +290,7 @@ static bool output(sim_client_t *self, fob_now_t now, fob_slice_t *header, fob_b
     fob_wire_t msg;
     if (!fob_sequencer_ask(own->sequencer, &msg))
         return false;
+    note(self, &msg);
     if (!self->world->calm && sim_random_once(&self->random, 100)) {
         fob_sequencer_unsent(own->sequencer, now, &msg);
         return false;

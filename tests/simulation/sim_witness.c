@@ -52,17 +52,34 @@ void sim_witness_free(sim_witness_t *self) {
 
 /* What becomes of the event that is watched. */
 static void watch(const sim_witness_t *self, const sim_fact_t *fact) {
-    static const char *const names[] = {"stored", "group made", "group gone", "run",    "reset",
-                                        "set",    "offered",    "receipt",    "begun",  "ended",
-                                        "down",   "froze",      "heard",      "missed", "told lost",
-                                        "busy",   "delivered"};
+    static const char *const names[SIM_RESTS] = {"stored",
+                                                 "group made",
+                                                 "group gone",
+                                                 "run",
+                                                 "reset",
+                                                 "set",
+                                                 "offered",
+                                                 "receipt",
+                                                 "begun",
+                                                 "ended",
+                                                 "down",
+                                                 "froze",
+                                                 "heard",
+                                                 "missed",
+                                                 "told lost",
+                                                 "busy",
+                                                 "delivered",
+                                                 [SIM_HANDED] = "handed",
+                                                 [SIM_NOTICE] = "told"};
     const fob_run_record_t *run = fact->run;
     bool any = fact->kind == SIM_DOWN || fact->kind == SIM_FROZE;
     bool it = any || fact->offset == self->watched ||
               ((fact->kind == SIM_TOLD_LOST || fact->kind == SIM_DELIVERED) &&
                fact->offset <= self->watched && self->watched - fact->offset < fact->count) ||
               (run && run->from <= self->watched && run->to >= self->watched);
-    if (!it || fact->kind > SIM_DELIVERED)
+    it = it || (fact->kind == SIM_NOTICE && fact->offset <= self->watched &&
+                fact->count >= self->watched);
+    if (!it || fact->kind >= SIM_RESTS || !names[fact->kind])
         return;
     printf("%14.6f  %s %s worker %u token %llu settle %d", (double)self->now_ns / 1e9,
            names[fact->kind], fact->group ? fact->group->name : "", fact->worker,
