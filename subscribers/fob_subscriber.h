@@ -15,7 +15,8 @@
  *
  * What a slow reader or a broken connection did not get is read again from the bus's journal. What
  * cannot be had any more is told (FOB_GAP). Fire-and-forget events are in no journal: those that
- * are lost are counted (fob_subscriber_lost).
+ * are lost are counted (fob_subscriber_lost). While it is far behind and reads the journal it may
+ * not listen at all, so that it costs the bus little: it gets none of these then.
  *
  * Every function may be called from any thread. */
 #ifndef FOB_SUBSCRIBER_H

@@ -69,7 +69,8 @@ void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t n
         if (watch(self, context) && zmq_connect(self->sub, self->endpoint) == 0) {
             fob_conduit_attach(conduit, self->sub);
             fob_conduit_attach(conduit, self->monitor);
-            (void)zmq_setsockopt(self->sub, ZMQ_SUBSCRIBE, self->prefix, self->prefix_size);
+            if (!self->deaf)
+                (void)zmq_setsockopt(self->sub, ZMQ_SUBSCRIBE, self->prefix, self->prefix_size);
             ask(self, now);
             return;
         }
@@ -78,6 +79,13 @@ void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t n
              zmq_strerror(errno));
     fob_listener_close(self, conduit);
     self->due = now.mono_ns + FOB_SEC;
+}
+
+void fob_listener_rest(fob_listener_t *self, bool rest) {
+    int option = rest ? ZMQ_UNSUBSCRIBE : ZMQ_SUBSCRIBE;
+    if (self->deaf != rest && self->sub)
+        (void)zmq_setsockopt(self->sub, option, self->prefix, self->prefix_size);
+    self->deaf = rest;
 }
 
 void fob_listener_close(fob_listener_t *self, fob_conduit_t *conduit) {

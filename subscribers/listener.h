@@ -14,7 +14,8 @@
 typedef struct {
     void *sub, *monitor; /* NULL: closed */
     bool live;
-    int64_t due;    /* not live: when to ask again, or to open again; else FOB_NEVER */
+    bool deaf;   /* its prefix is not subscribed to for now; else it is, where the socket is open */
+    int64_t due; /* not live: when to ask again, or to open again; else FOB_NEVER */
     unsigned asked; /* probes without an answer */
     char probe[64]; /* the topic under way; "" none */
     char endpoint[300];
@@ -26,6 +27,9 @@ typedef struct {
 /* Opens the socket to the endpoint that is set, subscribes and sends a probe. Where that fails,
  * `trouble` says why and `due` when to try again. */
 void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now);
+/* Rests the subscription, or takes it up again; the connection stays. Between the two the bus sends
+ * nothing of it. */
+void fob_listener_rest(fob_listener_t *self, bool rest);
 /* Closes it; what was not read is lost. A closed one stays so. */
 void fob_listener_close(fob_listener_t *self, fob_conduit_t *conduit);
 /* The monitor is readable. True: the connection is gone, `trouble` says why. */

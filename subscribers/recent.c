@@ -17,6 +17,10 @@ void fob_recent_free(fob_recent_t *self) {
     *self = (fob_recent_t){0};
 }
 
+static size_t max_of(const fob_recent_t *self) {
+    return self->max ? self->max : FOB_RECENT_MESSAGES;
+}
+
 static bool grow(fob_recent_t *self) {
     if (self->count < self->capacity)
         return true;
@@ -51,6 +55,10 @@ void fob_recent_clear(fob_recent_t *self) {
         fob_recent_drop(self);
 }
 
+bool fob_recent_much(const fob_recent_t *self) {
+    return self->count > max_of(self) / 16 || self->bytes > FOB_RECENT_BYTES / 16;
+}
+
 /* The topic as the body has it: what a message's head points at does not last. */
 static fob_slice_t topic_in(fob_blob_t *body) {
     fob_cursor_t cursor = fob_cursor(fob_blob_slice(body));
@@ -62,8 +70,7 @@ static fob_slice_t topic_in(fob_blob_t *body) {
 
 void fob_recent_put(fob_recent_t *self, const fob_heard_t *heard) {
     size_t size = fob_blob_slice(heard->body).size;
-    size_t max = self->max ? self->max : FOB_RECENT_MESSAGES;
-    while (self->count && (self->count >= max || self->bytes + size > FOB_RECENT_BYTES)) {
+    while (self->count && (self->count >= max_of(self) || self->bytes + size > FOB_RECENT_BYTES)) {
         fob_recent_drop(self);
         self->holed = true;
     }

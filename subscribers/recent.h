@@ -33,5 +33,7 @@ void fob_recent_put(fob_recent_t *self, const fob_heard_t *heard);
 const fob_heard_t *fob_recent_first(const fob_recent_t *self);
 void fob_recent_drop(fob_recent_t *self); /* the oldest, which there is */
 void fob_recent_clear(fob_recent_t *self);
+/* So much is kept that more is likely to come than there is room for. */
+bool fob_recent_much(const fob_recent_t *self);
 
 #endif

@@ -26,6 +26,7 @@ fob_sequencer_t *fob_sequencer_new(const fob_sequencer_options_t *options) {
     self->marks.max = options->topics;
     self->recent.max = options->recent;
     self->holes.max = options->holes;
+    self->far = options->far ? options->far : FOB_SEQUENCER_FAR;
     self->trouble = "";
     self->gaps = fob_gaps_new();
     if (!self->gaps)
@@ -192,6 +193,26 @@ static void up_again(fob_sequencer_t *self, const fob_wire_t *welcome) {
         fob_sequencer_fall_behind(self, false);
 }
 
+/* Far behind, and much comes meanwhile, soon more than can be kept: the broadcast is of no use. (Of
+ * a pattern for which little comes it is: it says where the journal need not be read any more,
+ * which may be far behind the head.) It listens again well before it is there, so that it is not of
+ * two minds. */
+static void listen_or_not(fob_sequencer_t *self) {
+    uint64_t head = self->arrived > self->head ? self->arrived : self->head;
+    uint64_t behind = head > self->done ? head - self->done : 0;
+    bool was = self->deaf, much = self->recent.holed || fob_recent_much(&self->recent);
+    self->deaf = self->state == FOB_SEQUENCER_BEHIND && self->mode == FOB_SEQUENCER_RELIABLE &&
+                 (was ? behind > self->far / 4 : behind > self->far && much);
+    if (!self->deaf || was)
+        return;
+    fob_recent_clear(&self->recent);
+    self->recent.holed = self->caught = false;
+}
+
+bool fob_sequencer_deaf(const fob_sequencer_t *self) {
+    return self->deaf;
+}
+
 void fob_sequencer_up(fob_sequencer_t *self, fob_now_t now, const fob_wire_t *welcome) {
     fob_sequencer_down(self);
     self->now = self->fetch_at = now.mono_ns;
@@ -306,6 +327,7 @@ void fob_sequencer_round(fob_sequencer_t *self, fob_now_t now, uint64_t elsewher
         return;
     tell_epoch(self);
     fob_sequencer_reckon(self);
+    listen_or_not(self);
     self->stalled = waits_for_room(self);
     if (self->state == FOB_SEQUENCER_BEHIND && !self->stalled)
         fob_sequencer_go_on(self);

@@ -31,6 +31,8 @@
 #define FOB_SEQUENCER_BYTES ((uint64_t)256 << 20)
 /* How long what the bus has and we have not may still be on its way. */
 #define FOB_SEQUENCER_GRACE (100 * FOB_MS)
+/* Offsets behind the head from which on the broadcast is of no use. */
+#define FOB_SEQUENCER_FAR 32768
 /* After a refusal, before asking again. */
 #define FOB_SEQUENCER_PAUSE (200 * FOB_MS)
 
@@ -57,8 +59,9 @@ typedef struct {
     uint64_t queue; /* events held at the most, at least 1 */
     uint64_t bytes; /* of these at the most; 0: FOB_SEQUENCER_BYTES. One message may be over it. */
     /* Tighter bounds than the usual ones; 0: FOB_MARKS_MAX topics remembered, FOB_RECENT_MESSAGES
-     * kept while the journal is read, FOB_HOLES_MAX waiting to be asked about. */
-    uint32_t topics, recent, holes;
+     * kept while the journal is read, FOB_HOLES_MAX waiting to be asked about, FOB_SEQUENCER_FAR.
+     */
+    uint32_t topics, recent, holes, far;
 } fob_sequencer_options_t;
 
 typedef struct fob_sequencer fob_sequencer_t;
@@ -107,6 +110,12 @@ bool fob_sequencer_ask(fob_sequencer_t *self, fob_wire_t *out);
 void fob_sequencer_unsent(fob_sequencer_t *self, fob_now_t now, const fob_wire_t *msg);
 /* It stands still until readers have made room, and they have: run a round now. */
 bool fob_sequencer_has_room(const fob_sequencer_t *self, uint64_t elsewhere);
+/* It is far behind, and more comes over the broadcast than it can keep until it is there: what
+ * comes is going to be read from the journal, so until it has come near the subscription had better
+ * rest, as everything that is sent to it costs the bus as if it were of use. Known after each
+ * round. A hint: nothing is lost either way, but fire-and-forget events, which are for those who
+ * listen. RELIABLE only. */
+bool fob_sequencer_deaf(const fob_sequencer_t *self);
 
 /* --- what it gives --- */
 

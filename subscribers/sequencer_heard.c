@@ -232,7 +232,8 @@ static void take_chained(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob
             return;
         fob_sequencer_fall_behind(self, fate == FOB_HEARD_FULL);
     }
-    fob_recent_put(&self->recent, &heard);
+    if (!self->deaf)
+        fob_recent_put(&self->recent, &heard);
 }
 
 void fob_sequencer_take(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_t *body,

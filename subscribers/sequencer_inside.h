@@ -71,6 +71,8 @@ struct fob_sequencer {
     bool quiet;           /* what is gone at the beginning is not told */
     bool caught;          /* it was read as far as is needed: `recent` is next */
     bool stalled;         /* until readers have made room */
+    bool deaf;            /* the broadcast is of no use; */
+    uint64_t far;         /* from so many offsets behind the head on */
     fob_holes_t holes;    /* NOTIFY */
     fob_request_t fetch;
     bool fetch_dry, fetch_hole; /* only runs; of the first hole */

@@ -157,6 +157,7 @@ static void on_tick(void *arg, fob_now_t now) {
     if (self->connected)
         fob_listener_tick(&self->listener, self->conduit, now);
     fob_sequencer_round(self->sequencer, now, atomic_load(&self->taken_over));
+    fob_listener_rest(&self->listener, fob_sequencer_deaf(self->sequencer));
     if (ready(self) || self->starting)
         fob_conduit_notify(self->conduit);
 }

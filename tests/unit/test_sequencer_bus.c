@@ -91,7 +91,7 @@ static void post_frame(world_t *w, const fob_cast_t *cast, fob_blob_t *body, int
 /* Frames keep their order, but for those that are delayed or come twice. */
 static void send_frame(world_t *w, const fob_cast_t *cast, fob_blob_t *body) {
     int64_t due = w->now_ms + (int64_t)draw(w, 20);
-    if (!w->listening || fault(w, w->drops))
+    if (!w->listening || w->resting || fault(w, w->drops))
         return;
     if (due < w->last_due_ms)
         due = w->last_due_ms;

@@ -339,7 +339,78 @@ static void losses_are_counted_by_source_and_topic(void **state) {
     kit_end(&kit);
 }
 
-FOB_MAIN(FOB_CASE(what_joins_the_chain_is_handed_out_at_once),
+/* --- far behind --- */
+
+static kit_t far_behind(fob_sequencer_from_t from, uint64_t queue, uint64_t head) {
+    kit_t kit = kit_new((fob_sequencer_options_t){
+        .pattern = fob_slice_str(">"), .from = from, .queue = queue, .recent = 32, .far = 8});
+    kit_up(&kit, head);
+    return kit;
+}
+
+static void who_is_far_behind_stops_listening_where_much_comes(void **state) {
+    (void)state;
+    kit_t kit = far_behind(FOB_SEQUENCER_EARLIEST, 100, 9);
+    asks_for(&kit, 1, 0);
+    comes(&kit, "a", 10, 1, 9);
+    comes(&kit, "a", 11, 1, 10);
+    kit_round(&kit);
+    assert_false(fob_sequencer_deaf(kit.s));
+    comes(&kit, "a", 12, 1, 11); /* there is place for 32, but it fills */
+    kit_round(&kit);
+    assert_true(fob_sequencer_deaf(kit.s));
+    comes(&kit, "a", 13, 1, 12);
+    fetched(&kit, 11, 13, "a@1 a@2 a@3 a@4 a@5 a@6 a@7 a@8 a@9 a@10", "");
+    asks_for(&kit, 11, 0); /* what had come may be anywhere, and is not waited for */
+    assert_true(fob_sequencer_deaf(kit.s));
+    fetched(&kit, 12, 13, "a@11", "");
+    asks_for(&kit, 12, 0);
+    assert_false(fob_sequencer_deaf(kit.s)); /* near enough to join */
+    comes(&kit, "a", 15, 1, 14);
+    fetched(&kit, 14, 14, "a@12 a@13", "");
+    asks_for(&kit, 14, 14);
+    fetched(&kit, 15, 15, "a@14", "");
+    asks_nothing(&kit);
+    for (uint64_t offset = 1; offset <= 15; offset++)
+        gets(&kit, "a", offset);
+    gets_nothing(&kit);
+    kit_end(&kit);
+}
+
+static void a_reader_that_stands_still_stops_listening(void **state) {
+    (void)state;
+    kit_t kit = far_behind(FOB_SEQUENCER_LATEST, 2, 0);
+    for (uint64_t offset = 1; offset <= 4; offset++) /* two are queued, two kept */
+        comes(&kit, "a", offset, 1, offset - 1);
+    beats(&kit, 8);
+    comes(&kit, "a", 5, 1, 4);
+    asks_nothing(&kit);
+    assert_false(fob_sequencer_deaf(kit.s)); /* much comes, but it is not far */
+    beats(&kit, 9);
+    asks_nothing(&kit);
+    assert_true(fob_sequencer_deaf(kit.s));
+    gets(&kit, "a", 1);
+    gets(&kit, "a", 2);
+    asks_for(&kit, 1, 0); /* the journal has what was kept, too */
+    fetched(&kit, 5, 9, "a@1 a@2 a@3 a@4", "");
+    gets(&kit, "a", 3);
+    gets(&kit, "a", 4);
+    kit_end(&kit);
+}
+
+static void who_is_far_behind_goes_on_listening_where_little_comes(void **state) {
+    (void)state;
+    kit_t kit = far_behind(FOB_SEQUENCER_LATEST, 100, 1);
+    comes(&kit, "a", 30, 1, 29);
+    asks_for(&kit, 2, 29);
+    assert_false(fob_sequencer_deaf(kit.s));
+    kit_end(&kit);
+}
+
+FOB_MAIN(FOB_CASE(who_is_far_behind_stops_listening_where_much_comes),
+         FOB_CASE(a_reader_that_stands_still_stops_listening),
+         FOB_CASE(who_is_far_behind_goes_on_listening_where_little_comes),
+         FOB_CASE(what_joins_the_chain_is_handed_out_at_once),
          FOB_CASE(what_comes_twice_is_handed_out_once),
          FOB_CASE(a_hole_is_read_from_the_journal_before_what_lies_behind),
          FOB_CASE(a_new_topic_whose_first_event_is_lost_is_a_hole),

@@ -20,7 +20,7 @@ static void run(world_t *w) {
 
 /* What the worlds of a run came to. */
 typedef struct {
-    uint64_t worlds, steps, events, notices, repairs, fetched, duplicates, told, epochs;
+    uint64_t worlds, steps, events, notices, repairs, fetched, duplicates, told, epochs, deaf;
 } sums_t;
 
 static void sum_up(const world_t *w, sums_t *sums) {
@@ -35,6 +35,7 @@ static void sum_up(const world_t *w, sums_t *sums) {
     sums->duplicates += figures.duplicates;
     sums->told += figures.told;
     sums->epochs += w->era;
+    sums->deaf += w->deaf_steps;
 }
 
 static void run_seed(unsigned seed, sums_t *sums) {
@@ -59,11 +60,13 @@ static void each_event_comes_once_and_what_does_not_is_told(void **state) {
     for (unsigned seed = from; seed <= to; seed++)
         run_seed(seed, &sums);
     printf("seeds %u to %u: %llu worlds, %llu steps, %llu events handed out, %llu notices, "
-           "%llu events told lost, %llu fetched, %llu duplicates, %llu repairs, %llu new epochs\n",
+           "%llu events told lost, %llu fetched, %llu duplicates, %llu repairs, %llu new epochs, "
+           "deaf in %llu steps\n",
            from, to, N(sums.worlds), N(sums.steps), N(sums.events), N(sums.notices), N(sums.told),
-           N(sums.fetched), N(sums.duplicates), N(sums.repairs), N(sums.epochs));
+           N(sums.fetched), N(sums.duplicates), N(sums.repairs), N(sums.epochs), N(sums.deaf));
     /* A run that met none of it has shown nothing. */
-    bool met = sums.told && sums.fetched && sums.duplicates && sums.repairs && sums.epochs;
+    bool met =
+        sums.told && sums.fetched && sums.duplicates && sums.repairs && sums.epochs && sums.deaf;
     assert_true(from == to || met);
 }
 

@@ -42,6 +42,8 @@ static letter_t *due(world_t *w) {
 static void ask(world_t *w) {
     fob_wire_t msg;
     fob_sequencer_round(w->sequencer, now_of(w), w->elsewhere);
+    w->deaf_steps += fob_sequencer_deaf(w->sequencer);
+    w->resting = w->rests && fob_sequencer_deaf(w->sequencer);
     while (w->up && fob_sequencer_ask(w->sequencer, &msg)) {
         if (fault(w, 10)) {
             fob_sequencer_unsent(w->sequencer, now_of(w), &msg);
@@ -97,6 +99,8 @@ static void draw_world(world_t *w) {
     w->delays = orderly ? 0 : (unsigned)draw(w, 50);
     w->known_max = 2 + (unsigned)draw(w, TOPICS);
     w->pace = 2 + (unsigned)draw(w, 98);
+    w->options.far = w->seed % 2 ? 1 + w->seed % 60 : 0;
+    w->rests = w->seed % 3 != 0;
 }
 
 world_t *world_new(unsigned seed) {
