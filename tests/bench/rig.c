@@ -2,6 +2,7 @@
 #include "tests/bench/rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,7 +25,7 @@ struct rig {
 void rig_die(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    fputs("fob_bench: ", stderr);
+    fprintf(stderr, "%s: ", program_invocation_short_name);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
@@ -152,27 +153,38 @@ const char *rig_endpoint(const rig_t *self) {
     return self->endpoint;
 }
 
-static FILE *process_file(const rig_t *self, const char *name) {
+static FILE *process_file(pid_t pid, const char *name) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)self->pid, name);
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
     FILE *file = fopen(path, "r");
     if (!file)
-        rig_die("the bus is gone");
+        rig_die("process %d is gone", (int)pid);
     return file;
 }
 
 uint64_t rig_rss(const rig_t *self) {
     unsigned long total, resident = 0;
-    FILE *file = process_file(self, "statm");
+    FILE *file = process_file(self->pid, "statm");
     if (fscanf(file, "%lu %lu", &total, &resident) != 2)
         resident = 0;
     fclose(file);
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-double rig_cpu(const rig_t *self) {
+uint64_t rig_peak(const rig_t *self) {
+    unsigned long long kib = 0;
+    char line[128];
+    FILE *file = process_file(self->pid, "status");
+    while (!kib && fgets(line, sizeof line, file))
+        if (sscanf(line, "VmHWM: %llu kB", &kib) != 1)
+            kib = 0;
+    fclose(file);
+    return kib * 1024;
+}
+
+double rig_child_cpu(pid_t child) {
     unsigned long user = 0, kernel = 0;
-    FILE *file = process_file(self, "stat");
+    FILE *file = process_file(child, "stat");
     if (fscanf(file, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
                &kernel) != 2)
         user = kernel = 0;
@@ -180,17 +192,43 @@ double rig_cpu(const rig_t *self) {
     return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
 
-bool rig_fob(const rig_t *self, const char *const *arguments) {
+double rig_cpu(const rig_t *self) {
+    return rig_child_cpu(self->pid);
+}
+
+/* In the child. */
+static void become_fob(const rig_t *self, const char *const *arguments) {
     const char *words[16] = {self->program};
     for (size_t i = 0; arguments[i] && i < 14; i++)
         words[i + 1] = arguments[i];
+    setenv("FOB_BUS", self->endpoint, 1);
+    execv(self->program, (char *const *)words);
+    _exit(127);
+}
+
+bool rig_fob(const rig_t *self, const char *const *arguments) {
+    pid_t child = start();
+    if (child == 0)
+        become_fob(self, arguments);
+    return rig_join(child);
+}
+
+pid_t rig_fob_beside(const rig_t *self, const char *const *arguments, FILE **lines) {
+    int ends[2] = {-1, -1};
+    if (lines && pipe2(ends, O_CLOEXEC) < 0)
+        rig_die("no pipe: %s", strerror(errno));
     pid_t child = start();
     if (child == 0) {
-        setenv("FOB_BUS", self->endpoint, 1);
-        execv(self->program, (char *const *)words);
-        _exit(127);
+        int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(nowhere, STDOUT_FILENO);
+        dup2(lines ? ends[1] : nowhere, STDERR_FILENO);
+        become_fob(self, arguments);
     }
-    return rig_join(child);
+    if (lines) {
+        close(ends[1]);
+        *lines = fdopen(ends[0], "r");
+    }
+    return child;
 }
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk) {

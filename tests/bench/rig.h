@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 typedef struct {
@@ -31,6 +32,13 @@ const char *rig_endpoint(const rig_t *self);
 /* Memory that the bus holds resident, in bytes, and processor seconds that it used. */
 uint64_t rig_rss(const rig_t *self);
 double rig_cpu(const rig_t *self);
+/* The most memory that it ever held resident, in bytes. */
+uint64_t rig_peak(const rig_t *self);
+/* Processor seconds that a child of ours used so far, which is not waited for yet. */
+double rig_child_cpu(pid_t child);
+/* Runs `fob ARGUMENT...` (NULL ends them) beside us: what it writes is not kept; *lines (where not
+ * NULL) gets a stream of its standard error, the caller's. */
+pid_t rig_fob_beside(const rig_t *self, const char *const *arguments, FILE **lines);
 /* Runs `fob ARGUMENT...` (NULL ends them) against it; true: exit 0. */
 bool rig_fob(const rig_t *self, const char *const *arguments);
 /* Ends the bus as an operator would, removes the folder. */
