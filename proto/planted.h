@@ -81,7 +81,7 @@
     X(HEAD_IGNORED, "a beat does not make a subscriber ask whether all is there")                  \
     X(FULL_IS_TAKEN, "what of a message has no room in the queue counts as taken")                 \
     X(HOLE_ONE_SHORT, "in notify the first event of a hole is not asked for")                      \
-    X(NOTICE_DROPPED, "a notice that finds the queue full is dropped")                             \
+    X(NOTICES_JOINED, "two ranges that are lost are told as one")                                  \
     X(EPOCH_KEPT, "what a subscriber has of the epoch before counts in the new one")               \
     X(PAGE_SKIPS_ONE, "a page that is full is resumed one event too far")                          \
     X(REPLAY_LINKS_NOTHING, "after a start the bus does not know a topic's last events")           \

@@ -63,7 +63,9 @@ bool fob_sequencer_half_free(const fob_sequencer_t *self, uint64_t elsewhere) {
 /* Whether the newest in the queue is a notice that ends where this one begins. */
 static bool continues(fob_queued_t *newest, const fob_queued_t *notice) {
     return newest && notice->notice != FOB_NOTICE_EPOCH && newest->notice == notice->notice &&
-           newest->epoch == notice->epoch && newest->last + 1 == notice->offset &&
+           newest->epoch == notice->epoch &&
+           (newest->last + 1 == notice->offset ||
+            (FOB_PLANTED(NOTICES_JOINED) && newest->last < notice->offset)) &&
            fob_slice_eq(newest->bytes, notice->bytes);
 }
 
@@ -77,8 +79,6 @@ bool fob_sequencer_tell(fob_sequencer_t *self, fob_notice_kind_t kind, uint64_t 
                            .last = last,
                            .epoch = self->epoch};
     fob_queued_t *newest = fob_inbox_newest(&self->inbox);
-    if (FOB_PLANTED(NOTICE_DROPPED) && !fob_sequencer_room(self, self->elsewhere))
-        return true;
     if (continues(newest, &notice)) {
         newest->last = last;
     } else {

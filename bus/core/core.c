@@ -24,6 +24,7 @@ fob_core_t *fob_core_new(const fob_core_config_t *config) {
     fob_core_t *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
+    uint32_t topics = config->topics_max ? config->topics_max : FOB_CHAIN_TOPICS;
     self->config = *config;
     fob_policy_clamp(&self->config.policy);
     self->next_group = 1;
@@ -33,7 +34,7 @@ fob_core_t *fob_core_new(const fob_core_config_t *config) {
     self->dedup = fob_dedup_new(config->dedup_max, config->dedup_window_ms);
     self->history = fob_history_new();
     if (!self->dedup || !self->history || !fob_topics_init(&self->topics, FOB_TOPICS_MAX) ||
-        !fob_chain_init(&self->chain, FOB_CHAIN_TOPICS, FOB_CHAIN_BYTES) ||
+        !fob_chain_init(&self->chain, topics, FOB_CHAIN_BYTES) ||
         !fob_writers_init(&self->writers, config->max_sessions, config->session_keep_ms,
                           config->session_grace_ms * FOB_MS))
         fob_core_destroy(&self);

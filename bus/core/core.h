@@ -36,6 +36,7 @@ typedef struct {
     uint32_t mark_block;  /* events a group may hand out beyond what its last mark covers */
     fob_policy_t policy;  /* of new groups, where nothing else is said */
     uint32_t dedup_max;   /* ids remembered; 0: none */
+    uint32_t topics_max;  /* topics of which the last event is known; 0: FOB_CHAIN_TOPICS */
     int64_t dedup_window_ms;
     uint64_t seed; /* random: the secret of the dedup table, where the journal has none yet */
     uint32_t slice_bytes;     /* of a checkpoint, about; 0: 256 KiB */

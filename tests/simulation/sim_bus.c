@@ -160,6 +160,8 @@ static void draw_limits(sim_world_t *world) {
         policy->overflow = FOB_OVERFLOW_DROP_LOWEST;
     if (policy->overflow != FOB_OVERFLOW_REJECT && sim_random_once(&random, 2))
         policy->max_depth = 1 + sim_random_skewed(&random, 300); /* it comes to that */
+    if (sim_random_once(&random, 3))
+        config->topics_max = 1 + (uint32_t)sim_random_below(&random, SIM_TOPICS);
     world->witness.ground.dedup_max = config->dedup_max;
     world->witness.ground.dedup_window_ms = config->dedup_window_ms;
 }
@@ -175,7 +177,7 @@ static sim_store_t *new_log(sim_random_t *random, uint64_t seed) {
         .max_bytes = UINT64_C(64) << 20,
         .segment_bytes = 2048 + sim_random_skewed(random, 1 << 18),
         .checkpoint_bytes = 4096 + sim_random_skewed(random, 1 << 18),
-        .epochs = sim_random_once(&epochs, 3)});
+        .epochs = sim_random_once(&epochs, 2)});
 }
 
 static void on_journal(void *arg, const char *text) {

@@ -37,6 +37,8 @@ static const char *const patterns[] = {">",           "orders.*", "mail",    "pa
 static uint64_t place(sim_client_t *self, fob_sequencer_from_t from) {
     sim_random_t *random = &self->random;
     const sim_ground_t *ground = &self->world->witness.ground;
+    if (self->late)
+        return 1 + sim_random_skewed(random, ground->head);
     if (from == FOB_SEQUENCER_OFFSET)
         return 1 + sim_random_below(random, ground->head + 1 + sim_random_below(random, 50));
     if (from != FOB_SEQUENCER_TIME)
@@ -49,7 +51,7 @@ static uint64_t place(sim_client_t *self, fob_sequencer_from_t from) {
 static void draw(sim_client_t *self, subscriber_t *own) {
     sim_random_t *random = &self->random;
     fob_sequencer_options_t *options = &own->options;
-    uint64_t mode = sim_random_below(random, 6);
+    uint64_t mode = sim_random_below(random, self->late ? 5 : 6);
     options->pattern = fob_slice_str(patterns[sim_random_below(random, PATTERNS)]);
     options->mode = mode < 3   ? FOB_SEQUENCER_RELIABLE
                     : mode < 5 ? FOB_SEQUENCER_NOTIFY
@@ -57,6 +59,8 @@ static void draw(sim_client_t *self, subscriber_t *own) {
     options->queue = 8 + sim_random_skewed(random, 20000);
     if (options->mode != FOB_SEQUENCER_LIVE) {
         options->from = (fob_sequencer_from_t)sim_random_below(random, FOB_SEQUENCER_TIME + 1);
+        if (self->late)
+            options->from = FOB_SEQUENCER_OFFSET;
         options->value = place(self, options->from);
         options->bytes = sim_random_once(random, 3) ? 500 + sim_random_skewed(random, 100000) : 0;
         options->topics =

@@ -410,7 +410,8 @@ static bool settle(sim_world_t *self) {
     return false;
 }
 
-/* Once more an event of each topic: behind it nothing that was broadcast can be lost unnoticed. */
+/* Once more an event of each topic, behind which nothing that was broadcast can be lost unnoticed;
+ * and a subscriber who reads from where not all is kept any more. */
 static void say_last(sim_world_t *self) {
     for (unsigned topics = 0; topics + 1 < 1u << SIM_TOPICS;) {
         unsigned more = sim_event_topics(self->next_number + 1);
@@ -424,6 +425,10 @@ static void say_last(sim_world_t *self) {
         sim_client_birth(self, client, &sim_publisher_role);
         topics |= more;
     }
+    sim_client_t *late = &self->clients[self->client_count];
+    late->index = (uint32_t)self->client_count++;
+    late->late = true;
+    sim_client_birth(self, late, &sim_subscriber_role);
     self->closing = true;
     if (!settle(self))
         sim_world_fail(self, "once faults stop all that can be handled is",

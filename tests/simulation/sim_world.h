@@ -43,6 +43,7 @@ struct sim_client {
     sim_conn_t *conn; /* NULL: none */
     bool more;
     bool closing;          /* a publisher that says one last event of each of its topics */
+    bool late;             /* a subscriber who wants what is long gone */
     bool leaving, gone;    /* it says GOODBYE once it has nothing to send; it did */
     int64_t due_ns;        /* the world's time: runs then */
     int64_t frozen_ns;     /* does not run before */
