@@ -47,6 +47,18 @@ bool sim_broadcast_close(sim_broadcast_t *self, int64_t now_ns) {
     return listened;
 }
 
+bool sim_broadcast_rest(sim_broadcast_t *self, int64_t now_ns, bool rest) {
+    if (self->rests == rest)
+        return false;
+    self->rests = rest;
+    self->changed_ns = now_ns + (int64_t)sim_random_skewed(&self->random, (uint64_t)self->delay_ns);
+    return true;
+}
+
+static bool is_resting(const sim_broadcast_t *self, int64_t now_ns) {
+    return now_ns < self->changed_ns ? !self->rests : self->rests;
+}
+
 bool sim_broadcast_breaks(sim_broadcast_t *self) {
     return self->cut_in && sim_random_once(&self->random, self->cut_in);
 }
@@ -62,7 +74,8 @@ static bool is_lost(sim_broadcast_t *self) {
 
 int64_t sim_broadcast_put(sim_broadcast_t *self, int64_t now_ns, bool lossy, fob_slice_t header,
                           fob_slice_t body) {
-    if (!sim_broadcast_listens(self, now_ns) || (lossy && is_lost(self)))
+    if (!sim_broadcast_listens(self, now_ns) || is_resting(self, now_ns) ||
+        (lossy && is_lost(self)))
         return FOB_NEVER;
     if (self->count == self->room) {
         size_t room = self->room ? 2 * self->room : 16;

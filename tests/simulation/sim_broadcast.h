@@ -23,6 +23,8 @@ typedef struct {
     int64_t listens_ns;      /* the bus knows the subscription from then on; FOB_NEVER */
     int64_t last_ns;         /* when the last frame arrives */
     uint64_t losing;         /* so many more are lost */
+    bool rests;              /* it is not subscribed for now; the bus knows */
+    int64_t changed_ns;      /* from then on */
     sim_frame_t *ring;
     size_t first, count, room;
 } sim_broadcast_t;
@@ -35,6 +37,9 @@ void sim_broadcast_open(sim_broadcast_t *self, int64_t now_ns);
 /* What is under way is lost. Returns whether it listened. */
 bool sim_broadcast_close(sim_broadcast_t *self, int64_t now_ns);
 bool sim_broadcast_listens(const sim_broadcast_t *self, int64_t now_ns);
+/* The subscription rests, or is taken up again, on the same connection. Returns whether that is
+ * new. */
+bool sim_broadcast_rest(sim_broadcast_t *self, int64_t now_ns, bool rest);
 /* Whether it is to break now. */
 bool sim_broadcast_breaks(sim_broadcast_t *self);
 /* The bus sends a frame. Returns when it arrives; FOB_NEVER: not. */

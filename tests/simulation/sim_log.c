@@ -177,7 +177,7 @@ static void log_crash(sim_store_t *store, bool power) {
         sim_random_once(&self->random, 2))
         sim_checkpoint_put(journal);
     self->open = NULL;
-    if (self->options.epochs && sim_random_once(&self->random, 2))
+    if (self->options.epochs)
         new_epoch(self);
 }
 

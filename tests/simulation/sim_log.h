@@ -14,7 +14,7 @@ typedef struct {
     uint64_t max_bytes;
     uint64_t segment_bytes;
     uint64_t checkpoint_bytes; /* one is due after so many */
-    bool epochs;               /* a start after a fall may begin a new one */
+    bool epochs;               /* a start after a fall begins a new one */
 } sim_log_options_t;
 
 /* Never NULL: out of memory ends the program, as everywhere in the simulator. The history's

@@ -91,6 +91,7 @@ static const struct {
     {SIM_REACHED_NOTICE, FOB_NOTICE_DAMAGED, 0, false, "subscriber told: damaged"},
     SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_CUT, "cut off from the broadcast only"),
     SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_BEHIND, "behind"),
+    SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_DEAF, "far behind, its subscription rests"),
     SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_FETCHED, "gets a page"),
     SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_GONE, "gets a page of which some is gone"),
     SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_WHOLE, "hears whether all is there"),

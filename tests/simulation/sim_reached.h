@@ -26,6 +26,7 @@ typedef enum { SIM_BUSY_DEPTH, SIM_BUSY_BYTES, SIM_BUSY_BEHIND, SIM_BUSY_SESSION
 typedef enum {
     SIM_SUBSCRIBER_CUT,     /* the subscription alone breaks */
     SIM_SUBSCRIBER_BEHIND,  /* it reads the journal again */
+    SIM_SUBSCRIBER_DEAF,    /* and does not listen meanwhile */
     SIM_SUBSCRIBER_FETCHED, /* a page, */
     SIM_SUBSCRIBER_GONE,    /* and one with offsets that are gone */
     SIM_SUBSCRIBER_WHOLE,   /* the bus vouches for all, */

@@ -67,6 +67,8 @@ static void draw(sim_client_t *self, subscriber_t *own) {
             sim_random_once(random, 2) ? 1 + (uint32_t)sim_random_below(random, SIM_TOPICS) : 0;
         options->recent =
             sim_random_once(random, 2) ? 1 + (uint32_t)sim_random_below(random, 30) : 0;
+        options->far =
+            sim_random_once(random, 2) ? 4 + (uint32_t)sim_random_skewed(random, 2000) : 0;
         options->holes = sim_random_once(random, 2) ? 1 + (uint32_t)sim_random_below(random, 5) : 0;
     }
     own->pause_ns = sim_random_once(random, 3) ? 0 : sim_random_skewed(random, 20 * FOB_SEC);
@@ -340,6 +342,9 @@ static void tick(sim_client_t *self, fob_now_t now) {
     }
     read_some(self, now);
     fob_sequencer_round(own->sequencer, now, own->elsewhere);
+    bool deaf = fob_sequencer_deaf(own->sequencer);
+    if (sim_broadcast_rest(&own->broadcast, now.mono_ns, deaf) && deaf)
+        reached(self, SIM_SUBSCRIBER_DEAF);
     fob_sequencer_figures_t figures;
     fob_sequencer_figures(own->sequencer, &figures);
     for (; own->repairs < figures.repairs; own->repairs++)

@@ -1,4 +1,5 @@
-/* A subscriber hears a topic's events in order, each once, and is told how many it lacks. */
+/* A subscriber in mode LIVE hears a topic's events in order, each once, and is told how many it
+ * lacks. */
 #include "checker.h"
 
 typedef struct {
@@ -37,4 +38,4 @@ static void end(sim_checker_t *self) {
 }
 
 const sim_checker_ops_t sim_check_heard = {
-    "a subscriber hears in order, and is told how many it lacks", sizeof(own_t), fact, end};
+    "a live subscriber hears in order, and is told how many it lacks", sizeof(own_t), fact, end};
