@@ -81,11 +81,17 @@ void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t n
     self->due = now.mono_ns + FOB_SEC;
 }
 
-void fob_listener_rest(fob_listener_t *self, bool rest) {
-    int option = rest ? ZMQ_UNSUBSCRIBE : ZMQ_SUBSCRIBE;
-    if (self->deaf != rest && self->sub)
-        (void)zmq_setsockopt(self->sub, option, self->prefix, self->prefix_size);
+void fob_listener_rest(fob_listener_t *self, fob_now_t now, bool rest) {
+    bool changes = self->deaf != rest;
     self->deaf = rest;
+    if (!changes || !self->sub)
+        return;
+    (void)zmq_setsockopt(self->sub, rest ? ZMQ_UNSUBSCRIBE : ZMQ_SUBSCRIBE, self->prefix,
+                         self->prefix_size);
+    if (!rest) {
+        self->asked = 0;
+        ask(self, now);
+    }
 }
 
 void fob_listener_close(fob_listener_t *self, fob_conduit_t *conduit) {

@@ -27,9 +27,9 @@ typedef struct {
 /* Opens the socket to the endpoint that is set, subscribes and sends a probe. Where that fails,
  * `trouble` says why and `due` when to try again. */
 void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now);
-/* Rests the subscription, or takes it up again; the connection stays. Between the two the bus sends
- * nothing of it. */
-void fob_listener_rest(fob_listener_t *self, bool rest);
+/* Rests the subscription, or takes it up again, with a probe behind it; the connection stays.
+ * Between the two the bus sends nothing of it. */
+void fob_listener_rest(fob_listener_t *self, fob_now_t now, bool rest);
 /* Closes it; what was not read is lost. A closed one stays so. */
 void fob_listener_close(fob_listener_t *self, fob_conduit_t *conduit);
 /* The monitor is readable. True: the connection is gone, `trouble` says why. */

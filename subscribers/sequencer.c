@@ -213,6 +213,13 @@ bool fob_sequencer_deaf(const fob_sequencer_t *self) {
     return self->deaf;
 }
 
+void fob_sequencer_listens(fob_sequencer_t *self) {
+    if (!fob_sequencer_chained(self) || self->mode != FOB_SEQUENCER_RELIABLE || !self->ever_up)
+        return;
+    fob_sequencer_fall_behind(self, false);
+    self->fetch.vain = true; /* it may have been answered before */
+}
+
 void fob_sequencer_up(fob_sequencer_t *self, fob_now_t now, const fob_wire_t *welcome) {
     fob_sequencer_down(self);
     self->now = self->fetch_at = now.mono_ns;

@@ -109,6 +109,15 @@ static bool on_output(void *arg, fob_now_t now, fob_slice_t *header, fob_blob_t 
     return true;
 }
 
+static void answered(fob_subscriber_t *self, fob_slice_t probe) {
+    bool rested = self->listener.live;
+    if (!fob_listener_answered(&self->listener, probe))
+        return;
+    self->ever_live = true;
+    if (rested)
+        fob_sequencer_listens(self->sequencer);
+}
+
 static void read_messages(fob_subscriber_t *self) {
     zmq_msg_t head;
     zmq_msg_init(&head);
@@ -128,7 +137,7 @@ static void read_messages(fob_subscriber_t *self) {
             continue;
         }
         if (cast.kind == FOB_CAST_PROBE)
-            self->ever_live |= fob_listener_answered(&self->listener, cast.topic);
+            answered(self, cast.topic);
         else
             fob_sequencer_take(self->sequencer, &cast, body, atomic_load(&self->taken_over));
         fob_blob_unref(&body);
@@ -157,7 +166,7 @@ static void on_tick(void *arg, fob_now_t now) {
     if (self->connected)
         fob_listener_tick(&self->listener, self->conduit, now);
     fob_sequencer_round(self->sequencer, now, atomic_load(&self->taken_over));
-    fob_listener_rest(&self->listener, fob_sequencer_deaf(self->sequencer));
+    fob_listener_rest(&self->listener, now, fob_sequencer_deaf(self->sequencer));
     if (ready(self) || self->starting)
         fob_conduit_notify(self->conduit);
 }

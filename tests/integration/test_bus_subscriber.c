@@ -100,6 +100,35 @@ static void history_of_any_size_comes_through_a_small_queue(void **state) {
     fob_bus_destroy(&bus);
 }
 
+/* Again no beat tells it what passed while it did not listen. */
+static void one_that_was_far_behind_listens_again_when_it_is_there(void **state) {
+    (void)state;
+    enum { EVENTS = 60000 };
+    fob_bus_t *bus = bus_up();
+    dealer_t *dealer = dealer_new(fob_bus_endpoint(bus));
+    dealer_greet(dealer, "admin", 0);
+    fob_subscriber_t *self = subscribe((fob_subscriber_options_t){.queue = 10}, bus);
+    publish(bus, "t.a", EVENTS);
+    for (uint64_t at = 1; at <= EVENTS; at += EVENTS / 10) {
+        publish(bus, "t.b", 1); /* also where it comes near */
+        expect(self, at, at + EVENTS / 10 - 1);
+    }
+    expect(self, EVENTS + 1, EVENTS + 10);
+    uint64_t next = EVENTS + 11, before, after;
+    long long until = process_clock() + PATIENCE;
+    do { /* soon five come by the broadcast alone */
+        assert_true(process_clock() < until);
+        before = dealer_figure(dealer, NULL, "fetched");
+        publish(bus, "t.a", 5);
+        expect(self, next, next + 4);
+        after = dealer_figure(dealer, NULL, "fetched");
+        next += 5;
+    } while (after != before);
+    dealer_destroy(&dealer);
+    fob_subscriber_destroy(&self);
+    fob_bus_destroy(&bus);
+}
+
 /* --- what is lacking --- */
 
 /* A bus on a port that nobody takes while it is away; its journal is in memory. */
@@ -224,6 +253,7 @@ static void notify_tells_what_its_queue_does_not_hold(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(a_full_queue_loses_nothing_and_is_filled_again_as_it_is_read),
+         FOB_CASE(one_that_was_far_behind_listens_again_when_it_is_there),
          FOB_CASE(bytes_bound_the_queue_too_and_nothing_is_lost),
          FOB_CASE(history_of_any_size_comes_through_a_small_queue),
          FOB_CASE(a_bus_that_lost_what_it_had_is_told_as_a_gap),

@@ -377,6 +377,32 @@ static void who_is_far_behind_stops_listening_where_much_comes(void **state) {
     kit_end(&kit);
 }
 
+static void what_passed_before_it_listened_again_is_asked_for_at_once(void **state) {
+    (void)state;
+    kit_t kit = far_behind(FOB_SEQUENCER_EARLIEST, 100, 10);
+    for (uint64_t offset = 11; offset <= 13; offset++)
+        comes(&kit, "a", offset, 1, offset - 1);
+    asks_for(&kit, 1, 0);
+    assert_true(fob_sequencer_deaf(kit.s));
+    fetched(&kit, 14, 13, "a@13", "");
+    asks_nothing(&kit); /* all there was */
+    assert_false(fob_sequencer_deaf(kit.s));
+    assert_int_equal(figures_of(&kit).state, FOB_SEQUENCER_CURRENT);
+    fob_sequencer_listens(kit.s);
+    asks_for(&kit, 14, 0); /* 14 was stored in between */
+    fetched(&kit, 15, 14, "a@14", "");
+    asks_nothing(&kit);
+    gets(&kit, "a", 13);
+    gets(&kit, "a", 14);
+    kit_end(&kit);
+    kit = far_behind(FOB_SEQUENCER_EARLIEST, 100, 1);
+    asks_for(&kit, 1, 0);
+    fob_sequencer_listens(kit.s);
+    fetched(&kit, 2, 1, "a@1", ""); /* perhaps of before */
+    asks_for(&kit, 1, 0);
+    kit_end(&kit);
+}
+
 static void a_reader_that_stands_still_stops_listening(void **state) {
     (void)state;
     kit_t kit = far_behind(FOB_SEQUENCER_LATEST, 2, 0);
@@ -408,6 +434,7 @@ static void who_is_far_behind_goes_on_listening_where_little_comes(void **state)
 }
 
 FOB_MAIN(FOB_CASE(who_is_far_behind_stops_listening_where_much_comes),
+         FOB_CASE(what_passed_before_it_listened_again_is_asked_for_at_once),
          FOB_CASE(a_reader_that_stands_still_stops_listening),
          FOB_CASE(who_is_far_behind_goes_on_listening_where_little_comes),
          FOB_CASE(what_joins_the_chain_is_handed_out_at_once),

@@ -43,7 +43,10 @@ static void ask(world_t *w) {
     fob_wire_t msg;
     fob_sequencer_round(w->sequencer, now_of(w), w->elsewhere);
     w->deaf_steps += fob_sequencer_deaf(w->sequencer);
+    bool rested = w->resting;
     w->resting = w->rests && fob_sequencer_deaf(w->sequencer);
+    if (rested && !w->resting)
+        fob_sequencer_listens(w->sequencer);
     while (w->up && fob_sequencer_ask(w->sequencer, &msg)) {
         if (fault(w, 10)) {
             fob_sequencer_unsent(w->sequencer, now_of(w), &msg);
