@@ -18,6 +18,7 @@
 typedef struct {
     double stored, acked; /* events a second */
     double bus;           /* processor seconds of the bus, a second */
+    double each;          /* the same, microseconds for each event that was acked */
     double laggards;      /* of the laggards, and events they read a second */
     double read;
     double peak; /* MiB */
@@ -55,8 +56,10 @@ static look_t look(const rig_t *rig, const flow_t *flow, const load_t *load) {
 
 static run_t between(const look_t *from, const look_t *to) {
     double seconds = to->at - from->at;
-    return (run_t){.stored = (double)(to->stored - from->stored) / seconds,
-                   .acked = (double)(to->acked - from->acked) / seconds,
+    double acked = (double)(to->acked - from->acked);
+    return (run_t){.each = acked > 0 ? (to->bus - from->bus) * 1e6 / acked : 0,
+                   .stored = (double)(to->stored - from->stored) / seconds,
+                   .acked = acked / seconds,
                    .bus = (to->bus - from->bus) / seconds,
                    .laggards = (to->laggards - from->laggards) / seconds,
                    .read = (double)(to->read - from->read) / seconds};
@@ -133,6 +136,11 @@ static bool rates(const scale_options_t *options) {
         tell_rate("publish rate, events/s", without, with, options->pairs, offsetof(run_t, stored));
     double acked =
         tell_rate("queue rate, events/s", without, with, options->pairs, offsetof(run_t, acked));
+    printf("  %-28s %12.2f without, %.2f with\n", "the bus's time, us/event",
+           median(without, options->pairs, offsetof(run_t, each)),
+           median(with, options->pairs, offsetof(run_t, each)));
+    printf("  %-28s %12.2f of the machine's processors\n", "the laggards' own time",
+           median(with, options->pairs, offsetof(run_t, laggards)));
     if (options->most <= 0)
         return good;
     double peak = median(with, options->pairs, offsetof(run_t, peak));

@@ -22,6 +22,16 @@ endif()
 if(TARGET fob)
     add_dependencies(test_broadcast_repair fob)
 endif()
+# Many who do not keep up. Under a sanitizer with fewer events: it is ten times slower.
+fob_test(NAME many_listeners LABEL integration TIMEOUT 300
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_many_listeners.c ${PROJECT_SOURCE_DIR}/tests/abuse/pair.c
+    LIBRARIES fob_publishers fob_subscribers fob_test_support)
+if(FOB_SANITIZE)
+    target_compile_definitions(test_many_listeners PRIVATE LISTENERS_EVENTS=5000)
+endif()
+if(TARGET fob)
+    add_dependencies(test_many_listeners fob)
+endif()
 # The clients whole, where memory is refused to them.
 fob_scarce_test(NAME clients_scarce LABEL integration TIMEOUT 240
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_clients_scarce.c LIBRARIES fob_publishers fob_subscribers fob_test_support)
