@@ -7,10 +7,10 @@
 
 /* --- what is gone --- */
 
-bool fob_gone_add(fob_gone_t *self, uint64_t first, uint64_t last) {
+bool fob_gone_add(fob_gone_t *self, uint64_t first, uint64_t last, bool damaged) {
     size_t n = self->count;
     assert(first <= last && (n == 0 || first > self->last[n - 1]));
-    if (n > 0 && self->last[n - 1] + 1 == first) {
+    if (n > 0 && self->last[n - 1] + 1 == first && self->damaged[n - 1] == damaged) {
         self->last[n - 1] = last;
         return true;
     }
@@ -18,6 +18,7 @@ bool fob_gone_add(fob_gone_t *self, uint64_t first, uint64_t last) {
         return false;
     self->first[n] = first;
     self->last[n] = last;
+    self->damaged[n] = damaged;
     self->count++;
     return true;
 }
@@ -25,7 +26,8 @@ bool fob_gone_add(fob_gone_t *self, uint64_t first, uint64_t last) {
 void fob_gone_write(const fob_gone_t *self, fob_buf_t *out) {
     fob_pack_array(out, self->count);
     for (size_t i = 0; i < self->count; i++)
-        fob_run_write(out, (const uint64_t[]){self->first[i], self->last[i]}, 2);
+        fob_run_write(out, (const uint64_t[]){self->first[i], self->last[i], 1},
+                      self->damaged[i] ? 3 : 2);
 }
 
 /* --- events --- */
@@ -87,7 +89,8 @@ static bool look_at(fob_gather_t *self, const fob_past_t *past, const fob_piece_
         end = wanted->last + 1;
     if (piece->kind == FOB_PIECE_EVENTS)
         return look_at_events(self, past, piece, wanted, next, end);
-    if (piece->kind == FOB_PIECE_GONE && !fob_gone_add(gone, *next, end - 1))
+    bool damaged = piece->kind == FOB_PIECE_DAMAGED;
+    if ((damaged || piece->kind == FOB_PIECE_GONE) && !fob_gone_add(gone, *next, end - 1, damaged))
         return true;
     *next = end;
     return false;

@@ -13,11 +13,12 @@
 /* Offsets that cannot be had: first..last, in rows that ascend and do not touch. */
 typedef struct {
     uint64_t first[FOB_GATHER_GONE], last[FOB_GATHER_GONE];
+    bool damaged[FOB_GATHER_GONE]; /* else retention took it */
     size_t count;
 } fob_gone_t;
 
 /* Adds a range above all that are there, perhaps to the last. False: there is no place. */
-bool fob_gone_add(fob_gone_t *self, uint64_t first, uint64_t last);
+bool fob_gone_add(fob_gone_t *self, uint64_t first, uint64_t last, bool damaged);
 /* Appends them as FETCHED's `gone`. */
 void fob_gone_write(const fob_gone_t *self, fob_buf_t *out);
 

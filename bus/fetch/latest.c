@@ -76,7 +76,8 @@ bool fob_latest_look(fob_latest_t *self, const fob_past_t *past, const fob_topic
             end = self->end;
         if (piece->kind == FOB_PIECE_EVENTS)
             look_at_events(self, past, piece, topics, end);
-        else if (piece->kind == FOB_PIECE_GONE && !fob_gone_add(&owner->gone, owner->next, end - 1))
+        else if (piece->kind != FOB_PIECE_OTHER && !fob_gone_add(&owner->gone, owner->next, end - 1,
+                                                                 piece->kind == FOB_PIECE_DAMAGED))
             self->full = true;
         else
             owner->next = end;

@@ -78,9 +78,9 @@ static bool add_piece(fob_past_t *self, const fob_piece_t *piece) {
     return true;
 }
 
-static bool add_gone(fob_past_t *self, uint64_t end) {
-    return add_piece(
-        self, &(fob_piece_t){.kind = FOB_PIECE_GONE, .first = self->end, .count = end - self->end});
+static bool add_gone(fob_past_t *self, fob_piece_kind_t kind, uint64_t end) {
+    return add_piece(self,
+                     &(fob_piece_t){.kind = kind, .first = self->end, .count = end - self->end});
 }
 
 /* --- events --- */
@@ -127,13 +127,13 @@ static bool same_place(const fob_stored_t *entry, uint64_t first, uint32_t count
     return entry->first_offset == first && entry->count == count;
 }
 
-/* Reads one record; what cannot be read is gone. */
+/* Reads one record; what cannot be read is damaged. */
 static read_t read_entry(fob_past_t *self, const fob_stored_t *entry, fob_piece_t *piece) {
     fob_slice_t bytes = fob_slice(entry->data, entry->size);
     fob_record_events_t events;
     fob_record_moved_t moved;
-    *piece =
-        (fob_piece_t){.kind = FOB_PIECE_GONE, .first = entry->first_offset, .count = entry->count};
+    *piece = (fob_piece_t){
+        .kind = FOB_PIECE_DAMAGED, .first = entry->first_offset, .count = entry->count};
     if (fob_record_read_events(bytes, &events) &&
         same_place(entry, events.first_offset, events.count)) {
         piece->time_ms = events.time_ms;
@@ -157,7 +157,7 @@ static bool add_entry(fob_past_t *self, const fob_stored_t *entry) {
     fob_piece_t piece;
     if (entry->count == 0 || entry->first_offset < self->end)
         return true;
-    if (entry->first_offset > self->end && !add_gone(self, entry->first_offset))
+    if (entry->first_offset > self->end && !add_gone(self, FOB_PIECE_GONE, entry->first_offset))
         return false;
     return read_entry(self, entry, &piece) != READ_NO_MEMORY && add_piece(self, &piece);
 }
@@ -168,7 +168,9 @@ static bool take_all(fob_past_t *self, const fob_page_t *page, uint64_t offset, 
         self->first = page->entries[0].first_offset;
     self->end = self->first;
     if (page->code != FOB_JOURNAL_OK)
-        return add_gone(self, page->resume > offset ? page->resume : head + 1);
+        return add_gone(self,
+                        page->code == FOB_JOURNAL_DAMAGED ? FOB_PIECE_DAMAGED : FOB_PIECE_GONE,
+                        page->resume > offset ? page->resume : head + 1);
     for (size_t i = 0; i < page->entry_count; i++)
         if (!add_entry(self, &page->entries[i]))
             return false;

@@ -10,7 +10,8 @@
 typedef enum {
     FOB_PIECE_EVENTS, /* one record's */
     FOB_PIECE_OTHER,  /* an offset that is no event: a copy of an older one stands there */
-    FOB_PIECE_GONE    /* trimmed, or damaged */
+    FOB_PIECE_GONE,   /* trimmed */
+    FOB_PIECE_DAMAGED /* cannot be read */
 } fob_piece_kind_t;
 
 /* Offsets first..first + count - 1. */

@@ -13,7 +13,8 @@ void fob_search_begin(fob_search_t *self, uint64_t head) {
 
 /* The index of the first piece from `i` on whose time is known; the count: there is none. */
 static size_t dated(const fob_past_t *past, size_t i) {
-    while (i < past->piece_count && past->pieces[i].kind == FOB_PIECE_GONE)
+    while (i < past->piece_count &&
+           (past->pieces[i].kind == FOB_PIECE_GONE || past->pieces[i].kind == FOB_PIECE_DAMAGED))
         i++;
     return i;
 }

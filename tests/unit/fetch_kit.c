@@ -249,7 +249,8 @@ static void read_gone(kit_answer_t *answer, fob_slice_t raw) {
     while (fob_runs_next(&runs, &run)) {
         assert_true(answer->gone_count < FOB_GATHER_GONE && run.at[0] <= run.at[1]);
         answer->gone[answer->gone_count][0] = run.at[0];
-        answer->gone[answer->gone_count++][1] = run.at[1];
+        answer->gone[answer->gone_count][1] = run.at[1];
+        answer->gone[answer->gone_count++][2] = run.at[2];
     }
 }
 

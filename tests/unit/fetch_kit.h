@@ -13,7 +13,7 @@ typedef struct {
     char (*topics)[32]; /* not of a dry one */
     size_t count;
     size_t runs, bytes;
-    uint64_t gone[FOB_GATHER_GONE][2];
+    uint64_t gone[FOB_GATHER_GONE][3]; /* the third: by damage */
     size_t gone_count;
 } kit_answer_t;
 

@@ -117,6 +117,7 @@ static void what_retention_took_is_told_as_gone_and_the_rest_comes(void **state)
     assert_int_equal(answer->gone_count, 1);
     assert_int_equal(answer->gone[0][0], 11);
     assert_int_equal(answer->gone[0][1], 50);
+    assert_int_equal(answer->gone[0][2], 0);
     assert_int_equal(answer->offsets[0], 51);
     assert_int_equal(answer->count, 50);
     assert_int_equal(answer->next, 101);
@@ -156,7 +157,7 @@ static void damage_in_the_middle_is_told_as_gone(void **state) {
         for (size_t i = 0; i < answer->gone_count; i++) {
             bool first = answer->gone[i][0] == 31 && answer->gone[i][1] == 50;
             bool second = answer->gone[i][0] == 71 && answer->gone[i][1] == 80;
-            assert_true(first || second);
+            assert_true((first || second) && answer->gone[i][2] == 1);
             gone += answer->gone[i][1] - answer->gone[i][0] + 1;
         }
         got += answer->count;

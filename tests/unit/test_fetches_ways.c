@@ -201,6 +201,7 @@ static void a_last_event_that_cannot_be_had_is_told_as_gone(void **state) {
     assert_int_equal(answer->gone[0][0], 1);
     assert_int_equal(answer->gone[0][1], 3);
     assert_int_equal(answer->gone[1][0], 6);
+    assert_true(!answer->gone[0][2] && answer->gone[1][2]); /* by damage */
 }
 
 static void one_at_a_time_is_served_and_each_has_its_turn(void **state) {

@@ -161,14 +161,15 @@ static void lost(sim_checker_t *self, const sim_fact_t *fact, reader_t *r) {
 }
 
 static void gone(sim_checker_t *self, const sim_fact_t *fact, reader_t *r) {
+    const own_t *own = self->own;
+    bool former = r->epoch != own->epochs[own->epoch_count - 1].epoch;
+    bool damaged = fact->value == FOB_NOTICE_DAMAGED;
     for (uint64_t o = fact->offset; o <= fact->count; o++) {
-        SIM_HOLD(self,
-                 is_gone(self, o) ||
-                     r->epoch !=
-                         ((own_t *)self->own)->epochs[((own_t *)self->own)->epoch_count - 1].epoch,
-                 "subscriber %u is told that offset %llu cannot be had, and the journal has it "
-                 "(all from %llu on)",
-                 fact->worker, LL(o), LL(self->ground->first));
+        SIM_HOLD(self, former || (damaged ? event(self, o)->hit : o < self->ground->first),
+                 "subscriber %u is told that offset %llu is %s, and the journal has it (all from "
+                 "%llu on)",
+                 fact->worker, LL(o), damaged ? "damaged" : "no longer kept",
+                 LL(self->ground->first));
         SIM_HOLD(self, o > r->start, "subscriber %u is told of offset %llu, from before its start",
                  fact->worker, LL(o));
         if (!event(self, o)->there || !of_topic(self, fact, o))
