@@ -62,6 +62,8 @@ static void ask(fob_listener_t *self, fob_now_t now) {
 
 void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now) {
     fob_listener_close(self, conduit);
+    if (self->rests)
+        return;
     void *context = fob_conduit_zmq(conduit);
     self->sub = zmq_socket(context, ZMQ_SUB);
     if (self->sub) {
@@ -69,8 +71,7 @@ void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t n
         if (watch(self, context) && zmq_connect(self->sub, self->endpoint) == 0) {
             fob_conduit_attach(conduit, self->sub);
             fob_conduit_attach(conduit, self->monitor);
-            if (!self->deaf)
-                (void)zmq_setsockopt(self->sub, ZMQ_SUBSCRIBE, self->prefix, self->prefix_size);
+            (void)zmq_setsockopt(self->sub, ZMQ_SUBSCRIBE, self->prefix, self->prefix_size);
             ask(self, now);
             return;
         }
@@ -81,17 +82,14 @@ void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t n
     self->due = now.mono_ns + FOB_SEC;
 }
 
-void fob_listener_rest(fob_listener_t *self, fob_now_t now, bool rest) {
-    bool changes = self->deaf != rest;
-    self->deaf = rest;
-    if (!changes || !self->sub)
+void fob_listener_rest(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now, bool rest) {
+    if (self->rests == rest)
         return;
-    (void)zmq_setsockopt(self->sub, rest ? ZMQ_UNSUBSCRIBE : ZMQ_SUBSCRIBE, self->prefix,
-                         self->prefix_size);
-    if (!rest) {
-        self->asked = 0;
-        ask(self, now);
-    }
+    self->rests = rest;
+    if (rest)
+        fob_listener_close(self, conduit);
+    else
+        fob_listener_open(self, conduit, now);
 }
 
 void fob_listener_close(fob_listener_t *self, fob_conduit_t *conduit) {

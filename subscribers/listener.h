@@ -14,8 +14,8 @@
 typedef struct {
     void *sub, *monitor; /* NULL: closed */
     bool live;
-    bool deaf;   /* its prefix is not subscribed to for now; else it is, where the socket is open */
-    int64_t due; /* not live: when to ask again, or to open again; else FOB_NEVER */
+    bool rests;     /* it stays closed for now */
+    int64_t due;    /* not live: when to ask again, or to open again; else FOB_NEVER */
     unsigned asked; /* probes without an answer */
     char probe[64]; /* the topic under way; "" none */
     char endpoint[300];
@@ -27,9 +27,9 @@ typedef struct {
 /* Opens the socket to the endpoint that is set, subscribes and sends a probe. Where that fails,
  * `trouble` says why and `due` when to try again. */
 void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now);
-/* Rests the subscription, or takes it up again, with a probe behind it; the connection stays.
- * Between the two the bus sends nothing of it. */
-void fob_listener_rest(fob_listener_t *self, fob_now_t now, bool rest);
+/* Closes it until it is to go on, or opens it again. (Did it only unsubscribe, all that waits for
+ * it in pipes, up to 16 MiB and what the kernel holds, would still have to be sent.) */
+void fob_listener_rest(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now, bool rest);
 /* Closes it; what was not read is lost. A closed one stays so. */
 void fob_listener_close(fob_listener_t *self, fob_conduit_t *conduit);
 /* The monitor is readable. True: the connection is gone, `trouble` says why. */

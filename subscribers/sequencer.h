@@ -116,8 +116,9 @@ bool fob_sequencer_has_room(const fob_sequencer_t *self, uint64_t elsewhere);
  * round. A hint: nothing is lost either way, but fire-and-forget events, which are for those who
  * listen. RELIABLE only. */
 bool fob_sequencer_deaf(const fob_sequencer_t *self);
-/* The subscription that rested is live again: what was stored before and did not come over it is
- * read from the journal at once (else it is missed only when something shows that it is lacking).
+/* The subscription, which rested or was lost, is live again: what was stored before and did not
+ * come over it is read from the journal at once (else it is missed only when something shows that
+ * it is lacking).
  */
 void fob_sequencer_listens(fob_sequencer_t *self);
 

@@ -109,13 +109,13 @@ static bool on_output(void *arg, fob_now_t now, fob_slice_t *header, fob_blob_t 
     return true;
 }
 
+/* Behind the first time all that was stored before it was live again may be missing. */
 static void answered(fob_subscriber_t *self, fob_slice_t probe) {
-    bool rested = self->listener.live;
     if (!fob_listener_answered(&self->listener, probe))
         return;
-    self->ever_live = true;
-    if (rested)
+    if (self->ever_live)
         fob_sequencer_listens(self->sequencer);
+    self->ever_live = true;
 }
 
 static void read_messages(fob_subscriber_t *self) {
@@ -161,12 +161,19 @@ static bool ready(const fob_subscriber_t *self) {
            atomic_load(&self->closed);
 }
 
+static void rest_or_listen(fob_subscriber_t *self, fob_now_t now) {
+    bool rest = fob_sequencer_deaf(self->sequencer);
+    fob_listener_rest(&self->listener, self->conduit, now, rest);
+    self->ever_live = self->ever_live || rest; /* what is published from now on will come */
+}
+
 static void on_tick(void *arg, fob_now_t now) {
     fob_subscriber_t *self = arg;
     if (self->connected)
         fob_listener_tick(&self->listener, self->conduit, now);
     fob_sequencer_round(self->sequencer, now, atomic_load(&self->taken_over));
-    fob_listener_rest(&self->listener, now, fob_sequencer_deaf(self->sequencer));
+    if (self->connected)
+        rest_or_listen(self, now);
     if (ready(self) || self->starting)
         fob_conduit_notify(self->conduit);
 }

@@ -33,7 +33,7 @@ struct load {
     atomic_uint_fast64_t read, wrong;
     atomic_bool stop;
     pid_t laggards;
-    pid_t *tails;
+    pid_t tails[]; /* so many as options say */
 };
 
 /* --- laggards --- */
@@ -122,12 +122,11 @@ static pid_t stopped_tail(const rig_t *rig) {
 /* --- all of them --- */
 
 load_t *load_new(const rig_t *rig, const scale_options_t *options) {
-    load_t *load = rig_shared(sizeof *load);
+    load_t *load = rig_shared(sizeof *load + options->tails * sizeof load->tails[0]);
     load->bus = rig_endpoint(rig);
     load->options = options;
     sem_init(&load->reading, 1, 0);
-    load->tails = calloc(options->tails + 1, sizeof *load->tails);
-    for (uint32_t i = 0; load->tails && i < options->tails; i++)
+    for (uint32_t i = 0; i < options->tails; i++)
         load->tails[i] = stopped_tail(rig);
     if (options->laggards)
         load->laggards = rig_child(lag, load);
@@ -147,11 +146,10 @@ bool load_destroy(load_t **self_p) {
     atomic_store(&load->stop, true);
     if (load->laggards)
         good = rig_join(load->laggards);
-    for (uint32_t i = 0; load->tails && i < load->options->tails; i++) {
+    for (uint32_t i = 0; i < load->options->tails; i++) {
         kill(load->tails[i], SIGKILL);
         (void)rig_join(load->tails[i]);
     }
-    free(load->tails);
     *self_p = NULL;
     return good;
 }
