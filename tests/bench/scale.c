@@ -139,7 +139,7 @@ static bool rates(const scale_options_t *options) {
     printf("  %-28s %12.2f without, %.2f with\n", "the bus's time, us/event",
            median(without, options->pairs, offsetof(run_t, each)),
            median(with, options->pairs, offsetof(run_t, each)));
-    printf("  %-28s %12.2f of the machine's processors\n", "the laggards' own time",
+    printf("  %-28s %12.2f processors\n", "the laggards' own time",
            median(with, options->pairs, offsetof(run_t, laggards)));
     if (options->most <= 0)
         return good;
