@@ -310,7 +310,7 @@ void sim_bus_start(sim_world_t *world) {
     sim_bus_t *bus = &world->bus;
     sim_random_t random = sim_random_new(world->seed ^ UINT64_C(0x7261746573));
     bool slow = sim_random_once(&random, 3);
-    int64_t rate = 32768 + (int64_t)sim_random_skewed(&random, 4 << 20);
+    int64_t rate = (1 << 20) + (int64_t)sim_random_skewed(&random, 8 << 20);
     if (!open_ledger(world))
         return;
     bus->house.epoch = fob_ledger_epoch(bus->ledger);
