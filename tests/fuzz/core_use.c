@@ -242,6 +242,19 @@ static void work_beside(use_t *self, unsigned round) {
         administer(self, acts[(round - ROUNDS / 2) / 3]);
 }
 
+/* What is known of topics is advice, and not in the hash; a replay knows it again all the same. */
+static void topics_known_again(const use_t *self) {
+    fob_buf_t rows = {0}, again = {0};
+    fob_lasts_t whole, twin;
+    fob_core_whole(self->core, fob_slice_str(">"), 0, &rows, &whole);
+    fob_core_whole(self->twin, fob_slice_str(">"), 0, &again, &twin);
+    FUZZ_RULE(!rows.failed && !again.failed);
+    FUZZ_RULE(fob_slice_eq(fob_buf_slice(&rows), fob_buf_slice(&again)));
+    FUZZ_RULE(whole.floor == twin.floor && whole.floor <= fob_core_head(self->core));
+    fob_buf_free(&rows);
+    fob_buf_free(&again);
+}
+
 void core_use(fob_core_t *core, uint64_t position, fob_slice_t events, uint64_t first_offset,
               uint32_t count) {
     use_t self = {.core = core,
@@ -270,5 +283,6 @@ void core_use(fob_core_t *core, uint64_t position, fob_slice_t events, uint64_t 
     take_rest(&self);
     core_use_look(core, self.now);
     FUZZ_RULE(fob_core_hash(core) == fob_core_hash(self.twin));
+    topics_known_again(&self);
     fob_core_destroy(&self.twin);
 }

@@ -1,5 +1,7 @@
 #include "bus/core/durable/checkpoint_fits.h"
 
+#include "bus/core/durable/checkpoint.h"
+
 /* --- the places of events --- */
 
 /* Offsets begin with 1; nothing below its start was ever the group's. */
@@ -121,7 +123,7 @@ bool fob_state_group_fits_head(const fob_group_t *group, uint64_t head) {
     return good && room_fits(group, head);
 }
 
-/* --- sessions, ids, the list of groups --- */
+/* --- sessions, ids, topics, the list of groups --- */
 
 bool fob_state_session_fits(const fob_core_t *self, const fob_writer_t *writer) {
     if (writer->next - writer->low > FOB_WINDOW_MAX)
@@ -143,7 +145,14 @@ bool fob_state_id_fits(const fob_core_t *self, const fob_known_t *known) {
     return !fob_state_of_head(self) || (self->seed != 0 && known->offset <= self->head);
 }
 
+bool fob_state_floor_fits(const fob_core_t *self, uint64_t floor) {
+    return floor >= self->snapshot.floor && fob_state_number_fits(floor) &&
+           (!fob_state_of_head(self) || floor <= self->head);
+}
+
 bool fob_state_whole(const fob_core_t *self) {
+    if (!self->snapshot.topics && self->snapshot.version != FOB_SLICE_OLDEST)
+        return false;
     for (size_t i = 0; fob_state_of_head(self) && i < self->groups.count; i++) {
         if (self->groups.by_id[i]->loaded.position == UINT64_MAX)
             return false;

@@ -45,8 +45,12 @@ bool fob_state_session_fits(const fob_core_t *self, const fob_writer_t *writer);
 /* Whether it is an id; of the moment of the head, also whether it is one of an event that there is,
  * under a secret that there is. */
 bool fob_state_id_fits(const fob_core_t *self, const fob_known_t *known);
-/* At the end: whether each group has its state. One that ended before its turn has none, but where
- * the end is of the moment of the head none can have ended. */
+/* Whether no topic but those that are told can have an event above `floor`: it never goes back from
+ * unit to unit, and is of the journal; of the moment of the head, none is above that. */
+bool fob_state_floor_fits(const fob_core_t *self, uint64_t floor);
+/* At the end: whether each group has its state, and something was said of the topics, where the
+ * version knows them. A group that ended before its turn has none, but where the end is of the
+ * moment of the head none can have ended. */
 bool fob_state_whole(const fob_core_t *self);
 /* Once all is replayed: the same of everything, now that all of it is of one moment. */
 bool fob_state_all_fits(const fob_core_t *self);

@@ -130,6 +130,9 @@ static fob_status_t get_ids(fob_unit_t *in, fob_core_t *self) {
 static fob_status_t get_topics(fob_unit_t *in, fob_core_t *self) {
     fob_chain_t *chain = &self->chain;
     uint64_t floor = fob_get_u64(in), last = chain->newest ? chain->newest->last : 0;
+    if (!fob_state_floor_fits(self, floor))
+        return FOB_DAMAGED;
+    self->snapshot.floor = floor;
     if (floor > self->head)
         floor = self->head; /* what was stored since, the replay links */
     if (!self->snapshot.topics || floor > chain->floor)
@@ -185,6 +188,8 @@ static fob_status_t of_our_version(fob_core_t *self, fob_slice_t slice) {
     if (slice.size < FOB_SLICE_HEAD || fob_get32(slice.data) != FOB_SLICE_MAGIC)
         return not_ours(self);
     uint32_t version = fob_get32(slice.data + 4);
+    if (self->snapshot.number > 0 && version != self->snapshot.version)
+        return not_ours(self);
     self->snapshot.version = version;
     if (version >= FOB_SLICE_OLDEST && version <= FOB_SLICE_VERSION)
         return FOB_OK;

@@ -351,6 +351,7 @@ static void catch_up(fob_core_t *self) {
 void fob_core_salvage_end(fob_core_t *self) {
     assert(!self->live);
     catch_up(self);
+    fob_chain_begin(&self->chain, self->head); /* a topic's last event may be lost, or its place */
     for (size_t i = 0; i < self->groups.count; i++) {
         void_leases(self->groups.by_id[i]);
         begin_books(self, self->groups.by_id[i]);
