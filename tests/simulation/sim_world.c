@@ -260,7 +260,8 @@ static void befall_bus(sim_world_t *self) {
         store->ops->slow(store, (int64_t)sim_random_skewed(random, 2 * FOB_SEC));
 }
 
-static void befall(sim_world_t *self) {
+/* What was to last for a time is over. */
+static void pass(sim_world_t *self) {
     if (self->full_until_ns && self->full_until_ns <= self->now_ns) {
         self->full_until_ns = 0;
         self->bus.store->ops->full(self->bus.store, false);
@@ -270,6 +271,9 @@ static void befall(sim_world_t *self) {
         if (!client->link && client->born_again_ns <= self->now_ns)
             sim_client_birth(self, client, client->role);
     }
+}
+
+static void befall(sim_world_t *self) {
     if (self->calm)
         return;
     befall_client(self, any_client(self));
@@ -309,12 +313,16 @@ static sim_client_t *let_time_pass(sim_world_t *self) {
     }
 }
 
-/* Runs whoever is due next. */
+/* Runs whoever is due next. The turns of those who only listen are no steps: what they read and ask
+ * would leave the less of a world of so many to all others. */
 static void step(sim_world_t *self) {
     sim_client_t *who = let_time_pass(self);
-    self->step++;
     sim_trace_add(&self->witness.trace, (uint64_t)self->now_ns << 8 | (who ? who->index : 255));
-    befall(self);
+    pass(self);
+    if (!who || who->role != &sim_subscriber_role) {
+        self->step++;
+        befall(self);
+    }
     if (who && who->link)
         sim_client_run(who);
     else if (!who && self->bus.ledger)
