@@ -88,7 +88,7 @@ static void listener_run(listener_t *self, const load_t *load, const char *from)
         fclose(self->file);
     self->process = stand_fob_to(self->path, words);
     free(words);
-    if (!process_line_with(self->process, PROCESS_ERR, "subscribed", 60000))
+    if (!process_line_with(self->process, PROCESS_ERR, "subscribed", PACE_PATIENCE))
         fail_msg("no subscription");
     self->file = fopen(self->path, "r");
     assert_non_null(self->file);
@@ -146,7 +146,7 @@ static void await(listener_t *self, size_t count) {
         if (process_clock() > until) {
             char *said = NULL;
             process_signal(self->process, SIGTERM);
-            said = process_rest(self->process, PROCESS_ERR, NULL, 10000);
+            said = process_rest(self->process, PROCESS_ERR, NULL, PACE_PATIENCE);
             fail_msg("%s has %zu and %zu, not %zu: %s", self->pattern, self->next[0], self->next[1],
                      count, said);
         }
@@ -164,10 +164,10 @@ static bool is_long(void) {
 static void listener_end(listener_t *self, bool behind) {
     await(self, events());
     process_signal(self->process, SIGTERM);
-    assert_int_equal(process_wait(self->process, 60000), 0);
+    assert_int_equal(process_wait(self->process, PACE_PATIENCE), 0);
     read_on(self);
     assert_int_equal(self->lines, expected(self));
-    char *said = process_rest(self->process, PROCESS_ERR, NULL, 10000);
+    char *said = process_rest(self->process, PROCESS_ERR, NULL, PACE_PATIENCE);
     if (!said || strstr(said, "event")) /* every sentence on something missing has the word */
         fail_msg("it says: %s", said ? said : "(nothing)");
     const char *news = strstr(said, "behind, at");
@@ -185,7 +185,7 @@ static void listener_end(listener_t *self, bool behind) {
 static void replace(listener_t *self, const load_t *load) {
     char from[32];
     process_signal(self->process, SIGKILL);
-    assert_int_equal(process_wait(self->process, 60000), 128 + SIGKILL);
+    assert_int_equal(process_wait(self->process, PACE_PATIENCE), 128 + SIGKILL);
     process_destroy(&self->process);
     read_on(self);
     snprintf(from, sizeof from, "%lld", self->offset + 1);

@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
-#define PATIENCE 60000 /* ms */
+#define PATIENCE PACE_PATIENCE /* ms */
 
 static void publish(fob_bus_t *bus, const char *topic, size_t count) {
     fob_publisher_options_t options = FOB_PUBLISHER_OPTIONS;
@@ -226,7 +226,7 @@ static void notify_tells_what_its_queue_does_not_hold(void **state) {
     (void)state;
     enum { EVENTS = 500 };
     bool had[EVENTS + 1] = {false};
-    fob_bus_t *bus = bus_up_with((fob_bus_options_t){.heartbeat_ms = 200});
+    fob_bus_t *bus = bus_up_with((fob_bus_options_t){.heartbeat_ms = pace_ms(500)});
     fob_subscriber_t *self =
         subscribe((fob_subscriber_options_t){.queue = 10, .mode = FOB_SUBSCRIBER_NOTIFY}, bus);
     publish(bus, "t.a", EVENTS);

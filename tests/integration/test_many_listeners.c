@@ -11,7 +11,7 @@
 #ifndef LISTENERS_EVENTS
 #define LISTENERS_EVENTS 40000 /* more than what a listener may be behind and still listen */
 #endif
-#define WAIT_MS  60000
+#define WAIT_MS  PACE_PATIENCE
 #define TAILS    4
 #define LAGGARDS 6
 #define PAST     2000
@@ -20,7 +20,7 @@
 /* Stores so many events in large batches, as `fob pub --lines` sends them. */
 static void store(size_t count) {
     char line[101];
-    process_t *pub = process_fob("pub", "m.x", "--lines", "--text", NULL);
+    process_t *pub = process_fob("pub", "m.x", "--lines", "--text", "--deadline", "5m", NULL);
     memset(line, 'x', sizeof line - 1);
     line[sizeof line - 1] = '\n';
     for (size_t i = 0; i < count; i++)
