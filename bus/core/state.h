@@ -30,7 +30,6 @@ typedef struct {
     uint64_t offset;      /* of the last id */
     uint64_t head;        /* at its begin */
     bool topics;          /* of those something was read */
-    uint64_t floor;       /* what that said of those that are not known */
     uint32_t version;     /* of the slice read last */
     bool open;            /* the unit goes on behind what was handed out last */
 } fob_snapshot_t;

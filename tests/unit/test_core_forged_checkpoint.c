@@ -391,6 +391,12 @@ static void id_above_the_head(fob_core_t *whole) {
 static void group_above_the_head(fob_core_t *whole) {
     fob_groups_find(&whole->groups, fob_slice_str("two"))->skip_to = 10002;
 }
+static void topics_at_the_head(fob_core_t *whole) {
+    whole->chain.floor = 10000;
+}
+static void topics_above_the_head(fob_core_t *whole) {
+    whole->chain.floor = 10001;
+}
 static void session_above_the_head(fob_core_t *whole) {
     add_session(whole);
     whole->head = 9808;
@@ -409,6 +415,8 @@ static void what_no_record_leads_to_is_damage_once_all_is_replayed(void **state)
     replayed_is(id_above_the_head, FOB_DAMAGED);
     replayed_is(without_secret, FOB_DAMAGED);
     replayed_is(group_above_the_head, FOB_DAMAGED);
+    replayed_is(topics_at_the_head, FOB_OK);
+    replayed_is(topics_above_the_head, FOB_DAMAGED);
     replayed_is(session_above_the_head, FOB_DAMAGED);
     assert_string_equal(fob_core_error(core),
                         "the checkpoint does not fit the commits that follow it");

@@ -1,7 +1,5 @@
 #include "bus/core/durable/checkpoint_fits.h"
 
-#include "bus/core/durable/checkpoint.h"
-
 /* --- the places of events --- */
 
 /* Offsets begin with 1; nothing below its start was ever the group's. */
@@ -146,13 +144,11 @@ bool fob_state_id_fits(const fob_core_t *self, const fob_known_t *known) {
 }
 
 bool fob_state_floor_fits(const fob_core_t *self, uint64_t floor) {
-    return floor >= self->snapshot.floor && fob_state_number_fits(floor) &&
+    return floor >= self->chain.told && fob_state_number_fits(floor) &&
            (!fob_state_of_head(self) || floor <= self->head);
 }
 
 bool fob_state_whole(const fob_core_t *self) {
-    if (!self->snapshot.topics && self->snapshot.version != FOB_SLICE_OLDEST)
-        return false;
     for (size_t i = 0; fob_state_of_head(self) && i < self->groups.count; i++) {
         if (self->groups.by_id[i]->loaded.position == UINT64_MAX)
             return false;
@@ -175,6 +171,6 @@ bool fob_state_all_fits(const fob_core_t *self) {
     bool good = fob_state_whole(self) && sessions_fit(self);
     for (size_t i = 0; good && i < self->groups.count; i++)
         good = fob_state_group_fits_head(self->groups.by_id[i], self->head);
-    return good && !fob_dedup_above(self->dedup, self->head) &&
+    return good && self->chain.told <= self->head && !fob_dedup_above(self->dedup, self->head) &&
            (self->seed != 0 || !fob_dedup_above(self->dedup, 0));
 }

@@ -48,9 +48,8 @@ bool fob_state_id_fits(const fob_core_t *self, const fob_known_t *known);
 /* Whether no topic but those that are told can have an event above `floor`: it never goes back from
  * unit to unit, and is of the journal; of the moment of the head, none is above that. */
 bool fob_state_floor_fits(const fob_core_t *self, uint64_t floor);
-/* At the end: whether each group has its state, and something was said of the topics, where the
- * version knows them. A group that ended before its turn has none, but where the end is of the
- * moment of the head none can have ended. */
+/* At the end: whether each group has its state. One that ended before its turn has none, but where
+ * the end is of the moment of the head none can have ended. */
 bool fob_state_whole(const fob_core_t *self);
 /* Once all is replayed: the same of everything, now that all of it is of one moment. */
 bool fob_state_all_fits(const fob_core_t *self);

@@ -132,7 +132,7 @@ static fob_status_t get_topics(fob_unit_t *in, fob_core_t *self) {
     uint64_t floor = fob_get_u64(in), last = chain->newest ? chain->newest->last : 0;
     if (!fob_state_floor_fits(self, floor))
         return FOB_DAMAGED;
-    self->snapshot.floor = floor;
+    chain->told = floor;
     if (floor > self->head)
         floor = self->head; /* what was stored since, the replay links */
     if (!self->snapshot.topics || floor > chain->floor)
@@ -153,6 +153,11 @@ static fob_status_t get_topics(fob_unit_t *in, fob_core_t *self) {
     return in->failed ? FOB_DAMAGED : FOB_OK;
 }
 
+/* Each version that knows of topics says something of them. */
+static bool topics_told(const fob_core_t *self) {
+    return self->snapshot.topics || self->snapshot.version == FOB_SLICE_OLDEST;
+}
+
 /* Reads a whole unit. */
 static fob_status_t get_unit(fob_core_t *self) {
     fob_snapshot_t *snapshot = &self->snapshot;
@@ -171,7 +176,7 @@ static fob_status_t get_unit(fob_core_t *self) {
         status = get_topics(&in, self);
     bool rest = in.at != in.end || (snapshot->kind != FOB_UNIT_END && snapshot->unit.size == 0);
     fob_buf_clear(&snapshot->unit);
-    if (snapshot->kind == FOB_UNIT_END && !fob_state_whole(self))
+    if (snapshot->kind == FOB_UNIT_END && (!topics_told(self) || !fob_state_whole(self)))
         status = FOB_DAMAGED;
     if (status == FOB_OK && !rest && snapshot->kind == FOB_UNIT_END)
         fob_snapshot_stop(self);

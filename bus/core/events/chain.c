@@ -71,6 +71,7 @@ void fob_chain_free(fob_chain_t *self) {
 void fob_chain_begin(fob_chain_t *self, uint64_t head) {
     forget_all(self);
     self->floor = head;
+    self->told = 0;
 }
 
 void fob_chain_start(fob_chain_t *self) {

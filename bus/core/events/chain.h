@@ -37,6 +37,8 @@ typedef struct {
     uint32_t count, max;
     size_t bytes, max_bytes;
     uint64_t floor;
+    uint64_t
+        told; /* the floor that a checkpoint told of: not above the head, once all is replayed */
 } fob_chain_t;
 
 /* Makes an empty table; false: no memory. */
