@@ -389,8 +389,9 @@ static bool room_is_short(sim_world_t *self) {
 
 /* The books are looked at now and then. */
 static void step_and_look(sim_world_t *self) {
+    uint64_t before = self->step;
     step(self);
-    if (self->step % 512 == 0 && self->bus.ledger)
+    if (self->step != before && self->step % 512 == 0 && self->bus.ledger)
         sim_bus_books(self);
 }
 
