@@ -89,18 +89,18 @@ static void linking(void *arg) {
     (void)arg;
     static const char *const names[] = {"a", "b", "a", "c", "b", "d", "a", "d", "c", "b"};
     uint64_t last_of['d' + 1] = {0}, last = 0;
-    fob_topics_t topics;
-    assert_true(fob_topics_init(&topics, 3));
+    fob_chain_t chain;
+    assert_true(fob_chain_init(&chain, 3, 1 << 20));
     scarce.watching = true;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        fob_link_t link = fob_topics_link(&topics, fob_slice_str(names[i]), last + 1, 2);
+        fob_linked_t link = fob_chain_link(&chain, fob_slice_str(names[i]), last + 1, 2);
         uint64_t *of = &last_of[(size_t)names[i][0]];
         assert_true(link.prev >= *of && link.prev <= last);
         assert_true(link.nth == 1 ? link.born == last + 1 : link.born <= *of);
         *of = last += 2;
     }
     scarce.watching = false;
-    fob_topics_free(&topics);
+    fob_chain_free(&chain);
 }
 
 static void a_chain_passes_over_no_event_where_a_topic_cannot_be_kept(void **state) {
