@@ -475,22 +475,6 @@ static uint64_t choose_epoch(const fob_store_t *store, const fob_epoch_mark_t *m
     return now > mark->epoch ? now : mark->epoch + 1;
 }
 
-/* What the epoch has of those before it. Where that cannot be written it is as if it were not known
- * at the next start. */
-static void look_back(fob_store_t *store, uint64_t before, uint64_t next_offset) {
-    uint8_t data[FOB_LINEAGE_BYTES];
-    fob_lineage_read(&store->lineage, store->disk, store->folder);
-    if (before == 0 || before == store->epoch)
-        return;
-    fob_lineage_add(&store->lineage, store->epoch, before, next_offset - 1);
-    if (fob_store_put(store, FOB_LINEAGE_NAME, data, fob_lineage_encode(&store->lineage, data)) !=
-        0)
-        fob_store_log(store,
-                      "Cannot write %s/" FOB_LINEAGE_NAME
-                      ": %s. Subscribers that come after the next start may get events again.",
-                      store->folder, strerror(errno));
-}
-
 static fob_journal_code_t first_segment(file_t *self, fob_journal_error_t *error) {
     fob_store_t *store = &self->store;
     fob_segment_t *segment = fob_store_make_segment(store, 1, store->segment_bytes);
@@ -532,7 +516,7 @@ static fob_journal_code_t recover(file_t *self, fob_kept_t *kept, fob_journal_er
     *kept = found.kept;
     store->epoch = choose_epoch(store, &found.mark);
     store->epoch_turn = found.mark.turn;
-    look_back(store, found.mark.epoch, found.next_offset);
+    fob_store_look_back(store, found.mark.epoch, found.next_offset);
     self->position = self->replay_upto = found.last_position;
     self->replay_from = found.kept.newest;
     self->next_offset = found.next_offset;

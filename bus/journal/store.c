@@ -294,3 +294,16 @@ fob_segment_t *fob_store_make_segment(const fob_store_t *self, uint64_t sequence
     errno = saved;
     return NULL;
 }
+
+void fob_store_look_back(fob_store_t *self, uint64_t before, uint64_t next_offset) {
+    uint8_t data[FOB_LINEAGE_BYTES];
+    fob_lineage_read(&self->lineage, self->disk, self->folder);
+    if (before == 0 || before == self->epoch)
+        return;
+    fob_lineage_add(&self->lineage, self->epoch, before, next_offset - 1);
+    if (fob_store_put(self, FOB_LINEAGE_NAME, data, fob_lineage_encode(&self->lineage, data)) != 0)
+        fob_store_log(self,
+                      "Cannot write %s/" FOB_LINEAGE_NAME
+                      ": %s. Subscribers that come after the next start may get events again.",
+                      self->folder, strerror(errno));
+}

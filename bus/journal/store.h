@@ -23,10 +23,10 @@ typedef struct {
     size_t ahead;    /* segments to have ready before they are needed */
     uint64_t epoch;
     fob_lineage_t lineage; /* of it */
-    int64_t stamp_ms;    /* of the last commit that was found; 0: none */
-    uint64_t epoch_turn; /* of the epoch file's newest record; 0: the file is to be made; touched
-                            by who writes the file */
-    uint64_t lowest;     /* sequence: no segment from here on is deleted; the keeper's */
+    int64_t stamp_ms;      /* of the last commit that was found; 0: none */
+    uint64_t epoch_turn;   /* of the epoch file's newest record; 0: the file is to be made; touched
+                              by who writes the file */
+    uint64_t lowest;       /* sequence: no segment from here on is deleted; the keeper's */
     void (*log)(void *arg, const char *text);
     void *log_arg;
     fob_bell_t bell;
@@ -82,6 +82,9 @@ void fob_store_watch(fob_store_t *self);
 int fob_store_sync_folder(const fob_store_t *self);
 /* Writes a small file whole: tmp, fsync, rename, fsync of the folder. 0, or -1 with errno. */
 int fob_store_put(const fob_store_t *self, const char *name, const void *data, size_t size);
+/* At a start: what its epoch has of the one `before` (0: there was none), whose offsets end below
+ * `next_offset`. Where that cannot be written it is as if it were not known at the next start. */
+void fob_store_look_back(fob_store_t *self, uint64_t before, uint64_t next_offset);
 
 /* Makes a segment file of `bytes`, allocated, with a durable head and name, open for writing. NULL
  * with errno. */
