@@ -171,8 +171,6 @@ static bool post(fob_service_t *self, uint64_t conn, fob_body_t body) {
     }
     fob_send_t sent =
         self->options.ops->send(self->options.arg, conn, route, fob_buf_slice(&self->header), body);
-    if (sent == FOB_SEND_DONE)
-        fob_peers_sent(self->peers, self->now, conn);
     if (sent == FOB_SEND_UNREAD) {
         self->counts.dropped_unread++;
         self->options.ops->unread(self->options.arg);
@@ -180,8 +178,16 @@ static bool post(fob_service_t *self, uint64_t conn, fob_body_t body) {
     return sent == FOB_SEND_DONE;
 }
 
+/* What makes a beat needless. */
+static bool say(fob_service_t *self, uint64_t conn, fob_body_t body) {
+    bool done = post(self, conn, body);
+    if (done)
+        fob_peers_sent(self->peers, self->now, conn);
+    return done;
+}
+
 static void tell(fob_service_t *self, uint64_t conn, fob_body_t body) {
-    if (!post(self, conn, body))
+    if (!say(self, conn, body))
         fob_service_forget(self, conn);
 }
 
@@ -208,7 +214,7 @@ static void send_effect(fob_service_t *self, const fob_effect_t *effect) {
         fob_body_t body;
         fob_status_t status =
             fob_letter_effect(&self->header, self->options.house->shard, effect, &from, &body);
-        if (status != FOB_OK || !post(self, effect->conn, body)) {
+        if (status != FOB_OK || !say(self, effect->conn, body)) {
             /* Without it, it would miss something without knowing. */
             fob_service_forget(self, effect->conn);
             return;
@@ -228,13 +234,14 @@ static void cast(fob_service_t *self, const fob_effect_t *effect) {
 
 /* --- the past --- */
 
-/* Sends self->header, if it could be made, and the body, whose hold passes. */
+/* Sends self->header, if it could be made, and the body, whose hold passes. Who asks again and
+ * again has its beats all the same: only they make it look for what it lost of other topics. */
 static void tell_past(fob_service_t *self, uint64_t conn, fob_status_t made, fob_blob_t *blob) {
-    if (made == FOB_OK && blob) {
-        tell(self, conn, (fob_body_t){.blob = blob, .size = fob_blob_slice(blob).size});
+    if (made == FOB_OK && blob &&
+        post(self, conn, (fob_body_t){.blob = blob, .size = fob_blob_slice(blob).size}))
         return;
-    }
-    fob_blob_unref(&blob);
+    if (made != FOB_OK)
+        fob_blob_unref(&blob);
     fob_service_forget(self, conn); /* it must not wait for an answer that does not come */
 }
 
@@ -270,14 +277,12 @@ static void ask_past(fob_service_t *self, uint64_t conn, const fob_wire_t *msg) 
 
 static void tell_wholeness(fob_service_t *self, const fob_whole_t *whole) {
     fob_lasts_t lasts;
-    fob_blob_t *blob = NULL;
     fob_buf_clear(&self->rows);
     fob_core_whole(fob_ledger_core(self->ledger), whole->pattern, whole->from, &self->rows, &lasts);
-    fob_fetches_paid(self->fetches, lasts.looked);
+    fob_slice_t rows = self->rows.failed ? (fob_slice_t){0} : fob_buf_slice(&self->rows);
+    fob_blob_t *blob = fob_fetches_answer(self->fetches, whole, rows, lasts.looked);
     fob_status_t made = fob_letter_wholeness(&self->header, self->options.house, whole, &lasts);
-    if (!self->rows.failed)
-        blob = fob_blob_copy(fob_buf_slice(&self->rows));
-    tell_past(self, whole->conn, made, blob);
+    tell_past(self, whole->conn, self->rows.failed ? FOB_NO_MEMORY : made, blob);
 }
 
 /* After all else: it may wait. */

@@ -74,17 +74,17 @@ void fob_blob_unref(fob_blob_t **self_p) {
     free(self);
 }
 
-static bool blob_alone(fob_blob_t *self) {
+bool fob_blob_alone(fob_blob_t *self) {
     return atomic_load_explicit(&self->holders, memory_order_acquire) == 1;
 }
 
 uint8_t *fob_blob_writable(fob_blob_t *self) {
-    assert(blob_alone(self));
+    assert(fob_blob_alone(self));
     return self->data;
 }
 
 void fob_blob_trim(fob_blob_t *self, size_t size) {
-    assert(blob_alone(self));
+    assert(fob_blob_alone(self));
     assert(size <= self->size);
     if (size < self->size)
         self->size = size;

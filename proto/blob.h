@@ -31,6 +31,9 @@ fob_blob_t *fob_blob_ref(fob_blob_t *self);
 /* Drops the caller's hold and nulls it; null-safe. Any thread. */
 void fob_blob_unref(fob_blob_t **self_p);
 
+/* Whether the caller, who holds it, is the one holder: all others dropped theirs. */
+bool fob_blob_alone(fob_blob_t *self);
+
 /* The writable bytes: only while the caller is the one holder. */
 uint8_t *fob_blob_writable(fob_blob_t *self);
 

@@ -1,6 +1,7 @@
 #include "bus/fetch/fetches.h"
 
 #include "bus/fetch/bucket.h"
+#include "bus/fetch/unsent.h"
 #include "proto/planted.h"
 
 #include <assert.h>
@@ -27,6 +28,7 @@ typedef struct {
 struct fob_fetches {
     fob_topics_ops_t topics;
     fob_line_t seekers, askers;
+    fob_unsent_t fetched, wholenesses;
     asker_t *asker; /* whose turn it was; out of line */
     fob_latest_t latest;
     fob_past_t past;
@@ -38,6 +40,7 @@ struct fob_fetches {
     uint64_t asked;    /* the offset of the read under way; 0: none */
     uint64_t of_round; /* paid */
     bool news;         /* one was put in line since the round began */
+    bool owed;         /* WHOLEs left nothing to FETCHes, who come first now */
     fob_fetches_stats_t stats;
 };
 
@@ -63,14 +66,14 @@ static void end(fob_fetches_t *self, fob_line_t *line, fob_waiter_t *waiter) {
     free(waiter);
 }
 
-static fob_status_t may_wait(fob_line_t *line, uint64_t conn) {
-    if (fob_line_of(line, conn))
+static fob_status_t may_wait(fob_line_t *line, const fob_unsent_t *unsent, uint64_t conn) {
+    if (fob_line_of(line, conn) || fob_unsent_any(unsent, conn))
         return FOB_LIMIT;
     return fob_line_room(line, conn) ? FOB_OK : FOB_NO_MEMORY;
 }
 
 fob_status_t fob_fetches_add(fob_fetches_t *self, const fob_fetch_t *fetch) {
-    fob_status_t status = may_wait(&self->seekers, fetch->conn);
+    fob_status_t status = may_wait(&self->seekers, &self->fetched, fetch->conn);
     if (status != FOB_OK)
         return status;
     fob_seeker_t *seeker = fob_seeker_new(fetch);
@@ -82,7 +85,7 @@ fob_status_t fob_fetches_add(fob_fetches_t *self, const fob_fetch_t *fetch) {
 }
 
 fob_status_t fob_fetches_add_whole(fob_fetches_t *self, const fob_whole_t *whole) {
-    fob_status_t status = may_wait(&self->askers, whole->conn);
+    fob_status_t status = may_wait(&self->askers, &self->wholenesses, whole->conn);
     if (status != FOB_OK)
         return status;
     asker_t *asker = calloc(1, sizeof *asker + whole->pattern.size);
@@ -105,6 +108,8 @@ static void forget(fob_fetches_t *self, fob_line_t *line, uint64_t conn) {
 void fob_fetches_forget(fob_fetches_t *self, uint64_t conn) {
     forget(self, &self->seekers, conn);
     forget(self, &self->askers, conn);
+    fob_unsent_forget(&self->fetched, conn);
+    fob_unsent_forget(&self->wholenesses, conn);
 }
 
 static void end_all(fob_fetches_t *self, fob_line_t *line) {
@@ -119,6 +124,8 @@ void fob_fetches_destroy(fob_fetches_t **self_p) {
         return;
     end_all(self, &self->seekers);
     end_all(self, &self->askers);
+    fob_unsent_free(&self->fetched);
+    fob_unsent_free(&self->wholenesses);
     free(self->asker);
     fob_latest_free(&self->latest);
     fob_past_free(&self->past);
@@ -246,7 +253,8 @@ static bool write_answer(fob_fetches_t *self, const fob_seeker_t *seeker, fob_fe
     if (is_latest(seeker))
         out->head = fob_latest_head(&self->latest, self->head);
     if (!self->runs.failed && !self->gone.failed && !gather->body.failed)
-        out->body = fob_blob_copy(fob_buf_slice(&gather->body));
+        out->body =
+            fob_unsent_wrap(&self->fetched, seeker->fetch.conn, fob_buf_slice(&gather->body));
     return out->body != NULL;
 }
 
@@ -277,6 +285,7 @@ bool fob_fetches_next(fob_fetches_t *self, fob_fetched_t *out) {
     uint64_t offset;
     while (self->of_round < FOB_FETCH_PAGE && may_go_on(self) && (seeker = pick(self, &offset))) {
         self->used_ns = self->now_ns;
+        self->owed = false;
         if (!look(self, seeker)) {
             fob_line_turn(&self->seekers, &seeker->waiter);
         } else if (answer(self, seeker, out)) {
@@ -289,10 +298,17 @@ bool fob_fetches_next(fob_fetches_t *self, fob_fetched_t *out) {
     return false;
 }
 
+/* Whether a FETCH is to be served, or read for, before the next WHOLE. */
+static bool owes(fob_fetches_t *self) {
+    uint64_t offset;
+    return self->owed && may_go_on(self) && (pick(self, &offset) || offset);
+}
+
 bool fob_fetches_whole(fob_fetches_t *self, fob_whole_t *out) {
     free(self->asker);
     self->asker = NULL;
-    if (!self->askers.first || self->bucket.left <= 0 || self->of_round >= FOB_FETCH_PAGE)
+    if (!self->askers.first || self->bucket.left <= 0 || self->of_round >= FOB_FETCH_PAGE ||
+        owes(self))
         return false;
     self->asker = (asker_t *)(void *)self->askers.first;
     fob_line_remove(&self->askers, &self->asker->waiter);
@@ -300,8 +316,11 @@ bool fob_fetches_whole(fob_fetches_t *self, fob_whole_t *out) {
     return true;
 }
 
-void fob_fetches_paid(fob_fetches_t *self, size_t looked) {
+fob_blob_t *fob_fetches_answer(fob_fetches_t *self, const fob_whole_t *whole, fob_slice_t rows,
+                               size_t looked) {
     pay(self, ANSWER_COST + LOOK_COST * looked);
+    self->owed = self->bucket.left <= 0 || self->of_round >= FOB_FETCH_PAGE;
+    return fob_unsent_wrap(&self->wholenesses, whole->conn, rows);
 }
 
 /* --- rounds --- */

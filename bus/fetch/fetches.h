@@ -6,9 +6,9 @@
  * in it, so a hundred that lag at the same place cost one read. An answer is made only when it is
  * to be sent, of one stretch of the journal (or, where only the last event of each topic is wanted,
  * for one at a time). What is read, looked at and sent is paid from one bucket, which fills more
- * slowly while much is published. So all of them together cost the bus a bounded share of its time,
- * a page and an answer of memory, and a few hundred bytes for each that waits. Pure. Not
- * thread-safe. */
+ * slowly while much is published; WHOLEs, which are quick, go first, but not twice where that
+ * leaves FETCHes nothing. So all of them together cost the bus a bounded share of its time, a page
+ * and an answer of memory, and a few hundred bytes for each that waits. Pure. Not thread-safe. */
 #ifndef FOB_FETCHES_H
 #define FOB_FETCHES_H
 
@@ -48,7 +48,8 @@ typedef struct {
 fob_fetches_t *fob_fetches_new(int64_t rate, const fob_topics_ops_t *topics);
 void fob_fetches_destroy(fob_fetches_t **self_p);
 
-/* Puts one in line. FOB_OK; FOB_LIMIT: one of its connection waits; FOB_NO_MEMORY. */
+/* Puts one in line. FOB_OK; FOB_LIMIT: one of its connection waits, or its answer is still held, as
+ * the client takes nothing; FOB_NO_MEMORY. */
 fob_status_t fob_fetches_add(fob_fetches_t *self, const fob_fetch_t *fetch) FOB_MUST_USE;
 fob_status_t fob_fetches_add_whole(fob_fetches_t *self, const fob_whole_t *whole) FOB_MUST_USE;
 /* A connection is over. */
@@ -57,10 +58,12 @@ void fob_fetches_forget(fob_fetches_t *self, uint64_t conn);
 /* Begins a round, of which not more than one page is served. `head` is the highest durable offset.
  */
 void fob_fetches_round(fob_fetches_t *self, fob_now_t now, uint64_t head);
-/* The next WHOLE to be answered, good until the next call, and then how many topics were looked at
- * for it. False: none now. */
+/* The next WHOLE to be answered, good until the next call of it. False: none now. */
 bool fob_fetches_whole(fob_fetches_t *self, fob_whole_t *out);
-void fob_fetches_paid(fob_fetches_t *self, size_t looked);
+/* And the body of its answer: the rows, for which so many topics were looked at. One hold, of the
+ * receiver's. NULL: no memory. */
+fob_blob_t *fob_fetches_answer(fob_fetches_t *self, const fob_whole_t *whole, fob_slice_t rows,
+                               size_t looked) FOB_MUST_USE;
 /* The next answer; false: none now. */
 bool fob_fetches_next(fob_fetches_t *self, fob_fetched_t *out);
 /* Where to read the journal now; 0: nowhere. */

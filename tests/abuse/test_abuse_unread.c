@@ -1,5 +1,6 @@
 /* Clients that never read: publishers their receipts, workers what they have credit for,
- * subscribers what they subscribed to. Each is bounded, then given up, counted, and ended. */
+ * subscribers what they subscribed to or fetch. Each is bounded, then given up, counted, and ended.
+ */
 #include "tests/support/case.h"
 
 #include "tests/abuse/flood.h"
@@ -11,6 +12,7 @@
 #define PEERS       4
 #define EVENT_BYTES 8192
 #define ROUNDS      50              /* between two looks at the figures */
+#define ASKED       200             /* times: 50 MiB of answers to each */
 #define ENDS        "unread silent" /* who has nothing more to say may count as silent first */
 
 static zmtp_t *greeted(const scene_t *scene, const char *role, int session) {
@@ -140,6 +142,34 @@ static void subscribers_that_never_read_are_given_up(void **state) {
     scene_end(&scene);
 }
 
+/* An answer is 256 KiB, and asked for in 30 bytes; not so fast that it would be refused as the
+ * second at once. */
+static void who_fetches_and_never_reads_is_kept_one_answer(void **state) {
+    (void)state;
+    scene_t scene;
+    zmtp_t *peers[PEERS];
+    fob_wire_t msg = {.verb = FOB_VERB_FETCH};
+    scene_begin(&scene, pace_beat(250, NULL));
+    flood("unread", 100, EVENT_BYTES);
+    FOB_SET(&msg, req, 1);
+    FOB_SET(&msg, pattern, fob_slice_str("unread"));
+    FOB_SET(&msg, from, 1);
+    for (int i = 0; i < PEERS; i++)
+        peers[i] = greeted(&scene, "subscriber", 1 + i);
+    for (int round = 0; round < ASKED; round++) {
+        for (int i = 0; i < PEERS; i++)
+            zmtp_send(peers[i], &msg, NULL);
+        stand_pace(process_clock() + 10);
+    }
+    scene_bears(&scene, "who fetches and never reads", &(scene_bounds_t){.rss_mib = 32});
+    scene_await_ended(&scene, PEERS, ENDS);
+    scene_recovers(&scene, 32, 4);
+    for (int i = 0; i < PEERS; i++)
+        zmtp_destroy(&peers[i]);
+    scene_end(&scene);
+}
+
 FOB_MAIN(FOB_CASE(publishers_that_never_read_receipts_are_given_up),
          FOB_CASE(workers_that_never_read_are_given_up_and_lose_no_event),
-         FOB_CASE(subscribers_that_never_read_are_given_up))
+         FOB_CASE(subscribers_that_never_read_are_given_up),
+         FOB_CASE(who_fetches_and_never_reads_is_kept_one_answer))

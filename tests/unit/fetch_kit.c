@@ -74,6 +74,7 @@ void kit_clear(void) {
 int kit_end(void **state) {
     (void)state;
     kit_clear();
+    fob_blob_unref(&kit.kept);
     fob_fetches_destroy(&kit.fetches);
     fob_chain_free(&chain);
     for (size_t i = 0; i < record_count; i++)
@@ -209,6 +210,12 @@ void kit_ask(uint64_t conn, const char *pattern, uint64_t from, uint64_t upto) {
         .conn = conn, .req = 7, .pattern = fob_slice_str(pattern), .from = from, .upto = upto});
 }
 
+fob_status_t kit_ask_whole(uint64_t conn) {
+    return fob_fetches_add_whole(
+        kit.fetches,
+        &(fob_whole_t){.conn = conn, .pattern = fob_slice_str("a.*"), .from = 7, .upto = 9});
+}
+
 static void read_events(kit_answer_t *answer, fob_slice_t body) {
     fob_cursor_t cursor = fob_cursor(body);
     for (size_t i = 0; i < answer->count && body.size > 0; i++) {
@@ -267,7 +274,10 @@ static void take(fob_fetched_t *fetched) {
     read_runs(answer, fetched->runs);
     read_gone(answer, fetched->gone);
     read_events(answer, body);
-    fob_blob_unref(&fetched->body);
+    fob_blob_unref(&kit.kept);
+    kit.kept = fetched->body;
+    if (!kit.keeps)
+        fob_blob_unref(&kit.kept);
 }
 
 /* --- rounds --- */
@@ -282,11 +292,24 @@ static void bring_page(void) {
     fob_fetches_page(kit.fetches, &page);
 }
 
+static void answer_wholes(void) {
+    static const uint8_t none[] = {0xdd, 0, 0, 0, 0};
+    fob_whole_t whole;
+    for (; fob_fetches_whole(kit.fetches, &whole); kit.wholes++) {
+        fob_slice_t rows = fob_slice(none, sizeof none);
+        fob_blob_t *body = fob_fetches_answer(kit.fetches, &whole, rows, kit.looks);
+        assert_non_null(body);
+        assert_memory_equal(fob_blob_slice(body).data, none, sizeof none);
+        fob_blob_unref(&body);
+    }
+}
+
 void kit_round(int64_t ms) {
     fob_fetched_t fetched;
     kit.ms += ms;
     fob_fetches_round(kit.fetches, (fob_now_t){.mono_ns = FOB_SEC + kit.ms * FOB_MS}, kit.head);
     bring_page();
+    answer_wholes();
     while (fob_fetches_next(kit.fetches, &fetched))
         take(&fetched);
     uint64_t offset = fob_fetches_wants(kit.fetches);

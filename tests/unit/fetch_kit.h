@@ -27,6 +27,10 @@ typedef struct {
     bool held;                /* it does not come */
     fob_journal_code_t fails; /* how reads come back; OK: as they should */
     bool busy;                /* the journal is asked for nothing more */
+    bool keeps;               /* what is sent stays unsent: */
+    fob_blob_t *kept;         /* the body of the last answer */
+    size_t looks;             /* topics that are looked at for a WHOLE */
+    size_t wholes;            /* that were answered */
     kit_answer_t *answers;
     size_t answer_count;
 } kit_t;
@@ -53,6 +57,7 @@ void kit_stamp(int64_t ms); /* of what comes next */
 /* Asks; `from` and `upto` as on the wire. */
 void kit_ask(uint64_t conn, const char *pattern, uint64_t from, uint64_t upto);
 void kit_ask_for(const fob_fetch_t *fetch);
+fob_status_t kit_ask_whole(uint64_t conn);
 /* One round, `ms` later; the journal answers in the next. */
 void kit_round(int64_t ms);
 /* Rounds, each when it is wanted, until so many answers have come; the last of them. */

@@ -346,6 +346,26 @@ static void the_second_of_a_connection_is_refused_until_the_first_has_its_answer
     kit_wait(2);
 }
 
+static void who_did_not_take_its_answer_gets_no_second(void **state) {
+    (void)state;
+    fob_fetch_t fetch = {.conn = UINT64_C(7) << 32 | 1, .pattern = fob_slice_str(">"), .from = 1};
+    fill(1, 8, 8);
+    kit.keeps = true;
+    kit_ask_for(&fetch);
+    kit_wait(1);
+    assert_int_equal(fob_fetches_add(kit.fetches, &fetch), FOB_LIMIT);
+    kit_ask(2, ">", 1, 0); /* another does */
+    fob_blob_unref(&kit.kept);
+    kit_wait(2);
+    kit_ask_for(&fetch);
+    kit_wait(3);
+    assert_int_equal(fob_fetches_add(kit.fetches, &fetch), FOB_LIMIT);
+    fob_fetches_forget(kit.fetches, fetch.conn);
+    fetch.conn = UINT64_C(8) << 32 | 1; /* comes after it, in its place */
+    kit_ask_for(&fetch);
+    kit_wait(4);
+}
+
 static void a_connection_that_ends_gets_nothing_more(void **state) {
     (void)state;
     fill(30, 100, 500);
@@ -428,6 +448,7 @@ FOB_MAIN(
                   kit_end),
     FOB_CASE_WITH(the_second_of_a_connection_is_refused_until_the_first_has_its_answer, kit_begin,
                   kit_end),
+    FOB_CASE_WITH(who_did_not_take_its_answer_gets_no_second, kit_begin, kit_end),
     FOB_CASE_WITH(a_connection_that_ends_gets_nothing_more, kit_begin, kit_end),
     FOB_CASE_WITH(what_the_system_refused_is_read_again_a_little_later, kit_begin, kit_end),
     FOB_CASE_WITH(while_groups_read_it_asks_again_after_a_moment, kit_begin, kit_end),

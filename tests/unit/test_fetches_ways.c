@@ -253,19 +253,13 @@ static void since_a_time_the_last_events_only(void **state) {
 
 /* --- whether it is whole --- */
 
-static fob_status_t ask_whole(uint64_t conn) {
-    fob_whole_t whole = {
-        .conn = conn, .req = 3, .pattern = fob_slice_str("a.*"), .from = 7, .upto = 9};
-    return fob_fetches_add_whole(kit.fetches, &whole);
-}
-
 static void questions_of_wholeness_are_answered_in_turn_and_paid_for(void **state) {
     (void)state;
     fob_whole_t whole;
     size_t answered = 0;
     for (uint64_t conn = 1; conn <= 100; conn++)
-        assert_int_equal(ask_whole(conn), FOB_OK);
-    assert_int_equal(ask_whole(5), FOB_LIMIT);
+        assert_int_equal(kit_ask_whole(conn), FOB_OK);
+    assert_int_equal(kit_ask_whole(5), FOB_LIMIT);
     fob_fetches_forget(kit.fetches, 6);
     while (answered < 99) {
         int64_t at = fob_fetches_deadline(kit.fetches), now = FOB_SEC + kit.ms * FOB_MS;
@@ -277,12 +271,47 @@ static void questions_of_wholeness_are_answered_in_turn_and_paid_for(void **stat
             assert_int_equal(whole.conn, answered + 1 + (answered >= 5));
             assert_int_equal(whole.from, 7);
             assert_true(fob_slice_eq(whole.pattern, fob_slice_str("a.*")));
-            fob_fetches_paid(kit.fetches, 16384);
+            fob_blob_t *body = fob_fetches_answer(kit.fetches, &whole, (fob_slice_t){0}, 16384);
+            assert_non_null(body);
+            fob_blob_unref(&body);
         }
         assert_true(answered <= before + 1); /* that was a lot to look at */
     }
     assert_in_range(kit.ms, 250, 600); /* 50 MiB of the work's worth */
-    assert_int_equal(ask_whole(6), FOB_OK);
+    assert_int_equal(kit_ask_whole(6), FOB_OK);
+}
+
+static void who_asks_for_wholeness_on_and_on_leaves_half_to_those_who_fetch(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 2000; i++)
+        event(i % 50);
+    kit.looks = 16384;
+    kit_ask(1, ">", 1, 0);
+    kit_ask(2, ">", 1500, 0);
+    for (size_t rounds = 0; kit.answer_count < 20; rounds++) {
+        for (uint64_t conn = 3; conn <= 5; conn++) {
+            fob_status_t asked = kit_ask_whole(conn);
+            assert_true(asked == FOB_OK || asked == FOB_LIMIT);
+        }
+        size_t before = kit.answer_count;
+        kit_round(1);
+        for (; before < kit.answer_count; before++)
+            kit_ask(kit.answers[before].conn, ">", kit.answers[before].offsets[0], 0);
+        assert_true(rounds < 1000);
+    }
+    assert_in_range(kit.wholes, 10, 100); /* and the other way round */
+}
+
+static void one_whose_wholeness_is_unsent_is_told_no_more(void **state) {
+    (void)state;
+    fob_whole_t whole;
+    assert_int_equal(kit_ask_whole(1), FOB_OK);
+    fob_fetches_round(kit.fetches, (fob_now_t){.mono_ns = FOB_SEC}, 0);
+    assert_true(fob_fetches_whole(kit.fetches, &whole));
+    fob_blob_t *body = fob_fetches_answer(kit.fetches, &whole, (fob_slice_t){0}, 1);
+    assert_int_equal(kit_ask_whole(1), FOB_LIMIT);
+    fob_blob_unref(&body);
+    assert_int_equal(kit_ask_whole(1), FOB_OK);
 }
 
 FOB_MAIN(FOB_CASE_WITH(history_begins_with_the_first_event_of_a_time_or_later, kit_begin, kit_end),
@@ -302,4 +331,7 @@ FOB_MAIN(FOB_CASE_WITH(history_begins_with_the_first_event_of_a_time_or_later, k
          FOB_CASE_WITH(limit_and_dry_hold_here_too, kit_begin, kit_end),
          FOB_CASE_WITH(since_a_time_the_last_events_only, kit_begin, kit_end),
          FOB_CASE_WITH(questions_of_wholeness_are_answered_in_turn_and_paid_for, kit_begin,
-                       kit_end))
+                       kit_end),
+         FOB_CASE_WITH(who_asks_for_wholeness_on_and_on_leaves_half_to_those_who_fetch, kit_begin,
+                       kit_end),
+         FOB_CASE_WITH(one_whose_wholeness_is_unsent_is_told_no_more, kit_begin, kit_end))

@@ -71,7 +71,19 @@ static void who_broke_off_is_fetched_nothing(void **state) {
     assert_int_equal(sent[FOB_VERB_FETCHED], 1);
 }
 
+static void who_fetches_on_and_on_has_its_beats_all_the_same(void **state) {
+    (void)state;
+    greet(8);
+    for (int i = 0; i < 20; i++) {
+        fetch(8, "a");
+        round_after(500, 8, NULL, NULL);
+    }
+    assert_int_equal(sent[FOB_VERB_FETCHED], 20);
+    assert_in_range(sent[FOB_VERB_BEAT], 8, 15);
+}
+
 FOB_MAIN(FOB_CASE_WITH(a_fetch_is_answered_from_the_journal, setup, teardown),
          FOB_CASE_WITH(whether_a_pattern_is_whole_is_answered_by_the_last_event_of_each_topic,
                        setup, teardown),
+         FOB_CASE_WITH(who_fetches_on_and_on_has_its_beats_all_the_same, setup, teardown),
          FOB_CASE_WITH(who_broke_off_is_fetched_nothing, setup, teardown))
