@@ -93,6 +93,13 @@ bool fob_gaps_see(fob_gaps_t *self, uint64_t source, fob_slice_t topic, uint64_t
     return true;
 }
 
+void fob_gaps_lose(fob_gaps_t *self, uint64_t source, fob_slice_t topic, uint64_t count) {
+    bool found;
+    entry_t *entry = find(self, source, topic, &found);
+    if (found)
+        entry->lost = count > UINT64_MAX - entry->lost ? UINT64_MAX : entry->lost + count;
+}
+
 bool fob_gaps_next(const fob_gaps_t *self, size_t *at, fob_gap_loss_t *out) {
     while (*at < FOB_GAPS_SETS * FOB_GAPS_WAYS) {
         const entry_t *entry = &self->entries[*at / FOB_GAPS_WAYS][*at % FOB_GAPS_WAYS];

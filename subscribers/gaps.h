@@ -21,6 +21,9 @@ void fob_gaps_destroy(fob_gaps_t **self_p);
 bool fob_gaps_see(fob_gaps_t *self, uint64_t source, fob_slice_t topic, uint64_t seq,
                   uint64_t count, uint64_t most, uint64_t *missing);
 
+/* So many that came were lost all the same. Of a pair that is not known it is not remembered. */
+void fob_gaps_lose(fob_gaps_t *self, uint64_t source, fob_slice_t topic, uint64_t count);
+
 /* What was lost of one source and topic. */
 typedef struct {
     uint64_t source, lost;

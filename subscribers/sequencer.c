@@ -48,11 +48,21 @@ void fob_sequencer_destroy(fob_sequencer_t **self_p) {
     *self_p = NULL;
 }
 
+static uint64_t lower(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
 /* --- the queue --- */
 
 uint64_t fob_sequencer_room(const fob_sequencer_t *self, uint64_t elsewhere) {
     uint64_t used = self->inbox.events + elsewhere;
     return used < self->queue ? self->queue - used : 0;
+}
+
+uint64_t fob_sequencer_low(const fob_sequencer_t *self) {
+    uint64_t low = lower(self->base, fob_marks_lowest(&self->marks));
+    uint64_t dense = fob_sequencer_dense(self);
+    return low > dense ? low : dense;
 }
 
 bool fob_sequencer_half_free(const fob_sequencer_t *self, uint64_t elsewhere) {
@@ -111,6 +121,7 @@ static void begin_at(fob_sequencer_t *self, uint64_t base) {
     self->base = self->done = self->dense = base;
     self->seen = self->arrived = self->first_heard = 0;
     fob_marks_sweep(&self->marks, UINT64_MAX);
+    fob_holes_cap(&self->holes, 0);
     fob_recent_clear(&self->recent);
     self->recent.holed = false;
 }
@@ -139,10 +150,6 @@ static void tell_epoch(fob_sequencer_t *self) {
     if (self->untold.kind && fob_sequencer_tell(self, FOB_NOTICE_EPOCH, self->untold.first,
                                                 self->untold.last, (fob_slice_t){0}))
         self->untold.kind = FOB_NOTICE_NONE;
-}
-
-static uint64_t lower(uint64_t a, uint64_t b) {
-    return a < b ? a : b;
 }
 
 /* Offsets above `began` are not what they were. */
@@ -180,6 +187,7 @@ static void go_blind(fob_sequencer_t *self) {
     fob_recent_clear(&self->recent);
 }
 
+/* (What was on its way of a topic that is not had up to `base` may never come.) */
 static void up_again(fob_sequencer_t *self, const fob_wire_t *welcome) {
     if (welcome->epoch != self->epoch) {
         renumber(self, welcome->epoch, welcome->began, welcome->head);
@@ -189,7 +197,7 @@ static void up_again(fob_sequencer_t *self, const fob_wire_t *welcome) {
         self->head = welcome->head;
     if (self->state == FOB_SEQUENCER_BEHIND)
         self->caught = false;
-    else if (self->head > self->base)
+    else if (self->head > fob_sequencer_low(self))
         fob_sequencer_fall_behind(self, false);
 }
 
@@ -395,9 +403,7 @@ void fob_sequencer_lose(fob_sequencer_t *self, uint64_t count) {
 }
 
 void fob_sequencer_figures(const fob_sequencer_t *self, fob_sequencer_figures_t *out) {
-    uint64_t low = lower(self->base, fob_marks_lowest(&self->marks));
-    low = low > self->dense ? low : self->dense;
-    low = low > self->done ? low : self->done;
+    uint64_t low = fob_sequencer_low(self);
     *out =
         (fob_sequencer_figures_t){.state = self->state,
                                   .lost = self->lost,

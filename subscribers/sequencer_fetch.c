@@ -110,15 +110,28 @@ void fob_sequencer_write_fetch(fob_sequencer_t *self, fob_wire_t *out) {
 /* Events that go into the queue as one message. */
 typedef struct {
     fob_blob_t *body;
+    bool in_part;     /* much of it may have been had before: what is left does not keep it */
     fob_queued_t run; /* count 0: none yet */
 } gather_t;
+
+/* The run gets what holds its bytes. False: no memory. */
+static bool hold(gather_t *gather) {
+    fob_queued_t *run = &gather->run;
+    if (!gather->in_part || run->bytes.size > fob_blob_slice(gather->body).size / 2) {
+        run->blob = fob_blob_ref(gather->body);
+        return true;
+    }
+    run->blob = fob_blob_copy(run->bytes);
+    if (run->blob)
+        run->bytes = fob_blob_slice(run->blob);
+    return run->blob != NULL;
+}
 
 static bool flush(fob_sequencer_t *self, gather_t *gather) {
     if (!gather->run.count)
         return true;
-    if (!fob_inbox_reserve(&self->inbox, 1))
+    if (!fob_inbox_reserve(&self->inbox, 1) || !hold(gather))
         return false;
-    gather->run.blob = fob_blob_ref(gather->body);
     fob_inbox_put(&self->inbox, &gather->run);
     self->fetched += gather->run.count;
     uint64_t last = gather->run.offset + gather->run.count - 1;
@@ -201,7 +214,8 @@ static bool take_passage(fob_sequencer_t *self, gather_t *gather, const fob_pass
 
 /* Reads a page into the queue. Returns up to where all of it is there. */
 static uint64_t read_page(fob_sequencer_t *self, fob_excerpt_t *excerpt, fob_blob_t *body) {
-    gather_t gather = {.body = body};
+    bool in_part = self->fetch.from <= self->base || self->fetch.from <= self->marks.high;
+    gather_t gather = {.body = body, .in_part = in_part && self->story != STORY_LAST};
     fob_passage_t passage;
     uint64_t upto = excerpt->next - 1;
     if (self->fetch.upto && upto > self->fetch.upto)

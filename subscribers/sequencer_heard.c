@@ -6,10 +6,22 @@
 
 /* A fire-and-forget publisher is a stranger: a hole beyond this is nonsense, not a loss. */
 #define FIRE_HOLE_MOST ((uint64_t)1 << 32)
-/* So many topics are remembered that it is time to ask whether all is there, and to forget. */
+/* Of topics, in an answer to WHOLE, which holds 256 KiB and what was looked at for it: more than
+ * that would have to be read. */
+#define ROWS_BYTES ((size_t)160 << 10)
+#define ROW_BYTES  13 /* of a row, beside the name, at the most */
+
+static size_t rows_bytes(const fob_marks_t *marks) {
+    return marks->names_size + (size_t)marks->count * ROW_BYTES;
+}
+
+/* So many topics are remembered that it is time to ask whether all is there, and to forget: the
+ * table is soon full, or the answer would be. */
 static bool many_marks(const fob_sequencer_t *self) {
-    uint32_t max = fob_marks_max(&self->marks);
-    return self->marks.count > max / 4 * 3 && self->marks.count >= self->marks_after + max / 8;
+    const fob_marks_t *marks = &self->marks;
+    uint32_t max = fob_marks_max(marks);
+    return (marks->count > max / 4 * 3 && marks->count >= self->marks_after + max / 8) ||
+           rows_bytes(marks) >= ROWS_BYTES;
 }
 
 static bool wanted(const fob_sequencer_t *self, fob_slice_t topic) {
@@ -51,6 +63,12 @@ static void count_hole(fob_sequencer_t *self, const fob_cast_t *cast) {
     fob_sequencer_lose(self, FOB_PLANTED(LOSS_UNTOLD) ? 0 : missing);
 }
 
+/* They came, and had to be dropped. */
+static void drop(fob_sequencer_t *self, const fob_cast_t *cast, uint64_t count) {
+    fob_gaps_lose(self->gaps, cast->source, cast->topic, count);
+    fob_sequencer_lose(self, count);
+}
+
 /* What does not fit into a queue is lost; while stored events wait for room, half of it is
  * theirs. */
 static void take_counted(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_t *body,
@@ -70,7 +88,7 @@ static void take_counted(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob
         keep = cast->count;
     if (keep && !fob_inbox_reserve(&self->inbox, 1))
         keep = 0;
-    fob_sequencer_lose(self, cast->count - keep);
+    drop(self, cast, cast->count - keep);
     const fob_queued_t message = {.blob = body,
                                   .bytes = fob_blob_slice(body),
                                   .offset = cast->kind == FOB_CAST_STORED ? cast->offset : 0,
@@ -94,7 +112,7 @@ void fob_sequencer_miss(fob_sequencer_t *self, const fob_cast_t *cast) {
         return;
     }
     count_hole(self, cast);
-    fob_sequencer_lose(self, cast->count);
+    drop(self, cast, cast->count);
 }
 
 /* --- the chain --- */
@@ -193,15 +211,18 @@ void fob_sequencer_join(fob_sequencer_t *self) {
         self->story = STORY_NONE;
 }
 
+void fob_sequencer_sweep(fob_sequencer_t *self, uint64_t upto) {
+    fob_marks_sweep(&self->marks, upto);
+    self->marks_after = self->marks.count;
+}
+
 void fob_sequencer_settle_done(fob_sequencer_t *self) {
     if (self->done > self->base)
         self->base = self->done;
     /* (Below `base` the marks say what is not had.) */
     if (self->done == self->base && self->marks.count &&
-        (self->caught || self->marks.high <= self->done)) {
-        fob_marks_sweep(&self->marks, self->done);
-        self->marks_after = self->marks.count;
-    }
+        (self->caught || self->marks.high <= self->done))
+        fob_sequencer_sweep(self, self->done);
 }
 
 static void take_chained(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_t *body,

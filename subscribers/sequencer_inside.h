@@ -99,6 +99,8 @@ static inline bool fob_sequencer_chained(const fob_sequencer_t *self) {
 }
 /* How many events the queue has room for. */
 uint64_t fob_sequencer_room(const fob_sequencer_t *self, uint64_t elsewhere);
+/* Each topic is had up to here. */
+uint64_t fob_sequencer_low(const fob_sequencer_t *self);
 /* Half of the queue is free. */
 bool fob_sequencer_half_free(const fob_sequencer_t *self, uint64_t elsewhere);
 /* No offset up to this one is missing, of any topic. */
@@ -120,6 +122,8 @@ fob_heard_fate_t fob_sequencer_offer(fob_sequencer_t *self, const fob_heard_t *h
 void fob_sequencer_fall_behind(fob_sequencer_t *self, bool caught);
 /* The live stream is joined once all before its first message is had. */
 void fob_sequencer_join(fob_sequencer_t *self);
+/* Forgets the marks up to an offset. */
+void fob_sequencer_sweep(fob_sequencer_t *self, uint64_t upto);
 /* Each topic is had up to `done`; what is known beyond it stays. */
 void fob_sequencer_settle_done(fob_sequencer_t *self);
 

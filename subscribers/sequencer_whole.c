@@ -118,8 +118,7 @@ static void settle(fob_sequencer_t *self) {
             good = keep(self, rows.topic);
     if (good) {
         self->base = self->rows_upto;
-        fob_marks_sweep(&self->marks, self->base);
-        self->marks_after = self->marks.count;
+        fob_sequencer_sweep(self, self->base);
         fob_sequencer_join(self);
     } else {
         fob_marks_unkeep(&self->marks); /* no memory: the next beat asks again */

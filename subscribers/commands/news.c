@@ -29,7 +29,9 @@ static const char *range(char *text, size_t size, uint64_t first, uint64_t last)
 static void tell_epoch(const fob_cli_t *cli, const fob_gap_t *gap) {
     char events[64];
     if (gap->last < gap->first)
-        fob_note(cli, "the bus has lost what it stored last, and numbers anew from %" PRIu64 " on",
+        fob_note(cli,
+                 "the bus may have lost what it stored last, nothing of which was shown here: it "
+                 "numbers anew from %" PRIu64 " on",
                  gap->first);
     else
         fob_note(cli,

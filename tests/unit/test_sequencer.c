@@ -121,6 +121,25 @@ static void a_full_queue_loses_the_newest_event_by_event(void **state) {
     fob_sequencer_destroy(&s);
 }
 
+static void what_a_full_queue_loses_is_counted_by_source_and_topic(void **state) {
+    (void)state;
+    fob_sequencer_t *s = live(">", 3);
+    fob_cast_t missed = cast_of("b", 6, 2);
+    fob_gap_loss_t loss;
+    size_t at = 0;
+    take(s, "a", 1, 2);
+    take(s, "b", 1, 3);
+    take(s, "b", 4, 1);
+    fob_sequencer_miss(s, &missed); /* behind a hole of one */
+    assert_int_equal(fob_sequencer_lost(s), 6);
+    assert_true(fob_sequencer_losses(s, &at, &loss));
+    assert_true(fob_slice_eq(loss.topic, fob_slice_str("b")));
+    assert_int_equal(loss.source, 5);
+    assert_int_equal(loss.lost, 6);
+    assert_false(fob_sequencer_losses(s, &at, &loss));
+    fob_sequencer_destroy(&s);
+}
+
 static void what_a_reader_took_over_counts_as_held(void **state) {
     (void)state;
     fob_sequencer_t *s = live("a", 5);
@@ -248,6 +267,7 @@ FOB_MAIN(FOB_CASE(events_come_out_one_by_one_in_the_order_taken),
          FOB_CASE(other_topics_and_kinds_are_not_taken),
          FOB_CASE(a_hole_counts_per_source_and_topic),
          FOB_CASE(a_full_queue_loses_the_newest_event_by_event),
+         FOB_CASE(what_a_full_queue_loses_is_counted_by_source_and_topic),
          FOB_CASE(what_a_reader_took_over_counts_as_held),
          FOB_CASE(a_body_that_is_not_what_it_says_is_malformed_and_not_lost),
          FOB_CASE(a_hostile_publisher_cannot_invent_losses),

@@ -46,6 +46,22 @@ static void an_offset_that_is_not_kept_is_told_with_its_exact_range(void **state
     kit_end(&kit);
 }
 
+static void what_is_left_of_a_page_does_not_keep_all_of_it(void **state) {
+    (void)state;
+    kit_t kit = kit_reliable(">", 10);
+    comes(&kit, "a", 11, 1, 0);
+    comes(&kit, "a", 13, 1, 12);
+    gets(&kit, "a", 11);
+    asks_for(&kit, 11, 12);
+    fetched(&kit, 13, 13, "a@11 a@12", "");
+    kit.elsewhere += fob_sequencer_move(kit.s, &kit.batch);
+    fob_queued_t *rest = &kit.batch.messages[0];
+    assert_int_equal(rest->offset, 12);
+    assert_int_equal(fob_blob_slice(rest->blob).size, rest->bytes.size);
+    gets(&kit, "a", 12);
+    kit_end(&kit);
+}
+
 static void what_retention_took_from_under_a_slow_reader_is_told(void **state) {
     (void)state;
     kit_t kit = kit_reliable("a", 10);
@@ -479,6 +495,7 @@ static void in_notify_history_is_handed_out_all_the_same(void **state) {
 
 FOB_MAIN(FOB_CASE(history_comes_first_then_live_without_a_seam),
          FOB_CASE(an_offset_that_is_not_kept_is_told_with_its_exact_range),
+         FOB_CASE(what_is_left_of_a_page_does_not_keep_all_of_it),
          FOB_CASE(what_retention_took_from_under_a_slow_reader_is_told),
          FOB_CASE(what_was_handed_out_is_not_told_to_be_gone),
          FOB_CASE(a_time_is_asked_for_until_it_is_answered),

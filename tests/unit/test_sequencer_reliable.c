@@ -171,6 +171,22 @@ static void where_later_events_are_on_their_way_the_mark_stays_exact(void **stat
     kit_end(&kit);
 }
 
+/* It was not durable, and was lost with the bus; nor is another message of that topic to come. */
+static void what_was_on_its_way_and_never_comes_hides_nothing(void **state) {
+    (void)state;
+    kit_t kit = kit_reliable(">", 10);
+    beats(&kit, 12);
+    asks_whether_whole(&kit, 10, 12);
+    told_whole(&kit, 0, false, "a@13");
+    fob_sequencer_down(kit.s);
+    kit_up(&kit, 12); /* killed, and there again: 13 is to be given anew */
+    asks_for(&kit, 11, 0);
+    fetched(&kit, 13, 12, "a@11", "");
+    asks_nothing(&kit);
+    gets(&kit, "a", 11);
+    kit_end(&kit);
+}
+
 static void what_the_bus_cannot_vouch_for_is_fetched(void **state) {
     (void)state;
     for (int more = 0; more < 2; more++) {
@@ -211,6 +227,31 @@ static void when_many_topics_are_remembered_it_is_asked_sooner(void **state) {
     asks_nothing(&kit);
     assert_int_equal(figures_of(&kit).marks, 0);
     assert_int_equal(figures_of(&kit).position, 17);
+    kit_end(&kit);
+}
+
+static void when_their_names_fill_an_answer_it_is_asked_sooner(void **state) {
+    (void)state;
+    kit_t kit = kit_new((fob_sequencer_options_t){.pattern = fob_slice_str(">"), .queue = 5000});
+    char topic[256];
+    uint64_t offset = 10;
+    kit_up(&kit, 10);
+    memset(topic, 'x', 200);
+    kit.whole.req = 0;
+    for (; !kit.whole.req; offset++) {
+        assert_in_range(offset, 10, 10 + 1000); /* 256 KiB of rows have place for 1200 of them */
+        snprintf(topic + 200, 40, ".%llu", (unsigned long long)offset + 1);
+        comes(&kit, topic, offset + 1, 1, 0);
+        kit_round(&kit);
+    }
+    assert_true(offset > 500);
+    assert_int_equal(kit.whole.upto, offset);
+    told_whole(&kit, 0, false, "");
+    asks_nothing(&kit);
+    assert_int_equal(figures_of(&kit).marks, 0);
+    assert_int_equal(figures_of(&kit).position, offset);
+    comes(&kit, topic, offset + 1, 1, offset);
+    asks_nothing(&kit); /* not again for each */
     kit_end(&kit);
 }
 
@@ -446,9 +487,11 @@ FOB_MAIN(FOB_CASE(who_is_far_behind_stops_listening_where_much_comes),
          FOB_CASE(the_only_event_of_a_new_topic_is_noticed_too),
          FOB_CASE(what_is_still_on_its_way_is_not_fetched),
          FOB_CASE(where_later_events_are_on_their_way_the_mark_stays_exact),
+         FOB_CASE(what_was_on_its_way_and_never_comes_hides_nothing),
          FOB_CASE(what_the_bus_cannot_vouch_for_is_fetched),
          FOB_CASE(nothing_is_asked_while_there_is_nothing_new),
          FOB_CASE(when_many_topics_are_remembered_it_is_asked_sooner),
+         FOB_CASE(when_their_names_fill_an_answer_it_is_asked_sooner),
          FOB_CASE(a_topic_that_cannot_be_remembered_is_read_from_the_journal),
          FOB_CASE(with_a_full_queue_nothing_is_lost),
          FOB_CASE(what_no_longer_waits_beside_is_fetched), FOB_CASE(bytes_bound_the_queue_too),
