@@ -48,8 +48,11 @@ typedef enum {
     FOB_FROM_LATEST = 0,   /* what is stored from now on */
     FOB_FROM_EARLIEST = 1, /* all that is kept */
     FOB_FROM_LAST = 2,     /* each topic's last event, then what is stored from now on */
-    FOB_FROM_OFFSET = 3,   /* the event at offset `from_value`, at least 1, and all after it */
-    FOB_FROM_TIME = 4      /* what was stored at `from_value`, Unix ms, or later */
+    /* The event at offset `from_value`, at least 1, and all after it. Offsets are of an epoch:
+     * where the bus has lost its journal since, it may not have come there yet, and nothing is
+     * handed out until it has (fob_subscriber_behind tells its head). */
+    FOB_FROM_OFFSET = 3,
+    FOB_FROM_TIME = 4 /* what was stored at `from_value`, Unix ms, or later */
 } fob_from_t;
 
 typedef struct {

@@ -120,6 +120,8 @@ static int subscribe(listener_t *self) {
     if (what->cli.verbose)
         fob_note(&what->cli, "subscribed to %s at %s", what->pattern, options->bus);
     fob_news_begin(&self->news, self->subscriber, options->from != FOB_FROM_LATEST);
+    if (options->from == FOB_FROM_OFFSET)
+        fob_news_place(&self->news, options->from_value);
     return FOB_EXIT_OK;
 }
 

@@ -150,6 +150,20 @@ void fob_news_begin(fob_news_t *self, fob_subscriber_t *subscriber, bool history
     self->told_behind = history && self->cli->verbose;
 }
 
+void fob_news_place(const fob_news_t *self, uint64_t from) {
+    char trouble[sizeof self->degraded] = "";
+    uint64_t head = 0;
+    fob_subscriber_behind(self->subscriber, NULL, &head);
+    fob_subscriber_degraded(self->subscriber, trouble, sizeof trouble);
+    if (trouble[0] || from <= head || from - head <= 1)
+        return;
+    fob_note(self->cli,
+             "the bus has come to offset %" PRIu64
+             " only: nothing is shown before it comes to %" PRIu64
+             "; if these offsets are of another journal, begin with --from earliest",
+             head, from);
+}
+
 void fob_news_look(fob_news_t *self) {
     long long now = clock_ms();
     look_for_trouble(self); /* first, as it says what a loss means */

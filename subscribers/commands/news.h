@@ -24,6 +24,8 @@ typedef struct {
 
 /* It is subscribed. `history`: it begins with what was stored before. */
 void fob_news_begin(fob_news_t *self, fob_subscriber_t *subscriber, bool history);
+/* It begins with that offset: says so where the bus is far from there. */
+void fob_news_place(const fob_news_t *self, uint64_t from);
 /* Asks the subscriber what there is to tell. Often, and at least each FOB_WATCH_MS. */
 void fob_news_look(fob_news_t *self);
 /* The subscriber's next said GAP. */

@@ -118,6 +118,27 @@ static void fire_and_forget_reaches_those_who_are_subscribed(void **state) {
     process_destroy(&sub);
 }
 
+static void an_offset_that_the_bus_has_not_come_to_is_told(void **state) {
+    cmd_t *self = *state;
+    DO(self, "pub", "a", "1");
+    process_t *sub = process_fob("sub", "a", "--from", "7", NULL);
+    assert_non_null(process_line_with(sub, PROCESS_ERR,
+                                      "the bus has come to offset 1 only: nothing is shown before "
+                                      "it comes to 7",
+                                      WAIT_MS));
+    process_destroy(&sub);
+    sub = process_fob("sub", "a", "-v", "--from", "2", NULL);
+    const char *line = process_line(sub, PROCESS_ERR, WAIT_MS);
+    assert_true(line && strstr(line, "subscribed"));
+    DO(self, "pub", "a", "2");
+    assert_non_null(process_line(sub, PROCESS_OUT, WAIT_MS));
+    process_signal(sub, SIGTERM);
+    char *said = process_rest(sub, PROCESS_ERR, NULL, WAIT_MS);
+    assert_true(said && !strstr(said, "has come to"));
+    free(said);
+    process_destroy(&sub);
+}
+
 static void tail_is_for_eyes_and_without_colour_in_a_pipe(void **state) {
     cmd_t *self = *state;
     process_t *tail = process_fob("tail", "-v", NULL);
@@ -148,4 +169,5 @@ FOB_MAIN(FOB_CASE_WITH(an_event_has_these_fields_in_this_order, set_up, tear_dow
          FOB_CASE_WITH(a_reader_that_goes_ends_it_with_0, set_up, tear_down),
          FOB_CASE_WITH(it_waits_for_a_bus_that_comes_back, set_up, tear_down),
          FOB_CASE_WITH(fire_and_forget_reaches_those_who_are_subscribed, set_up, tear_down),
+         FOB_CASE_WITH(an_offset_that_the_bus_has_not_come_to_is_told, set_up, tear_down),
          FOB_CASE_WITH(tail_is_for_eyes_and_without_colour_in_a_pipe, set_up, tear_down))
