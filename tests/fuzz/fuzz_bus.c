@@ -3,6 +3,7 @@
  * than two frames; 32: no message, and the rest are ms that pass; 64: what is sent to that client
  * is not taken (its pipe is full, it is gone). */
 #include "bus/service.h"
+#include "proto/envelope.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/pieces.h"
 
@@ -43,6 +44,24 @@ static const fob_core_config_t config = {.max_event = 1000,
 
 /* --- what the bus says --- */
 
+/* Runs go up, end below `next`, and the body has just these events, or none. */
+static void rules_of_past(const fob_wire_t *msg, fob_slice_t body) {
+    uint64_t last = 0, told = 0, here = 0;
+    fob_cursor_t cursor = fob_cursor(body);
+    fob_envelope_t event;
+    fob_runs_t runs;
+    fob_run_t run;
+    FUZZ_RULE(fob_runs(msg->runs, &runs));
+    while (fob_runs_next(&runs, &run)) {
+        FUZZ_RULE(run.at[0] > last && run.at[1] > 0 && run.at[0] + run.at[1] <= msg->next);
+        last = run.at[0] + run.at[1] - 1;
+        told += run.at[1];
+    }
+    for (; !fob_cursor_end(&cursor); here++)
+        FUZZ_RULE(fob_envelope_read(&cursor, config.max_event, &event) == FOB_OK);
+    FUZZ_RULE(here == told || body.size == 0);
+}
+
 static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice_t header,
                           fob_body_t body) {
     world_t *self = arg;
@@ -51,6 +70,9 @@ static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice
     FUZZ_RULE(route.size == FOB_ROUTE_SIZE);
     FUZZ_RULE(fob_wire_read(header, &msg) == FOB_OK);
     FUZZ_RULE(!body.blob || body.at + body.size <= fob_blob_slice(body.blob).size);
+    FUZZ_RULE(body.blob || (msg.verb != FOB_VERB_FETCHED && msg.verb != FOB_VERB_WHOLENESS));
+    if (msg.verb == FOB_VERB_FETCHED && msg.code == FOB_OK)
+        rules_of_past(&msg, fob_slice(fob_blob_slice(body.blob).data + body.at, body.size));
     fob_blob_unref(&body.blob);
     self->sent++;
     return !self->refuses ? FOB_SEND_DONE : self->sent % 2 ? FOB_SEND_GONE : FOB_SEND_UNREAD;

@@ -193,6 +193,57 @@ static void to_bus_claims(void) {
     end(&talk, "bus", "claims");
 }
 
+static void fetch(talk_t *self, uint64_t req, const char *pattern, uint64_t from) {
+    begin(self, FOB_VERB_FETCH);
+    FOB_SET(&self->msg, req, req);
+    FOB_SET(&self->msg, pattern, fob_slice_str(pattern));
+    if (from)
+        FOB_SET(&self->msg, from, from);
+}
+
+/* What was stored is asked for again in each way; one asks twice, one is gone before the answer. */
+static void to_bus_past(void) {
+    talk_t talk = {.msg = {.verb = FOB_VERB_BEAT}};
+    hello(&talk, 1, "subscriber");
+    hello(&talk, 2, "subscriber");
+    hello(&talk, 3, "publisher");
+    publish(&talk, 3, 1, 6, false);
+    pass(&talk, 32, 100, 0);
+    publish(&talk, 3, 7, 4, false);
+    fetch(&talk, 1, ">", 1);
+    say(&talk, 1);
+    fetch(&talk, 2, "a.b", 0);
+    FOB_SET(&talk.msg, upto, 9);
+    FOB_SET(&talk.msg, limit, 2);
+    say(&talk, 2);
+    pass(&talk, 32, 100, 0);
+    fetch(&talk, 3, "a.*", 4);
+    FOB_SET(&talk.msg, dry, true);
+    say(&talk, 1);
+    fetch(&talk, 4, "a.c", 1);
+    say(&talk, 1);
+    fetch(&talk, 5, "a.>", 0);
+    FOB_SET(&talk.msg, latest, true);
+    say(&talk, 2);
+    pass(&talk, 32, 100, 0);
+    fetch(&talk, 6, "a.b", 0);
+    FOB_SET(&talk.msg, time, UINT64_C(1700000000050));
+    say(&talk, 1);
+    fetch(&talk, 7, "a..b", 1);
+    say(&talk, 2);
+    begin(&talk, FOB_VERB_WHOLE);
+    FOB_SET(&talk.msg, req, 8);
+    FOB_SET(&talk.msg, pattern, fob_slice_str("a.*"));
+    FOB_SET(&talk.msg, from, 2);
+    FOB_SET(&talk.msg, upto, 10);
+    say(&talk, 2);
+    pass(&talk, 32, 100, 0);
+    fetch(&talk, 9, ">", 1);
+    say(&talk, 64 | 2);
+    pass(&talk, 32, 250, 100);
+    end(&talk, "bus", "past");
+}
+
 /* --- to the clients --- */
 
 enum { MESSAGE, BODIED, CAST, PASS, OFFER, SETTLE, BROKEN, DRAIN };
@@ -412,6 +463,7 @@ void seeds_wire(void) {
     to_bus_work();
     to_bus_admin();
     to_bus_claims();
+    to_bus_past();
     to_publisher();
     to_worker();
     to_subscriber();
