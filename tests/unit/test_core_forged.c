@@ -336,16 +336,23 @@ static void a_moved_event_that_is_not_the_next_is_damage(void **state) {
 
 /* --- sessions and ids --- */
 
-static fob_status_t add_batch(fob_record_events_t record, const char *id, unsigned count) {
+static fob_status_t add_batch_of(const char *topic, fob_record_events_t record, const char *id,
+                                 unsigned count) {
     fob_buf_t all = {0};
     uint8_t head[FOB_RECORD_EVENTS_SIZE];
     fob_record_write_events(head, &record);
     fob_buf_put(&all, head, sizeof head);
     for (unsigned i = 0; i < count; i++)
         kit_event_with(&all, "a.b", id, 0, "x", 1);
+    if (topic) /* of the last event */
+        memcpy(all.data + all.size - strlen("a.b") - 4, topic, strlen("a.b"));
     fob_status_t status = replay(all.data, all.size);
     fob_buf_free(&all);
     return status;
+}
+
+static fob_status_t add_batch(fob_record_events_t record, const char *id, unsigned count) {
+    return add_batch_of(NULL, record, id, count);
 }
 
 static fob_status_t add_seed(uint64_t seed) {
@@ -393,6 +400,22 @@ static void a_batch_that_does_not_fit_its_head_or_its_place_is_damage(void **sta
     assert_int_equal(add_batch(bad, "", 2), FOB_DAMAGED);
     says("does not fit its head, or its place");
     assert_int_equal(add_batch(good, "", 2), FOB_OK);
+}
+
+/* A checkpoint that told of it would be refused. */
+static void an_event_of_a_topic_that_is_none_is_damage(void **state) {
+    (void)state;
+    const fob_record_events_t record = {.count = 2,
+                                        .time_ms = 1000,
+                                        .first_offset = 7,
+                                        .first_number = 7,
+                                        .low = 1,
+                                        .next_number = 9};
+    add_events();
+    assert_int_equal(add_batch_of("\x9f.c", record, "", 2), FOB_DAMAGED);
+    assert_int_equal(add_batch_of("a..", record, "", 2), FOB_DAMAGED);
+    says("does not fit its head, or its place");
+    assert_int_equal(add_batch_of("a.c", record, "", 2), FOB_OK);
 }
 
 /* Of two rows; the session that add_events stored 1 to 6 for has next number 7. */
@@ -554,6 +577,7 @@ FOB_MAIN(FOB_CASE_WITH(a_mark_beyond_all_numbers_is_damage, setup, teardown),
          FOB_CASE_WITH(a_moved_event_that_is_not_the_next_is_damage, setup, teardown),
          FOB_CASE_WITH(ids_without_their_secret_are_damage_and_it_does_not_change, setup, teardown),
          FOB_CASE_WITH(a_batch_that_does_not_fit_its_head_or_its_place_is_damage, setup, teardown),
+         FOB_CASE_WITH(an_event_of_a_topic_that_is_none_is_damage, setup, teardown),
          FOB_CASE_WITH(answers_of_numbers_or_offsets_that_cannot_be_are_damage, setup, teardown),
          FOB_CASE_WITH(runs_of_events_that_are_not_where_they_say_are_damage, setup, teardown),
          FOB_CASE_WITH(a_census_accepts_what_lies_in_it_and_once, setup, teardown))

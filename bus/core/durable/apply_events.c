@@ -1,6 +1,7 @@
 /* apply, events: what a record of published events changes: sessions, books, who is woken. */
 #include "bus/core/durable/apply.h"
 #include "proto/planted.h"
+#include "proto/topic.h"
 
 uint32_t fob_apply_count_answers(const fob_sheet_t *sheet) {
     if (sheet->topic_count <= 1)
@@ -137,6 +138,14 @@ static bool session_fits(const fob_core_t *self, const uint8_t *session, uint64_
            fob_writer_free_of(known, number, count);
 }
 
+/* Else a checkpoint would tell of topics that no checkpoint may tell of. */
+static bool topics_valid(const fob_sheet_t *sheet) {
+    for (uint32_t t = 0; t < sheet->topic_count; t++)
+        if (!fob_topic_valid(fob_sheet_topic(sheet, t)))
+            return false;
+    return true;
+}
+
 /* As the broadcast did, when they were stored. */
 static void link_topics(fob_core_t *self, const fob_sheet_t *sheet, uint64_t first_offset) {
     for (uint32_t from = 0, to; from < sheet->count && !FOB_PLANTED(REPLAY_LINKS_NOTHING);
@@ -168,7 +177,8 @@ fob_status_t fob_apply_replay_events(fob_core_t *self, uint64_t position, fob_sl
         fob_sheet_index(sheet, NULL, 0, body, false, 0, record.flags, self->dedup);
     if (status == FOB_BAD_EVENT ||
         (status == FOB_OK &&
-         (sheet->count != record.count || record.first_offset != self->head + 1 ||
+         (!topics_valid(sheet) || sheet->count != record.count ||
+          record.first_offset != self->head + 1 ||
           !session_fits(self, record.session, record.first_number, record.count))))
         status =
             fob_damaged(self, position, "a batch of events does not fit its head, or its place");
