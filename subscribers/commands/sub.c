@@ -18,7 +18,8 @@ static const char help[] =
     "  -b, --bus ENDPOINT      the bus to talk to, else FOB_BUS, else\n"
     "                          tcp://127.0.0.1:7670\n"
     "      --connect-timeout D how long to try to reach the bus first (default 3s)\n\n"
-    "Goes on where it ended: fob sub order.* --from OFFSET, one more than the last.\n";
+    "Goes on where it ended: fob sub order_placed --from OFFSET, one more than the\n"
+    "last. With a pattern of several topics begin a little earlier: see fob(1).\n";
 
 static void show_line(fob_buf_t *out, const fob_event_t *event, void *arg) {
     (void)arg;

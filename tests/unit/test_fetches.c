@@ -167,6 +167,35 @@ static void damage_in_the_middle_is_told_as_gone(void **state) {
     assert_int_equal(gone, 30);
 }
 
+static void damage_beside_damage_is_one_range(void **state) {
+    (void)state;
+    fill(10, 10, 8);
+    kit_spoil(31);
+    kit_spoil(41);
+    kit_spoil(51);
+    kit_ask(1, ">", 21, 0);
+    const kit_answer_t *answer = kit_wait(1);
+    assert_int_equal(answer->gone_count, 1);
+    assert_int_equal(answer->gone[0][0], 31);
+    assert_int_equal(answer->gone[0][1], 60);
+    assert_int_equal(answer->gone[0][2], 1);
+    assert_int_equal(answer->count, 50);
+    assert_int_equal(answer->offsets[10], 61);
+}
+
+static void who_names_no_offset_begins_with_the_first_there_was(void **state) {
+    (void)state;
+    fill(10, 10, 8);
+    kit_trim(31);
+    kit_ask(1, ">", 0, 0);
+    const kit_answer_t *answer = kit_wait(1);
+    assert_int_equal(answer->gone_count, 1);
+    assert_int_equal(answer->gone[0][0], 1);
+    assert_int_equal(answer->gone[0][1], 30);
+    assert_int_equal(answer->offsets[0], 31);
+    assert_int_equal(answer->count, 70);
+}
+
 static void copies_of_old_events_are_no_history(void **state) {
     (void)state;
     kit_event("a");
@@ -435,6 +464,8 @@ FOB_MAIN(
     FOB_CASE_WITH(where_all_is_gone_the_range_ends_at_the_head, kit_begin, kit_end),
     FOB_CASE_WITH(gone_ranges_end_where_what_was_asked_for_ends, kit_begin, kit_end),
     FOB_CASE_WITH(damage_in_the_middle_is_told_as_gone, kit_begin, kit_end),
+    FOB_CASE_WITH(damage_beside_damage_is_one_range, kit_begin, kit_end),
+    FOB_CASE_WITH(who_names_no_offset_begins_with_the_first_there_was, kit_begin, kit_end),
     FOB_CASE_WITH(copies_of_old_events_are_no_history, kit_begin, kit_end),
     FOB_CASE_WITH(more_holes_than_an_answer_has_rows_for_are_told_in_the_next, kit_begin, kit_end),
     FOB_CASE_WITH(a_hundred_at_the_same_place_cost_one_read, kit_begin, kit_end),

@@ -69,6 +69,23 @@ static void a_time_before_retention_begins_with_what_is_left(void **state) {
     assert_int_equal(answer->gone_count, 0);
 }
 
+static void what_is_stored_while_a_time_is_looked_for_is_looked_at_too(void **state) {
+    (void)state;
+    for (int later = 0; later <= 1; later++) {
+        fill_times(3);
+        kit_ask_for(&(fob_fetch_t){.conn = 1, .pattern = fob_slice_str(">"), .time_ms = 5000});
+        kit_round(0); /* the search has its bounds */
+        kit_stamp(4000);
+        kit_event("a");
+        kit_stamp(6000);
+        uint64_t found = later ? kit_event("a") : kit.head + 1;
+        const kit_answer_t *answer = kit_wait((size_t)later + 1);
+        assert_int_equal(answer->count, later);
+        assert_int_equal(answer->next, found + (uint64_t)later);
+        assert_true(!later || answer->offsets[0] == found);
+    }
+}
+
 static void a_time_is_found_beside_damage(void **state) {
     (void)state;
     fill_times(300);
@@ -204,6 +221,29 @@ static void a_last_event_that_cannot_be_had_is_told_as_gone(void **state) {
     assert_true(!answer->gone[0][2] && answer->gone[1][2]); /* by damage */
 }
 
+static void
+more_damaged_last_events_than_an_answer_has_rows_for_are_told_in_the_next(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 100; i++)
+        event(i);
+    for (uint64_t offset = 2; offset <= 100; offset += 2)
+        kit_spoil(offset);
+    uint64_t next = 1, got = 0, gone = 0;
+    while (next <= kit.head) {
+        ask_latest(1, ">", next);
+        const kit_answer_t *answer = kit_wait(kit.answer_count + 1);
+        for (size_t i = 0; i < answer->count; i++)
+            assert_int_equal(answer->offsets[i], 2 * got++ + 1);
+        for (size_t i = 0; i < answer->gone_count; i++)
+            assert_int_equal(answer->gone[i][0], 2 * ++gone);
+        assert_true(answer->next > next);
+        next = answer->next;
+    }
+    assert_int_equal(got, 50);
+    assert_int_equal(gone, 50);
+    assert_int_equal(kit.answer_count, 4);
+}
+
 static void one_at_a_time_is_served_and_each_has_its_turn(void **state) {
     (void)state;
     for (unsigned i = 0; i < 10; i++)
@@ -314,24 +354,26 @@ static void one_whose_wholeness_is_unsent_is_told_no_more(void **state) {
     assert_int_equal(kit_ask_whole(1), FOB_OK);
 }
 
-FOB_MAIN(FOB_CASE_WITH(history_begins_with_the_first_event_of_a_time_or_later, kit_begin, kit_end),
-         FOB_CASE_WITH(a_time_at_which_nothing_was_stored_yet_begins_behind_the_head, kit_begin,
-                       kit_end),
-         FOB_CASE_WITH(a_time_before_retention_begins_with_what_is_left, kit_begin, kit_end),
-         FOB_CASE_WITH(a_time_is_found_beside_damage, kit_begin, kit_end),
-         FOB_CASE_WITH(each_topics_last_event_comes_and_no_other, kit_begin, kit_end),
-         FOB_CASE_WITH(more_topics_than_an_answer_lists_come_page_after_page_each_once, kit_begin,
-                       kit_end),
-         FOB_CASE_WITH(they_are_found_where_they_lie_without_reading_all_between, kit_begin,
-                       kit_end),
-         FOB_CASE_WITH(one_that_is_not_durable_yet_is_waited_for, kit_begin, kit_end),
-         FOB_CASE_WITH(of_topics_that_nobody_knows_the_last_event_comes_last, kit_begin, kit_end),
-         FOB_CASE_WITH(a_last_event_that_cannot_be_had_is_told_as_gone, kit_begin, kit_end),
-         FOB_CASE_WITH(one_at_a_time_is_served_and_each_has_its_turn, kit_begin, kit_end),
-         FOB_CASE_WITH(limit_and_dry_hold_here_too, kit_begin, kit_end),
-         FOB_CASE_WITH(since_a_time_the_last_events_only, kit_begin, kit_end),
-         FOB_CASE_WITH(questions_of_wholeness_are_answered_in_turn_and_paid_for, kit_begin,
-                       kit_end),
-         FOB_CASE_WITH(who_asks_for_wholeness_on_and_on_leaves_half_to_those_who_fetch, kit_begin,
-                       kit_end),
-         FOB_CASE_WITH(one_whose_wholeness_is_unsent_is_told_no_more, kit_begin, kit_end))
+FOB_MAIN(
+    FOB_CASE_WITH(history_begins_with_the_first_event_of_a_time_or_later, kit_begin, kit_end),
+    FOB_CASE_WITH(a_time_at_which_nothing_was_stored_yet_begins_behind_the_head, kit_begin,
+                  kit_end),
+    FOB_CASE_WITH(a_time_before_retention_begins_with_what_is_left, kit_begin, kit_end),
+    FOB_CASE_WITH(what_is_stored_while_a_time_is_looked_for_is_looked_at_too, kit_begin, kit_end),
+    FOB_CASE_WITH(a_time_is_found_beside_damage, kit_begin, kit_end),
+    FOB_CASE_WITH(each_topics_last_event_comes_and_no_other, kit_begin, kit_end),
+    FOB_CASE_WITH(more_topics_than_an_answer_lists_come_page_after_page_each_once, kit_begin,
+                  kit_end),
+    FOB_CASE_WITH(they_are_found_where_they_lie_without_reading_all_between, kit_begin, kit_end),
+    FOB_CASE_WITH(one_that_is_not_durable_yet_is_waited_for, kit_begin, kit_end),
+    FOB_CASE_WITH(of_topics_that_nobody_knows_the_last_event_comes_last, kit_begin, kit_end),
+    FOB_CASE_WITH(a_last_event_that_cannot_be_had_is_told_as_gone, kit_begin, kit_end),
+    FOB_CASE_WITH(more_damaged_last_events_than_an_answer_has_rows_for_are_told_in_the_next,
+                  kit_begin, kit_end),
+    FOB_CASE_WITH(one_at_a_time_is_served_and_each_has_its_turn, kit_begin, kit_end),
+    FOB_CASE_WITH(limit_and_dry_hold_here_too, kit_begin, kit_end),
+    FOB_CASE_WITH(since_a_time_the_last_events_only, kit_begin, kit_end),
+    FOB_CASE_WITH(questions_of_wholeness_are_answered_in_turn_and_paid_for, kit_begin, kit_end),
+    FOB_CASE_WITH(who_asks_for_wholeness_on_and_on_leaves_half_to_those_who_fetch, kit_begin,
+                  kit_end),
+    FOB_CASE_WITH(one_whose_wholeness_is_unsent_is_told_no_more, kit_begin, kit_end))
