@@ -5,7 +5,7 @@ target_link_libraries(fob_core_kit PUBLIC fob_core PkgConfig::CMOCKA)
 target_include_directories(fob_core_kit PUBLIC ${PROJECT_SOURCE_DIR})
 
 # The core's queue logic.
-foreach(topic tables chain chain_kept writer dedup record record_bounds cache pages publish present worker restart checkpoint copy answers inquiry redrive seek dead strangers salvage salvage_records salvage_worlds)
+foreach(topic tables topics chain chain_kept writer dedup record record_bounds cache pages publish present worker restart checkpoint copy answers inquiry redrive seek dead strangers salvage salvage_records salvage_worlds)
     fob_test(NAME core_${topic} LABEL unit
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_core_${topic}.c
         LIBRARIES fob_core_kit)
