@@ -187,14 +187,17 @@ static void go_blind(fob_sequencer_t *self) {
     fob_recent_clear(&self->recent);
 }
 
-/* (What was on its way of a topic that is not had up to `base` may never come.) */
+/* Within an epoch what was durable stays, so a bus with less than was seen has its folder from an
+ * old copy, which was not made by `fob journal`: what is stored now gets offsets again that were
+ * given before. And what was on its way of a topic that is not had up to `base` may never come. */
 static void up_again(fob_sequencer_t *self, const fob_wire_t *welcome) {
-    if (welcome->epoch != self->epoch) {
-        renumber(self, welcome->epoch, welcome->began, welcome->head);
+    uint64_t head = self->arrived > self->head ? self->arrived : self->head;
+    if (welcome->epoch != self->epoch || welcome->head < head) {
+        uint64_t began = welcome->epoch != self->epoch ? welcome->began : welcome->head;
+        renumber(self, welcome->epoch, began, welcome->head);
         return;
     }
-    if (welcome->head > self->head)
-        self->head = welcome->head;
+    self->head = welcome->head;
     if (self->state == FOB_SEQUENCER_BEHIND)
         self->caught = false;
     else if (self->head > fob_sequencer_low(self))

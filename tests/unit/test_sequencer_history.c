@@ -191,6 +191,41 @@ static void what_is_of_an_epoch_that_is_not_known_yet_is_fetched_later(void **st
     kit_end(&kit);
 }
 
+static void a_bus_that_went_back_within_its_epoch_numbers_anew(void **state) {
+    (void)state;
+    kit_t kit = kit_reliable(">", 10);
+    comes(&kit, "a", 11, 3, 0);
+    for (uint64_t offset = 11; offset <= 13; offset++)
+        gets(&kit, "a", offset);
+    fob_sequencer_down(kit.s);
+    kit_up(&kit, 11); /* an old copy of its folder was put back */
+    comes(&kit, "a", 12, 1, 11);
+    is_told(&kit, FOB_NOTICE_EPOCH, 12, 13, "");
+    asks_for(&kit, 11, 11);
+    fetched(&kit, 12, 12, "a@11", "");
+    asks_nothing(&kit);
+    gets(&kit, "a", 12);
+    gets_nothing(&kit);
+    kit_end(&kit);
+}
+
+static void it_is_noticed_also_by_one_that_nothing_came_to(void **state) {
+    (void)state;
+    kit_t kit = kit_reliable("a", 10);
+    beats(&kit, 20);
+    asks_whether_whole(&kit, 10, 20);
+    told_whole(&kit, 0, false, "");
+    fob_sequencer_down(kit.s);
+    kit_up(&kit, 15);
+    is_told(&kit, FOB_NOTICE_EPOCH, 16, 15, "");
+    asks_for(&kit, 16, 0);
+    fetched(&kit, 16, 15, "", "");
+    asks_nothing(&kit);
+    comes(&kit, "a", 16, 1, 0);
+    gets(&kit, "a", 16);
+    kit_end(&kit);
+}
+
 static void an_answer_of_another_epoch_is_not_believed(void **state) {
     (void)state;
     kit_t kit = begins(FOB_SEQUENCER_EARLIEST, 0, 5);
@@ -502,6 +537,8 @@ FOB_MAIN(FOB_CASE(history_comes_first_then_live_without_a_seam),
          FOB_CASE(each_topics_last_event_comes_first), FOB_CASE(of_an_empty_bus_the_last_are_none),
          FOB_CASE(a_new_epoch_is_told_and_read_from_where_it_began),
          FOB_CASE(what_is_of_an_epoch_that_is_not_known_yet_is_fetched_later),
+         FOB_CASE(a_bus_that_went_back_within_its_epoch_numbers_anew),
+         FOB_CASE(it_is_noticed_also_by_one_that_nothing_came_to),
          FOB_CASE(an_answer_of_another_epoch_is_not_believed),
          FOB_CASE(after_a_reconnect_it_is_asked_anew), FOB_CASE(a_refusal_is_followed_by_a_pause),
          FOB_CASE(an_answer_that_is_none_changes_nothing),
