@@ -3,6 +3,8 @@
  * seed, FOB_SEEDS so many. */
 #include "sequencer_world.h"
 
+#include "tests/support/seeds.h"
+
 #define STEPS 4000
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SEEDS 50
@@ -46,38 +48,31 @@ static void run_seed(unsigned seed, sums_t *sums) {
     world_end(w);
 }
 
-static void seeds(unsigned *from, unsigned *to) {
-    const char *one = getenv("FOB_SEED"), *many = getenv("FOB_SEEDS");
-    *from = one ? (unsigned)atoi(one) : 1;
-    *to = one ? *from : many ? (unsigned)atoi(many) : SEEDS;
-}
-
 static void each_event_comes_once_and_what_does_not_is_told(void **state) {
     (void)state;
-    unsigned from, to;
-    seeds(&from, &to);
+    seeds_t seeds = seeds_given(1, SEEDS);
     sums_t sums = {0};
-    for (unsigned seed = from; seed <= to; seed++)
-        run_seed(seed, &sums);
-    printf("seeds %u to %u: %llu worlds, %llu steps, %llu events handed out, %llu notices, "
+    for (uint64_t i = 0; i < seeds.count; i++)
+        run_seed((unsigned)(seeds.first + i), &sums);
+    printf("seeds from %llu: %llu worlds, %llu steps, %llu events handed out, %llu notices, "
            "%llu events told lost, %llu fetched, %llu duplicates, %llu repairs, %llu new epochs, "
            "deaf in %llu steps\n",
-           from, to, N(sums.worlds), N(sums.steps), N(sums.events), N(sums.notices), N(sums.told),
-           N(sums.fetched), N(sums.duplicates), N(sums.repairs), N(sums.epochs), N(sums.deaf));
+           N(seeds.first), N(sums.worlds), N(sums.steps), N(sums.events), N(sums.notices),
+           N(sums.told), N(sums.fetched), N(sums.duplicates), N(sums.repairs), N(sums.epochs),
+           N(sums.deaf));
     /* A run that met none of it has shown nothing. */
     bool met =
         sums.told && sums.fetched && sums.duplicates && sums.repairs && sums.epochs && sums.deaf;
-    assert_true(from == to || met);
+    assert_true(seeds.chosen || met);
 }
 
 /* Nothing is asked for; the broadcast keeps its order, and drops. */
 static void in_live_all_is_handed_out_or_counted(void **state) {
     (void)state;
-    unsigned from, to;
-    seeds(&from, &to);
+    seeds_t seeds = seeds_given(1, SEEDS);
     uint64_t lost = 0, events = 0;
-    for (unsigned seed = from; seed <= from + (to - from) / 5; seed++) {
-        world_t *w = world_new(seed);
+    for (uint64_t i = 0; i < (seeds.count + 4) / 5; i++) {
+        world_t *w = world_new((unsigned)(seeds.first + i));
         w->options.mode = FOB_SEQUENCER_LIVE;
         w->doubles = w->delays = 0;
         run(w);
@@ -87,8 +82,9 @@ static void in_live_all_is_handed_out_or_counted(void **state) {
         events += w->events_out;
         world_end(w);
     }
-    printf("seeds from %u: %llu events handed out, %llu lost\n", from, N(events), N(lost));
-    assert_true(from == to || (lost && events));
+    printf("seeds from %llu: %llu events handed out, %llu lost\n", N(seeds.first), N(events),
+           N(lost));
+    assert_true(seeds.chosen || (lost && events));
 }
 
 FOB_MAIN(FOB_CASE(each_event_comes_once_and_what_does_not_is_told),
