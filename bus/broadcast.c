@@ -1,6 +1,6 @@
 #include "bus/broadcast.h"
 
-#include "bus/clock.h"
+#include "bus/host/clock.h"
 #include "proto/handover.h"
 
 #include <sys/random.h>

@@ -7,9 +7,9 @@
 #ifndef FOB_BROADCAST_H
 #define FOB_BROADCAST_H
 
-#include "bus/gate.h"
-#include "bus/pace.h"
-#include "bus/traffic.h"
+#include "bus/guard/gate.h"
+#include "bus/report/pace.h"
+#include "bus/sockets/traffic.h"
 
 #include <czmq.h>
 #include <fob/fob_status.h>

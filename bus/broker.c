@@ -1,12 +1,12 @@
 #include "bus/broker.h"
 
-#include "bus/clock.h"
 #include "bus/desk.h"
-#include "bus/jump.h"
-#include "bus/pace.h"
-#include "bus/router.h"
-#include "bus/service.h"
-#include "bus/warnings.h"
+#include "bus/host/clock.h"
+#include "bus/report/jump.h"
+#include "bus/report/pace.h"
+#include "bus/report/warnings.h"
+#include "bus/service/service.h"
+#include "bus/sockets/router.h"
 #include "proto/handover.h"
 
 #include <inttypes.h>

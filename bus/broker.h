@@ -8,8 +8,8 @@
 #define FOB_BROKER_H
 
 #include "bus/broadcast.h"
-#include "bus/ledger.h"
-#include "bus/letters.h"
+#include "bus/ledger/ledger.h"
+#include "bus/service/letters.h"
 
 typedef struct fob_broker fob_broker_t;
 

@@ -1,7 +1,7 @@
 #include "bus/broker.h"
-#include "bus/clock.h"
-#include "bus/ports.h"
-#include "bus/settings.h"
+#include "bus/host/clock.h"
+#include "bus/settings/settings.h"
+#include "bus/sockets/ports.h"
 #include "proto/handover.h"
 
 #include <fob/fob_bus.h>

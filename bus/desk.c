@@ -1,5 +1,7 @@
 #include "bus/desk.h"
 
+#include "bus/host/rss.h"
+
 #include <stdio.h>
 
 /* Adds what a socket's connections did wrong. */
@@ -26,7 +28,7 @@ static void gather(const fob_desk_t *self, fob_now_t now, fob_figures_t *out) {
                            .shards = 1,
                            .uptime_ms = (uint64_t)((now.mono_ns - self->started_ns) / FOB_MS),
                            .journal_bytes = journal.bytes,
-                           .rss_bytes = fob_figures_rss(),
+                           .rss_bytes = fob_rss(),
                            .connections = peers.connections,
                            .publishers = peers.roles[FOB_ROLE_PUBLISHER],
                            .subscribers = peers.roles[FOB_ROLE_SUBSCRIBER],

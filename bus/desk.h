@@ -5,9 +5,9 @@
 
 #include "bus/broadcast.h"
 #include "bus/fetch/fetches.h"
-#include "bus/figures.h"
-#include "bus/letters.h"
-#include "bus/peers.h"
+#include "bus/report/figures.h"
+#include "bus/service/letters.h"
+#include "bus/service/peers.h"
 
 /* Where the figures are; all of it is the broker's. */
 typedef struct {

@@ -1,6 +1,7 @@
 # libfob, shared and static, from the very objects of the parts: nothing is compiled twice.
 set(FOB_PARTS)
-foreach(part fob_proto fob_link fob_core fob_fetch fob_journal fob_bus fob_publishers fob_subscribers)
+foreach(part fob_proto fob_link fob_core fob_fetch fob_journal fob_ledger fob_settings fob_service fob_guard fob_report
+        fob_bus fob_publishers fob_lease fob_sequence fob_once fob_subscribers)
     if(TARGET ${part})
         list(APPEND FOB_PARTS ${part})
     endif()

@@ -5,7 +5,7 @@
  * wakes the thread. */
 #include "proto/topic.h"
 #include "subscribers/listener.h"
-#include "subscribers/sequencer.h"
+#include "subscribers/sequence/sequencer.h"
 #include <fob/fob_subscriber.h>
 
 #include <assert.h>

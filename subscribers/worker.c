@@ -6,7 +6,7 @@
  * (`armed`). */
 #include "proto/link/conduit.h"
 #include "proto/topic.h"
-#include "subscribers/leases.h"
+#include "subscribers/lease/leases.h"
 #include <fob/fob_worker.h>
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "bus/commands/config.h"
 
-#include "bus/settings.h"
+#include "bus/settings/settings.h"
 #include "proto/amount.h"
 #include "proto/cli/options.h"
 #include "proto/topic.h"

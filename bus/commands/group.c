@@ -1,7 +1,7 @@
 #include "bus/commands/ask.h"
 #include "bus/commands/commands.h"
 #include "bus/commands/group_show.h"
-#include "bus/terms.h"
+#include "bus/settings/terms.h"
 #include "proto/cli/options.h"
 #include "proto/cli/when.h"
 

@@ -3,7 +3,7 @@
 #include "bus/commands/ask.h"
 #include "bus/commands/span.h"
 #include "bus/commands/table.h"
-#include "bus/terms.h"
+#include "bus/settings/terms.h"
 #include "proto/amount.h"
 #include "proto/cli/show.h"
 

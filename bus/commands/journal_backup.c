@@ -3,7 +3,7 @@
 #include "bus/commands/journal.h"
 #include "bus/journal/backup.h"
 #include "bus/journal/file.h"
-#include "bus/salvage.h"
+#include "bus/salvage/salvage.h"
 
 #include <inttypes.h>
 #include <jansson.h>

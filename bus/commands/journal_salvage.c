@@ -1,7 +1,7 @@
 /* fob journal salvage: what is whole of a damaged folder, in a new one. */
 #include "bus/commands/draft.h"
 #include "bus/commands/journal.h"
-#include "bus/salvage.h"
+#include "bus/salvage/salvage.h"
 
 #include <inttypes.h>
 #include <jansson.h>

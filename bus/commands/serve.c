@@ -2,7 +2,7 @@
 #include "bus/commands/config.h"
 #include "bus/commands/folder.h"
 #include "bus/journal/folder.h"
-#include "bus/settings.h"
+#include "bus/settings/settings.h"
 #include "proto/cli/options.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 #include "crash_kit.h"
 #include "storm.h"
 
-#include "bus/salvage.h"
+#include "bus/salvage/salvage.h"
 #include "tests/support/case.h"
 
 #include <signal.h>

@@ -8,7 +8,7 @@
 #include "bus/core/durable/record.h"
 #include "bus/journal/file.h"
 #include "bus/journal/format.h"
-#include "bus/salvage.h"
+#include "bus/salvage/salvage.h"
 
 #include <signal.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* fob journal salvage: what is whole of a damaged folder, in a new one that a bus serves. */
 #include "crash_kit.h"
 
-#include "bus/salvage.h"
+#include "bus/salvage/salvage.h"
 
 #include <jansson.h>
 #include <signal.h>

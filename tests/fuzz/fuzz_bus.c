@@ -2,7 +2,7 @@
  * piece is one message behind a byte: 3 bits: which client; 8: its body is the next piece; 16: more
  * than two frames; 32: no message, and the rest are ms that pass; 64: what is sent to that client
  * is not taken (its pipe is full, it is gone). */
-#include "bus/service.h"
+#include "bus/service/service.h"
 #include "proto/envelope.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/pieces.h"

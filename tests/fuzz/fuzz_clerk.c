@@ -1,8 +1,8 @@
 /* fuzz_clerk: any bytes as a client's message, up to the command that the core is told; and as the
  * maps of settings and filters by themselves. */
-#include "bus/clerk.h"
 #include "bus/core/work/history.h"
-#include "bus/forms.h"
+#include "bus/service/clerk.h"
+#include "bus/service/forms.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

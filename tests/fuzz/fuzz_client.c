@@ -2,8 +2,8 @@
  * leases, a subscriber's sequence. A piece is an act behind a byte: see act_t. */
 #include "proto/link/link.h"
 #include "publishers/session.h"
-#include "subscribers/leases.h"
-#include "subscribers/sequencer.h"
+#include "subscribers/lease/leases.h"
+#include "subscribers/sequence/sequencer.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/pieces.h"
 

@@ -1,6 +1,6 @@
 /* fuzz_config: any bytes as a configuration file, and as a group's settings, line by line. */
 #include "bus/commands/config.h"
-#include "bus/settings.h"
+#include "bus/settings/settings.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

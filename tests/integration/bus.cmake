@@ -20,11 +20,12 @@ endif()
 
 # That ThreadSanitizer still sees a race in an actor: the bus, built with one, must be told of.
 if(FOB_SANITIZE MATCHES "thread")
-    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bus/*.c)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bus/*.c
+        ${PROJECT_SOURCE_DIR}/bus/host/*.c ${PROJECT_SOURCE_DIR}/bus/salvage/*.c ${PROJECT_SOURCE_DIR}/bus/sockets/*.c)
     list(FILTER sources EXCLUDE REGEX "/main\\.c$")
     add_executable(planted_race ${CMAKE_CURRENT_LIST_DIR}/planted_race.c ${sources})
     target_compile_definitions(planted_race PRIVATE FOB_PLANTED_RACE)
-    target_link_libraries(planted_race PRIVATE fob_core fob_fetch fob_journal PkgConfig::CZMQ
+    target_link_libraries(planted_race PRIVATE fob_service fob_report fob_guard PkgConfig::CZMQ PkgConfig::ZMQ
         fob_test_dealer)
     fob_case(NAME integration.bus_race.a_planted_race_is_seen LABEL integration COMMAND planted_race)
     set_tests_properties(integration.bus_race.a_planted_race_is_seen PROPERTIES

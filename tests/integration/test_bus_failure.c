@@ -1,8 +1,8 @@
 #include "tests/integration/bus_up.h"
 
 #include "bus/broker.h"
-#include "bus/clock.h"
-#include "bus/ports.h"
+#include "bus/host/clock.h"
+#include "bus/sockets/ports.h"
 #include "proto/handover.h"
 
 #include <stdatomic.h>

@@ -26,18 +26,18 @@ set(planted
     bus/journal/format.c
     bus/journal/recovery.c
     bus/journal/store.c
-    bus/outbox.c
-    bus/service.c
+    bus/ledger/outbox.c
+    bus/service/service.c
     proto/link/link.c
     publishers/answers.c
     publishers/ending.c
-    subscribers/claims.c
-    subscribers/marks.c
-    subscribers/sequencer.c
-    subscribers/sequencer_fetch.c
-    subscribers/sequencer_heard.c
-    subscribers/sequencer_whole.c
-    subscribers/settles.c)
+    subscribers/lease/claims.c
+    subscribers/sequence/marks.c
+    subscribers/sequence/sequencer.c
+    subscribers/sequence/sequencer_fetch.c
+    subscribers/sequence/sequencer_heard.c
+    subscribers/sequence/sequencer_whole.c
+    subscribers/lease/settles.c)
 list(TRANSFORM planted PREPEND ${PROJECT_SOURCE_DIR}/)
 get_target_property(world simulate SOURCES)
 add_executable(simulate_planted ${world} ${planted})

@@ -4,7 +4,8 @@
 #ifndef FOB_TESTS_SIMULATION_NETWORK_H
 #define FOB_TESTS_SIMULATION_NETWORK_H
 
-#include "bus/router.h"
+#include "bus/service/letters.h"
+#include "bus/service/mail.h"
 #include "random.h"
 
 #define SIM_CONNECTIONS 128

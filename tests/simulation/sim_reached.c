@@ -1,7 +1,7 @@
 #include "sim_reached.h"
 
 #include "bus/core/group/policy.h"
-#include "subscribers/sequencer.h"
+#include "subscribers/sequence/sequencer.h"
 
 #define RUN(verb, reason)                                                                          \
     { SIM_REACHED_RUN, FOB_RUN_##verb, FOB_##reason, true, #verb " " #reason }

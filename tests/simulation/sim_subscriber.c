@@ -4,7 +4,7 @@
 
 #include "sim_broadcast.h"
 #include "sim_live.h"
-#include "subscribers/sequencer.h"
+#include "subscribers/sequence/sequencer.h"
 
 #define STUCK_NS (60 * FOB_SEC) /* once faults stop, without anything new */
 

@@ -1,7 +1,7 @@
 /* A worker: the real leases, an application with handlers that take their time, fail, hang. */
 #include "sim_world.h"
 
-#include "subscribers/leases.h"
+#include "subscribers/lease/leases.h"
 
 #define JOBS_MOST 8
 

@@ -3,7 +3,7 @@
 #ifndef FOB_TESTS_SIMULATION_WORLD_H
 #define FOB_TESTS_SIMULATION_WORLD_H
 
-#include "bus/service.h"
+#include "bus/service/service.h"
 #include "proto/link/link.h"
 #include "sim_clock.h"
 #include "sim_network.h"

@@ -3,7 +3,7 @@
 #define FOB_LEASES_BENCH_H
 
 #include "proto/envelope.h"
-#include "subscribers/leases.h"
+#include "subscribers/lease/leases.h"
 
 #define BEAT FOB_SEC
 

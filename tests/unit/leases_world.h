@@ -3,7 +3,7 @@
 #ifndef FOB_TESTS_LEASES_WORLD_H
 #define FOB_TESTS_LEASES_WORLD_H
 
-#include "subscribers/leases.h"
+#include "subscribers/lease/leases.h"
 #include "support/case.h"
 
 #include <stdlib.h>

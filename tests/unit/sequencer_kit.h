@@ -4,7 +4,7 @@
 #define FOB_TESTS_SEQUENCER_KIT_H
 
 #include "proto/envelope.h"
-#include "subscribers/sequencer.h"
+#include "subscribers/sequence/sequencer.h"
 #include "support/case.h"
 
 #include <stdlib.h>

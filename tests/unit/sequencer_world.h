@@ -4,7 +4,7 @@
 #ifndef FOB_TESTS_SEQUENCER_WORLD_H
 #define FOB_TESTS_SEQUENCER_WORLD_H
 
-#include "subscribers/sequencer.h"
+#include "subscribers/sequence/sequencer.h"
 #include "support/case.h"
 
 #include <stdlib.h>

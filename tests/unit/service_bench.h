@@ -5,7 +5,7 @@
 
 #include "tests/support/case.h"
 
-#include "bus/service.h"
+#include "bus/service/service.h"
 #include "proto/envelope.h"
 
 #include <stdlib.h>

@@ -3,12 +3,12 @@
 #include "tests/support/case.h"
 
 #include "bus/core/core.h"
-#include "bus/joins.h"
-#include "bus/outbox.h"
-#include "bus/router.h"
-#include "bus/service.h"
-#include "bus/traffic.h"
-#include "bus/warnings.h"
+#include "bus/ledger/outbox.h"
+#include "bus/report/warnings.h"
+#include "bus/service/joins.h"
+#include "bus/service/service.h"
+#include "bus/sockets/router.h"
+#include "bus/sockets/traffic.h"
 #include "core_policy.h"
 #include "scarce.h"
 

@@ -1,6 +1,6 @@
 /* clerk: what a client says, as a command; with the maps of settings and filters. */
-#include "bus/clerk.h"
 #include "bus/core/durable/record.h"
+#include "bus/service/clerk.h"
 #include "tests/support/case.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/conduct.h"
+#include "bus/guard/conduct.h"
 #include "proto/now.h"
 
 #define BOUND 1000

@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/figures.h"
+#include "bus/report/figures.h"
 
 #define MIB UINT64_C(1048576)
 

@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/flights.h"
+#include "bus/ledger/flights.h"
 
 static const uint8_t one[FOB_SESSION_SIZE] = "one", two[FOB_SESSION_SIZE] = "two";
 

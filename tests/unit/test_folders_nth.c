@@ -3,8 +3,8 @@
  * is as it was, no file stays open, and done again without faults all is there. */
 #include "bus/journal/backup.h"
 #include "bus/journal/runtime.h"
-#include "bus/ledger.h"
-#include "bus/salvage.h"
+#include "bus/ledger/ledger.h"
+#include "bus/salvage/salvage.h"
 #include "core_policy.h"
 #include "journal_support.h"
 #include "proto/envelope.h"

@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/gate.h"
+#include "bus/guard/gate.h"
 #include "proto/envelope.h"
 #include "proto/topic.h"
 

@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/joins.h"
+#include "bus/service/joins.h"
 
 static uint64_t sent;
 

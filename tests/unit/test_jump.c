@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/jump.h"
+#include "bus/report/jump.h"
 
 static char line[256];
 

@@ -2,8 +2,8 @@
 #include "support/case.h"
 
 #include "leases_bench.h"
-#include "subscribers/asks.h"
-#include "subscribers/claims.h"
+#include "subscribers/lease/asks.h"
+#include "subscribers/lease/claims.h"
 
 /* --- cases --- */
 

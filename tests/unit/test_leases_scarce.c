@@ -3,7 +3,7 @@
 #include "support/case.h"
 
 #include "leases_bench.h"
-#include "subscribers/sequencer.h"
+#include "subscribers/sequence/sequencer.h"
 #include "watched.h"
 
 #define EVENTS 12

@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/ledger.h"
+#include "bus/ledger/ledger.h"
 #include "core_policy.h"
 #include "proto/envelope.h"
 

@@ -4,8 +4,8 @@
 #include "bus/core/durable/checkpoint.h"
 #include "bus/core/state.h"
 #include "bus/core/table/little.h"
-#include "bus/ledger.h"
-#include "bus/salvage.h"
+#include "bus/ledger/ledger.h"
+#include "bus/salvage/salvage.h"
 #include "journal_support.h"
 #include "test_core_kit.h"
 

@@ -1,5 +1,5 @@
 /* A full journal, and workers that fail all the time: with a real journal on disk. */
-#include "bus/ledger.h"
+#include "bus/ledger/ledger.h"
 #include "journal_support.h"
 #include "proto/envelope.h"
 

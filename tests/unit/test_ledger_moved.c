@@ -1,5 +1,5 @@
 /* One old event that is needed does not keep the whole journal: with real journals. */
-#include "bus/ledger.h"
+#include "bus/ledger/ledger.h"
 #include "core_policy.h"
 #include "journal_calm.h"
 #include "journal_support.h"

@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/letters.h"
+#include "bus/service/letters.h"
 
 #include <stdlib.h>
 

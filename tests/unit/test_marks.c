@@ -2,9 +2,9 @@
 #include "support/case.h"
 
 #include "proto/envelope.h"
-#include "subscribers/holes.h"
-#include "subscribers/marks.h"
-#include "subscribers/recent.h"
+#include "subscribers/sequence/holes.h"
+#include "subscribers/sequence/marks.h"
+#include "subscribers/sequence/recent.h"
 
 #include <stdlib.h>
 

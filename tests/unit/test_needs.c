@@ -1,5 +1,5 @@
 /* Pages that the journal cannot be asked for yet are asked for later, and none is lost. */
-#include "bus/needs.h"
+#include "bus/ledger/needs.h"
 
 #include "tests/support/case.h"
 

@@ -2,8 +2,8 @@
 #include "tests/unit/once_kit.h"
 
 #include "proto/event.h"
-#include "subscribers/once_record.h"
-#include "subscribers/once_store.h"
+#include "subscribers/once/once_record.h"
+#include "subscribers/once/once_store.h"
 
 static void a_record_comes_back_and_any_changed_bit_is_seen(void **state) {
     fob_once_record_t record = {7, 1700000000123, fob_slice_str("key"), fob_slice_str("result")};

@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/outbox.h"
+#include "bus/ledger/outbox.h"
 
 #include <stdlib.h>
 

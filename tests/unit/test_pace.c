@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/pace.h"
+#include "bus/report/pace.h"
 
 static void a_line_comes_once_a_second_and_says_how_many_were_left_out(void **state) {
     (void)state;

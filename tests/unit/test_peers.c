@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/peers.h"
+#include "bus/service/peers.h"
 
 #define BEAT (1000 * FOB_MS)
 

@@ -1,5 +1,5 @@
 /* The one read for those who are no group: those of groups go first, for a while. */
-#include "bus/reading.h"
+#include "bus/ledger/reading.h"
 
 #include "tests/support/case.h"
 

@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/router.h"
+#include "bus/sockets/router.h"
 
 #include <stdlib.h>
 #include <time.h>

@@ -2,8 +2,8 @@
 #include "support/case.h"
 
 #include "proto/envelope.h"
-#include "subscribers/gaps.h"
-#include "subscribers/sequencer.h"
+#include "subscribers/sequence/gaps.h"
+#include "subscribers/sequence/sequencer.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  * not answered is ended, or the bus stops and says why. */
 #include "tests/support/case.h"
 
-#include "bus/service.h"
+#include "bus/service/service.h"
 #include "proto/envelope.h"
 #include "watched.h"
 

@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/settings.h"
+#include "bus/settings/settings.h"
 
 static fob_settings_t settings;
 static char text[512];

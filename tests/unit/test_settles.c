@@ -1,7 +1,7 @@
 /* Settles as ranges, with what the handlers said. */
 #include "support/case.h"
 
-#include "subscribers/settles.h"
+#include "subscribers/lease/settles.h"
 
 static void add(fob_settles_t *settles, fob_settle_kind_t kind, uint64_t offset, uint64_t after,
                 const char *reason) {

@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/subscriptions.h"
+#include "bus/guard/subscriptions.h"
 
 #include <stdio.h>
 

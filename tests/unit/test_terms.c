@@ -1,5 +1,5 @@
 /* terms: a group's settings in words. */
-#include "bus/terms.h"
+#include "bus/settings/terms.h"
 #include "tests/support/case.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "tests/support/case.h"
 
-#include "bus/traffic.h"
+#include "bus/sockets/traffic.h"
 
 #include "proto/now.h"
 

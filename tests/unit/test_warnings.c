@@ -1,5 +1,5 @@
 /* warnings: what is told before something is full. */
-#include "bus/warnings.h"
+#include "bus/report/warnings.h"
 #include "tests/support/case.h"
 
 #include <string.h>

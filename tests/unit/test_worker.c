@@ -3,7 +3,7 @@
 
 #include "fake_bus.h"
 #include "proto/envelope.h"
-#include "subscribers/leases.h"
+#include "subscribers/lease/leases.h"
 #include <fob/fob_worker.h>
 
 #include <errno.h>

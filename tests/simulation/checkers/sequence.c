@@ -2,7 +2,7 @@
  * against the journal as the epoch has it that it was told of last. */
 #include "checker.h"
 #include "proto/topic.h"
-#include "subscribers/sequencer.h"
+#include "subscribers/sequence/sequencer.h"
 
 enum { HANDED = 1, LOST = 2, GONE = 4 };
 

@@ -1,0 +1,86 @@
+#include "subscribers/sequence/recent.h"
+
+#include "proto/envelope.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define FIRST_CAPACITY 64
+
+static fob_heard_t *at(const fob_recent_t *self, size_t index) {
+    return &self->ring[(self->head + index) & (self->capacity - 1)];
+}
+
+void fob_recent_free(fob_recent_t *self) {
+    fob_recent_clear(self);
+    free(self->ring);
+    *self = (fob_recent_t){0};
+}
+
+static size_t max_of(const fob_recent_t *self) {
+    return self->max ? self->max : FOB_RECENT_MESSAGES;
+}
+
+static bool grow(fob_recent_t *self) {
+    if (self->count < self->capacity)
+        return true;
+    size_t capacity = self->capacity ? 2 * self->capacity : FIRST_CAPACITY;
+    fob_heard_t *ring = malloc(capacity * sizeof *ring);
+    if (!ring)
+        return false;
+    for (size_t i = 0; i < self->count; i++)
+        ring[i] = *at(self, i);
+    free(self->ring);
+    self->ring = ring;
+    self->capacity = capacity;
+    self->head = 0;
+    return true;
+}
+
+const fob_heard_t *fob_recent_first(const fob_recent_t *self) {
+    return self->count ? at(self, 0) : NULL;
+}
+
+void fob_recent_drop(fob_recent_t *self) {
+    assert(self->count);
+    fob_heard_t *heard = at(self, 0);
+    self->bytes -= fob_blob_slice(heard->body).size;
+    fob_blob_unref(&heard->body);
+    self->head = (self->head + 1) & (self->capacity - 1);
+    self->count--;
+}
+
+void fob_recent_clear(fob_recent_t *self) {
+    while (self->count)
+        fob_recent_drop(self);
+}
+
+bool fob_recent_much(const fob_recent_t *self) {
+    return self->count > max_of(self) / 16 || self->bytes > FOB_RECENT_BYTES / 16;
+}
+
+/* The topic as the body has it: what a message's head points at does not last. */
+static fob_slice_t topic_in(fob_blob_t *body) {
+    fob_cursor_t cursor = fob_cursor(fob_blob_slice(body));
+    fob_slice_t topic, bytes;
+    bool good = fob_envelope_skim(&cursor, &topic, &bytes);
+    assert(good); /* skimmed when it came */
+    return topic;
+}
+
+void fob_recent_put(fob_recent_t *self, const fob_heard_t *heard) {
+    size_t size = fob_blob_slice(heard->body).size;
+    while (self->count && (self->count >= max_of(self) || self->bytes + size > FOB_RECENT_BYTES)) {
+        fob_recent_drop(self);
+        self->holed = true;
+    }
+    if (!grow(self)) {
+        self->holed = true;
+        return;
+    }
+    fob_heard_t *kept = at(self, self->count++);
+    *kept = *heard;
+    fob_blob_ref(kept->body);
+    kept->topic = topic_in(kept->body);
+    self->bytes += size;
+}
