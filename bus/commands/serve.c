@@ -146,15 +146,13 @@ static int take_options(serve_t *self, int argc, char **argv, bool *check) {
 }
 
 static int settle_options(serve_t *self) {
-    int code = check_bind(self);
-    if (code == FOB_EXIT_OK)
-        code = choose_folder(self);
+    int code = choose_folder(self);
     fob_settings_t settings;
     char text[256];
     if (code == FOB_EXIT_OK &&
         fob_settings_fill(&settings, &self->bus, text, sizeof text) != FOB_OK)
         code = fob_fail(&self->cli, self->config ? FOB_EXIT_CONFIG : FOB_EXIT_USAGE, "%s", text);
-    return code;
+    return code == FOB_EXIT_OK ? check_bind(self) : code;
 }
 
 /* --- running --- */

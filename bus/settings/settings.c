@@ -139,13 +139,31 @@ static void fill_journal(fob_settings_t *self, const fob_bus_options_t *options)
     self->file.log_arg = options->log_arg;
 }
 
+/* An address, not an endpoint: "tcp://127.0.0.1:7670", "127.0.0.1:7670" are not. */
+static bool address_alone(const char *bind) {
+    const char *colon = strchr(bind, ':');
+    return *bind && !strpbrk(bind, "/[] \t") && (!colon || strchr(colon + 1, ':'));
+}
+
+static fob_status_t fill_bind(fob_settings_t *self, const char *bind, char *text, size_t size) {
+    if (!bind || strcmp(bind, "localhost") == 0)
+        bind = "127.0.0.1";
+    if (!copy(self->bind, sizeof self->bind, bind))
+        return invalid(text, size, "bind is too long for an address");
+    if (!address_alone(bind))
+        return invalid(text, size,
+                       "bind must be an address alone, like 127.0.0.1, ::1 or * for "
+                       "all: the port is said apart");
+    return FOB_OK;
+}
+
 fob_status_t fob_settings_fill(fob_settings_t *self, const fob_bus_options_t *options, char *text,
                                size_t size) {
     *self = (fob_settings_t){.port = options->port ? options->port : 7670};
     if (options->version != 1)
         return invalid(text, size, "options.version is not 1: begin with FOB_BUS_OPTIONS");
-    if (!copy(self->bind, sizeof self->bind, options->bind ? options->bind : "127.0.0.1"))
-        return invalid(text, size, "bind is too long for an address");
+    if (fill_bind(self, options->bind, text, size) != FOB_OK)
+        return FOB_INVALID;
     if (!copy(self->advertise, sizeof self->advertise,
               options->advertise ? options->advertise : ""))
         return invalid(text, size, "advertise is too long for a host");

@@ -81,7 +81,10 @@ static fob_status_t why_not(const char *endpoint, int port, char *text, size_t s
                  "port %d is in use: stop what listens there, or choose another with --port", port);
         return FOB_PORT_IN_USE;
     }
-    snprintf(text, size, "cannot listen on %s: %s", endpoint, zmq_strerror(problem));
+    const char *why = problem == ENODEV || problem == EADDRNOTAVAIL
+                          ? "that is neither an address of this machine nor an interface of it"
+                          : zmq_strerror(problem);
+    snprintf(text, size, "cannot listen on %s: %s", endpoint, why);
     return problem == ENOMEM || problem == EMFILE ? FOB_NO_MEMORY : FOB_INVALID;
 }
 

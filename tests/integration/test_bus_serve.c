@@ -140,6 +140,8 @@ static void folders_on_the_way_are_made(void **state) {
 static void an_open_address_must_be_meant(void **state) {
     (void)state;
     REFUSED(64, "--insecure", "--memory", "--bind", "0.0.0.0");
+    REFUSED(64, "an address alone", "--memory", "--bind", "tcp://127.0.0.1:7670");
+    REFUSED(64, "neither an address of this machine", "--memory", "--bind", "127.0.0.1x");
     process_t *bus =
         process_serve(process_port(), "--memory", "--bind", "0.0.0.0", "--insecure", NULL);
     process_destroy(&bus);

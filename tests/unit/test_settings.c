@@ -83,6 +83,26 @@ static void a_bad_option_is_named(void **state) {
     assert_non_null(strstr(text, "version"));
 }
 
+static void it_binds_to_an_address_and_not_to_an_endpoint(void **state) {
+    (void)state;
+    static const char *const good[] = {"::1", "0.0.0.0", "*", "eth0"};
+    static const char *const bad[] = {"tcp://127.0.0.1:7670", "127.0.0.1:7670", "[::1]", ""};
+    fob_bus_options_t options = FOB_BUS_OPTIONS;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        options.bind = good[i];
+        assert_int_equal(fill(&options), FOB_OK);
+        assert_string_equal(settings.bind, good[i]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        options.bind = bad[i];
+        assert_int_equal(fill(&options), FOB_INVALID);
+        assert_non_null(strstr(text, "bind must be an address alone"));
+    }
+    options.bind = "localhost"; /* libzmq knows no such address */
+    assert_int_equal(fill(&options), FOB_OK);
+    assert_string_equal(settings.bind, "127.0.0.1");
+}
+
 static void more_groups_than_there_may_be_are_refused_before_a_start(void **state) {
     (void)state;
     const fob_bus_group_t groups[] = {{.name = "a", .pattern = ">"},
@@ -142,6 +162,7 @@ static void a_short_dedup_window_forgets_no_publisher_within_a_minute(void **sta
 
 FOB_MAIN(FOB_CASE(nothing_said_gives_the_documented_defaults),
          FOB_CASE(a_folder_makes_a_journal_of_files), FOB_CASE(a_bad_option_is_named),
+         FOB_CASE(it_binds_to_an_address_and_not_to_an_endpoint),
          FOB_CASE(more_groups_than_there_may_be_are_refused_before_a_start),
          FOB_CASE(settings_of_new_groups_may_be_given),
          FOB_CASE(a_wrong_setting_of_a_group_is_refused_before_a_start),
