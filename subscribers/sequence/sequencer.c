@@ -39,6 +39,7 @@ void fob_sequencer_destroy(fob_sequencer_t **self_p) {
         return;
     fob_sequencer_t *self = *self_p;
     fob_blob_unref(&self->rows);
+    fob_blob_unref(&self->last_yet.blob);
     fob_inbox_free(&self->inbox);
     fob_recent_free(&self->recent);
     fob_marks_free(&self->marks);
@@ -152,6 +153,15 @@ static void tell_epoch(fob_sequencer_t *self) {
         self->untold.kind = FOB_NOTICE_NONE;
 }
 
+/* What came before it was dropped for it: the topic's last event is looked for anew. */
+static void forget_last_yet(fob_sequencer_t *self, uint64_t began) {
+    if (!self->last_yet.count || self->last_yet.offset <= began)
+        return;
+    fob_blob_unref(&self->last_yet.blob);
+    self->last_yet.count = 0;
+    self->base = self->done = self->dense = 0;
+}
+
 /* Offsets above `began` are not what they were. */
 static void renumber(fob_sequencer_t *self, uint64_t epoch, uint64_t began, uint64_t head) {
     uint64_t first = began + 1, last = self->seen > began ? self->seen : began;
@@ -175,6 +185,7 @@ static void renumber(fob_sequencer_t *self, uint64_t epoch, uint64_t began, uint
     self->seen = lower(self->seen, began);
     self->last_upto = lower(self->last_upto, began);
     self->arrived = self->first_heard = 0;
+    forget_last_yet(self, began);
     tell_epoch(self);
 }
 

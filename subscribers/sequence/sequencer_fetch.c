@@ -8,6 +8,14 @@ static bool telling(const fob_sequencer_t *self) {
     return self->mode == FOB_SEQUENCER_NOTIFY && self->story == STORY_NONE;
 }
 
+/* These are handed out. */
+static void note_fetched(fob_sequencer_t *self, const fob_queued_t *run) {
+    uint64_t last = run->offset + run->count - 1;
+    self->fetched += run->count;
+    if (last > self->seen)
+        self->seen = last;
+}
+
 /* --- the live stream again --- */
 
 /* False: not all of what was kept could be taken. */
@@ -30,12 +38,28 @@ static bool replay(fob_sequencer_t *self) {
     return true;
 }
 
+/* The topic's last event is known now. False: no memory. */
+static bool hand_out_last(fob_sequencer_t *self) {
+    if (!self->last_yet.count)
+        return true;
+    if (!fob_inbox_reserve(&self->inbox, 1))
+        return false;
+    note_fetched(self, &self->last_yet);
+    fob_inbox_put(&self->inbox, &self->last_yet);
+    self->last_yet = (fob_queued_t){0};
+    return true;
+}
+
 /* Where a story other than the plain one ends. */
 static void end_story(fob_sequencer_t *self, bool at_head) {
-    if (self->story == STORY_LAST && (self->done >= self->last_upto || at_head)) {
-        self->done = self->last_upto;
-        self->story = STORY_HISTORY;
+    if (self->story != STORY_LAST || (self->done < self->last_upto && !at_head))
+        return;
+    if (!hand_out_last(self)) {
+        self->fetch_at = self->now + FOB_SEQUENCER_PAUSE;
+        return;
     }
+    self->done = self->last_upto;
+    self->story = STORY_HISTORY;
 }
 
 void fob_sequencer_go_on(fob_sequencer_t *self) {
@@ -133,11 +157,23 @@ static bool flush(fob_sequencer_t *self, gather_t *gather) {
     if (!fob_inbox_reserve(&self->inbox, 1) || !hold(gather))
         return false;
     fob_inbox_put(&self->inbox, &gather->run);
-    self->fetched += gather->run.count;
-    uint64_t last = gather->run.offset + gather->run.count - 1;
-    if (last > self->seen)
-        self->seen = last;
+    note_fetched(self, &gather->run);
     gather->run.count = 0;
+    return true;
+}
+
+/* Of the one topic a later one. False: no memory. */
+static bool replace_last(fob_sequencer_t *self, const fob_passage_t *event) {
+    fob_blob_t *blob = fob_blob_copy(event->bytes);
+    if (!blob)
+        return false;
+    fob_blob_unref(&self->last_yet.blob);
+    self->last_yet = (fob_queued_t){.blob = blob,
+                                    .bytes = fob_blob_slice(blob),
+                                    .offset = event->first,
+                                    .count = 1,
+                                    .time_ms = event->time_ms,
+                                    .shard = self->shard};
     return true;
 }
 
@@ -186,6 +222,8 @@ static bool take_events(fob_sequencer_t *self, gather_t *gather, const fob_passa
         self->duplicates += passage->last - first + 1;
         return flush(self, gather);
     }
+    if (self->story == STORY_LAST && self->literal)
+        return replace_last(self, passage);
     if (!telling(self))
         return add(self, gather, passage);
     if (first <= had)

@@ -68,12 +68,15 @@ struct fob_sequencer {
     fob_story_t story;
     uint64_t first_heard; /* where the live stream began; 0: nothing came yet */
     uint64_t last_upto;   /* STORY_LAST */
-    bool quiet;           /* what is gone at the beginning is not told */
-    bool caught;          /* it was read as far as is needed: `recent` is next */
-    bool stalled;         /* until readers have made room */
-    bool deaf;            /* the broadcast is of no use; */
-    uint64_t far;         /* from so many offsets behind the head on */
-    fob_holes_t holes;    /* NOTIFY */
+    /* STORY_LAST of one topic: the last one so far. A bus that has forgotten where that lies tells
+     * of all. Count 0: none. */
+    fob_queued_t last_yet;
+    bool quiet;        /* what is gone at the beginning is not told */
+    bool caught;       /* it was read as far as is needed: `recent` is next */
+    bool stalled;      /* until readers have made room */
+    bool deaf;         /* the broadcast is of no use; */
+    uint64_t far;      /* from so many offsets behind the head on */
+    fob_holes_t holes; /* NOTIFY */
     fob_request_t fetch;
     bool fetch_dry, fetch_hole; /* only runs; of the first hole */
     int64_t fetch_at;           /* not before */
