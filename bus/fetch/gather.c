@@ -98,8 +98,7 @@ static bool look_at(fob_gather_t *self, const fob_past_t *past, const fob_piece_
 
 bool fob_gather_from(fob_gather_t *self, const fob_past_t *past, const fob_wanted_t *wanted,
                      uint64_t *next, fob_gone_t *gone) {
-    if (*next > wanted->last)
-        return false;
+    assert(*next <= wanted->last);
     for (size_t i = fob_past_find(past, *next);
          i < past->piece_count && past->pieces[i].first <= wanted->last; i++)
         if (look_at(self, past, &past->pieces[i], wanted, next, gone))

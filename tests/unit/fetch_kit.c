@@ -149,6 +149,14 @@ void kit_spoil(uint64_t offset) {
            record->bytes.size - FOB_RECORD_EVENTS_SIZE);
 }
 
+void kit_other(void) {
+    fob_buf_put(&add_record(0)->bytes, "settled", 7);
+}
+
+fob_buf_t *kit_bytes(uint64_t offset) {
+    return &record_of(offset)->bytes;
+}
+
 void kit_trim(uint64_t offset) {
     while (trimmed < record_count && records[trimmed].first + records[trimmed].count <= offset)
         trimmed++;

@@ -49,6 +49,9 @@ uint64_t kit_event(const char *topic);
 /* A copy of an old event; one whose bytes are none. */
 uint64_t kit_moved(void);
 void kit_spoil(uint64_t offset);
+/* A record without events; the bytes of the one that holds an offset, to be changed. */
+void kit_other(void);
+fob_buf_t *kit_bytes(uint64_t offset);
 /* No record below that offset is there any more; those in a range cannot be read. */
 void kit_trim(uint64_t offset);
 void kit_damage(uint64_t first, uint64_t last);

@@ -60,6 +60,21 @@ static void what_is_used_is_not_forgotten(void **state) {
     }
 }
 
+static void one_place_is_the_newest_topics(void **state) {
+    (void)state;
+    fob_topics_free(&topics);
+    assert_true(fob_topics_init(&topics, 1));
+    for (unsigned i = 0; i < 10; i++) {
+        const fob_known_topic_t *left_one, *right_one;
+        left_one = fob_topics_route(&topics, &groups, fob_slice_str("left.x"));
+        assert_ptr_equal(left_one->groups[0], &left);
+        right_one = fob_topics_route(&topics, &groups, fob_slice_str("right.x"));
+        assert_ptr_equal(right_one->groups[0], &right);
+        assert_int_equal(topics.count, 1);
+    }
+}
+
 FOB_MAIN(FOB_CASE_WITH(more_topics_than_there_are_places_go_to_their_groups_all_the_same, begin,
                        end),
-         FOB_CASE_WITH(what_is_used_is_not_forgotten, begin, end))
+         FOB_CASE_WITH(what_is_used_is_not_forgotten, begin, end),
+         FOB_CASE_WITH(one_place_is_the_newest_topics, begin, end))

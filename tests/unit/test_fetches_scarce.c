@@ -34,9 +34,9 @@ static void ask(uint64_t conn, uint64_t from) {
     ask(conn, from);
 }
 
-/* A second of time, and then there is memory again. */
+/* Some seconds, and then there is memory again: a time is looked for in many rounds. */
 static const kit_answer_t *wait(size_t answers) {
-    for (int i = 0; i < 10 && kit.answer_count < answers; i++)
+    for (int i = 0; i < 40 && kit.answer_count < answers; i++)
         kit_round(100);
     watched = watched && kit.answer_count >= answers;
     return kit_wait(answers);
@@ -93,7 +93,7 @@ static void each_allocation_may_fail_and_nothing_is_missed(void **state) {
 
 static void each_topics_last_event_comes_and_each_question_is_answered(void **state) {
     (void)state;
-    scarce_each("fetches: lasts", 12, other_story, NULL);
+    scarce_each("fetches: lasts", 20, other_story, NULL);
 }
 
 FOB_MAIN(FOB_CASE(each_allocation_may_fail_and_nothing_is_missed),
