@@ -1,9 +1,9 @@
 #include "bus/ledger/flights.h"
 
+#include "proto/ring.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#define FIRST_ROOM 64
 
 void fob_flights_free(fob_flights_t *self) {
     free(self->ring);
@@ -11,20 +11,15 @@ void fob_flights_free(fob_flights_t *self) {
 }
 
 static fob_flight_t *at(const fob_flights_t *self, size_t index) {
-    return &self->ring[(self->first + index) % self->room];
+    return &self->ring[(self->first + index) & (self->room - 1)];
 }
 
 static bool grow(fob_flights_t *self) {
-    size_t room = self->room ? 2 * self->room : FIRST_ROOM;
-    fob_flight_t *ring = malloc(room * sizeof *ring);
+    fob_flight_t *ring =
+        fob_ring_reserve(self->ring, sizeof *ring, &self->room, &self->first, self->count, 1);
     if (!ring)
         return false;
-    for (size_t i = 0; i < self->count; i++)
-        ring[i] = *at(self, i);
-    free(self->ring);
     self->ring = ring;
-    self->room = room;
-    self->first = 0;
     return true;
 }
 
@@ -35,7 +30,7 @@ void fob_flights_add(fob_flights_t *self, const uint8_t *session, uint64_t posit
         if (newest->position == position && memcmp(newest->session, session, FOB_SESSION_SIZE) == 0)
             return; /* it is about what was before the first of them */
     }
-    if (self->count == self->room && !grow(self)) {
+    if (!grow(self)) {
         self->unsure = position;
         return;
     }
@@ -47,7 +42,7 @@ void fob_flights_add(fob_flights_t *self, const uint8_t *session, uint64_t posit
 
 void fob_flights_durable(fob_flights_t *self, uint64_t durable) {
     while (self->count > 0 && at(self, 0)->position <= durable) {
-        self->first = (self->first + 1) % self->room;
+        self->first = (self->first + 1) & (self->room - 1);
         self->count--;
     }
 }

@@ -1,11 +1,10 @@
 #include "subscribers/lease/prefetch.h"
 
 #include "proto/envelope.h"
+#include "proto/ring.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-#define FIRST_CAPACITY 16
 
 static fob_fetched_t *run_at(const fob_prefetch_t *self, size_t index) {
     return &self->ring[(self->head + index) & (self->capacity - 1)];
@@ -13,18 +12,11 @@ static fob_fetched_t *run_at(const fob_prefetch_t *self, size_t index) {
 
 /* Room for one more run. */
 static bool reserve(fob_prefetch_t *self) {
-    if (self->runs < self->capacity)
-        return true;
-    size_t capacity = self->capacity ? 2 * self->capacity : FIRST_CAPACITY;
-    fob_fetched_t *ring = malloc(capacity * sizeof *ring);
+    fob_fetched_t *ring =
+        fob_ring_reserve(self->ring, sizeof *ring, &self->capacity, &self->head, self->runs, 1);
     if (!ring)
         return false;
-    for (size_t i = 0; i < self->runs; i++)
-        ring[i] = *run_at(self, i);
-    free(self->ring);
     self->ring = ring;
-    self->capacity = capacity;
-    self->head = 0;
     return true;
 }
 

@@ -1,12 +1,12 @@
 #include "subscribers/lease/settles.h"
 
 #include "proto/planted.h"
+#include "proto/ring.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#define FIRST_CAPACITY 32
-#define NEIGHBOURS     8 /* rows looked at for one to join: jobs finish nearly in order */
+#define NEIGHBOURS 8 /* rows looked at for one to join: jobs finish nearly in order */
 
 static fob_settle_row_t *row_at(const fob_settles_t *self, size_t index) {
     return &self->ring[(self->head + index) & (self->capacity - 1)];
@@ -24,18 +24,11 @@ static void rows_forget(fob_settles_t *self, size_t but) {
 
 /* Room for one more row. */
 static bool reserve(fob_settles_t *self) {
-    if (self->rows < self->capacity)
-        return true;
-    size_t capacity = self->capacity ? 2 * self->capacity : FIRST_CAPACITY;
-    fob_settle_row_t *ring = malloc(capacity * sizeof *ring);
+    fob_settle_row_t *ring =
+        fob_ring_reserve(self->ring, sizeof *ring, &self->capacity, &self->head, self->rows, 1);
     if (!ring)
         return false;
-    for (size_t i = 0; i < self->rows; i++)
-        ring[i] = *row_at(self, i);
-    free(self->ring);
     self->ring = ring;
-    self->capacity = capacity;
-    self->head = 0;
     return true;
 }
 
@@ -94,18 +87,12 @@ bool fob_settles_add(fob_settles_t *self, const fob_settle_how_t *how, uint64_t 
 }
 
 static bool reserve_batch(fob_settles_t *self) {
-    if (self->batch_count < self->batch_capacity)
-        return true;
-    size_t capacity = self->batch_capacity ? 2 * self->batch_capacity : FIRST_CAPACITY;
-    fob_settle_batch_t *batches = malloc(capacity * sizeof *batches);
+    fob_settle_batch_t *batches =
+        fob_ring_reserve(self->batches, sizeof *batches, &self->batch_capacity, &self->batch_head,
+                         self->batch_count, 1);
     if (!batches)
         return false;
-    for (size_t i = 0; i < self->batch_count; i++)
-        batches[i] = *batch_at(self, i);
-    free(self->batches);
     self->batches = batches;
-    self->batch_capacity = capacity;
-    self->batch_head = 0;
     return true;
 }
 

@@ -1,9 +1,9 @@
 #include "subscribers/sequence/holes.h"
 
+#include "proto/ring.h"
+
 #include <assert.h>
 #include <stdlib.h>
-
-#define FIRST_CAPACITY 16
 
 static fob_hole_t *at(const fob_holes_t *self, size_t index) {
     return &self->ring[(self->head + index) & (self->capacity - 1)];
@@ -17,18 +17,11 @@ void fob_holes_free(fob_holes_t *self) {
 bool fob_holes_reserve(fob_holes_t *self) {
     if (self->count >= (self->max ? self->max : FOB_HOLES_MAX))
         return false;
-    if (self->count < self->capacity)
-        return true;
-    size_t capacity = self->capacity ? 2 * self->capacity : FIRST_CAPACITY;
-    fob_hole_t *ring = malloc(capacity * sizeof *ring);
+    fob_hole_t *ring =
+        fob_ring_reserve(self->ring, sizeof *ring, &self->capacity, &self->head, self->count, 1);
     if (!ring)
         return false;
-    for (size_t i = 0; i < self->count; i++)
-        ring[i] = *at(self, i);
-    free(self->ring);
     self->ring = ring;
-    self->capacity = capacity;
-    self->head = 0;
     return true;
 }
 

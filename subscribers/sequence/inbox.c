@@ -2,11 +2,10 @@
 
 #include "proto/decode.h"
 #include "proto/envelope.h"
+#include "proto/ring.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-#define FIRST_CAPACITY 64
 
 static fob_queued_t *message_at(const fob_inbox_t *self, size_t index) {
     return &self->ring[(self->head + index) & (self->capacity - 1)];
@@ -20,22 +19,11 @@ void fob_inbox_free(fob_inbox_t *self) {
 }
 
 bool fob_inbox_reserve(fob_inbox_t *self, size_t messages) {
-    size_t capacity = self->capacity ? self->capacity : FIRST_CAPACITY;
-    if (messages > SIZE_MAX / sizeof *self->ring / 4 - self->messages)
-        return false;
-    while (capacity - self->messages < messages)
-        capacity *= 2;
-    if (capacity == self->capacity)
-        return true;
-    fob_queued_t *ring = malloc(capacity * sizeof *ring);
+    fob_queued_t *ring = fob_ring_reserve(self->ring, sizeof *ring, &self->capacity, &self->head,
+                                          self->messages, messages);
     if (!ring)
         return false;
-    for (size_t i = 0; i < self->messages; i++)
-        ring[i] = *message_at(self, i);
-    free(self->ring);
     self->ring = ring;
-    self->capacity = capacity;
-    self->head = 0;
     return true;
 }
 

@@ -1,11 +1,10 @@
 #include "subscribers/sequence/recent.h"
 
 #include "proto/envelope.h"
+#include "proto/ring.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-#define FIRST_CAPACITY 64
 
 static fob_heard_t *at(const fob_recent_t *self, size_t index) {
     return &self->ring[(self->head + index) & (self->capacity - 1)];
@@ -22,18 +21,11 @@ static size_t max_of(const fob_recent_t *self) {
 }
 
 static bool grow(fob_recent_t *self) {
-    if (self->count < self->capacity)
-        return true;
-    size_t capacity = self->capacity ? 2 * self->capacity : FIRST_CAPACITY;
-    fob_heard_t *ring = malloc(capacity * sizeof *ring);
+    fob_heard_t *ring =
+        fob_ring_reserve(self->ring, sizeof *ring, &self->capacity, &self->head, self->count, 1);
     if (!ring)
         return false;
-    for (size_t i = 0; i < self->count; i++)
-        ring[i] = *at(self, i);
-    free(self->ring);
     self->ring = ring;
-    self->capacity = capacity;
-    self->head = 0;
     return true;
 }
 
