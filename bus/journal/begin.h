@@ -10,4 +10,10 @@
 fob_journal_code_t fob_journal_begin(const char *folder, uint64_t epoch, uint64_t position,
                                      uint64_t lowest, uint64_t highest, fob_journal_error_t *error);
 
+/* Says in a folder that no bus has open that its offsets up to `upto` are as they were under
+ * `epoch`, that of the folder `from`: a subscriber of that one then goes on behind them. Where this
+ * is not sure, as what `from` tells of its epoch is lost, or cannot be written, nothing is said,
+ * and subscribers get events again. */
+void fob_journal_descend(const char *folder, const char *from, uint64_t epoch, uint64_t upto);
+
 #endif

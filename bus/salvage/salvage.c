@@ -2,6 +2,7 @@
 
 #include "bus/core/durable/salvage.h"
 #include "bus/host/clock.h"
+#include "bus/journal/begin.h"
 #include "bus/journal/rehearse.h"
 #include "bus/salvage/transcript.h"
 #include "bus/settings/settings.h"
@@ -27,7 +28,7 @@ typedef struct {
     fob_salvaged_t *out;
     fob_journal_error_t *error;
     fob_transcript_t *transcript;
-    uint64_t checkpoint, position;
+    uint64_t epoch, checkpoint, position;
     range_t *ranges; /* of events that are lost */
     size_t range_count, range_room;
 } salvage_t;
@@ -73,6 +74,7 @@ static fob_core_t *new_core(void) {
 
 static bool on_begin(void *arg, uint64_t epoch, uint64_t checkpoint) {
     salvage_t *self = arg;
+    self->epoch = epoch;
     self->checkpoint = checkpoint;
     self->transcript = fob_transcript_new(self->to, epoch, self->error);
     return self->transcript != NULL;
@@ -193,6 +195,8 @@ fob_journal_code_t fob_salvage(const char *folder, const char *to, const fob_sal
     fob_journal_code_t code = fob_journal_salvage(folder, &receiver, error);
     bool done = code == FOB_JOURNAL_OK && write_all(&self, &hash);
     fob_transcript_destroy(&self.transcript);
+    if (done)
+        fob_journal_descend(to, folder, self.epoch, out->last);
     if (done)
         code = check(&self, hash);
     else if (code == FOB_JOURNAL_OK || stopped.code != FOB_JOURNAL_OK)

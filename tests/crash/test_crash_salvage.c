@@ -1,6 +1,7 @@
 /* fob journal salvage: what is whole of a damaged folder, in a new one that a bus serves. */
 #include "crash_kit.h"
 
+#include "bus/journal/lineage.h"
 #include "bus/salvage/salvage.h"
 
 #include <jansson.h>
@@ -88,6 +89,14 @@ static void check_events(const scene_t *self, uint64_t from, uint64_t to) {
     events_free(&after);
 }
 
+/* A subscriber of the old folder goes on behind this offset of the new one; 0: it begins anew. */
+static uint64_t same_up_to(const scene_t *self) {
+    fob_lineage_t lineage;
+    if (!fob_lineage_read(&lineage, fob_disk_real(), self->to))
+        return 0;
+    return fob_lineage_began(&lineage, 0);
+}
+
 /* A bus serves it, and every group can be worked off to the end. */
 static void serve(const scene_t *self) {
     static const char *const groups[][2] = {
@@ -145,6 +154,7 @@ static void a_whole_folder_is_saved_to_the_same_state_and_another_epoch(void **s
     assert_int_equal(fob_salvage_try(scene.to, &after, &error), FOB_JOURNAL_OK);
     assert_true(before == after);
     check_events(&scene, 0, 0);
+    assert_int_equal(same_up_to(&scene), scene.before.last);
     serve(&scene);
     end(&scene);
 }
@@ -229,6 +239,7 @@ static void damaged_epoch_file_and_checkpoints_are_done_without(void **state) {
     loss_of(&scene, folder_file(&scene.folder, ".ckp", 0));
     loss_of(&scene, folder_file(&scene.folder, ".ckp", 1));
     check_events(&scene, 0, 0); /* but what was trimmed before: the groups made there are lost */
+    assert_int_equal(same_up_to(&scene), 0);
     assert_true(figure(&scene, "unused_records") > 0);
     assert_true(figure(&scene, "groups") > 0);
     end(&scene);

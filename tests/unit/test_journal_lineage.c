@@ -1,6 +1,7 @@
 /* Which epochs came before this one, and up to where their offsets are the same. */
 #include "journal_support.h"
 
+#include "bus/journal/begin.h"
 #include "bus/journal/lineage.h"
 
 #include <stdlib.h>
@@ -100,7 +101,71 @@ static void a_journal_knows_up_to_where_its_epoch_is_as_the_one_before(void **st
     folder_remove(&folder);
 }
 
+/* A folder with seven events, and a later one with as many, made from it. */
+typedef struct {
+    char *from, *to;
+    uint64_t epoch; /* of the first */
+} descent_t;
+
+static uint64_t write_seven(const char *folder) {
+    fob_file_options_t options = small_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t epoch = journal->ops->epoch(journal);
+    assert_true(wait_durable(journal, put_events(journal, 1, 7, 100, true)));
+    journal->ops->close(&journal);
+    forget_events();
+    return epoch;
+}
+
+static descent_t descent_begin(void) {
+    descent_t self = {.from = folder_new(), .to = folder_new()};
+    fob_journal_error_t error;
+    self.epoch = write_seven(self.from);
+    assert_int_equal(fob_journal_begin(self.to, self.epoch, 0, 0, 0, &error), FOB_JOURNAL_OK);
+    assert_true(write_seven(self.to) > self.epoch);
+    return self;
+}
+
+static uint64_t descent_began(const descent_t *self, uint64_t epoch) {
+    fob_file_options_t options = small_options(self->to);
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t began = journal->ops->began(journal, epoch);
+    journal->ops->close(&journal);
+    return began;
+}
+
+static void descent_end(descent_t *self) {
+    folder_remove(&self->from);
+    folder_remove(&self->to);
+}
+
+static void what_was_copied_from_another_folder_is_the_same(void **state) {
+    (void)state;
+    descent_t self = descent_begin();
+    assert_int_equal(descent_began(&self, self.epoch), 0);
+    fob_journal_descend(self.to, self.from, self.epoch, 7);
+    assert_int_equal(descent_began(&self, self.epoch), 7);
+    assert_int_equal(descent_began(&self, self.epoch + 12345), 0);
+    descent_end(&self);
+}
+
+static void nothing_is_the_same_where_the_first_folders_epoch_is_not_sure(void **state) {
+    (void)state;
+    descent_t self = descent_begin();
+    fob_journal_descend(self.to, self.from, self.epoch + 1, 7); /* not its epoch */
+    assert_int_equal(descent_began(&self, self.epoch), 0);
+    char *path = folder_file(self.from, "epoch");
+    static const uint8_t zeros[512];
+    file_write_at(path, 0, zeros, sizeof zeros); /* one of its two records: which was the newer? */
+    free(path);
+    fob_journal_descend(self.to, self.from, self.epoch, 7);
+    assert_int_equal(descent_began(&self, self.epoch), 0);
+    descent_end(&self);
+}
+
 FOB_MAIN(FOB_CASE(offsets_agree_up_to_the_lowest_beginning_since),
          FOB_CASE(an_epoch_that_was_never_taken_does_not_count), FOB_CASE(the_oldest_are_forgotten),
          FOB_CASE(a_file_with_any_byte_changed_or_cut_off_is_empty),
-         FOB_CASE(a_journal_knows_up_to_where_its_epoch_is_as_the_one_before))
+         FOB_CASE(a_journal_knows_up_to_where_its_epoch_is_as_the_one_before),
+         FOB_CASE(what_was_copied_from_another_folder_is_the_same),
+         FOB_CASE(nothing_is_the_same_where_the_first_folders_epoch_is_not_sure))
