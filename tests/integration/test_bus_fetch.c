@@ -4,30 +4,24 @@
 
 #include "bus/journal/backup.h"
 #include "proto/envelope.h"
+#include "tests/support/process.h"
 
-#include <ftw.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define DATA 1000
 
-static char folder[64];
-
-static int remove_one(const char *path, const struct stat *what, int kind, struct FTW *at) {
-    (void)what, (void)kind, (void)at;
-    return remove(path);
-}
+static char *folder;
 
 static int make_folder(void **state) {
     (void)state;
-    strcpy(folder, "/tmp/fob-fetch-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
+    folder = process_folder();
+    return 0;
 }
 
 static int remove_folder(void **state) {
     (void)state;
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    process_folder_remove(&folder);
+    return 0;
 }
 
 static fob_bus_t *bus_here(void) {
@@ -276,7 +270,7 @@ static uint64_t began_for(fob_bus_t *bus, uint64_t epoch, uint64_t *now) {
 
 static void after_a_new_epoch_each_is_told_how_far_its_offsets_are_good(void **state) {
     (void)state;
-    char copy[sizeof folder + 8];
+    char *copy = process_folder();
     fob_backup_t backup;
     fob_journal_error_t error;
     uint64_t first, second, none;
@@ -284,8 +278,6 @@ static void after_a_new_epoch_each_is_told_how_far_its_offsets_are_good(void **s
     dealer_t *dealer = client(bus, "publisher", 1);
     publish(dealer, 1, "t", 5, DATA);
     assert_int_equal(began_for(bus, 0, &first), 0);
-    snprintf(copy, sizeof copy, "%s-copy", folder);
-    assert_int_equal(mkdir(copy, 0700), 0);
     assert_int_equal(fob_journal_backup(folder, copy, &backup, &error), FOB_JOURNAL_OK);
     dealer_destroy(&dealer);
     fob_bus_destroy(&bus);
@@ -296,7 +288,7 @@ static void after_a_new_epoch_each_is_told_how_far_its_offsets_are_good(void **s
     assert_int_equal(began_for(bus, second, &none), 5);
     assert_int_equal(began_for(bus, 12345, &none), 0); /* nobody knows */
     fob_bus_destroy(&bus);
-    assert_int_equal(nftw(copy, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    process_folder_remove(&copy);
 }
 
 /* Both lie in the socket when the bus looks: the first is not answered before the second is read,

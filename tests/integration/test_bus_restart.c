@@ -1,25 +1,22 @@
 #include "tests/integration/bus_up.h"
 
-#include <ftw.h>
+#include "tests/support/process.h"
+
 #include <stdlib.h>
 #include <unistd.h>
 
-static char folder[64];
-
-static int remove_one(const char *path, const struct stat *what, int kind, struct FTW *at) {
-    (void)what, (void)kind, (void)at;
-    return remove(path);
-}
+static char *folder;
 
 static int make_folder(void **state) {
     (void)state;
-    strcpy(folder, "/tmp/fob-bus-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
+    folder = process_folder();
+    return 0;
 }
 
 static int remove_folder(void **state) {
     (void)state;
-    return nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    process_folder_remove(&folder);
+    return 0;
 }
 
 /* The resume window after a start is three of its beats, and so long does a silent client live. */
