@@ -489,10 +489,13 @@ void fob_core_whole(const fob_core_t *self, fob_slice_t pattern, uint64_t from, 
     fob_lasts_write(&self->chain, pattern, from, rows, out);
 }
 
-size_t fob_core_lasts(const fob_core_t *self, fob_slice_t pattern, uint64_t from, uint64_t *offsets,
-                      size_t room, uint64_t *floor, size_t *looked) {
-    *floor = self->chain.floor;
-    return fob_lasts_from(&self->chain, pattern, from, offsets, room, looked);
+void fob_core_list(fob_core_t *self, fob_listing_t *listing, uint64_t from) {
+    fob_listing_begin(listing, &self->chain, from, self->head);
+}
+
+bool fob_core_list_on(fob_core_t *self, fob_listing_t *listing, fob_slice_t pattern,
+                      uint64_t *offsets, size_t room, size_t *count) {
+    return fob_listing_step(listing, &self->chain, pattern, offsets, room, count);
 }
 
 bool fob_core_knows(const fob_core_t *self, fob_slice_t topic) {

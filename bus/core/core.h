@@ -12,6 +12,7 @@
 #define FOB_CORE_H
 
 #include "bus/core/events/lasts.h"
+#include "bus/core/events/listing.h"
 #include "bus/core/group/policy.h"
 #include "proto/blob.h"
 #include "proto/buf.h"
@@ -306,8 +307,10 @@ uint64_t fob_core_head(const fob_core_t *self);
 /* The last event of each topic, stored though perhaps not durable yet; see lasts.h. */
 void fob_core_whole(const fob_core_t *self, fob_slice_t pattern, uint64_t from, fob_buf_t *rows,
                     fob_lasts_t *out);
-size_t fob_core_lasts(const fob_core_t *self, fob_slice_t pattern, uint64_t from, uint64_t *offsets,
-                      size_t room, uint64_t *floor, size_t *looked);
+/* The same, only their offsets, in steps; see listing.h. */
+void fob_core_list(fob_core_t *self, fob_listing_t *listing, uint64_t from);
+bool fob_core_list_on(fob_core_t *self, fob_listing_t *listing, fob_slice_t pattern,
+                      uint64_t *offsets, size_t room, size_t *count);
 bool fob_core_knows(const fob_core_t *self, fob_slice_t topic);
 /* The last number stored for a session; 0: none. *known: the session is in the table. */
 uint64_t fob_core_session_last(const fob_core_t *self, const uint8_t *session, bool *known);

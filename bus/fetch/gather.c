@@ -48,7 +48,7 @@ bool fob_gather_add(fob_gather_t *self, uint64_t offset, int64_t time_ms, fob_sl
     bool joins = n > 0 && self->runs[n - 1].offset + self->runs[n - 1].count == offset &&
                  self->runs[n - 1].time_ms == time_ms;
     if (self->events >= wanted->limit || (!joins && n == FOB_GATHER_RUNS) ||
-        (!wanted->dry && self->events > 0 && self->body.size + event.size > FOB_GATHER_BYTES))
+        (!wanted->dry && self->events > 0 && self->body.size + event.size > wanted->bytes))
         return false;
     if (joins) {
         self->runs[n - 1].count++;

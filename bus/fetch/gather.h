@@ -6,7 +6,7 @@
 #include "bus/fetch/past.h"
 #include "proto/buf.h"
 
-#define FOB_GATHER_BYTES (256u << 10) /* of events at the most, but for one that is larger */
+#define FOB_GATHER_BYTES (256u << 10) /* of events at the most */
 #define FOB_GATHER_RUNS  2000         /* so that they fit into a header, */
 #define FOB_GATHER_GONE  16           /* with these */
 
@@ -26,7 +26,8 @@ void fob_gone_write(const fob_gone_t *self, fob_buf_t *out);
 typedef struct {
     fob_slice_t pattern;
     uint64_t last;  /* offset: none above */
-    uint64_t limit; /* so many at the most */
+    uint64_t limit; /* so many at the most, */
+    size_t bytes;   /* with so many bytes, but for one that is larger */
     bool dry;       /* their bytes are not kept */
 } fob_wanted_t;
 

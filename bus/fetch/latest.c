@@ -10,18 +10,12 @@ void fob_latest_end(fob_latest_t *self) {
     self->owner = NULL;
 }
 
-size_t fob_latest_begin(fob_latest_t *self, fob_seeker_t *owner, const fob_topics_ops_t *topics) {
-    size_t looked;
+void fob_latest_begin(fob_latest_t *self, fob_seeker_t *owner, const fob_topics_ops_t *topics) {
     self->owner = owner;
-    self->index = 0;
-    self->full = false;
-    self->count = topics->lasts(topics->arg, owner->fetch.pattern, owner->next, self->offsets,
-                                FOB_LATEST_LISTED, &self->head, &self->floor, &looked);
-    self->end = self->head + 1;
-    if (self->count == FOB_LATEST_LISTED)
-        self->end = self->offsets[self->count - 1] + 1;
+    self->count = self->index = 0;
+    self->full = self->listed = false;
+    self->head = topics->list(topics->arg, owner->next);
     fob_gather_begin(&self->gather);
-    return looked;
 }
 
 /* Passes what is neither listed nor below the floor. */
@@ -36,10 +30,33 @@ static void pass(fob_latest_t *self) {
         owner->next = next;
 }
 
+size_t fob_latest_list(fob_latest_t *self, const fob_topics_ops_t *topics) {
+    size_t looked;
+    self->listed = topics->list_on(topics->arg, self->owner->fetch.pattern, self->offsets,
+                                   FOB_LATEST_LISTED, &self->count, &self->floor, &looked);
+    self->end = self->head + 1;
+    if (self->count == FOB_LATEST_LISTED)
+        self->end = self->offsets[self->count - 1] + 1;
+    if (self->listed)
+        pass(self);
+    return looked;
+}
+
 uint64_t fob_latest_wants(const fob_latest_t *self, uint64_t head) {
+    if (!self->listed)
+        return 0;
     if (head < self->head)
         return UINT64_MAX;
     return self->full || self->owner->next >= self->end ? 0 : self->owner->next;
+}
+
+uint64_t fob_latest_span(const fob_latest_t *self, uint64_t close) {
+    uint64_t next = self->owner->next, last = next;
+    if (next <= self->floor)
+        return UINT64_MAX; /* all of it */
+    for (size_t i = self->index; i < self->count && self->offsets[i] - last <= close; i++)
+        last = self->offsets[i];
+    return last - next;
 }
 
 /* Whether the next one is wanted: it is listed, or of a topic whose last event nobody knows. */
@@ -51,9 +68,9 @@ static bool wants(const fob_latest_t *self, fob_slice_t topic, const fob_topics_
 }
 
 static void look_at_events(fob_latest_t *self, const fob_past_t *past, const fob_piece_t *piece,
-                           const fob_topics_ops_t *topics, uint64_t end) {
+                           size_t bytes, const fob_topics_ops_t *topics, uint64_t end) {
     fob_seeker_t *owner = self->owner;
-    fob_wanted_t wanted = fob_seeker_wanted(owner, UINT64_MAX);
+    fob_wanted_t wanted = fob_seeker_wanted(owner, UINT64_MAX, bytes);
     while (owner->next < end) {
         fob_slice_t topic, event = fob_past_event(past, piece, owner->next, &topic);
         self->gather.looked++;
@@ -67,7 +84,8 @@ static void look_at_events(fob_latest_t *self, const fob_past_t *past, const fob
     }
 }
 
-bool fob_latest_look(fob_latest_t *self, const fob_past_t *past, const fob_topics_ops_t *topics) {
+bool fob_latest_look(fob_latest_t *self, const fob_past_t *past, size_t bytes,
+                     const fob_topics_ops_t *topics) {
     fob_seeker_t *owner = self->owner;
     while (!self->full && owner->next < self->end && fob_past_holds(past, owner->next)) {
         const fob_piece_t *piece = &past->pieces[fob_past_find(past, owner->next)];
@@ -75,7 +93,7 @@ bool fob_latest_look(fob_latest_t *self, const fob_past_t *past, const fob_topic
         if (end > self->end)
             end = self->end;
         if (piece->kind == FOB_PIECE_EVENTS)
-            look_at_events(self, past, piece, topics, end);
+            look_at_events(self, past, piece, bytes, topics, end);
         else if (piece->kind != FOB_PIECE_OTHER && !fob_gone_add(&owner->gone, owner->next, end - 1,
                                                                  piece->kind == FOB_PIECE_DAMAGED))
             self->full = true;

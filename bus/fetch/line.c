@@ -7,7 +7,7 @@
 #define FIRST_SLOTS 64
 
 void fob_line_free(fob_line_t *self) {
-    assert(!self->first);
+    assert(self->count == 0);
     free(self->slots);
     *self = (fob_line_t){0};
 }
@@ -34,42 +34,79 @@ fob_waiter_t *fob_line_of(const fob_line_t *self, uint64_t conn) {
     return waiter && waiter->conn == conn ? waiter : NULL;
 }
 
-static void enqueue(fob_line_t *self, fob_waiter_t *waiter) {
-    waiter->before = self->last;
+/* --- the queues --- */
+
+static void enqueue(fob_queue_t *queue, fob_waiter_t *waiter) {
+    waiter->before = queue->last;
     waiter->behind = NULL;
-    if (self->last)
-        self->last->behind = waiter;
+    if (queue->last)
+        queue->last->behind = waiter;
     else
-        self->first = waiter;
-    self->last = waiter;
+        queue->first = waiter;
+    queue->last = waiter;
 }
 
-static void dequeue(fob_line_t *self, fob_waiter_t *waiter) {
+static void dequeue(fob_queue_t *queue, fob_waiter_t *waiter) {
     if (waiter->before)
         waiter->before->behind = waiter->behind;
     else
-        self->first = waiter->behind;
+        queue->first = waiter->behind;
     if (waiter->behind)
         waiter->behind->before = waiter->before;
     else
-        self->last = waiter->before;
+        queue->last = waiter->before;
 }
+
+/* Out of where it stands. */
+static void leave(fob_line_t *self, fob_waiter_t *waiter) {
+    dequeue(waiter->aside ? &self->aside : &self->turns, waiter);
+    if (!waiter->aside)
+        fob_treap_remove(&self->wants, &waiter->node);
+}
+
+static void step_aside(fob_line_t *self, fob_waiter_t *waiter) {
+    waiter->aside = true;
+    enqueue(&self->aside, waiter);
+}
+
+/* --- who waits --- */
 
 void fob_line_add(fob_line_t *self, fob_waiter_t *waiter) {
     fob_waiter_t **slot = &self->slots[(uint32_t)waiter->conn];
     assert(!*slot);
     *slot = waiter;
-    enqueue(self, waiter);
     self->count++;
+    step_aside(self, waiter);
 }
 
 void fob_line_remove(fob_line_t *self, fob_waiter_t *waiter) {
-    dequeue(self, waiter);
+    leave(self, waiter);
     self->slots[(uint32_t)waiter->conn] = NULL;
     self->count--;
 }
 
-void fob_line_turn(fob_line_t *self, fob_waiter_t *waiter) {
-    dequeue(self, waiter);
-    enqueue(self, waiter);
+void fob_line_turn(fob_line_t *self, fob_waiter_t *waiter, uint64_t want) {
+    leave(self, waiter);
+    waiter->aside = false;
+    waiter->node.key = want;
+    waiter->node.turn = ++self->turn;
+    enqueue(&self->turns, waiter);
+    fob_treap_add(&self->wants, &waiter->node);
+}
+
+void fob_line_want(fob_line_t *self, fob_waiter_t *waiter, uint64_t want) {
+    assert(!waiter->aside);
+    fob_treap_remove(&self->wants, &waiter->node);
+    waiter->node.key = want;
+    fob_treap_add(&self->wants, &waiter->node);
+}
+
+void fob_line_set_aside(fob_line_t *self, fob_waiter_t *waiter) {
+    leave(self, waiter);
+    step_aside(self, waiter);
+}
+
+fob_waiter_t *fob_line_within(const fob_line_t *self, uint64_t from, uint64_t end) {
+    fob_node_t *node = fob_treap_from(&self->wants, from);
+    return node && node->key < end ? (fob_waiter_t *)(void *)node : NULL;
 }

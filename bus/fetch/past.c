@@ -28,7 +28,7 @@ static void clear(fob_past_t *self) {
     free(self->memory);
     self->memory = NULL;
     self->first = self->end = 0;
-    self->bytes = self->piece_count = self->event_count = self->topic_count = 0;
+    self->bytes = self->records = self->piece_count = self->event_count = self->topic_count = 0;
 }
 
 /* --- room --- */
@@ -171,9 +171,11 @@ static bool take_all(fob_past_t *self, const fob_page_t *page, uint64_t offset, 
         return add_gone(self,
                         page->code == FOB_JOURNAL_DAMAGED ? FOB_PIECE_DAMAGED : FOB_PIECE_GONE,
                         page->resume > offset ? page->resume : head + 1);
-    for (size_t i = 0; i < page->entry_count; i++)
+    for (size_t i = 0; i < page->entry_count; i++) {
+        self->records += page->entries[i].size;
         if (!add_entry(self, &page->entries[i]))
             return false;
+    }
     return true;
 }
 

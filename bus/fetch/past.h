@@ -33,8 +33,9 @@ typedef struct {
     size_t event_count, event_room;
     fob_slice_t *topics;
     size_t topic_count, topic_room;
-    void *memory; /* what was read */
-    size_t bytes; /* of it */
+    void *memory;   /* what was read */
+    size_t bytes;   /* of it, */
+    size_t records; /* and of the records in it */
 } fob_past_t;
 
 void fob_past_free(fob_past_t *self);

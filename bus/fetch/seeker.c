@@ -23,10 +23,11 @@ static uint64_t last_of(const fob_seeker_t *self, uint64_t head) {
     return upto && upto < head ? upto : head;
 }
 
-fob_wanted_t fob_seeker_wanted(const fob_seeker_t *self, uint64_t last) {
+fob_wanted_t fob_seeker_wanted(const fob_seeker_t *self, uint64_t last, size_t bytes) {
     return (fob_wanted_t){.pattern = self->fetch.pattern,
                           .last = last,
                           .limit = self->fetch.limit ? self->fetch.limit : UINT64_MAX,
+                          .bytes = bytes,
                           .dry = self->fetch.dry};
 }
 
@@ -40,9 +41,9 @@ uint64_t fob_seeker_wants(fob_seeker_t *self, uint64_t head) {
     return self->next <= last_of(self, head) ? self->next : 0;
 }
 
-bool fob_seeker_look(fob_seeker_t *self, const fob_past_t *past, uint64_t head,
+bool fob_seeker_look(fob_seeker_t *self, const fob_past_t *past, uint64_t head, size_t bytes,
                      fob_gather_t *gather) {
-    fob_wanted_t wanted = fob_seeker_wanted(self, last_of(self, head));
+    fob_wanted_t wanted = fob_seeker_wanted(self, last_of(self, head), bytes);
     if (!self->next) {
         fob_search_look(&self->search, past, self->fetch.time_ms);
         return false;

@@ -12,6 +12,7 @@
 /* What a client asks for. */
 typedef struct {
     uint64_t conn, req;
+    uint32_t route;      /* the number of its routing id */
     fob_slice_t pattern; /* a valid one; it is copied */
     uint64_t from;       /* the first offset wanted; 0: see time_ms */
     uint64_t upto;       /* the last; 0: the highest durable */
@@ -38,10 +39,11 @@ fob_seeker_t *fob_seeker_new(const fob_fetch_t *fetch);
 /* The offset that is to be read for it now; 0: none, it can be answered. `head` is the highest
  * durable one. */
 uint64_t fob_seeker_wants(fob_seeker_t *self, uint64_t head);
-/* Looks at the past, which holds what it wants; fills `gather`. True: it is to be answered. */
-bool fob_seeker_look(fob_seeker_t *self, const fob_past_t *past, uint64_t head,
+/* Looks at the past, which holds what it wants; fills `gather` with so many bytes at the most.
+ * True: it is to be answered. */
+bool fob_seeker_look(fob_seeker_t *self, const fob_past_t *past, uint64_t head, size_t bytes,
                      fob_gather_t *gather);
 /* What it wants of events up to `last`. */
-fob_wanted_t fob_seeker_wanted(const fob_seeker_t *self, uint64_t last);
+fob_wanted_t fob_seeker_wanted(const fob_seeker_t *self, uint64_t last, size_t bytes);
 
 #endif

@@ -1,66 +1,141 @@
 #include "bus/fetch/unsent.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
-#define FIRST_SLOTS 64
+#define LEAST_ROOM 64
+
+/* What an answer holds too: so long as it is not alone one is unsent. */
+struct fob_ticket {
+    uint32_t route;
+    fob_blob_t *held; /* NULL: the place is free */
+};
+
+typedef struct {
+    fob_blob_t *ticket, *account;
+    size_t size;
+    uint8_t bytes[];
+} answer_t;
 
 void fob_unsent_free(fob_unsent_t *self) {
-    for (size_t i = 0; i < self->count; i++)
-        fob_blob_unref(&self->tickets[i]);
+    for (size_t i = 0; i < self->room; i++)
+        fob_blob_unref(&self->tickets[i].held);
     free(self->tickets);
+    fob_blob_unref(&self->account);
     *self = (fob_unsent_t){0};
 }
 
-static bool room(fob_unsent_t *self, uint32_t slot) {
-    size_t count = self->count ? self->count : FIRST_SLOTS;
-    if (slot < self->count)
+/* --- the account --- */
+
+static atomic_size_t *bytes_of(const fob_blob_t *account) {
+    return (atomic_size_t *)(uintptr_t)fob_blob_slice(account).data;
+}
+
+static void free_account(void *data, void *hint) {
+    (void)hint;
+    free(data);
+}
+
+static bool open_account(fob_unsent_t *self) {
+    atomic_size_t *bytes = self->account ? NULL : malloc(sizeof *bytes);
+    if (self->account)
         return true;
-    while (count <= slot)
-        count *= 2;
-    fob_blob_t **tickets = realloc(self->tickets, count * sizeof *tickets);
+    if (!bytes)
+        return false;
+    atomic_init(bytes, 0);
+    self->account = fob_blob_wrap(bytes, sizeof *bytes, free_account, NULL);
+    if (!self->account)
+        free(bytes);
+    return self->account != NULL;
+}
+
+size_t fob_unsent_bytes(const fob_unsent_t *self) {
+    return self->account ? atomic_load_explicit(bytes_of(self->account), memory_order_relaxed) : 0;
+}
+
+/* --- tickets --- */
+
+/* The place of a number, or the free one where it would be; there is one. */
+static fob_ticket_t *place_of(fob_ticket_t *tickets, size_t room, uint32_t route) {
+    size_t at = (route * UINT32_C(0x9e3779b1)) & (room - 1);
+    while (tickets[at].held && tickets[at].route != route)
+        at = (at + 1) & (room - 1);
+    return &tickets[at];
+}
+
+static size_t count_unsent(const fob_unsent_t *self) {
+    size_t count = 0;
+    for (size_t i = 0; i < self->room; i++)
+        count += self->tickets[i].held && !fob_blob_alone(self->tickets[i].held);
+    return count;
+}
+
+/* A new table, of those that are unsent; the others are forgotten. */
+static bool renew(fob_unsent_t *self) {
+    size_t room = LEAST_ROOM, unsent = count_unsent(self);
+    while (room < 4 * unsent)
+        room *= 2;
+    fob_ticket_t *tickets = calloc(room, sizeof *tickets);
     if (!tickets)
         return false;
-    memset(tickets + self->count, 0, (count - self->count) * sizeof *tickets);
+    self->count = 0;
+    for (size_t i = 0; i < self->room; i++) {
+        fob_ticket_t *old = &self->tickets[i];
+        if (old->held && fob_blob_alone(old->held)) {
+            fob_blob_unref(&old->held);
+        } else if (old->held) {
+            *place_of(tickets, room, old->route) = *old;
+            self->count++;
+        }
+    }
+    free(self->tickets);
     self->tickets = tickets;
-    self->count = count;
+    self->room = room;
     return true;
 }
 
-/* A ticket for one more answer: what is unsent holds it too. NULL: no memory. */
-static fob_blob_t *ticket_for(fob_unsent_t *self, uint32_t slot) {
-    if (!room(self, slot))
+/* Theirs; NULL: no memory. */
+static fob_blob_t *ticket_for(fob_unsent_t *self, uint32_t route) {
+    if (2 * (self->count + 1) > self->room && !renew(self))
         return NULL;
-    if (!self->tickets[slot])
-        self->tickets[slot] = fob_blob_new(0);
-    return self->tickets[slot];
+    fob_ticket_t *ticket = place_of(self->tickets, self->room, route);
+    if (ticket->held)
+        return ticket->held;
+    ticket->held = fob_blob_new(0);
+    ticket->route = route;
+    self->count += ticket->held != NULL;
+    return ticket->held;
 }
 
-static void drop(void *answer, void *ticket) {
-    fob_blob_t *held = ticket;
+bool fob_unsent_any(const fob_unsent_t *self, uint32_t route) {
+    const fob_ticket_t *ticket = self->room ? place_of(self->tickets, self->room, route) : NULL;
+    return ticket && ticket->held && !fob_blob_alone(ticket->held);
+}
+
+/* --- answers --- */
+
+static void drop(void *bytes, void *hint) {
+    answer_t *answer = hint;
+    (void)bytes;
+    atomic_fetch_sub_explicit(bytes_of(answer->account), answer->size, memory_order_relaxed);
+    fob_blob_unref(&answer->account);
+    fob_blob_unref(&answer->ticket);
     free(answer);
-    fob_blob_unref(&held);
 }
 
-fob_blob_t *fob_unsent_wrap(fob_unsent_t *self, uint64_t conn, fob_slice_t answer) {
-    fob_blob_t *ticket = ticket_for(self, (uint32_t)conn);
-    uint8_t *copy = ticket ? malloc(answer.size ? answer.size : 1) : NULL;
-    fob_blob_t *blob = copy ? fob_blob_wrap(copy, answer.size, drop, ticket) : NULL;
+fob_blob_t *fob_unsent_wrap(fob_unsent_t *self, uint32_t route, fob_slice_t bytes) {
+    fob_blob_t *ticket = open_account(self) ? ticket_for(self, route) : NULL;
+    answer_t *answer = ticket ? malloc(sizeof *answer + bytes.size) : NULL;
+    fob_blob_t *blob = answer ? fob_blob_wrap(answer->bytes, bytes.size, drop, answer) : NULL;
     if (!blob) {
-        free(copy);
+        free(answer);
         return NULL;
     }
-    if (answer.size)
-        memcpy(copy, answer.data, answer.size);
-    (void)fob_blob_ref(ticket);
+    answer->ticket = fob_blob_ref(ticket);
+    answer->account = fob_blob_ref(self->account);
+    answer->size = bytes.size;
+    if (bytes.size)
+        memcpy(answer->bytes, bytes.data, bytes.size);
+    atomic_fetch_add_explicit(bytes_of(self->account), bytes.size, memory_order_relaxed);
     return blob;
-}
-
-bool fob_unsent_any(const fob_unsent_t *self, uint64_t conn) {
-    uint32_t slot = (uint32_t)conn;
-    return slot < self->count && self->tickets[slot] && !fob_blob_alone(self->tickets[slot]);
-}
-
-void fob_unsent_forget(fob_unsent_t *self, uint64_t conn) {
-    if ((uint32_t)conn < self->count)
-        fob_blob_unref(&self->tickets[(uint32_t)conn]);
 }

@@ -20,6 +20,14 @@
 
 typedef struct fob_peers fob_peers_t;
 
+/* The number of a routing id that libzmq gave; 0: it gave none such. */
+static inline uint32_t fob_route_number(fob_slice_t route) {
+    uint32_t number = 0;
+    if (route.size == FOB_ROUTE_SIZE)
+        memcpy(&number, route.data + 1, sizeof number);
+    return number;
+}
+
 typedef enum {
     FOB_ROLE_OTHER,
     FOB_ROLE_PUBLISHER,

@@ -14,6 +14,7 @@ struct fob_service {
     fob_peers_t *peers;
     fob_joins_t *joins;
     fob_fetches_t *fetches;
+    fob_listing_t listing; /* for who fetches last events */
     fob_buf_t header, rows;
     fob_now_t now; /* of this round */
     size_t read;   /* messages since the beats were looked at last */
@@ -21,15 +22,26 @@ struct fob_service {
     fob_service_counts_t counts;
 };
 
-static size_t on_lasts(void *arg, fob_slice_t pattern, uint64_t from, uint64_t *offsets,
-                       size_t room, uint64_t *head, uint64_t *floor, size_t *looked) {
-    const fob_core_t *core = arg;
-    *head = fob_core_head(core);
-    return fob_core_lasts(core, pattern, from, offsets, room, floor, looked);
+static uint64_t on_list(void *arg, uint64_t from) {
+    fob_service_t *self = arg;
+    fob_core_t *core = fob_ledger_core(self->ledger);
+    fob_core_list(core, &self->listing, from);
+    return fob_core_head(core);
+}
+
+static bool on_list_on(void *arg, fob_slice_t pattern, uint64_t *offsets, size_t room,
+                       size_t *count, uint64_t *floor, size_t *looked) {
+    fob_service_t *self = arg;
+    bool done = fob_core_list_on(fob_ledger_core(self->ledger), &self->listing, pattern, offsets,
+                                 room, count);
+    *floor = self->listing.floor;
+    *looked = self->listing.looked;
+    return done;
 }
 
 static bool on_known(void *arg, fob_slice_t topic) {
-    return fob_core_knows(arg, topic);
+    const fob_service_t *self = arg;
+    return fob_core_knows(fob_ledger_core(self->ledger), topic);
 }
 
 fob_service_t *fob_service_new(const fob_service_options_t *options) {
@@ -43,7 +55,7 @@ fob_service_t *fob_service_new(const fob_service_options_t *options) {
                                  options->arg};
     self->peers = fob_peers_new(&config);
     self->joins = fob_joins_new();
-    fob_topics_ops_t topics = {on_lasts, on_known, fob_ledger_core(self->ledger)};
+    fob_topics_ops_t topics = {on_list, on_list_on, on_known, self};
     self->fetches = fob_fetches_new(options->fetch_rate, &topics);
     if (!self->peers || !self->joins || !self->fetches)
         fob_service_destroy(&self);
@@ -262,12 +274,15 @@ static void ask_past(fob_service_t *self, uint64_t conn, const fob_wire_t *msg) 
     fob_fetch_t fetch;
     fob_whole_t whole;
     fob_status_t status;
+    uint32_t route = fob_route_number(fob_peers_route(self->peers, conn));
     if (msg->verb == FOB_VERB_FETCH) {
         status = fob_clerk_fetch(conn, msg, &fetch);
+        fetch.route = route;
         if (status == FOB_OK)
             status = fob_fetches_add(self->fetches, &fetch);
     } else {
         status = fob_clerk_whole(conn, msg, &whole);
+        whole.route = route;
         if (status == FOB_OK)
             status = fob_fetches_add_whole(self->fetches, &whole);
     }
@@ -291,6 +306,7 @@ static void serve_past(fob_service_t *self) {
     fob_whole_t whole;
     fob_fetched_t answer;
     uint64_t offset;
+    uint32_t bytes;
     fob_fetches_round(self->fetches, self->now, fob_ledger_head(self->ledger));
     if (fob_ledger_past(self->ledger, &page))
         fob_fetches_page(self->fetches, &page);
@@ -300,9 +316,8 @@ static void serve_past(fob_service_t *self) {
         fob_status_t made = fob_letter_fetched(&self->header, self->options.house, &answer);
         tell_past(self, answer.conn, made, answer.body);
     }
-    if ((offset = fob_fetches_wants(self->fetches)) != 0)
-        fob_fetches_asked(self->fetches,
-                          fob_ledger_read(self->ledger, self->now, offset, FOB_FETCH_PAGE));
+    if ((offset = fob_fetches_wants(self->fetches, &bytes)) != 0)
+        fob_fetches_asked(self->fetches, fob_ledger_read(self->ledger, self->now, offset, bytes));
 }
 
 void fob_service_perform(fob_service_t *self) {

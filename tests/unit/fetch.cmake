@@ -1,5 +1,5 @@
 # Those who fetch what they missed, with a made-up journal.
-foreach(topic fetches fetches_amiss fetches_ways)
+foreach(topic fetches fetches_amiss fetches_crowd fetches_ways)
     fob_test(NAME ${topic} LABEL unit LIBRARIES fob_fetch
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${topic}.c ${CMAKE_CURRENT_LIST_DIR}/fetch_kit.c)
 endforeach()

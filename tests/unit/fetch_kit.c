@@ -3,7 +3,7 @@
 #include "tests/support/case.h"
 
 #include "bus/core/durable/record.h"
-#include "bus/core/events/lasts.h"
+#include "bus/core/events/listing.h"
 #include "proto/envelope.h"
 
 #include <stdlib.h>
@@ -23,12 +23,22 @@ static fob_chain_t chain;
 
 /* --- what the core would know of topics --- */
 
-static size_t on_lasts(void *arg, fob_slice_t pattern, uint64_t from, uint64_t *offsets,
-                       size_t room, uint64_t *head, uint64_t *floor, size_t *looked) {
+static fob_listing_t listing;
+
+static uint64_t on_list(void *arg, uint64_t from) {
     (void)arg;
-    *head = kit.given ? kit.given : kit.head;
-    *floor = chain.floor;
-    return fob_lasts_from(&chain, pattern, from, offsets, room, looked);
+    fob_listing_begin(&listing, &chain, from, kit.given ? kit.given : kit.head);
+    return listing.upto;
+}
+
+static bool on_list_on(void *arg, fob_slice_t pattern, uint64_t *offsets, size_t room,
+                       size_t *count, uint64_t *floor, size_t *looked) {
+    (void)arg;
+    bool done = fob_listing_step(&listing, &chain, pattern, offsets, room, count);
+    *floor = listing.floor;
+    *looked = listing.looked;
+    kit.steps++;
+    return done;
 }
 
 static bool on_known(void *arg, fob_slice_t topic) {
@@ -36,7 +46,7 @@ static bool on_known(void *arg, fob_slice_t topic) {
     return fob_chain_find(&chain, topic) != NULL;
 }
 
-static const fob_topics_ops_t ops = {on_lasts, on_known, NULL};
+static const fob_topics_ops_t ops = {on_list, on_list_on, on_known, NULL};
 
 /* --- life --- */
 
@@ -210,7 +220,9 @@ static fob_page_t read_page(uint64_t offset, size_t max_bytes) {
 /* --- clients --- */
 
 void kit_ask_for(const fob_fetch_t *fetch) {
-    assert_int_equal(fob_fetches_add(kit.fetches, fetch), FOB_OK);
+    fob_fetch_t from = *fetch;
+    from.route = from.route ? from.route : (uint32_t)from.conn;
+    assert_int_equal(fob_fetches_add(kit.fetches, &from), FOB_OK);
 }
 
 void kit_ask(uint64_t conn, const char *pattern, uint64_t from, uint64_t upto) {
@@ -219,9 +231,11 @@ void kit_ask(uint64_t conn, const char *pattern, uint64_t from, uint64_t upto) {
 }
 
 fob_status_t kit_ask_whole(uint64_t conn) {
-    return fob_fetches_add_whole(
-        kit.fetches,
-        &(fob_whole_t){.conn = conn, .pattern = fob_slice_str("a.*"), .from = 7, .upto = 9});
+    return fob_fetches_add_whole(kit.fetches, &(fob_whole_t){.conn = conn,
+                                                             .route = (uint32_t)conn,
+                                                             .pattern = fob_slice_str("a.*"),
+                                                             .from = 7,
+                                                             .upto = 9});
 }
 
 static void read_events(kit_answer_t *answer, fob_slice_t body) {
@@ -239,20 +253,23 @@ static void read_events(kit_answer_t *answer, fob_slice_t body) {
 static void read_runs(kit_answer_t *answer, fob_slice_t raw) {
     fob_runs_t runs;
     fob_run_t run;
-    size_t room = 1 << 16;
-    answer->offsets = calloc(room, sizeof *answer->offsets);
-    answer->topics = calloc(room, sizeof *answer->topics);
-    assert_true(answer->offsets && answer->topics && fob_runs(raw, &runs));
+    static uint64_t offsets[1 << 16];
+    const size_t room = sizeof offsets / sizeof *offsets;
+    assert_true(fob_runs(raw, &runs));
     while (fob_runs_next(&runs, &run)) {
         answer->runs++;
         assert_true(run.at[2] >= 1000 && run.at[1] > 0);
         for (uint64_t i = 0; i < run.at[1]; i++) {
             assert_true(answer->count < room);
-            assert_true(answer->count == 0 || answer->offsets[answer->count - 1] < run.at[0] + i);
-            answer->offsets[answer->count++] = run.at[0] + i;
+            assert_true(answer->count == 0 || offsets[answer->count - 1] < run.at[0] + i);
+            offsets[answer->count++] = run.at[0] + i;
         }
     }
     assert_false(runs.cursor.failed);
+    answer->offsets = calloc(answer->count + 1, sizeof *answer->offsets);
+    answer->topics = calloc(answer->count + 1, sizeof *answer->topics);
+    assert_true(answer->offsets && answer->topics);
+    memcpy(answer->offsets, offsets, answer->count * sizeof *offsets);
 }
 
 static void read_gone(kit_answer_t *answer, fob_slice_t raw) {
@@ -295,7 +312,7 @@ static void bring_page(void) {
         return;
     fob_page_t page = {.code = kit.fails};
     if (kit.fails == FOB_JOURNAL_OK)
-        page = read_page(kit.asked, FOB_FETCH_PAGE);
+        page = read_page(kit.asked, kit.bytes);
     kit.asked = 0;
     fob_fetches_page(kit.fetches, &page);
 }
@@ -320,7 +337,7 @@ void kit_round(int64_t ms) {
     answer_wholes();
     while (fob_fetches_next(kit.fetches, &fetched))
         take(&fetched);
-    uint64_t offset = fob_fetches_wants(kit.fetches);
+    uint64_t offset = fob_fetches_wants(kit.fetches, &kit.bytes);
     if (!offset)
         return;
     assert_int_equal(kit.asked, 0);

@@ -24,6 +24,8 @@ typedef struct {
     uint64_t given;           /* the core's, if it is higher; else 0 */
     size_t reads;             /* asked for */
     uint64_t asked;           /* offset of the one under way; 0: none */
+    uint32_t bytes;           /* of it */
+    size_t steps;             /* of lists of topics */
     bool held;                /* it does not come */
     fob_journal_code_t fails; /* how reads come back; OK: as they should */
     bool busy;                /* the journal is asked for nothing more */

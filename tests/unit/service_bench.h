@@ -26,6 +26,9 @@ static fob_status_t fetched_code;
 static uint64_t fetched_next;
 static uint8_t rows[64]; /* of a WHOLENESS */
 static size_t rows_size;
+static bool keeps; /* the net: bodies of FETCHED */
+static fob_blob_t *kept[8];
+static size_t kept_count;
 
 static inline void note_delivery(const fob_wire_t *msg) {
     fob_runs_t runs;
@@ -50,6 +53,11 @@ static inline fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fo
         assert_true(body.size <= sizeof rows);
         rows_size = body.size;
         memcpy(rows, fob_blob_slice(body.blob).data + body.at, body.size);
+    }
+    if (keeps && msg.verb == FOB_VERB_FETCHED) {
+        assert_true(kept_count < 8);
+        kept[kept_count++] = body.blob;
+        body.blob = NULL;
     }
     fob_blob_unref(&body.blob);
     if ((gone && msg.verb == FOB_VERB_DELIVER) || (away && route.data[1] == away))
@@ -121,6 +129,7 @@ static inline int setup(void **state) {
     now_ms = 0;
     gone = false;
     away = 0;
+    keeps = false;
     memset(sent, 0, sizeof sent);
     ledger = fob_ledger_new(fob_journal_memory_new(1 << 24, 1 << 24, 3600000), &config, now(),
                             on_log, NULL, &status, text, sizeof text);
@@ -135,6 +144,8 @@ static inline int setup(void **state) {
 
 static inline int teardown(void **state) {
     (void)state;
+    while (kept_count > 0)
+        fob_blob_unref(&kept[--kept_count]);
     fob_service_destroy(&service);
     fob_ledger_destroy(&ledger);
     return 0;

@@ -377,7 +377,7 @@ static void the_second_of_a_connection_is_refused_until_the_first_has_its_answer
 
 static void who_did_not_take_its_answer_gets_no_second(void **state) {
     (void)state;
-    fob_fetch_t fetch = {.conn = UINT64_C(7) << 32 | 1, .pattern = fob_slice_str(">"), .from = 1};
+    fob_fetch_t fetch = {.conn = 1, .route = 5, .pattern = fob_slice_str(">"), .from = 1};
     fill(1, 8, 8);
     kit.keeps = true;
     kit_ask_for(&fetch);
@@ -389,10 +389,32 @@ static void who_did_not_take_its_answer_gets_no_second(void **state) {
     kit_ask_for(&fetch);
     kit_wait(3);
     assert_int_equal(fob_fetches_add(kit.fetches, &fetch), FOB_LIMIT);
-    fob_fetches_forget(kit.fetches, fetch.conn);
-    fetch.conn = UINT64_C(8) << 32 | 1; /* comes after it, in its place */
+}
+
+/* Each HELLO makes a connection of it, but the answer waits in the same pipe. */
+static void who_did_not_take_its_answer_gets_no_second_by_another_hello(void **state) {
+    (void)state;
+    fob_fetch_t fetch = {.conn = 1, .route = 5, .pattern = fob_slice_str(">"), .from = 1};
+    fill(1, 8, 8);
+    kit.keeps = true;
     kit_ask_for(&fetch);
-    kit_wait(4);
+    kit_wait(1);
+    for (uint64_t hellos = 1; hellos < 5; hellos++) {
+        fob_fetches_forget(kit.fetches, fetch.conn);
+        fetch.conn = hellos << 32 | 1;
+        assert_int_equal(fob_fetches_add(kit.fetches, &fetch), FOB_LIMIT);
+    }
+    fetch.route = 6; /* another client, in its place */
+    fob_blob_t *first = kit.kept;
+    kit.kept = NULL;
+    kit_ask_for(&fetch);
+    kit_wait(2);
+    fetch.conn++;
+    fetch.route = 5;
+    assert_int_equal(fob_fetches_add(kit.fetches, &fetch), FOB_LIMIT);
+    fob_blob_unref(&first);
+    kit_ask_for(&fetch);
+    kit_wait(3);
 }
 
 static void a_connection_that_ends_gets_nothing_more(void **state) {
@@ -480,6 +502,7 @@ FOB_MAIN(
     FOB_CASE_WITH(the_second_of_a_connection_is_refused_until_the_first_has_its_answer, kit_begin,
                   kit_end),
     FOB_CASE_WITH(who_did_not_take_its_answer_gets_no_second, kit_begin, kit_end),
+    FOB_CASE_WITH(who_did_not_take_its_answer_gets_no_second_by_another_hello, kit_begin, kit_end),
     FOB_CASE_WITH(a_connection_that_ends_gets_nothing_more, kit_begin, kit_end),
     FOB_CASE_WITH(what_the_system_refused_is_read_again_a_little_later, kit_begin, kit_end),
     FOB_CASE_WITH(while_groups_read_it_asks_again_after_a_moment, kit_begin, kit_end),

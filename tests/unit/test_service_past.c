@@ -82,7 +82,33 @@ static void who_fetches_on_and_on_has_its_beats_all_the_same(void **state) {
     assert_in_range(sent[FOB_VERB_BEAT], 8, 15);
 }
 
-FOB_MAIN(FOB_CASE_WITH(a_fetch_is_answered_from_the_journal, setup, teardown),
+/* Its answer lies in the pipe to it; a HELLO does not take it out there. */
+static void who_says_hello_before_each_fetch_is_kept_one_answer(void **state) {
+    (void)state;
+    greet(8);
+    greet(9);
+    publish(9, 1);
+    keeps = true;
+    fetch(8, "a");
+    assert_int_equal(kept_count, 1);
+    for (uint8_t i = 0; i < 5; i++) {
+        greet_as(8, i % 2 ? 8 : 7); /* as the same and as another */
+        fetch(8, "a");
+        assert_int_equal(fetched_code, FOB_LIMIT);
+    }
+    fob_fetches_stats_t fetches;
+    fob_fetches_stats(fob_service_fetches(service), &fetches);
+    assert_int_equal(fetches.served, 1);
+    assert_int_equal(kept_count, 6); /* the refusals are empty */
+    assert_true(fetches.unsent > 0);
+    while (kept_count > 0)
+        fob_blob_unref(&kept[--kept_count]);
+    fetch(8, "a");
+    assert_int_equal(fetched_code, FOB_OK);
+}
+
+FOB_MAIN(FOB_CASE_WITH(who_says_hello_before_each_fetch_is_kept_one_answer, setup, teardown),
+         FOB_CASE_WITH(a_fetch_is_answered_from_the_journal, setup, teardown),
          FOB_CASE_WITH(whether_a_pattern_is_whole_is_answered_by_the_last_event_of_each_topic,
                        setup, teardown),
          FOB_CASE_WITH(who_fetches_on_and_on_has_its_beats_all_the_same, setup, teardown),

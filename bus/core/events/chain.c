@@ -23,6 +23,8 @@ static size_t weight(size_t name) {
 static void unlink_age(fob_chain_t *self, fob_tail_t *tail) {
     if (self->cursor == tail)
         self->cursor = tail->newer;
+    if (self->sought == tail)
+        self->sought = tail->newer;
     if (tail->newer)
         tail->newer->older = tail->older;
     else
@@ -159,4 +161,18 @@ const fob_tail_t *fob_chain_next(fob_chain_t *self) {
     if (tail)
         self->cursor = tail->newer;
     return tail;
+}
+
+void fob_chain_seek(fob_chain_t *self, uint64_t from) {
+    if (!self->sought || self->sought->last > from)
+        self->sought = self->oldest;
+}
+
+const fob_tail_t *fob_chain_sought(const fob_chain_t *self) {
+    return self->sought;
+}
+
+void fob_chain_pass(fob_chain_t *self) {
+    if (self->sought)
+        self->sought = self->sought->newer;
 }

@@ -34,6 +34,7 @@ typedef struct {
     fob_tail_t **buckets;
     fob_tail_t *newest, *oldest; /* by `last`, which ascends */
     fob_tail_t *cursor;          /* see fob_chain_walk */
+    fob_tail_t *sought;          /* see fob_chain_seek */
     uint32_t count, max;
     size_t bytes, max_bytes;
     uint64_t floor;
@@ -69,5 +70,12 @@ const fob_tail_t *fob_chain_find(const fob_chain_t *self, fob_slice_t topic);
  * next. A topic that is linked meanwhile may come later, and one that falls out does not come. */
 void fob_chain_walk(fob_chain_t *self);
 const fob_tail_t *fob_chain_next(fob_chain_t *self);
+
+/* A second walk, of who looks for last events from an offset on: it begins at the oldest, or, where
+ * it stands at one that is not above `from`, there. The topic that it stands at, NULL: behind the
+ * newest; and on to the next. */
+void fob_chain_seek(fob_chain_t *self, uint64_t from);
+const fob_tail_t *fob_chain_sought(const fob_chain_t *self);
+void fob_chain_pass(fob_chain_t *self);
 
 #endif
