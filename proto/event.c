@@ -198,6 +198,10 @@ uint64_t fob_event_offset(const fob_event_t *self) {
     return self->place.offset;
 }
 
+uint64_t fob_event_epoch(const fob_event_t *self) {
+    return self->place.epoch;
+}
+
 int64_t fob_event_time(const fob_event_t *self) {
     return self->place.time_ms;
 }

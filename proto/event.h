@@ -13,6 +13,7 @@ typedef struct {
     int64_t time_ms;
     uint32_t attempt;
     uint64_t token;
+    uint64_t epoch; /* that the offset is of; 0: not known, or fire-and-forget */
 } fob_event_place_t;
 
 /* Makes an event that holds `blob` (one more reference), whose encoded bytes `bytes` lie in it and

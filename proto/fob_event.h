@@ -30,6 +30,9 @@ FOB_EXPORT int fob_event_header_at(const fob_event_t *self, size_t index, const 
 FOB_EXPORT uint32_t fob_event_shard(const fob_event_t *self);
 /* 0: fire-and-forget, never stored. */
 FOB_EXPORT uint64_t fob_event_offset(const fob_event_t *self);
+/* The epoch that the offset is of; 0: fire-and-forget. Offsets of two epochs are never compared:
+ * who saves the one saves the other. */
+FOB_EXPORT uint64_t fob_event_epoch(const fob_event_t *self);
 /* Unix ms: when it was stored, or forwarded. */
 FOB_EXPORT int64_t fob_event_time(const fob_event_t *self);
 /* From 1 in a group; 0: broadcast. */

@@ -159,7 +159,8 @@ static void event_json(fob_buf_t *out, const fob_answer_t *answer, const json_t 
     fob_event_place_t place = {
         .offset = (uint64_t)json_integer_value(json_object_get(letter, "offset")),
         .time_ms = (int64_t)json_integer_value(json_object_get(letter, "stored")),
-        .attempt = (uint32_t)json_integer_value(json_object_get(letter, "attempts"))};
+        .attempt = (uint32_t)json_integer_value(json_object_get(letter, "attempts")),
+        .epoch = answer->epoch};
     fob_event_t *event = fob_event_new(answer->body, bytes, &place);
     if (event)
         fob_show_json(out, event);

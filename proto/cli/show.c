@@ -112,12 +112,17 @@ static void put_headers(fob_buf_t *out, fob_slice_t headers) {
 
 void fob_show_json(fob_buf_t *out, const fob_event_t *event) {
     const fob_envelope_t *inside = fob_event_envelope(event);
-    uint64_t offset = fob_event_offset(event);
+    uint64_t offset = fob_event_offset(event), epoch = fob_event_epoch(event);
     fob_text(out, "{\"topic\":");
     fob_json_string(out, inside->topic);
     fob_textf(out, ",\"shard\":%" PRIu32 ",\"offset\":", fob_event_shard(event));
     if (offset > 0)
         fob_textf(out, "%" PRIu64, offset);
+    else
+        fob_text(out, "null");
+    fob_text(out, ",\"epoch\":");
+    if (epoch > 0)
+        fob_textf(out, "%" PRIu64, epoch);
     else
         fob_text(out, "null");
     fob_text(out, ",\"id\":");

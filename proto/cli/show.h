@@ -6,9 +6,9 @@
 #include <fob/fob_event.h>
 
 /* Appends the event as one JSON object, without a newline:
- * {"topic","shard","offset","id","time","key","attempt","headers","data"}; data without a JSON form
- * is "data_base64" instead. A fire-and-forget event has offset null, and id null if it was given
- * none. Check out->failed. */
+ * {"topic","shard","offset","epoch","id","time","key","attempt","headers","data"}; data without a
+ * JSON form is "data_base64" instead. A fire-and-forget event has offset and epoch null, and id
+ * null if it was given none. Check out->failed. */
 void fob_show_json(fob_buf_t *out, const fob_event_t *event);
 
 /* Appends the data as a handler reads it: msgpack as JSON text with a newline, everything else

@@ -110,6 +110,25 @@ static bool offset_parse(const char *text, uint64_t *offset) {
     return true;
 }
 
+/* "OFFSET@EPOCH" */
+static bool place_parse(const char *text, fob_when_t *out) {
+    char offset[32];
+    const char *at = strchr(text, '@');
+    if (!at || (size_t)(at - text) >= sizeof offset)
+        return false;
+    memcpy(offset, text, (size_t)(at - text));
+    offset[at - text] = 0;
+    return offset_parse(offset, &out->offset) && fob_count_parse(at + 1, &out->epoch) && out->epoch;
+}
+
+bool fob_when_parse_place(const char *text, int64_t now_wall_ms, fob_when_t *out) {
+    fob_when_t when = {.kind = FOB_WHEN_OFFSET};
+    if (!place_parse(text, &when))
+        return fob_when_parse(text, now_wall_ms, out);
+    *out = when;
+    return true;
+}
+
 bool fob_when_parse(const char *text, int64_t now_wall_ms, fob_when_t *out) {
     fob_when_t when = {0};
     if (strcmp(text, "latest") == 0)

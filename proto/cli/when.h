@@ -16,6 +16,7 @@ typedef enum {
 typedef struct {
     fob_when_kind_t kind;
     uint64_t offset; /* of an OFFSET: from 1 */
+    uint64_t epoch;  /* of an OFFSET: that it is of; 0: not said */
     int64_t time_ms; /* of a TIME: Unix ms, 0 or later */
 } fob_when_t;
 
@@ -24,6 +25,10 @@ typedef struct {
  * which ms are kept), or a span back from `now_wall_ms` ("-10m"). False: none of these, or before
  * 1970; *out is then as before. */
 bool fob_when_parse(const char *text, int64_t now_wall_ms, fob_when_t *out);
+
+/* The same for who can say of which epoch an offset is ("17@1795156124000", "0:17@1795156124000");
+ * for the others an epoch is no place. */
+bool fob_when_parse_place(const char *text, int64_t now_wall_ms, fob_when_t *out);
 
 /* Only an RFC 3339 time or a span back, as above, in Unix ms. */
 bool fob_when_time(const char *text, int64_t now_wall_ms, int64_t *time_ms);

@@ -58,7 +58,11 @@ static fob_status_t begin(fob_leases_t *self, fob_now_t now, const fob_fetched_t
     }
     if (!fob_holding_reserve(&self->holding))
         return FOB_NO_MEMORY;
-    fob_event_place_t place = {0, front->offset, front->time_ms, front->attempt, front->token};
+    fob_event_place_t place = {.offset = front->offset,
+                               .time_ms = front->time_ms,
+                               .attempt = front->attempt,
+                               .token = front->token,
+                               .epoch = self->epoch};
     fob_status_t status = fob_decode(front->blob, bytes, &place, event);
     if (status == FOB_BAD_EVENT) {
         pass_over(self, now, bytes, true);

@@ -88,8 +88,10 @@ fob_status_t fob_batch_next(fob_batch_t *self, fob_event_t **event) {
     fob_slice_t topic, bytes;
     bool good = fob_envelope_skim(&cursor, &topic, &bytes);
     assert(good); /* skimmed when it came */
-    fob_event_place_t place = {
-        .shard = message->shard, .offset = message->offset, .time_ms = message->time_ms};
+    fob_event_place_t place = {.shard = message->shard,
+                               .offset = message->offset,
+                               .time_ms = message->time_ms,
+                               .epoch = message->epoch};
     fob_status_t status = fob_decode(message->blob, bytes, &place, event);
     if (status == FOB_NO_MEMORY)
         return status;

@@ -42,7 +42,8 @@ typedef struct {
     int64_t time_ms;
     uint32_t shard;
     fob_notice_kind_t notice;
-    uint64_t last, epoch; /* of a notice */
+    uint64_t last;  /* of a notice */
+    uint64_t epoch; /* of the offsets; of a notice that it begins, the new one */
 } fob_queued_t;
 
 /* Messages that a reader has taken over. All zeros is empty. */

@@ -21,6 +21,7 @@ fob_sequencer_t *fob_sequencer_new(const fob_sequencer_options_t *options) {
     self->mode = options->mode;
     self->start = options->from;
     self->start_value = options->value;
+    self->epoch = options->from == FOB_SEQUENCER_OFFSET ? options->epoch : 0;
     self->queue = options->queue;
     self->bytes = options->bytes ? options->bytes : FOB_SEQUENCER_BYTES;
     self->marks.max = options->topics;
@@ -189,6 +190,15 @@ static void renumber(fob_sequencer_t *self, uint64_t epoch, uint64_t began, uint
     tell_epoch(self);
 }
 
+/* It begins where one of epoch `known` ended, which had all before: what of it still holds? */
+static void resume(fob_sequencer_t *self, uint64_t known, const fob_wire_t *welcome) {
+    self->seen = self->done;
+    if (welcome->epoch != known)
+        renumber(self, welcome->epoch, welcome->began, welcome->head);
+    else if (welcome->head < self->seen)
+        renumber(self, welcome->epoch, welcome->head, welcome->head);
+}
+
 static void go_blind(fob_sequencer_t *self) {
     self->pauses += self->ever_up && !self->blind;
     self->blind = true;
@@ -259,9 +269,12 @@ void fob_sequencer_up(fob_sequencer_t *self, fob_now_t now, const fob_wire_t *we
         self->blind = false;
         self->trouble = "";
         self->pauses += was_blind;
+        uint64_t known = before ? 0 : self->epoch;
         self->epoch = welcome->epoch;
         self->head = welcome->head;
         begin(self, was_blind ? FOB_SEQUENCER_LATEST : self->start);
+        if (known)
+            resume(self, known, welcome);
     }
     self->ever_up = true;
 }
@@ -300,6 +313,15 @@ static void refused(fob_sequencer_t *self, const fob_wire_t *msg) {
     int size = text.size < sizeof self->said - 64 ? (int)text.size : (int)sizeof self->said - 64;
     snprintf(self->said, sizeof self->said, "the bus does not tell what is missing: %.*s", size,
              (const char *)text.data);
+    self->trouble = self->said;
+}
+
+void fob_sequencer_doubt(fob_sequencer_t *self, const char *how) {
+    self->fetch_at = self->now + FOB_SEQUENCER_PAUSE;
+    snprintf(self->said, sizeof self->said,
+             "what the bus answers about its journal %s: what is missing cannot be read, and is "
+             "asked for again; is the bus of another version?",
+             how);
     self->trouble = self->said;
 }
 

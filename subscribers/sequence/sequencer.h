@@ -47,7 +47,8 @@ typedef enum {
     FOB_SEQUENCER_LATEST,   /* with what is stored from the first `up` on */
     FOB_SEQUENCER_EARLIEST, /* with the oldest that is kept; what is not is not told */
     FOB_SEQUENCER_LAST,     /* each topic's last event, then as LATEST */
-    FOB_SEQUENCER_OFFSET,   /* with offset `value`; what is not kept from there on is told */
+    FOB_SEQUENCER_OFFSET,   /* with offset `value`; what is not kept from there on is told, and what
+                               is not what it was in `epoch` */
     FOB_SEQUENCER_TIME      /* with the first event stored at `value` (Unix ms) or later */
 } fob_sequencer_from_t;
 
@@ -56,6 +57,9 @@ typedef struct {
     fob_sequencer_mode_t mode;
     fob_sequencer_from_t from;
     uint64_t value;
+    /* OFFSET: the epoch that it is of, and all before it was had in; 0: not known. (The first HELLO
+     * has to name it: see fob_sequencer_epoch.) */
+    uint64_t epoch;
     uint64_t queue; /* events held at the most, at least 1 */
     uint64_t bytes; /* of these at the most; 0: FOB_SEQUENCER_BYTES. One message may be over it. */
     /* Tighter bounds than the usual ones; 0: FOB_MARKS_MAX topics remembered, FOB_RECENT_MESSAGES
@@ -158,8 +162,9 @@ void fob_sequencer_figures(const fob_sequencer_t *self, fob_sequencer_figures_t 
  * until the next message comes. */
 bool fob_sequencer_losses(const fob_sequencer_t *self, size_t *at, fob_gap_loss_t *out);
 
-/* The epoch that its offsets are of; 0: none yet. The next HELLO names it, so that `began` in
- * WELCOME is the highest offset that is the same as in this one, however many epochs lie between.
+/* The epoch that its offsets are of; 0: none yet. The next HELLO, the first one too, names it, so
+ * that `began` in WELCOME is the highest offset that is the same as in this one, however many
+ * epochs lie between.
  */
 uint64_t fob_sequencer_epoch(const fob_sequencer_t *self);
 uint64_t fob_sequencer_lost(const fob_sequencer_t *self);

@@ -188,7 +188,8 @@ static bool add(fob_sequencer_t *self, gather_t *gather, const fob_passage_t *ev
         *run = (fob_queued_t){.bytes = fob_slice(event->bytes.data, 0),
                               .offset = event->first,
                               .time_ms = event->time_ms,
-                              .shard = self->shard};
+                              .shard = self->shard,
+                              .epoch = self->epoch};
     run->bytes.size += event->bytes.size;
     run->count++;
     return true;
@@ -311,6 +312,12 @@ static void hole_page(fob_sequencer_t *self, fob_excerpt_t *excerpt, const fob_w
         self->fetch_at = self->now + FOB_SEQUENCER_PAUSE;
 }
 
+/* Where there is more `next` grows with each answer. */
+static bool goes_on(const fob_request_t *fetch, const fob_wire_t *msg) {
+    return msg->next > fetch->from || msg->next > msg->head ||
+           (fetch->upto && msg->next > fetch->upto);
+}
+
 void fob_sequencer_fetched(fob_sequencer_t *self, const fob_wire_t *msg, fob_blob_t *body) {
     fob_slice_t bytes = body ? fob_blob_slice(body) : (fob_slice_t){0};
     fob_excerpt_t excerpt;
@@ -322,8 +329,11 @@ void fob_sequencer_fetched(fob_sequencer_t *self, const fob_wire_t *msg, fob_blo
     if (self->fetch_hole)
         pattern = fob_hole_topic(fob_holes_first(&self->holes));
     if (!fob_excerpt_open(&excerpt, msg, bytes, pattern, self->fetch.from, !self->fetch_dry)) {
-        self->malformed++;
-        self->fetch_at = self->now + FOB_SEQUENCER_PAUSE;
+        fob_sequencer_doubt(self, "breaks the protocol");
+        return;
+    }
+    if (!goes_on(&self->fetch, msg)) {
+        fob_sequencer_doubt(self, "does not go on");
         return;
     }
     if (msg->head > self->head)

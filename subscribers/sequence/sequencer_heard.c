@@ -94,7 +94,8 @@ static void take_counted(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob
                                   .offset = cast->kind == FOB_CAST_STORED ? cast->offset : 0,
                                   .count = keep,
                                   .time_ms = cast->time_ms,
-                                  .shard = cast->shard};
+                                  .shard = cast->shard,
+                                  .epoch = cast->epoch};
     if (keep) {
         fob_blob_ref(body);
         fob_inbox_put(&self->inbox, &message);
@@ -177,7 +178,8 @@ fob_heard_fate_t fob_sequencer_offer(fob_sequencer_t *self, const fob_heard_t *h
                                   .offset = first,
                                   .count = count,
                                   .time_ms = heard->time_ms,
-                                  .shard = heard->shard};
+                                  .shard = heard->shard,
+                                  .epoch = self->epoch};
     fob_inbox_put(&self->inbox, &message);
     if (hole)
         fob_holes_put(&self->holes, heard->topic,

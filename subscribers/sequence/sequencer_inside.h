@@ -110,6 +110,8 @@ bool fob_sequencer_half_free(const fob_sequencer_t *self, uint64_t elsewhere);
 static inline uint64_t fob_sequencer_dense(const fob_sequencer_t *self) {
     return self->dense > self->done ? self->dense : self->done;
 }
+/* The bus answers what cannot be: says so, `how`, and asks again after a pause. */
+void fob_sequencer_doubt(fob_sequencer_t *self, const char *how);
 /* Queues a notice about [first, last], of one topic or (empty) none. False: no memory. */
 bool fob_sequencer_tell(fob_sequencer_t *self, fob_notice_kind_t kind, uint64_t first,
                         uint64_t last, fob_slice_t topic);

@@ -175,7 +175,7 @@ void fob_sequencer_wholeness(fob_sequencer_t *self, const fob_wire_t *msg, fob_b
         return;
     }
     if (!rows_good(self, body)) {
-        self->malformed++;
+        fob_sequencer_doubt(self, "breaks the protocol");
         return;
     }
     self->rows = fob_blob_ref(body);

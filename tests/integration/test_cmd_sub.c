@@ -7,14 +7,16 @@ static void an_event_has_these_fields_in_this_order(void **state) {
     DO(self, "pub", "shop.order_placed", "{\"n\":0.1}", "--id", "o-1", "--key", "k");
     const char *line = process_line(sub, PROCESS_OUT, WAIT_MS);
     assert_non_null(line);
-    const char *time = strstr(line, "\"time\":\"2");
+    const char *time = strstr(line, "\"time\":\"2"), *epoch = strstr(line, "\"epoch\":");
     assert_non_null(time);
+    assert_true(epoch && atoll(epoch + 8) > 0);
     char expected[400];
     snprintf(expected, sizeof expected,
-             "{\"topic\":\"shop.order_placed\",\"shard\":0,\"offset\":1,\"id\":\"o-1\",%.33s,"
+             "{\"topic\":\"shop.order_placed\",\"shard\":0,\"offset\":1,\"epoch\":%lld,"
+             "\"id\":\"o-1\",%.33s,"
              "\"key\":\"k\","
              "\"attempt\":0,\"headers\":{},\"data\":{\"n\":0.10000000000000001}}",
-             time);
+             atoll(epoch + 8), time);
     assert_string_equal(line, expected);
     process_destroy(&sub);
 }

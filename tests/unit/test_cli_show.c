@@ -7,8 +7,12 @@
 
 #include <stdlib.h>
 
-static const fob_event_place_t place = {
-    .shard = 0, .offset = 17, .time_ms = 1795156124123, .attempt = 2, .token = 9};
+static const fob_event_place_t place = {.shard = 0,
+                                        .offset = 17,
+                                        .time_ms = 1795156124123,
+                                        .attempt = 2,
+                                        .token = 9,
+                                        .epoch = 1795156000000};
 
 static fob_event_t *event_of(const fob_envelope_t *envelope, const fob_event_place_t *where) {
     fob_buf_t bytes = {0};
@@ -53,7 +57,8 @@ static void an_event_is_one_json_object(void **state) {
                                .headers = fob_buf_slice(&headers),
                                .data = fob_slice("\x81\xa1n\x05", 4)};
     check(&envelope, &place, JSON,
-          "{\"topic\":\"shop.order_placed\",\"shard\":0,\"offset\":17,\"id\":\"o-1\","
+          "{\"topic\":\"shop.order_placed\",\"shard\":0,\"offset\":17,\"epoch\":1795156000000,"
+          "\"id\":\"o-1\","
           "\"time\":\"2026-11-20T06:28:44.123Z\",\"key\":\"c-7\",\"attempt\":2,"
           "\"headers\":{\"a\":\"1\",\"b\\\"\":\"2\"},\"data\":{\"n\":5}}");
     fob_buf_free(&headers);
@@ -65,11 +70,13 @@ static void what_is_absent_is_null_and_headers_are_an_object(void **state) {
     fob_event_place_t fired = {.time_ms = 0};
     (void)state;
     check(&envelope, &broadcast, JSON,
-          "{\"topic\":\"t\",\"shard\":0,\"offset\":3,\"id\":\"0-3\",\"time\":\"1970-01-01T00:00:00."
+          "{\"topic\":\"t\",\"shard\":0,\"offset\":3,\"epoch\":null,\"id\":\"0-3\",\"time\":\"1970-"
+          "01-01T00:00:00."
           "000Z\","
           "\"key\":null,\"attempt\":0,\"headers\":{},\"data\":null}");
     check(&envelope, &fired, JSON,
-          "{\"topic\":\"t\",\"shard\":0,\"offset\":null,\"id\":null,\"time\":\"1970-01-01T00:00:00."
+          "{\"topic\":\"t\",\"shard\":0,\"offset\":null,\"epoch\":null,\"id\":null,\"time\":\"1970-"
+          "01-01T00:00:00."
           "000Z\","
           "\"key\":null,\"attempt\":0,\"headers\":{},\"data\":null}");
 }
@@ -178,7 +185,8 @@ static void a_time_or_a_type_that_makes_no_sense_is_shown_as_such(void **state) 
     fob_envelope_t envelope = {.topic = fob_slice_str("t"), .data = fob_slice("\xc0", 1)};
     (void)state;
     check(&envelope, &never, JSON,
-          "{\"topic\":\"t\",\"shard\":0,\"offset\":17,\"id\":\"0-17\",\"time\":null,\"key\":null,"
+          "{\"topic\":\"t\",\"shard\":0,\"offset\":17,\"epoch\":null,\"id\":\"0-17\",\"time\":null,"
+          "\"key\":null,"
           "\"attempt\":0,\"headers\":{},\"data\":null}");
     check(&envelope, &never, EYES,
           "--:--:--.---  t                               17       1 B  msgpack  null\n");

@@ -22,6 +22,33 @@ static void names_and_offsets_are_places(void **state) {
     assert_int_equal(parsed("9223372036854775807").offset, INT64_MAX);
 }
 
+static void an_offset_may_name_its_epoch(void **state) {
+    static const struct {
+        const char *text;
+        uint64_t offset, epoch;
+    } all[] = {{"17", 17, 0},
+               {"17@1795156124000", 17, UINT64_C(1795156124000)},
+               {"0:17@5", 17, 5},
+               {"1@18446744073709551615", 1, UINT64_MAX}};
+    static const char *const bad[] = {
+        "@5",    "17@",   "17@0",   "0@5",      "17@5@6", "17@x",
+        "17@-5", "17@ 5", "1:17@5", "latest@5", "-10m@5", "00000000000000000000000000000000017@5"};
+    fob_when_t when;
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        assert_true(fob_when_parse_place(all[i].text, NOW, &when));
+        assert_int_equal(when.kind, FOB_WHEN_OFFSET);
+        assert_int_equal(when.offset, all[i].offset);
+        assert_int_equal(when.epoch, all[i].epoch);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (fob_when_parse_place(bad[i], NOW, &when))
+            fail_msg("\"%s\" is taken", bad[i]);
+    assert_false(fob_when_parse("17@5", NOW, &when));
+    assert_true(fob_when_parse_place("-0s", NOW, &when));
+    assert_int_equal(when.kind, FOB_WHEN_TIME);
+}
+
 static void a_time_is_rfc_3339(void **state) {
     static const struct {
         const char *text;
@@ -107,6 +134,6 @@ static void anything_else_is_no_place(void **state) {
     }
 }
 
-FOB_MAIN(FOB_CASE(names_and_offsets_are_places), FOB_CASE(a_time_is_rfc_3339),
-         FOB_CASE(a_span_goes_back_from_now), FOB_CASE(no_time_back_is_now),
-         FOB_CASE(anything_else_is_no_place))
+FOB_MAIN(FOB_CASE(names_and_offsets_are_places), FOB_CASE(an_offset_may_name_its_epoch),
+         FOB_CASE(a_time_is_rfc_3339), FOB_CASE(a_span_goes_back_from_now),
+         FOB_CASE(no_time_back_is_now), FOB_CASE(anything_else_is_no_place))

@@ -17,7 +17,7 @@ static fob_event_t *event_of(const fob_envelope_t *envelope, const fob_event_pla
 }
 
 static const fob_event_place_t place = {
-    .shard = 3, .offset = 42, .time_ms = 1700000000123, .attempt = 2, .token = 77};
+    .shard = 3, .offset = 42, .time_ms = 1700000000123, .attempt = 2, .token = 77, .epoch = 9};
 
 static void a_handler_sees_the_event_and_its_place(void **state) {
     (void)state;
@@ -45,6 +45,7 @@ static void a_handler_sees_the_event_and_its_place(void **state) {
     assert_true(fob_event_time(event) == 1700000000123);
     assert_int_equal(fob_event_attempt(event), 2);
     assert_int_equal(fob_event_token(event), 77);
+    assert_int_equal(fob_event_epoch(event), 9);
     assert_true(fob_slice_eq(fob_event_envelope(event)->topic, envelope.topic));
     fob_event_destroy(&event);
     assert_null(event);
