@@ -48,15 +48,19 @@ typedef enum {
     FOB_FROM_LATEST = 0,   /* what is stored from now on */
     FOB_FROM_EARLIEST = 1, /* all that is kept */
     FOB_FROM_LAST = 2,     /* each topic's last event, then what is stored from now on */
-    /* The event at offset `from_value`, at least 1, and all after it. Offsets are of an epoch:
-     * where the bus has lost its journal since, it may not have come there yet, and nothing is
-     * handed out until it has (fob_subscriber_behind tells its head). */
+    /* The event at offset `from_value`, at least 1, and all after it. Offsets are of an epoch, so
+     * who goes on where he ended gives both back: one more than the last event's offset, and
+     * `from_epoch`, its fob_event_epoch. Where the bus numbers anew since, he is told by a GAP
+     * (FOB_GAP_EPOCH) and reads on from where the two histories part, or, where the bus cannot say
+     * where, from the oldest that it has. Without the epoch nobody can tell: what is at that offset
+     * now is handed out, or waited for (fob_subscriber_behind tells the head). */
     FOB_FROM_OFFSET = 3,
-    FOB_FROM_TIME = 4 /* what was stored at `from_value`, Unix ms, or later */
+    /* What was stored at `from_value`, Unix ms, or later; a time that is still to come is now. */
+    FOB_FROM_TIME = 4
 } fob_from_t;
 
 typedef struct {
-    unsigned version;           /* of this struct: 2; a program made for 1 is never told FOB_GAP */
+    unsigned version;           /* of this struct: 3; a program made for 1 is never told FOB_GAP */
     const char *bus;            /* as for a publisher */
     const char *pattern;        /* required */
     int64_t connect_timeout_ms; /* for the subscription to be live; 0: 3 s; negative: without end */
@@ -68,9 +72,13 @@ typedef struct {
     fob_from_t from;
     uint64_t from_value;
     uint64_t queue_bytes; /* of these events at the most, one may be over it; 0: 256 MiB */
+    /* Since version 3. */
+    uint64_t from_epoch; /* OFFSET: the epoch that it is of; 0: not known */
+    char *blocked;       /* NULL, or where new writes what fob_subscriber_blocked would say */
+    size_t blocked_size;
 } fob_subscriber_options_t;
 #define FOB_SUBSCRIBER_OPTIONS                                                                     \
-    { .version = 2 }
+    { .version = 3 }
 
 typedef enum {
     FOB_GAP_RETENTION = 1, /* no longer kept */
@@ -84,7 +92,8 @@ typedef enum {
  * before; which of them were of the pattern is not known any more.
  * LOST: exactly the events `first` to `last`, each of them of the pattern.
  * EPOCH: `epoch` is the new one. What is stored in it begins at `first`; what was handed out before
- * at `first` to `last` (none where last < first) is not known to the bus any more. */
+ * at `first` to `last` (none where last < first) is not known to the bus any more. (With
+ * `from_epoch`: handed out to whoever had it before.) */
 typedef struct {
     fob_gap_reason_t reason;
     uint32_t shard;
@@ -93,8 +102,8 @@ typedef struct {
 } fob_gap_t;
 
 /* Returns once the subscription is live: an event published from now on arrives. NULL: *status (may
- * be NULL) says why: UNREACHABLE, BAD_PATTERN, INVALID (options that are not valid), VERSION,
- * DENIED, NO_MEMORY. */
+ * be NULL) says why: UNREACHABLE (the bus, or only its broadcast: then options->blocked says so),
+ * BAD_PATTERN, INVALID (options that are not valid), VERSION, DENIED, NO_MEMORY. */
 FOB_EXPORT fob_subscriber_t *fob_subscriber_new(const fob_subscriber_options_t *options,
                                                 fob_status_t *status);
 
@@ -141,6 +150,10 @@ FOB_EXPORT uint64_t fob_subscriber_malformed(fob_subscriber_t *self);
 FOB_EXPORT int fob_subscriber_fd(fob_subscriber_t *self);
 /* Why the bus is away, in words; "": it is there. */
 FOB_EXPORT void fob_subscriber_trouble(fob_subscriber_t *self, char *text, size_t size);
+/* What keeps the broadcast away though the bus is there, in one sentence: its port is blocked, say;
+ * "": nothing does. Stored events are read from the journal meanwhile, a beat later, in mode NOTIFY
+ * they are told; fire-and-forget ones, and in mode LIVE all, are lost. */
+FOB_EXPORT void fob_subscriber_blocked(fob_subscriber_t *self, char *text, size_t size);
 /* Makes a waiting next return CLOSED. Safe from another thread. */
 FOB_EXPORT void fob_subscriber_close(fob_subscriber_t *self);
 FOB_EXPORT void fob_subscriber_destroy(fob_subscriber_t **self_p);

@@ -9,11 +9,15 @@
 #define ASK_FIRST (250 * FOB_MS) /* doubling */
 #define ASK_TIMES 4              /* then a new socket */
 
+/* Why it is not live. */
+#define UNREACHED "cannot be reached: is a firewall in the way of that port?"
+#define MUTE      "answers no subscription: is something else in its place?"
+
 #define COPY_MOST 512 /* bytes that are cheaper to copy than to wrap */
 /* Bytes; a longer frame ends the connection. */
 #define FRAME_MOST ((int64_t)64 << 20)
 #define WATCHED                                                                                    \
-    (ZMQ_EVENT_CLOSED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED |                       \
+    (ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED | \
      ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |                  \
      ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
 
@@ -76,9 +80,10 @@ void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t n
             return;
         }
     }
-    snprintf(self->trouble, sizeof self->trouble, "%s: no subscription: %s", self->endpoint,
+    snprintf(self->trouble, sizeof self->trouble, "cannot be subscribed to (%s)",
              zmq_strerror(errno));
     fob_listener_close(self, conduit);
+    self->failed++;
     self->due = now.mono_ns + FOB_SEC;
 }
 
@@ -103,24 +108,47 @@ void fob_listener_close(fob_listener_t *self, fob_conduit_t *conduit) {
         zmq_close(sockets[i]);
     }
     self->sub = self->monitor = NULL;
-    self->live = false;
+    self->live = self->reached = false;
     self->asked = 0;
     self->probe[0] = 0;
     self->due = FOB_NEVER;
+}
+
+/* Why the socket is of no use, or was not; the next one has another go. */
+static void fail(fob_listener_t *self, const char *why) {
+    snprintf(self->trouble, sizeof self->trouble, "%s", why);
+    self->failed++;
+}
+
+/* What a frame of the monitor tells; 0: it is an event's second one. */
+static unsigned event_of(zmq_msg_t *msg) {
+    uint16_t event;
+    if (!zmq_msg_more(msg) || zmq_msg_size(msg) < sizeof event)
+        return 0;
+    memcpy(&event, zmq_msg_data(msg), sizeof event);
+    return event;
 }
 
 bool fob_listener_gone(fob_listener_t *self) {
     bool gone = false;
     zmq_msg_t msg;
     zmq_msg_init(&msg);
-    /* Any event that is watched means the end; its frames are read so that none is left. */
-    while (zmq_msg_recv(&msg, self->monitor, ZMQ_DONTWAIT) >= 0)
-        gone = true;
+    /* Any other event that is watched means the end; all are read so that none is left. */
+    while (zmq_msg_recv(&msg, self->monitor, ZMQ_DONTWAIT) >= 0) {
+        unsigned event = event_of(&msg);
+        self->reached |= event == ZMQ_EVENT_CONNECTED;
+        gone |= event && event != ZMQ_EVENT_CONNECTED;
+    }
     zmq_msg_close(&msg);
     if (gone)
-        snprintf(self->trouble, sizeof self->trouble, "%s: the subscription's connection was lost",
-                 self->endpoint);
+        fail(self, self->reached ? "ends each connection" : UNREACHED);
     return gone;
+}
+
+const char *fob_listener_obstacle(const fob_listener_t *self) {
+    if (self->trouble[0])
+        return self->trouble;
+    return self->reached ? MUTE : UNREACHED;
 }
 
 void fob_listener_tick(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now) {
@@ -131,8 +159,7 @@ void fob_listener_tick(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t n
         return;
     }
     if (self->sub)
-        snprintf(self->trouble, sizeof self->trouble, "%s: no answer to a subscription",
-                 self->endpoint);
+        fail(self, self->reached ? MUTE : UNREACHED);
     fob_listener_open(self, conduit, now);
 }
 
@@ -141,7 +168,7 @@ bool fob_listener_answered(fob_listener_t *self, fob_slice_t topic) {
         return false;
     (void)zmq_setsockopt(self->sub, ZMQ_UNSUBSCRIBE, self->probe, strlen(self->probe) + 1);
     self->probe[0] = 0;
-    self->asked = 0;
+    self->asked = self->failed = 0;
     self->live = true;
     self->due = FOB_NEVER;
     self->trouble[0] = 0;

@@ -14,10 +14,12 @@
 typedef struct {
     void *sub, *monitor; /* NULL: closed */
     bool live;
-    bool rests;     /* it stays closed for now */
-    int64_t due;    /* not live: when to ask again, or to open again; else FOB_NEVER */
-    unsigned asked; /* probes without an answer */
-    char probe[64]; /* the topic under way; "" none */
+    bool rests;      /* it stays closed for now */
+    bool reached;    /* there was a connection */
+    int64_t due;     /* not live: when to ask again, or to open again; else FOB_NEVER */
+    unsigned asked;  /* probes without an answer */
+    unsigned failed; /* sockets in vain since it was live, or the bus was reached again */
+    char probe[64];  /* the topic under way; "" none */
     char endpoint[300];
     uint8_t prefix[FOB_NAME_MAX + 1];
     size_t prefix_size;
@@ -32,12 +34,14 @@ void fob_listener_open(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t n
 void fob_listener_rest(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now, bool rest);
 /* Closes it; what was not read is lost. A closed one stays so. */
 void fob_listener_close(fob_listener_t *self, fob_conduit_t *conduit);
-/* The monitor is readable. True: the connection is gone, `trouble` says why. */
+/* The monitor is readable. True: the connection is gone, or there is none; `trouble` says so. */
 bool fob_listener_gone(fob_listener_t *self);
 /* At `due`: asks again, at last with a new socket. */
 void fob_listener_tick(fob_listener_t *self, fob_conduit_t *conduit, fob_now_t now);
 /* A probe's answer came. True: it is ours, and so this is live now. */
 bool fob_listener_answered(fob_listener_t *self, fob_slice_t topic);
+/* What keeps it from being live, in a part of a sentence: "cannot be reached: ...". */
+const char *fob_listener_obstacle(const fob_listener_t *self);
 /* The next message, if there is one: its frame 1 as *cast (whose slices are good until the next
  * call that is given `head`) and frame 2 as *body (the caller's; NULL for none). AGAIN: none;
  * PROTOCOL: one was stepped over; NO_MEMORY: likewise, for want of memory, and *cast says what it

@@ -18,6 +18,7 @@
 #define DEFAULT_QUEUE      100000
 #define DEFAULT_CONNECT_MS 3000
 #define READ_ONCE          128 /* messages in one round, then readers get the lock */
+#define BLOCKED_AFTER      2   /* sockets in vain */
 
 struct fob_subscriber {
     fob_conduit_t *conduit;
@@ -57,6 +58,8 @@ static void on_up(void *arg, fob_now_t now, const fob_wire_t *welcome) {
     fob_shard_t shard;
     self->fate = FOB_OK;
     self->trouble[0] = 0;
+    self->listener.trouble[0] = 0;
+    self->listener.failed = 0;
     fob_sequencer_up(self->sequencer, now, welcome);
     fob_conduit_epoch(self->conduit, fob_sequencer_epoch(self->sequencer));
     if (!fob_shards_find(welcome->shards, 0, &shard) || !shard.xpub) {
@@ -204,14 +207,16 @@ static int64_t until(int64_t timeout_ms) {
     return start + timeout_ms * FOB_MS;
 }
 
-/* What the caller's struct says, as one of this version: one of version 1 ends before `mode`.
- * False: there is none, or it is of a later version. */
+/* What the caller's struct says, as one of this version: one of version 1 ends before `mode`, of 2
+ * before `from_epoch`. False: there is none, or it is of a later version. */
 static bool take_options(const fob_subscriber_options_t *given, fob_subscriber_options_t *out) {
     *out = (fob_subscriber_options_t)FOB_SUBSCRIBER_OPTIONS;
     if (!given || given->version < 1 || given->version > out->version)
         return false;
     if (given->version == 1)
         memcpy(out, given, offsetof(fob_subscriber_options_t, mode));
+    else if (given->version == 2)
+        memcpy(out, given, offsetof(fob_subscriber_options_t, from_epoch));
     else
         *out = *given;
     return true;
@@ -221,7 +226,8 @@ static fob_status_t check(const fob_subscriber_options_t *options) {
     bool live = options->mode == FOB_SUBSCRIBER_LIVE;
     if (!options->pattern || (unsigned)options->mode > FOB_SUBSCRIBER_LIVE ||
         (unsigned)options->from > FOB_FROM_TIME || (live && options->from != FOB_FROM_LATEST) ||
-        (options->from == FOB_FROM_OFFSET && !options->from_value))
+        (options->from == FOB_FROM_OFFSET && !options->from_value) ||
+        (options->from_epoch && options->from != FOB_FROM_OFFSET))
         return FOB_INVALID;
     return fob_pattern_valid(fob_slice_str(options->pattern)) ? FOB_OK : FOB_BAD_PATTERN;
 }
@@ -242,6 +248,7 @@ static fob_sequencer_t *make_sequencer(const fob_subscriber_options_t *options) 
         .mode = modes[options->mode],
         .from = places[options->from],
         .value = options->from_value,
+        .epoch = options->from_epoch,
         .queue = options->queue ? options->queue : DEFAULT_QUEUE,
         .bytes = options->queue_bytes,
     };
@@ -265,11 +272,26 @@ static fob_status_t start(fob_subscriber_t *self, const fob_subscriber_options_t
     self->conduit = fob_conduit_new(&link, &ops, self);
     if (!self->conduit)
         return errno == EINVAL ? FOB_INVALID : FOB_NO_MEMORY;
+    fob_conduit_epoch(self->conduit, options->from_epoch);
     return fob_conduit_start(self->conduit) ? FOB_OK : FOB_NO_MEMORY;
 }
 
+/* Why the broadcast does not come though the bus is there, where that is so after `failed` tries;
+ * with the conduit's lock held. */
+static void put_blocked(const fob_subscriber_t *self, unsigned failed, char *text, size_t size) {
+    const fob_listener_t *listener = &self->listener;
+    if (!size)
+        return;
+    text[0] = 0;
+    if (self->connected && !listener->live && !listener->rests && listener->failed >= failed)
+        snprintf(text, size, "the bus at %s answers, but its broadcast at %s %s",
+                 fob_conduit_dialled(self->conduit), listener->endpoint,
+                 fob_listener_obstacle(listener));
+}
+
 /* Until the subscription was live once. */
-static fob_status_t wait_live(fob_subscriber_t *self, int64_t end) {
+static fob_status_t wait_live(fob_subscriber_t *self, const fob_subscriber_options_t *options,
+                              int64_t end) {
     fob_status_t status = FOB_OK;
     fob_conduit_lock(self->conduit);
     self->starting = true;
@@ -279,6 +301,8 @@ static fob_status_t wait_live(fob_subscriber_t *self, int64_t end) {
             status = FOB_UNREACHABLE;
     }
     self->starting = false;
+    if (status == FOB_UNREACHABLE && options->blocked)
+        put_blocked(self, 0, options->blocked, options->blocked_size);
     if (!ready(self))
         fob_conduit_quiet(self->conduit);
     fob_conduit_unlock(self->conduit);
@@ -292,6 +316,8 @@ fob_subscriber_t *fob_subscriber_new(const fob_subscriber_options_t *given, fob_
     *status = take_options(given, &options) ? check(&options) : FOB_INVALID;
     if (*status != FOB_OK)
         return NULL;
+    if (options.blocked && options.blocked_size)
+        options.blocked[0] = 0;
     fob_subscriber_t *self = calloc(1, sizeof *self);
     if (!self) {
         *status = FOB_NO_MEMORY;
@@ -301,7 +327,7 @@ fob_subscriber_t *fob_subscriber_new(const fob_subscriber_options_t *given, fob_
     int64_t connect_ms = options.connect_timeout_ms;
     *status = start(self, &options);
     if (*status == FOB_OK)
-        *status = wait_live(self, until(connect_ms ? connect_ms : DEFAULT_CONNECT_MS));
+        *status = wait_live(self, &options, until(connect_ms ? connect_ms : DEFAULT_CONNECT_MS));
     if (*status != FOB_OK)
         fob_subscriber_destroy(&self);
     return self;
@@ -467,7 +493,13 @@ int fob_subscriber_fd(fob_subscriber_t *self) {
 
 void fob_subscriber_trouble(fob_subscriber_t *self, char *text, size_t size) {
     fob_conduit_lock(self->conduit);
-    snprintf(text, size, "%s", self->trouble[0] ? self->trouble : self->listener.trouble);
+    snprintf(text, size, "%s", self->trouble);
+    fob_conduit_unlock(self->conduit);
+}
+
+void fob_subscriber_blocked(fob_subscriber_t *self, char *text, size_t size) {
+    fob_conduit_lock(self->conduit);
+    put_blocked(self, BLOCKED_AFTER, text, size); /* one that was lost is soon made again */
     fob_conduit_unlock(self->conduit);
 }
 

@@ -88,6 +88,13 @@ int fob_fail(const fob_cli_t *cli, int code, const char *format, ...) {
     return code;
 }
 
+void fob_warn(const fob_cli_t *cli, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    say(cli, format, args);
+    va_end(args);
+}
+
 void fob_note(const fob_cli_t *cli, const char *format, ...) {
     va_list args;
     if (cli->quiet)

@@ -44,7 +44,10 @@ int fob_exit_code(fob_status_t status);
 int fob_fail(const fob_cli_t *cli, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same for news that are not an error; silent with --quiet. */
+/* The same for what does not end the command: something is lost, or is going to be. */
+void fob_warn(const fob_cli_t *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same for news that are no loss; silent with --quiet. */
 void fob_note(const fob_cli_t *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* For a status that ends a command: picks the exit code, and the sentence that says what to do.

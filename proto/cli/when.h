@@ -36,5 +36,9 @@ bool fob_when_time(const char *text, int64_t now_wall_ms, int64_t *time_ms);
 /* What such a text looks like, for errors: "latest, earliest, an offset, a time such as ...". */
 #define FOB_WHEN_HINT                                                                              \
     "latest, earliest, an offset, a time as 2026-11-20T06:28:44Z, or a span back as -10m"
+/* The same of fob_when_parse_place. */
+#define FOB_WHEN_HINT_PLACE                                                                        \
+    "latest, earliest, an offset or OFFSET@EPOCH, a time as 2026-11-20T06:28:44Z, or a span back " \
+    "as -10m"
 
 #endif

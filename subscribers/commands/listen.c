@@ -10,6 +10,7 @@
 #include <time.h>
 
 #define BATCH_BYTES 65536 /* written at once, in a flood; a lone event goes alone */
+#define AHEAD_MS    60000 /* that a time may be ahead of our clock: it may be of another's */
 
 typedef struct {
     const fob_listen_t *what;
@@ -18,6 +19,7 @@ typedef struct {
     fob_buf_t out;
     fob_news_t news;
     uint64_t seen;
+    char blocked[600]; /* why the bus answers and its broadcast does not */
     bool finished;
     int code;
 } listener_t;
@@ -48,7 +50,7 @@ static void take_when(fob_subscriber_options_t *options, const fob_when_t *when)
                                         [FOB_WHEN_TIME] = FOB_FROM_TIME};
     options->from = places[when->kind];
     if (when->kind == FOB_WHEN_OFFSET)
-        options->from_value = when->offset;
+        options->from_value = when->offset, options->from_epoch = when->epoch;
     else if (when->kind == FOB_WHEN_TIME)
         options->from_value = (uint64_t)when->time_ms;
 }
@@ -67,9 +69,14 @@ static int take_place(listener_t *self) {
         when = (fob_when_t){.kind = FOB_WHEN_TIME,
                             .time_ms = what->since_ms < now_ms ? now_ms - what->since_ms : 0};
     bool last = what->from && strcmp(what->from, "last") == 0;
-    if (what->from && !last && !fob_when_parse(what->from, now_ms, &when))
+    if (what->from && !last && !fob_when_parse_place(what->from, now_ms, &when))
         return fob_fail(&what->cli, FOB_EXIT_USAGE, "--from takes last, %s, not \"%.80s\"",
-                        FOB_WHEN_HINT, what->from);
+                        FOB_WHEN_HINT_PLACE, what->from);
+    if (when.kind == FOB_WHEN_TIME && when.time_ms > now_ms + AHEAD_MS)
+        return fob_fail(&what->cli, FOB_EXIT_USAGE,
+                        "--from %.80s is a time to come: leave it out to begin with what is "
+                        "published from now on",
+                        what->from);
     take_when(&self->options, &when);
     if (last)
         self->options.from = FOB_FROM_LAST;
@@ -92,13 +99,15 @@ static int check(listener_t *self) {
 
 /* --- the subscription --- */
 
-static int fail_start(const fob_listen_t *what, fob_status_t status) {
-    const fob_cli_t *cli = &what->cli;
+static int fail_start(const listener_t *self, fob_status_t status) {
+    const fob_cli_t *cli = &self->what->cli;
     if (status == FOB_INVALID)
         return fob_cli_check_bus(cli) == FOB_EXIT_OK
                    ? fob_fail(cli, FOB_EXIT_USAGE, "\"%.200s\" is not the endpoint of a bus",
                               fob_cli_bus(cli))
                    : FOB_EXIT_USAGE;
+    if (status == FOB_UNREACHABLE && self->blocked[0])
+        return fob_fail(cli, FOB_EXIT_UNREACHABLE, "%s", self->blocked);
     return fob_fail_status(cli, status, NULL);
 }
 
@@ -112,15 +121,17 @@ static int subscribe(listener_t *self) {
     options->connect_timeout_ms = what->cli.connect_timeout_ms;
     options->queue = what->queue;
     options->queue_bytes = what->queue_bytes;
+    options->blocked = self->blocked;
+    options->blocked_size = sizeof self->blocked;
     self->subscriber = fob_subscriber_new(options, &status);
     if (!self->subscriber)
-        return fail_start(what, status);
+        return fail_start(self, status);
     if (!fob_stop_begin(false))
         return fob_fail(&what->cli, FOB_EXIT_SYSTEM, "cannot take signals: %s", strerror(errno));
     if (what->cli.verbose)
         fob_note(&what->cli, "subscribed to %s at %s", what->pattern, options->bus);
     fob_news_begin(&self->news, self->subscriber, options->from != FOB_FROM_LATEST);
-    if (options->from == FOB_FROM_OFFSET)
+    if (options->from == FOB_FROM_OFFSET && !options->from_epoch)
         fob_news_place(&self->news, options->from_value);
     return FOB_EXIT_OK;
 }
@@ -150,8 +161,10 @@ static void take_events(listener_t *self) {
         if (++self->seen == self->what->count)
             self->finished = true;
     }
-    if (self->out.size > 0 || self->out.failed)
+    if (self->out.size > 0 || self->out.failed) {
+        fob_news_events(&self->news);
         write_out(self);
+    }
     if (status == FOB_GAP) {
         fob_news_gap(&self->news); /* behind the events that came before it */
     } else if (status != FOB_OK && status != FOB_AGAIN) {
@@ -163,7 +176,7 @@ static void take_events(listener_t *self) {
 static void run(listener_t *self) {
     int fd = fob_subscriber_fd(self->subscriber);
     while (!self->finished && fob_stop_count() == 0) {
-        if (fob_stop_wait(fd, POLLIN, FOB_WATCH_MS))
+        if (fob_stop_wait(fd, POLLIN, fob_news_wait(&self->news)))
             take_events(self);
         else
             fob_stop_clear();
@@ -177,7 +190,7 @@ int fob_listen(const fob_listen_t *what) {
     self.news.cli = &what->cli;
     self.news.far = what->far;
     int code = check(&self);
-    self.news.live = self.options.mode == FOB_SUBSCRIBER_LIVE;
+    self.news.mode = self.options.mode;
     if (code == FOB_EXIT_OK)
         code = subscribe(&self);
     if (code == FOB_EXIT_OK) {

@@ -30,8 +30,9 @@ typedef struct {
 /* What --help says of them. */
 #define FOB_HELP_LISTEN                                                                            \
     "      --from PLACE        where to begin: latest (the default), earliest, last\n"             \
-    "                          (each topic's last event), an offset, a time, -10m\n"               \
-    "                          (back from now); then what is published from now on\n"              \
+    "                          (each topic's last event), OFFSET@EPOCH, an offset,\n"              \
+    "                          a time, -10m (back from now); then what is\n"                       \
+    "                          published from now on\n"                                            \
     "      --since D           as --from -D\n"                                                     \
     "      --mode MODE         reliable (the default): every event once, in order;\n"              \
     "                          notify: live at once, told what is missing;\n"                      \

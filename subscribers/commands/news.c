@@ -8,6 +8,8 @@
 #define FAR        10000 /* offsets behind, that is told at once */
 #define BEHIND_MS  1000  /* behind for so long is told, too */
 #define LOOK_EVERY 10    /* ms */
+#define HOLD_MS    100   /* for a gap that goes on where the last one ended; */
+#define HOLD_MOST  1000  /* and for as many of them as there may be */
 
 static long long clock_ms(void) {
     struct timespec now;
@@ -29,53 +31,92 @@ static const char *range(char *text, size_t size, uint64_t first, uint64_t last)
 static void tell_epoch(const fob_cli_t *cli, const fob_gap_t *gap) {
     char events[64];
     if (gap->last < gap->first)
-        fob_note(cli,
+        fob_warn(cli,
                  "the bus may have lost what it stored last, nothing of which was shown here: it "
-                 "numbers anew from %" PRIu64 " on",
-                 gap->first);
+                 "numbers anew from %" PRIu64 " on (epoch %" PRIu64 ")",
+                 gap->first, gap->epoch);
     else
-        fob_note(cli,
-                 "the bus has lost %s, which %s shown here: it numbers anew from %" PRIu64 " on",
+        fob_warn(cli,
+                 "the bus has lost %s, which %s shown here: it numbers anew from %" PRIu64
+                 " on (epoch %" PRIu64 ")",
                  range(events, sizeof events, gap->first, gap->last),
-                 gap->first == gap->last ? "was" : "may have been", gap->first);
+                 gap->first == gap->last ? "was" : "may have been", gap->first, gap->epoch);
 }
 
-void fob_news_gap(const fob_news_t *self) {
-    const fob_cli_t *cli = self->cli;
-    fob_gap_t gap;
+static void tell_gap(const fob_cli_t *cli, const fob_gap_t *gap) {
     char events[64];
+    bool one = gap->first == gap->last;
+    const char *of = gap->topic[0] ? " of " : "";
+    range(events, sizeof events, gap->first, gap->last);
+    if (gap->reason == FOB_GAP_EPOCH)
+        tell_epoch(cli, gap);
+    else if (gap->reason == FOB_GAP_RETENTION)
+        fob_warn(cli, "%s%s%s %s no longer kept", events, of, gap->topic, one ? "is" : "are");
+    else if (gap->reason == FOB_GAP_DAMAGED)
+        fob_warn(cli, "%s%s%s cannot be read: the bus's journal is damaged there", events, of,
+                 gap->topic);
+    else
+        fob_warn(cli, "%s%s%s %s lost on the way; --from %" PRIu64 "@%" PRIu64 " shows %s", events,
+                 of, gap->topic, one ? "was" : "were", gap->first, gap->epoch, one ? "it" : "them");
+}
+
+static void tell_held(fob_news_t *self) {
+    if (self->held.reason)
+        tell_gap(self->cli, &self->held);
+    self->held.reason = 0;
+}
+
+/* Whether one gap is more of the other. */
+static bool goes_on(const fob_gap_t *held, const fob_gap_t *gap) {
+    return held->reason && held->reason == gap->reason && held->last + 1 == gap->first &&
+           held->epoch == gap->epoch && held->shard == gap->shard &&
+           strcmp(held->topic, gap->topic) == 0;
+}
+
+void fob_news_gap(fob_news_t *self) {
+    fob_gap_t gap;
+    long long now = clock_ms();
     if (!fob_subscriber_gap(self->subscriber, &gap))
         return;
-    if (gap.reason == FOB_GAP_EPOCH) {
-        tell_epoch(cli, &gap);
-        return;
+    if (goes_on(&self->held, &gap)) {
+        self->held.last = gap.last;
+    } else {
+        tell_held(self);
+        self->held = gap;
+        self->held_at = now;
     }
-    bool one = gap.first == gap.last;
-    const char *of = gap.topic[0] ? " of " : "";
-    range(events, sizeof events, gap.first, gap.last);
-    if (gap.reason == FOB_GAP_RETENTION)
-        fob_note(cli, "%s%s%s %s no longer kept", events, of, gap.topic, one ? "is" : "are");
-    else if (gap.reason == FOB_GAP_DAMAGED)
-        fob_note(cli, "%s%s%s cannot be read: the bus's journal is damaged there", events, of,
-                 gap.topic);
-    else
-        fob_note(cli, "%s%s%s %s lost on the way; --from %" PRIu64 " shows %s", events, of,
-                 gap.topic, one ? "was" : "were", gap.first, one ? "it" : "them");
+    self->due_at = now + HOLD_MS;
+    if (self->due_at > self->held_at + HOLD_MOST)
+        self->due_at = self->held_at + HOLD_MOST;
+    if (gap.reason == FOB_GAP_EPOCH)
+        tell_held(self);
+}
+
+void fob_news_events(fob_news_t *self) {
+    if (self->mode != FOB_SUBSCRIBER_NOTIFY) /* there they tell nothing of what is missing */
+        tell_held(self);
+}
+
+int fob_news_wait(const fob_news_t *self) {
+    if (!self->held.reason)
+        return FOB_WATCH_MS;
+    long long left = self->due_at - clock_ms();
+    return left > 0 ? (int)left : 0;
 }
 
 /* --- losses --- */
 
 static void tell_lost(const fob_news_t *self, uint64_t lost) {
     uint64_t more = lost - self->lost;
-    bool all = self->live || self->degraded[0];
-    fob_note(self->cli, "%" PRIu64 "%s event%s lost (%" PRIu64 " in all)%s", more,
+    bool live = self->mode == FOB_SUBSCRIBER_LIVE, all = live || self->degraded[0];
+    fob_warn(self->cli, "%" PRIu64 "%s event%s lost (%" PRIu64 " in all)%s", more,
              all ? "" : " fire-and-forget", more == 1 ? " was" : "s were", lost,
              all ? ": they came faster than they were read" : "");
 }
 
 static void tell_malformed(const fob_news_t *self, uint64_t malformed) {
     uint64_t more = malformed - self->malformed;
-    fob_note(self->cli,
+    fob_warn(self->cli,
              "%" PRIu64 " message%s malformed (%" PRIu64
              " in all): a fire-and-forget publisher breaks the protocol",
              more, more == 1 ? " was" : "s were", malformed);
@@ -89,7 +130,7 @@ static void look_for_losses(fob_news_t *self) {
     if (lost > self->lost)
         tell_lost(self, lost);
     if (pauses > self->pauses)
-        fob_note(self->cli, "the connection to the bus was away: events may have passed unseen");
+        fob_warn(self->cli, "the connection to the bus was away: events may have passed unseen");
     if (malformed > self->malformed)
         tell_malformed(self, malformed);
     self->lost = lost;
@@ -102,6 +143,7 @@ void fob_news_end(fob_news_t *self) {
     size_t at = 0;
     if (!self->subscriber)
         return;
+    tell_held(self);
     look_for_losses(self);
     while (self->cli->verbose && fob_subscriber_loss(self->subscriber, &at, &loss))
         fob_note(self->cli, "%" PRIu64 " of %s from publisher %016" PRIx64 " %s lost", loss.lost,
@@ -133,14 +175,29 @@ static void look_for_place(fob_news_t *self, long long now) {
              position, head);
 }
 
+/* The bus is there, and its broadcast does not come. */
+static void look_for_broadcast(fob_news_t *self) {
+    static const char *const costs[] = {
+        [FOB_SUBSCRIBER_RELIABLE] = "what is stored is read from its journal, a little later",
+        [FOB_SUBSCRIBER_NOTIFY] = "what is stored is told to be missing",
+        [FOB_SUBSCRIBER_LIVE] = "what passes is lost",
+    };
+    char text[600] = "";
+    fob_subscriber_blocked(self->subscriber, text, sizeof text);
+    if (text[0] && !self->blocked)
+        fob_warn(self->cli, "%s (meanwhile %s)", text, costs[self->mode]);
+    if (!text[0] && self->blocked && !self->watch.away)
+        fob_note(self->cli, "the broadcast is back");
+    self->blocked = text[0] != 0;
+}
+
 static void look_for_trouble(fob_news_t *self) {
     char text[sizeof self->degraded] = "";
     fob_subscriber_trouble(self->subscriber, text, sizeof text);
     fob_watch_look(&self->watch, self->cli, text);
     fob_subscriber_degraded(self->subscriber, text, sizeof text);
     if (text[0] && strcmp(text, self->degraded) != 0)
-        fob_note(self->cli, "%s%s", text,
-                 self->history ? "; it may lack what was stored before" : "");
+        fob_warn(self->cli, "%s", text);
     memcpy(self->degraded, text, sizeof text);
 }
 
@@ -157,7 +214,7 @@ void fob_news_place(const fob_news_t *self, uint64_t from) {
     fob_subscriber_degraded(self->subscriber, trouble, sizeof trouble);
     if (trouble[0] || from <= head || from - head <= 1)
         return;
-    fob_note(self->cli,
+    fob_warn(self->cli,
              "the bus has come to offset %" PRIu64
              " only: nothing is shown before it comes to %" PRIu64
              "; if these offsets are of another journal, begin with --from earliest",
@@ -166,7 +223,10 @@ void fob_news_place(const fob_news_t *self, uint64_t from) {
 
 void fob_news_look(fob_news_t *self) {
     long long now = clock_ms();
+    if (self->held.reason && now >= self->due_at)
+        tell_held(self);
     look_for_trouble(self); /* first, as it says what a loss means */
+    look_for_broadcast(self);
     look_for_losses(self);
     if (now < self->look_at)
         return;

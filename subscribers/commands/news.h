@@ -1,5 +1,6 @@
 /* news: what a command that listens tells on standard error, once each: what it lacks, that it
- * reads the journal and that it is live again, that the bus has gone. Main thread. */
+ * reads the journal and that it is live again, that the bus has gone. With --quiet it tells what is
+ * lost, or may be, and nothing else. Main thread. */
 #ifndef FOB_NEWS_H
 #define FOB_NEWS_H
 
@@ -9,16 +10,19 @@
 /* Zero it, then set the first part. */
 typedef struct {
     const fob_cli_t *cli;
-    bool live; /* mode live: losses are of stored events too */
-    bool far;  /* say when it is far behind, also without --verbose */
+    fob_subscriber_mode_t mode;
+    bool far; /* say when it is far behind, also without --verbose */
 
     fob_subscriber_t *subscriber;
     bool history; /* it was asked for what was stored before */
     fob_watch_t watch;
     uint64_t lost, pauses, malformed;
     char degraded[300];
-    long long behind_since; /* monotonic ms; 0: it is not behind */
-    long long look_at;      /* not before */
+    bool blocked;   /* the broadcast is kept away */
+    fob_gap_t held; /* not told yet, as the next may go on where it ends; reason 0: none */
+    long long held_at, due_at; /* monotonic ms: held since; to be told */
+    long long behind_since;    /* monotonic ms; 0: it is not behind */
+    long long look_at;         /* not before */
     bool told_behind;
 } fob_news_t;
 
@@ -26,10 +30,14 @@ typedef struct {
 void fob_news_begin(fob_news_t *self, fob_subscriber_t *subscriber, bool history);
 /* It begins with that offset: says so where the bus is far from there. */
 void fob_news_place(const fob_news_t *self, uint64_t from);
-/* Asks the subscriber what there is to tell. Often, and at least each FOB_WATCH_MS. */
+/* Asks the subscriber what there is to tell. Often, and at least each fob_news_wait ms. */
 void fob_news_look(fob_news_t *self);
-/* The subscriber's next said GAP. */
-void fob_news_gap(const fob_news_t *self);
+int fob_news_wait(const fob_news_t *self);
+/* The subscriber's next said GAP. Where gaps lie one behind the other, as pages of the journal do,
+ * they are told as one, within a second. */
+void fob_news_gap(fob_news_t *self);
+/* Events that came behind that are about to be written. */
+void fob_news_events(fob_news_t *self);
 /* The last of it, with --verbose: what was lost of which publisher. */
 void fob_news_end(fob_news_t *self);
 

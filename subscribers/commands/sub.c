@@ -14,12 +14,13 @@ static const char help[] =
     "      --raw               the data's bytes as they were published, nothing "
     "else\n" FOB_HELP_LISTEN
     "  -v, --verbose           say when it is subscribed, behind, and live again\n"
-    "  -q, --quiet             no news on standard error\n"
+    "  -q, --quiet             on standard error only what is missing\n"
     "  -b, --bus ENDPOINT      the bus to talk to, else FOB_BUS, else\n"
     "                          tcp://127.0.0.1:7670\n"
     "      --connect-timeout D how long to try to reach the bus first (default 3s)\n\n"
-    "Goes on where it ended: fob sub order_placed --from OFFSET, one more than the\n"
-    "last. With a pattern of several topics begin a little earlier: see fob(1).\n";
+    "To go on where it ended: fob sub order_placed --from OFFSET@EPOCH, with the\n"
+    "epoch of the last event, and one more than its offset. With a pattern of several\n"
+    "topics begin a little earlier: see fob(1).\n";
 
 static void show_line(fob_buf_t *out, const fob_event_t *event, void *arg) {
     (void)arg;

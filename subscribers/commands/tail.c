@@ -16,7 +16,7 @@ static const char help[] =
     "  -n, --count N           exit after N events\n"
     "  -j, --json              one JSON object a line instead\n" FOB_HELP_LISTEN
     "  -v, --verbose           say when it is subscribed, behind, and live again\n"
-    "  -q, --quiet             no news on standard error\n"
+    "  -q, --quiet             on standard error only what is missing\n"
     "  -b, --bus ENDPOINT      the bus to talk to, else FOB_BUS, else\n"
     "                          tcp://127.0.0.1:7670\n"
     "      --connect-timeout D how long to try to reach the bus first (default 3s)\n\n"

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char blind_text[] = "this bus cannot be asked for what is missing: its version is "
-                                 "older, and what is lost on the way is only counted";
+static const char blind_text[] =
+    "this bus cannot be asked for what is missing, or was stored before: its version is older, and "
+    "what is lost on the way is only counted";
 
 /* --- life --- */
 

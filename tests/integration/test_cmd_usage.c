@@ -80,6 +80,9 @@ static void options_of_later_versions_are_unknown(void **state) {
     REFUSED(self, 64, "--from takes last, latest, earliest", "sub", ">", "--from", "later");
     REFUSED(self, 64, "--from takes", "tail", "--from", "0");
     REFUSED(self, 64, "--from takes", "sub", ">", "--from", "-10");
+    REFUSED(self, 64, "--from takes last, latest", "sub", ">", "--from", "5@");
+    REFUSED(self, 64, "--from 2200-01-01T00:00:00Z is a time to come", "sub", ">", "--from",
+            "2200-01-01T00:00:00Z");
     REFUSED(self, 64, "--since takes a duration", "sub", ">", "--since", "5");
     REFUSED(self, 64, "exclude each other", "sub", ">", "--since", "5m", "--from", "latest");
     REFUSED(self, 64, "--mode takes reliable", "tail", "--mode", "best");
@@ -93,6 +96,7 @@ static void options_that_cannot_go_together_are_usage_errors(void **state) {
     REFUSED(self, 64, "--once-store is for a COMMAND", "work", "g", ">", "--once-store", "x");
     REFUSED(self, 64, "--temporary", "work", "g", ">", "--temporary", "--from", "earliest");
     REFUSED(self, 64, "--from takes latest", "work", "g", ">", "--from", "yesterday");
+    REFUSED(self, 64, "--from takes latest", "work", "g", ">", "--from", "5@6");
     REFUSED(self, 64, "--lease takes a duration", "work", "g", ">", "--lease", "5");
     REFUSED(self, 64, "--priority takes a whole number", "pub", "t", "1", "--priority", "10");
 }

@@ -440,10 +440,11 @@ static void is_invalid(fob_subscriber_options_t options) {
 static void a_place_or_a_mode_that_is_none_is_refused(void **state) {
     (void)state;
     is_invalid((fob_subscriber_options_t){.version = 0});
-    is_invalid((fob_subscriber_options_t){.version = 3});
+    is_invalid((fob_subscriber_options_t){.version = 4});
     is_invalid((fob_subscriber_options_t){.version = 2, .mode = (fob_subscriber_mode_t)3});
     is_invalid((fob_subscriber_options_t){.version = 2, .from = (fob_from_t)5});
     is_invalid((fob_subscriber_options_t){.version = 2, .from = FOB_FROM_OFFSET});
+    is_invalid((fob_subscriber_options_t){.version = 3, .from_value = 5, .from_epoch = 7});
     is_invalid((fob_subscriber_options_t){
         .version = 2, .mode = FOB_SUBSCRIBER_LIVE, .from = FOB_FROM_EARLIEST});
 }
