@@ -17,6 +17,18 @@ static long long clock_ms(void) {
     return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* --- the bus --- */
+
+static void look_for_trouble(fob_news_t *self) {
+    char text[sizeof self->degraded] = "";
+    fob_subscriber_trouble(self->subscriber, text, sizeof text);
+    fob_watch_look(&self->watch, self->cli, text);
+    fob_subscriber_degraded(self->subscriber, text, sizeof text);
+    if (text[0] && strcmp(text, self->degraded) != 0)
+        fob_warn(self->cli, "%s", text);
+    memcpy(self->degraded, text, sizeof text);
+}
+
 /* --- gaps --- */
 
 /* "event 5", "events 5 to 90". */
@@ -78,6 +90,8 @@ void fob_news_gap(fob_news_t *self) {
     long long now = clock_ms();
     if (!fob_subscriber_gap(self->subscriber, &gap))
         return;
+    if (gap.reason == FOB_GAP_EPOCH)
+        look_for_trouble(self); /* the bus came back before it could say so */
     if (goes_on(&self->held, &gap)) {
         self->held.last = gap.last;
     } else {
@@ -191,19 +205,8 @@ static void look_for_broadcast(fob_news_t *self) {
     self->blocked = text[0] != 0;
 }
 
-static void look_for_trouble(fob_news_t *self) {
-    char text[sizeof self->degraded] = "";
-    fob_subscriber_trouble(self->subscriber, text, sizeof text);
-    fob_watch_look(&self->watch, self->cli, text);
-    fob_subscriber_degraded(self->subscriber, text, sizeof text);
-    if (text[0] && strcmp(text, self->degraded) != 0)
-        fob_warn(self->cli, "%s", text);
-    memcpy(self->degraded, text, sizeof text);
-}
-
 void fob_news_begin(fob_news_t *self, fob_subscriber_t *subscriber, bool history) {
     self->subscriber = subscriber;
-    self->history = history;
     self->told_behind = history && self->cli->verbose;
 }
 

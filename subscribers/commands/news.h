@@ -14,7 +14,6 @@ typedef struct {
     bool far; /* say when it is far behind, also without --verbose */
 
     fob_subscriber_t *subscriber;
-    bool history; /* it was asked for what was stored before */
     fob_watch_t watch;
     uint64_t lost, pauses, malformed;
     char degraded[300];

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char blind_text[] =
-    "this bus cannot be asked for what is missing, or was stored before: its version is older, and "
-    "what is lost on the way is only counted";
+#define BLIND                                                                                      \
+    "this bus cannot be asked for what is missing: its version is older, and what is lost on the " \
+    "way is only counted"
+static const char blind_text[] = BLIND;
+static const char blind_history_text[] = BLIND "; it may lack what was stored before";
 
 /* --- life --- */
 
@@ -203,7 +205,7 @@ static void resume(fob_sequencer_t *self, uint64_t known, const fob_wire_t *welc
 static void go_blind(fob_sequencer_t *self) {
     self->pauses += self->ever_up && !self->blind;
     self->blind = true;
-    self->trouble = blind_text;
+    self->trouble = self->start == FOB_SEQUENCER_LATEST ? blind_text : blind_history_text;
     self->state = FOB_SEQUENCER_CURRENT;
     fob_sequencer_drop_rows(self);
     fob_recent_clear(&self->recent);

@@ -22,6 +22,13 @@ endif()
 if(TARGET fob)
     add_dependencies(test_broadcast_repair fob)
 endif()
+# What sub and tail say, and where they begin.
+fob_test(NAME cmd_listen LABEL integration TIMEOUT 300
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cmd_listen.c ${PROJECT_SOURCE_DIR}/tests/support/lossy.c
+    LIBRARIES fob_proto fob_test_support PkgConfig::ZMQ PkgConfig::JANSSON)
+if(TARGET fob)
+    add_dependencies(test_cmd_listen fob)
+endif()
 # Many who do not keep up. Under a sanitizer with fewer events: it is ten times slower.
 fob_test(NAME many_listeners LABEL integration TIMEOUT 300
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_many_listeners.c ${PROJECT_SOURCE_DIR}/tests/abuse/pair.c

@@ -20,6 +20,8 @@ fob_test(NAME publisher_stop LABEL unit LIBRARIES fob_publishers
 target_include_directories(test_publisher_stop PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 fob_test(NAME cli_tee LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_tee.c
     ${PROJECT_SOURCE_DIR}/subscribers/commands/tee.c LIBRARIES fob_cli)
+fob_test(NAME cli_news LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_news.c
+    ${PROJECT_SOURCE_DIR}/subscribers/commands/news.c LIBRARIES fob_cli)
 # Memory is refused to what the commands are made of.
 set(parts bus/commands/config)
 foreach(noun handlers environment firsts tied spawn tee work_run)
