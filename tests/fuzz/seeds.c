@@ -1,6 +1,7 @@
 /* seeds: makes the corpus of the targets that take what only the bus itself writes.
  *
- *     fuzz_seeds FOLDER        FOLDER/replay/... and so on
+ *     fuzz_seeds FOLDER [SEGMENT]...    FOLDER/replay/... and so on; of segments (of the folders in
+ *                                       tests/crash/golden) FOLDER/scan/recorded_1 and so on
  *
  * Run it when a record, a checkpoint or a segment gets another form; the old seeds stay. */
 #include "tests/fuzz/seeds.h"
@@ -33,8 +34,8 @@ void seed_piece(fob_buf_t *out, const char *head, size_t head_size, fob_slice_t 
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2) {
-        fprintf(stderr, "usage: fuzz_seeds FOLDER\n");
+    if (argc < 2) {
+        fprintf(stderr, "usage: fuzz_seeds FOLDER [SEGMENT]...\n");
         return 64;
     }
     folder = argv[1];
@@ -42,5 +43,10 @@ int main(int argc, char **argv) {
     seeds_core();
     seeds_wire();
     seeds_journal();
+    for (int i = 2; i < argc; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "recorded_%d", i - 1);
+        seeds_segment(argv[i], name);
+    }
     return 0;
 }

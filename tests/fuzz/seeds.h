@@ -15,5 +15,6 @@ void seeds_core(void);
 void seeds_wire(void);
 /* Folders and segments. */
 void seeds_journal(void);
+void seeds_segment(const char *path, const char *name);
 
 #endif

@@ -4,6 +4,8 @@
 #include "tests/fuzz/journal_pieces.h"
 #include "tests/support/case.h"
 
+#define SEGMENT_MOST 24576 /* bytes of a recorded segment */
+
 static fob_buf_t out;
 
 static void piece(uint8_t kind, unsigned which, const void *bytes, size_t size) {
@@ -114,6 +116,30 @@ static void segments(void) {
     seed_write("scan", "cut_in_the_first", fob_slice(all.data, 100));
     seed_write("scan", "cut_in_a_head", fob_slice(all.data, 50));
     fob_buf_free(&all);
+}
+
+/* The commits of a segment as a bus wrote it, as many as fit, as if they were of the segment that
+ * the target reads. */
+void seeds_segment(const char *path, const char *name) {
+    static uint8_t bytes[SEGMENT_MOST];
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, FOB_SEGMENT_HEADER_BYTES, SEEK_SET), 0);
+    size_t size = fread(bytes, 1, sizeof bytes, file), at = 0;
+    assert_int_equal(fclose(file), 0);
+    while (at + sizeof(fob_disk_commit_t) <= size) {
+        fob_disk_commit_t head;
+        memcpy(&head, bytes + at, sizeof head);
+        if (head.magic != FOB_COMMIT_MAGIC || head.payload_bytes > size - at - sizeof head)
+            break;
+        head.sequence = 1;
+        fob_format_commit_seal(&head, JOURNAL_SEED,
+                               &(struct iovec){bytes + at + sizeof head, head.payload_bytes}, 1);
+        memcpy(bytes + at, &head, sizeof head);
+        at += sizeof head + head.payload_bytes;
+    }
+    if (at > 0) /* else it was only made ahead */
+        seed_write("scan", name, fob_slice(bytes, at));
 }
 
 void seeds_journal(void) {
