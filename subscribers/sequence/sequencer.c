@@ -320,6 +320,7 @@ static void refused(fob_sequencer_t *self, const fob_wire_t *msg) {
 }
 
 void fob_sequencer_doubt(fob_sequencer_t *self, const char *how) {
+    self->doubted++;
     self->fetch_at = self->now + FOB_SEQUENCER_PAUSE;
     snprintf(self->said, sizeof self->said,
              "what the bus answers about its journal %s: what is missing cannot be read, and is "
@@ -448,6 +449,7 @@ void fob_sequencer_figures(const fob_sequencer_t *self, fob_sequencer_figures_t 
                                   .lost = self->lost,
                                   .pauses = self->pauses,
                                   .malformed = self->malformed,
+                                  .doubted = self->doubted,
                                   .notices = self->notices,
                                   .told = self->told,
                                   .duplicates = self->duplicates,

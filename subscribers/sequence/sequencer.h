@@ -144,7 +144,8 @@ typedef struct {
     fob_sequencer_state_t state;
     uint64_t lost;       /* fire-and-forget; in LIVE stored ones too; damaged ones */
     uint64_t pauses;     /* LIVE: how often an unknown number may have been lost */
-    uint64_t malformed;  /* messages */
+    uint64_t malformed;  /* messages of the broadcast */
+    uint64_t doubted;    /* answers of the bus that cannot be */
     uint64_t notices;    /* told, but those of the epoch */
     uint64_t told;       /* events that LOST notices told */
     uint64_t duplicates; /* events that came again and were dropped */

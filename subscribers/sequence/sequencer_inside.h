@@ -92,7 +92,7 @@ struct fob_sequencer {
     uint64_t arrived, heard; /* highest offset that the broadcast brought; messages */
     uint32_t marks_after;    /* so many were left by the last sweep */
 
-    uint64_t lost, pauses, malformed, notices, told, duplicates, fetched, repairs;
+    uint64_t lost, pauses, malformed, doubted, notices, told, duplicates, fetched, repairs;
 };
 
 /* --- sequencer.c --- */

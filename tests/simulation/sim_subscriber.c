@@ -286,9 +286,11 @@ static void input(sim_client_t *self, fob_now_t now, const fob_wire_t *msg, fob_
     if (msg->verb == FOB_VERB_WHOLENESS)
         reached(self, msg->floor ? SIM_SUBSCRIBER_FLOOR : SIM_SUBSCRIBER_WHOLE);
     fob_sequencer_input(own->sequencer, now, msg, body);
-    if (fob_sequencer_malformed(own->sequencer))
+    fob_sequencer_figures_t figures;
+    fob_sequencer_figures(own->sequencer, &figures);
+    if (figures.malformed || figures.doubted)
         sim_world_fail(self->world, "the bus speaks the protocol",
-                       "a subscriber calls an answer malformed");
+                       "a subscriber calls what it says malformed");
 }
 
 static bool output(sim_client_t *self, fob_now_t now, fob_slice_t *header, fob_blob_t **body) {

@@ -84,7 +84,7 @@ typedef struct {
     uint8_t fate[EVENTS];          /* of an offset in the reader's epoch: bits below */
     uint64_t first_up_head, start; /* events above it are due */
     bool renumbered;               /* while each topic's last was read */
-    uint64_t events_out, notices_out, fires_out, deaf_steps;
+    uint64_t events_out, notices_out, fires_out, deaf_steps, resumed;
     /* LIVE: by source (of stored events the present one, of the others) and topic. */
     uint64_t heard_of[2][TOPICS], heard_next[2][TOPICS], expected;
 } world_t;
@@ -128,6 +128,8 @@ void reader_step(world_t *w);
 /* LIVE: a frame comes: it and what is missing before it is handed out, or counted. */
 void reader_expects(world_t *w, const fob_cast_t *cast);
 bool reader_rests(world_t *w);
+/* From now on it is one that goes on behind `position`. False: there is nothing to go on from. */
+bool reader_resumes(world_t *w, uint64_t position);
 void reader_rest(world_t *w); /* what has to be true when all is at rest */
 
 #endif

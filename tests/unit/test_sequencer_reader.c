@@ -166,13 +166,28 @@ void reader_expects(world_t *w, const fob_cast_t *cast) {
     w->heard_next[fire][topic] = cast->seq + cast->count;
 }
 
+bool reader_resumes(world_t *w, uint64_t position) {
+    uint64_t due = due_behind(w);
+    if (position < due || position > head_of(w))
+        return false;
+    CHECK(w, w->eras[w->reader_era].epoch == fob_sequencer_epoch(w->sequencer));
+    w->start = due;
+    for (uint64_t o = position + 1; o < EVENTS; o++)
+        w->fate[o] = 0; /* what it has beyond comes again */
+    for (unsigned t = 0; t < TOPICS; t++)
+        if (w->last_out[t] > position)
+            w->last_out[t] = position;
+    return true;
+}
+
 bool reader_rests(world_t *w) {
     fob_sequencer_figures_t figures;
     fob_sequencer_figures(w->sequencer, &figures);
     bool read = fob_sequencer_queued(w->sequencer) == 0 && w->elsewhere == 0;
     if (w->options.mode == FOB_SEQUENCER_LIVE)
         return read && !w->letter_count;
-    bool there = figures.position == head_of(w) || figures.position + 1 == w->options.value;
+    bool ahead = figures.position > head_of(w) && figures.position + 1 == w->options.value;
+    bool there = figures.position == head_of(w) || ahead;
     return read && there && figures.state == FOB_SEQUENCER_CURRENT && w->reader_era == w->era &&
            !figures.holes;
 }

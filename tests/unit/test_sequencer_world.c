@@ -58,10 +58,30 @@ static void ask(world_t *w) {
     }
 }
 
+/* It ends, and another goes on where it was, with all that it saved: an offset and its epoch. */
+static void start_anew(world_t *w) {
+    fob_sequencer_figures_t figures;
+    fob_sequencer_figures(w->sequencer, &figures);
+    if (w->options.mode == FOB_SEQUENCER_LIVE || figures.state != FOB_SEQUENCER_CURRENT ||
+        fob_sequencer_queued(w->sequencer) || w->elsewhere || !reader_resumes(w, figures.position))
+        return;
+    w->options.from = FOB_SEQUENCER_OFFSET;
+    w->options.value = figures.position + 1;
+    w->options.epoch = fob_sequencer_epoch(w->sequencer);
+    w->resumed++;
+    w->resting = false;
+    bus_hang_up(w);
+    fob_batch_clear(&w->batch);
+    fob_sequencer_destroy(&w->sequencer);
+    CHECK(w, world_begin(w));
+}
+
 void world_step(world_t *w) {
     letter_t *letter;
     w->now_ms += (int64_t)draw(w, 20);
     w->steps++;
+    if (!w->poor && fault(w, 3))
+        start_anew(w);
     bus_step(w);
     for (bool more = true; more;) {
         letter = due(w);
