@@ -74,8 +74,10 @@ typedef struct {
     uint64_t queue_bytes; /* of these events at the most, one may be over it; 0: 256 MiB */
     /* Since version 3. */
     uint64_t from_epoch; /* OFFSET: the epoch that it is of; 0: not known */
-    char *blocked;       /* NULL, or where new writes what fob_subscriber_blocked would say */
-    size_t blocked_size;
+    /* NULL, or where new writes what fob_subscriber_trouble and fob_subscriber_blocked would say,
+     * of `text_size` bytes each, where it gives up; else "". */
+    char *trouble, *blocked;
+    size_t text_size;
 } fob_subscriber_options_t;
 #define FOB_SUBSCRIBER_OPTIONS                                                                     \
     { .version = 3 }

@@ -301,8 +301,10 @@ static fob_status_t wait_live(fob_subscriber_t *self, const fob_subscriber_optio
             status = FOB_UNREACHABLE;
     }
     self->starting = false;
+    if (status != FOB_OK && options->trouble)
+        snprintf(options->trouble, options->text_size, "%s", self->trouble);
     if (status == FOB_UNREACHABLE && options->blocked)
-        put_blocked(self, 0, options->blocked, options->blocked_size);
+        put_blocked(self, 0, options->blocked, options->text_size);
     if (!ready(self))
         fob_conduit_quiet(self->conduit);
     fob_conduit_unlock(self->conduit);
@@ -316,7 +318,9 @@ fob_subscriber_t *fob_subscriber_new(const fob_subscriber_options_t *given, fob_
     *status = take_options(given, &options) ? check(&options) : FOB_INVALID;
     if (*status != FOB_OK)
         return NULL;
-    if (options.blocked && options.blocked_size)
+    if (options.trouble && options.text_size)
+        options.trouble[0] = 0;
+    if (options.blocked && options.text_size)
         options.blocked[0] = 0;
     fob_subscriber_t *self = calloc(1, sizeof *self);
     if (!self) {

@@ -19,7 +19,7 @@ typedef struct {
     fob_buf_t out;
     fob_news_t news;
     uint64_t seen;
-    char blocked[600]; /* why the bus answers and its broadcast does not */
+    char trouble[600], blocked[600]; /* of one that could not begin */
     bool finished;
     int code;
 } listener_t;
@@ -108,7 +108,7 @@ static int fail_start(const listener_t *self, fob_status_t status) {
                    : FOB_EXIT_USAGE;
     if (status == FOB_UNREACHABLE && self->blocked[0])
         return fob_fail(cli, FOB_EXIT_UNREACHABLE, "%s", self->blocked);
-    return fob_fail_status(cli, status, NULL);
+    return fob_fail_status(cli, status, self->trouble);
 }
 
 /* Until the subscription is live a signal ends the process; from then on it is waited for. */
@@ -121,8 +121,9 @@ static int subscribe(listener_t *self) {
     options->connect_timeout_ms = what->cli.connect_timeout_ms;
     options->queue = what->queue;
     options->queue_bytes = what->queue_bytes;
+    options->trouble = self->trouble;
     options->blocked = self->blocked;
-    options->blocked_size = sizeof self->blocked;
+    options->text_size = sizeof self->blocked;
     self->subscriber = fob_subscriber_new(options, &status);
     if (!self->subscriber)
         return fail_start(self, status);

@@ -172,6 +172,7 @@ static void look_for_place(fob_news_t *self, long long now) {
         if (self->told_behind)
             fob_note(self->cli, "live: what is published from now on comes at once");
         self->told_behind = false;
+        self->caught_up = true;
         self->behind_since = 0;
         return;
     }
@@ -183,10 +184,16 @@ static void look_for_place(fob_news_t *self, long long now) {
     if (self->told_behind || !told)
         return;
     self->told_behind = true;
-    fob_note(self->cli,
-             "behind, at offset %" PRIu64 " of %" PRIu64
-             ": nothing is lost that the journal still keeps",
-             position, head);
+    if (self->mode == FOB_SUBSCRIBER_NOTIFY && self->caught_up)
+        fob_note(self->cli,
+                 "behind, at offset %" PRIu64 " of %" PRIu64
+                 ": what did not come is looked up, to tell which it is",
+                 position, head);
+    else
+        fob_note(self->cli,
+                 "behind, at offset %" PRIu64 " of %" PRIu64
+                 ": nothing is lost that the journal still keeps",
+                 position, head);
 }
 
 /* The bus is there, and its broadcast does not come. */

@@ -23,6 +23,7 @@ typedef struct {
     long long behind_since;    /* monotonic ms; 0: it is not behind */
     long long look_at;         /* not before */
     bool told_behind;
+    bool caught_up; /* it was live: what was stored before it began is shown */
 } fob_news_t;
 
 /* It is subscribed. `history`: it begins with what was stored before. */

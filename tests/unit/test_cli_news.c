@@ -241,6 +241,26 @@ static void quiet_is_silent_of_all_but_what_is_lost(void **state) {
     ear_close(&ear);
 }
 
+static void in_notify_what_is_behind_is_looked_up_and_not_shown(void **state) {
+    (void)state;
+    ear_t ear;
+    ear_open(&ear, FOB_SUBSCRIBER_NOTIFY, false);
+    ear.news.far = true;
+    listens.behind = 1; /* what was stored before */
+    fob_news_look(&ear.news);
+    HEARS(&ear, "fob sub: behind, at offset 5 of 99999: nothing is lost that the journal still "
+                "keeps\n");
+    listens.behind = ear.news.look_at = 0;
+    fob_news_look(&ear.news);
+    listens.behind = 1;
+    ear.news.look_at = 0;
+    fob_news_look(&ear.news);
+    HEARS(&ear, "fob sub: live: what is published from now on comes at once\n"
+                "fob sub: behind, at offset 5 of 99999: what did not come is looked up, to tell "
+                "which it is\n");
+    ear_close(&ear);
+}
+
 static void a_broadcast_that_is_blocked_is_told_once_and_when_it_is_back(void **state) {
     (void)state;
     ear_t ear;
@@ -262,4 +282,5 @@ FOB_MAIN(FOB_CASE(gaps_one_behind_the_other_are_one_line_soon),
          FOB_CASE(a_gap_is_told_before_the_events_behind_it),
          FOB_CASE(an_epoch_is_told_at_once_and_behind_the_buss_return),
          FOB_CASE(quiet_is_silent_of_all_but_what_is_lost),
+         FOB_CASE(in_notify_what_is_behind_is_looked_up_and_not_shown),
          FOB_CASE(a_broadcast_that_is_blocked_is_told_once_and_when_it_is_back))
