@@ -121,7 +121,7 @@ typedef enum {
     X(next, UINT)    /* FETCHED: every event of the pattern in [from, next) is told */             \
     X(gone, RAW)     /* FETCHED: rows of offsets in it that cannot be had any more */              \
     X(latest, BOOL)  /* FETCH: of each topic only its last event in the range */                   \
-    X(floor, UINT)   /* WHOLENESS: what lies in (from, floor] is not vouched for */                \
+    X(floor, UINT)   /* WHOLENESS, FETCHED: what lies up to there is not vouched for */            \
     X(more, BOOL)    /* WHOLENESS: there are more topics than fit */
 
 typedef uint64_t fob_wire_UINT_t;

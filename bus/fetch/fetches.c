@@ -297,8 +297,10 @@ static bool write_answer(fob_fetches_t *self, const fob_seeker_t *seeker, fob_fe
                            .gone = fob_buf_slice(&self->gone)};
     if (FOB_PLANTED(PAGE_SKIPS_ONE) && gather->events && out->next <= self->head)
         out->next++;
-    if (is_latest(seeker))
+    if (is_latest(seeker)) {
         out->head = fob_latest_head(&self->latest, self->head);
+        out->floor = self->latest.floor;
+    }
     if (!self->runs.failed && !self->gone.failed && !gather->body.failed)
         out->body =
             fob_unsent_wrap(&self->fetched, seeker->fetch.route, fob_buf_slice(&gather->body));

@@ -32,6 +32,7 @@ typedef struct fob_fetches fob_fetches_t;
 typedef struct {
     uint64_t conn, req;
     uint64_t next, head;
+    uint64_t floor; /* each topic's last: up to it those of some topics may come with older ones */
     fob_slice_t runs, gone; /* encoded; `gone` may be empty */
     fob_blob_t *body;       /* one hold, of the receiver's */
 } fob_fetched_t;

@@ -261,6 +261,8 @@ fob_status_t fob_letter_fetched(fob_buf_t *header, const fob_house_t *house,
     FOB_SET(&msg, runs, answer->runs);
     if (answer->gone.size)
         FOB_SET(&msg, gone, answer->gone);
+    if (answer->floor)
+        FOB_SET(&msg, floor, answer->floor);
     return write_header(header, &msg);
 }
 

@@ -27,7 +27,7 @@ fob_sequencer_t *fob_sequencer_new(const fob_sequencer_options_t *options) {
     self->epoch = options->from == FOB_SEQUENCER_OFFSET ? options->epoch : 0;
     self->queue = options->queue;
     self->bytes = options->bytes ? options->bytes : FOB_SEQUENCER_BYTES;
-    self->marks.max = options->topics;
+    self->marks.max = self->newest.topics.max = options->topics;
     self->recent.max = options->recent;
     self->holes.max = options->holes;
     self->far = options->far ? options->far : FOB_SEQUENCER_FAR;
@@ -43,7 +43,7 @@ void fob_sequencer_destroy(fob_sequencer_t **self_p) {
         return;
     fob_sequencer_t *self = *self_p;
     fob_blob_unref(&self->rows);
-    fob_blob_unref(&self->last_yet.blob);
+    fob_newest_clear(&self->newest);
     fob_inbox_free(&self->inbox);
     fob_recent_free(&self->recent);
     fob_marks_free(&self->marks);
@@ -157,12 +157,11 @@ static void tell_epoch(fob_sequencer_t *self) {
         self->untold.kind = FOB_NOTICE_NONE;
 }
 
-/* What came before it was dropped for it: the topic's last event is looked for anew. */
-static void forget_last_yet(fob_sequencer_t *self, uint64_t began) {
-    if (!self->last_yet.count || self->last_yet.offset <= began)
+/* What came before those that are lost was dropped for them: all is looked for anew. */
+static void forget_newest(fob_sequencer_t *self, uint64_t began) {
+    if (fob_newest_high(&self->newest) <= began)
         return;
-    fob_blob_unref(&self->last_yet.blob);
-    self->last_yet.count = 0;
+    fob_newest_clear(&self->newest);
     self->base = self->done = self->dense = 0;
 }
 
@@ -189,7 +188,7 @@ static void renumber(fob_sequencer_t *self, uint64_t epoch, uint64_t began, uint
     self->seen = lower(self->seen, began);
     self->last_upto = lower(self->last_upto, began);
     self->arrived = self->first_heard = 0;
-    forget_last_yet(self, began);
+    forget_newest(self, began);
     tell_epoch(self);
 }
 
@@ -209,6 +208,7 @@ static void go_blind(fob_sequencer_t *self) {
     self->state = FOB_SEQUENCER_CURRENT;
     fob_sequencer_drop_rows(self);
     fob_recent_clear(&self->recent);
+    fob_newest_clear(&self->newest);
 }
 
 /* Within an epoch what was durable stays, so a bus with less than was seen has its folder from an

@@ -38,28 +38,28 @@ static bool replay(fob_sequencer_t *self) {
     return true;
 }
 
-/* The topic's last event is known now. False: no memory. */
-static bool hand_out_last(fob_sequencer_t *self) {
-    if (!self->last_yet.count)
-        return true;
-    if (!fob_inbox_reserve(&self->inbox, 1))
-        return false;
-    note_fetched(self, &self->last_yet);
-    fob_inbox_put(&self->inbox, &self->last_yet);
-    self->last_yet = (fob_queued_t){0};
-    return true;
+/* Each topic's last event is known now. False: there is no room, or no memory, for all. */
+static bool hand_out_newest(fob_sequencer_t *self) {
+    uint64_t room = fob_sequencer_room(self, self->elsewhere);
+    for (; fob_newest_any(&self->newest) && room > 0 && self->inbox.bytes < self->bytes; room--) {
+        if (!fob_inbox_reserve(&self->inbox, 1)) {
+            self->fetch_at = self->now + FOB_SEQUENCER_PAUSE;
+            return false;
+        }
+        fob_queued_t event = fob_newest_give(&self->newest);
+        fob_inbox_put(&self->inbox, &event);
+        note_fetched(self, &event);
+    }
+    return !fob_newest_any(&self->newest);
 }
 
 /* Where a story other than the plain one ends. */
 static void end_story(fob_sequencer_t *self, bool at_head) {
     if (self->story != STORY_LAST || (self->done < self->last_upto && !at_head))
         return;
-    if (!hand_out_last(self)) {
-        self->fetch_at = self->now + FOB_SEQUENCER_PAUSE;
-        return;
-    }
     self->done = self->last_upto;
-    self->story = STORY_HISTORY;
+    if (hand_out_newest(self))
+        self->story = STORY_HISTORY;
 }
 
 void fob_sequencer_go_on(fob_sequencer_t *self) {
@@ -83,8 +83,14 @@ void fob_sequencer_go_on(fob_sequencer_t *self) {
 
 /* --- asking --- */
 
+/* All is told, and waits for room. */
+static bool ends_last(const fob_sequencer_t *self) {
+    return self->story == STORY_LAST && self->done >= self->last_upto &&
+           fob_newest_any(&self->newest);
+}
+
 bool fob_sequencer_wants_fetch(const fob_sequencer_t *self) {
-    if (self->fetch.under_way)
+    if (self->fetch.under_way || ends_last(self))
         return false;
     return self->holes.count || (self->state == FOB_SEQUENCER_BEHIND && !self->caught);
 }
@@ -162,21 +168,6 @@ static bool flush(fob_sequencer_t *self, gather_t *gather) {
     return true;
 }
 
-/* Of the one topic a later one. False: no memory. */
-static bool replace_last(fob_sequencer_t *self, const fob_passage_t *event) {
-    fob_blob_t *blob = fob_blob_copy(event->bytes);
-    if (!blob)
-        return false;
-    fob_blob_unref(&self->last_yet.blob);
-    self->last_yet = (fob_queued_t){.blob = blob,
-                                    .bytes = fob_blob_slice(blob),
-                                    .offset = event->first,
-                                    .count = 1,
-                                    .time_ms = event->time_ms,
-                                    .shard = self->shard};
-    return true;
-}
-
 static bool add(fob_sequencer_t *self, gather_t *gather, const fob_passage_t *event) {
     fob_queued_t *run = &gather->run;
     bool joins = run->count && run->offset + run->count == event->first &&
@@ -193,6 +184,25 @@ static bool add(fob_sequencer_t *self, gather_t *gather, const fob_passage_t *ev
     run->bytes.size += event->bytes.size;
     run->count++;
     return true;
+}
+
+/* Of a topic whose last event the bus does not know there may come later ones. */
+static bool add_newest(fob_sequencer_t *self, gather_t *gather, const fob_passage_t *event) {
+    const fob_queued_t one = {.bytes = event->bytes,
+                              .offset = event->first,
+                              .count = 1,
+                              .time_ms = event->time_ms,
+                              .shard = self->shard};
+    if (event->first > self->floor && !fob_newest_has(&self->newest, event->topic))
+        return add(self, gather, event);
+    switch (fob_newest_hold(&self->newest, event->topic, &one, self->bytes)) {
+    case FOB_NEWEST_HELD:
+        return true;
+    case FOB_NEWEST_FULL:
+        return add(self, gather, event);
+    default:
+        return false;
+    }
 }
 
 /* What is gone before the beginning of what was asked for is not told. */
@@ -223,8 +233,8 @@ static bool take_events(fob_sequencer_t *self, gather_t *gather, const fob_passa
         self->duplicates += passage->last - first + 1;
         return flush(self, gather);
     }
-    if (self->story == STORY_LAST && self->literal)
-        return replace_last(self, passage);
+    if (self->story == STORY_LAST)
+        return add_newest(self, gather, passage);
     if (!telling(self))
         return add(self, gather, passage);
     if (first <= had)
@@ -338,6 +348,7 @@ void fob_sequencer_fetched(fob_sequencer_t *self, const fob_wire_t *msg, fob_blo
     }
     if (msg->head > self->head)
         self->head = msg->head;
+    self->floor = msg->floor;
     if (self->fetch_hole)
         hole_page(self, &excerpt, msg);
     else

@@ -6,6 +6,7 @@
 
 #include "subscribers/sequence/holes.h"
 #include "subscribers/sequence/marks.h"
+#include "subscribers/sequence/newest.h"
 #include "subscribers/sequence/recent.h"
 #include "subscribers/sequence/sequencer.h"
 
@@ -68,15 +69,14 @@ struct fob_sequencer {
     fob_story_t story;
     uint64_t first_heard; /* where the live stream began; 0: nothing came yet */
     uint64_t last_upto;   /* STORY_LAST */
-    /* STORY_LAST of one topic: the last one so far. A bus that has forgotten where that lies tells
-     * of all. Count 0: none. */
-    fob_queued_t last_yet;
-    bool quiet;        /* what is gone at the beginning is not told */
-    bool caught;       /* it was read as far as is needed: `recent` is next */
-    bool stalled;      /* until readers have made room */
-    bool deaf;         /* the broadcast is of no use; */
-    uint64_t far;      /* from so many offsets behind the head on */
-    fob_holes_t holes; /* NOTIFY */
+    uint64_t floor;       /* STORY_LAST: up to it the bus does not know which is a topic's last; */
+    fob_newest_t newest;  /* held until all is told */
+    bool quiet;           /* what is gone at the beginning is not told */
+    bool caught;          /* it was read as far as is needed: `recent` is next */
+    bool stalled;         /* until readers have made room */
+    bool deaf;            /* the broadcast is of no use; */
+    uint64_t far;         /* from so many offsets behind the head on */
+    fob_holes_t holes;    /* NOTIFY */
     fob_request_t fetch;
     bool fetch_dry, fetch_hole; /* only runs; of the first hole */
     int64_t fetch_at;           /* not before */

@@ -97,6 +97,19 @@ static uint64_t same_up_to(const scene_t *self) {
     return fob_lineage_began(&lineage, 0);
 }
 
+/* Of the topic, which has many, the last one is shown, though nobody knows where it lies. */
+static void shows_the_last(const scene_t *self) {
+    char *out = NULL;
+    json_error_t error;
+    assert_int_equal(process_run_fob(NULL, &out, NULL, "sub", "order.new", "--from", "last",
+                                     "--count", "1", NULL),
+                     0);
+    json_t *event = json_loads(out, 0, &error);
+    assert_true(of(event, "offset") > (json_int_t)self->before.last - 100);
+    json_decref(event);
+    free(out);
+}
+
 /* A bus serves it, and every group can be worked off to the end. */
 static void serve(const scene_t *self) {
     static const char *const groups[][2] = {
@@ -104,6 +117,7 @@ static void serve(const scene_t *self) {
     int port = process_port();
     process_t *bus = process_serve(port, "--data", self->to, NULL);
     setenv("FOB_BUS", process_bus(port), 1);
+    shows_the_last(self);
     process_run_fob(NULL, NULL, NULL, "group", "resume", "late", NULL);
     for (size_t i = 0; i < 4; i++) {
         char *out = NULL;

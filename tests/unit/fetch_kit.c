@@ -294,6 +294,7 @@ static void take(fob_fetched_t *fetched) {
     *answer = (kit_answer_t){.conn = fetched->conn,
                              .req = fetched->req,
                              .next = fetched->next,
+                             .floor = fetched->floor,
                              .head = fetched->head,
                              .bytes = body.size};
     read_runs(answer, fetched->runs);

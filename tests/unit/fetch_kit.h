@@ -8,7 +8,7 @@
 
 /* One answer, read as a client would. */
 typedef struct {
-    uint64_t conn, req, next, head;
+    uint64_t conn, req, next, head, floor;
     uint64_t *offsets;
     char (*topics)[32]; /* not of a dry one */
     size_t count;

@@ -17,6 +17,7 @@ typedef struct {
     fob_now_t now;
     uint64_t elsewhere, epoch;
     fob_wire_t fetch, whole; /* asked last; req 0: answered, or never asked */
+    uint64_t floor;          /* told in each answer */
 } kit_t;
 
 static inline void kit_event(fob_buf_t *out, const char *topic) {
@@ -191,6 +192,8 @@ static inline void fetched(kit_t *kit, uint64_t next, uint64_t head, const char 
     FOB_SET(&msg, next, next);
     FOB_SET(&msg, head, head);
     FOB_SET(&msg, epoch, kit->epoch);
+    if (kit->floor)
+        FOB_SET(&msg, floor, kit->floor);
     FOB_SET(&msg, runs, fob_buf_slice(&runs));
     FOB_SET(&msg, gone, fob_buf_slice(&gone));
     fob_blob_t *blob = kit_blob(&body);

@@ -67,6 +67,7 @@ typedef struct {
     /* The ways. */
     bool up, listening;
     bool rests, resting; /* the shell heeds that it is deaf; and it is */
+    uint64_t forgotten;  /* up to it the bus does not know topics' last events */
     int64_t listen_ms;
     letter_t *letters[LETTERS];
     size_t letter_count;

@@ -267,7 +267,7 @@ static uint64_t fill(world_t *w, const fob_wire_t *msg, uint64_t from, page_t *p
         }
         looks--;
         if (fob_pattern_match(msg->pattern, fob_slice_str(world_topics[entry->topic])) &&
-            (!msg->latest || is_last(w, offset, upto)))
+            (!msg->latest || offset <= w->forgotten || is_last(w, offset, upto)))
             page_event(page, offset, entry, msg->dry);
         else
             end_hole(page);
@@ -298,6 +298,8 @@ static void serve_fetch(world_t *w, const fob_wire_t *msg) {
     FOB_SET(&out, next, fill(w, msg, begin_of(w, msg), &page));
     FOB_SET(&out, head, head_of(w));
     FOB_SET(&out, epoch, w->eras[w->era].epoch);
+    if (msg->latest && w->forgotten)
+        FOB_SET(&out, floor, w->forgotten);
     FOB_SET(&out, runs, array_of(&runs, page.run_count, &page.runs));
     FOB_SET(&out, gone, array_of(&gone, page.gone_count, &page.gone));
     answer(w, &out, msg->dry ? NULL : blob_of(&page.body));

@@ -146,48 +146,6 @@ static void each_topics_last_event_comes_first(void **state) {
     kit_end(&kit);
 }
 
-static kit_t begins_with_last_of_a(uint64_t head) {
-    kit_t kit = kit_new(
-        (fob_sequencer_options_t){.pattern = fob_slice_str("a"), .from = FOB_SEQUENCER_LAST});
-    kit_up(&kit, head);
-    return kit;
-}
-
-static void of_one_topic_the_last_comes_alone_whatever_the_bus_tells(void **state) {
-    (void)state;
-    kit_t kit = begins_with_last_of_a(9);
-    asks_for(&kit, 1, 9);
-    comes(&kit, "a", 10, 1, 8);
-    fetched(&kit, 6, 10, "a@2 a@4 a@5", "");
-    gets_nothing(&kit);
-    asks_for(&kit, 6, 9);
-    fetched(&kit, 10, 10, "a@8", "");
-    asks_nothing(&kit);
-    gets(&kit, "a", 8);
-    gets(&kit, "a", 10);
-    gets_nothing(&kit);
-    assert_int_equal(figures_of(&kit).fetched, 1);
-    kit_end(&kit);
-}
-
-static void a_last_event_that_the_bus_has_lost_is_looked_for_anew(void **state) {
-    (void)state;
-    kit_t kit = begins_with_last_of_a(9);
-    asks_for(&kit, 1, 9);
-    fetched(&kit, 7, 9, "a@2 a@6", "");
-    fob_sequencer_down(kit.s);
-    kit_up_as(&kit, EPOCH + 1, 4, 5); /* 6 was none of its own, 2 was dropped for it */
-    is_told(&kit, FOB_NOTICE_EPOCH, 5, 4, "");
-    asks_for(&kit, 1, 4);
-    fetched(&kit, 5, 5, "a@2 a@3", "");
-    asks_for(&kit, 5, 0);
-    fetched(&kit, 6, 5, "a@5", "");
-    asks_nothing(&kit);
-    gets(&kit, "a", 3);
-    gets(&kit, "a", 5);
-    kit_end(&kit);
-}
-
 static void of_an_empty_bus_the_last_are_none(void **state) {
     (void)state;
     kit_t kit = begins(FOB_SEQUENCER_LAST, 0, 0);
@@ -519,10 +477,7 @@ FOB_MAIN(FOB_CASE(history_comes_first_then_live_without_a_seam),
          FOB_CASE(what_retention_took_from_under_a_slow_reader_is_told),
          FOB_CASE(what_was_handed_out_is_not_told_to_be_gone),
          FOB_CASE(a_time_is_asked_for_until_it_is_answered),
-         FOB_CASE(each_topics_last_event_comes_first),
-         FOB_CASE(of_one_topic_the_last_comes_alone_whatever_the_bus_tells),
-         FOB_CASE(a_last_event_that_the_bus_has_lost_is_looked_for_anew),
-         FOB_CASE(of_an_empty_bus_the_last_are_none),
+         FOB_CASE(each_topics_last_event_comes_first), FOB_CASE(of_an_empty_bus_the_last_are_none),
          FOB_CASE(answers_that_do_not_go_on_are_named_and_asked_for_at_a_pace),
          FOB_CASE(after_a_reconnect_it_is_asked_anew), FOB_CASE(a_refusal_is_followed_by_a_pause),
          FOB_CASE(an_answer_that_is_none_changes_nothing),

@@ -25,6 +25,13 @@ static void no_hole(world_t *w, unsigned topic, uint64_t after, uint64_t before)
             CHECK(w, w->fate[o] & GONE);
 }
 
+/* Of what was stored before a subscriber that begins with the last, each topic's last comes alone,
+ * unless there were too many to be held. */
+static bool comes_alone(const world_t *w, uint64_t offset) {
+    return w->options.from == FOB_SEQUENCER_LAST && offset <= w->first_up_head && !w->renumbered &&
+           !w->options.topics && !w->options.bytes;
+}
+
 static void take_event(world_t *w, const fob_event_t *event) {
     uint64_t offset = fob_event_offset(event), id;
     if (!offset) {
@@ -45,6 +52,7 @@ static void take_event(world_t *w, const fob_event_t *event) {
     CHECK(w, entry->time_ms == fob_event_time(event));
     CHECK(w, world_wants(w, topic));
     CHECK(w, offset > w->last_out[topic]);
+    CHECK(w, !comes_alone(w, offset) || w->last_out[topic] == 0);
     CHECK(w, w->fate[offset] == 0);
     if (w->options.mode == FOB_SEQUENCER_RELIABLE)
         no_hole(w, topic, w->last_out[topic], offset);

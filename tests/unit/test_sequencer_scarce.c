@@ -66,6 +66,39 @@ static void epochs_story(void *arg) {
     kit_end(&kit);
 }
 
+/* Each topic's last event, of a bus that tells of all. */
+static void lasts_story(void *arg) {
+    (void)arg;
+    kit_t kit = kit_new(
+        (fob_sequencer_options_t){.pattern = fob_slice_str(">"), .from = FOB_SEQUENCER_LAST});
+    kit.floor = 9;
+    kit_up(&kit, 9);
+    watched = true;
+    for (unsigned i = 0; i < 4; i++) {
+        kit_round(&kit);
+        uint64_t from = kit.fetch.from;
+        fetched(&kit, 10, 9,
+                from < 3    ? "a@2 b@3 a@4"
+                : from == 3 ? "b@3 a@4"
+                : from == 4 ? "a@4"
+                            : "",
+                "");
+        if (i > 0)
+            watched = false; /* there is memory again */
+        passes(&kit, 1000);
+    }
+    kit_round(&kit);
+    gets(&kit, "b", 3);
+    gets(&kit, "a", 4);
+    gets_nothing(&kit);
+    kit_end(&kit);
+}
+
+static void the_last_events_come_when_there_is_memory(void **state) {
+    (void)state;
+    scarce_each("subscribers: sequencer's last events", 4, lasts_story, NULL);
+}
+
 static void each_allocation_may_fail_and_nothing_is_lost(void **state) {
     (void)state;
     static const unsigned seeds[] = {1, 2, 3, 4, 7, 8, 12, 32};
@@ -79,4 +112,5 @@ static void numbers_that_are_not_what_they_were_are_told_when_there_is_memory(vo
 }
 
 FOB_MAIN(FOB_CASE(each_allocation_may_fail_and_nothing_is_lost),
+         FOB_CASE(the_last_events_come_when_there_is_memory),
          FOB_CASE(numbers_that_are_not_what_they_were_are_told_when_there_is_memory))

@@ -124,6 +124,7 @@ static void draw_world(world_t *w) {
     w->pace = 2 + (unsigned)draw(w, 98);
     w->options.far = w->seed % 2 ? 1 + w->seed % 60 : 0;
     w->rests = w->seed % 3 != 0;
+    w->forgotten = w->seed % 5 < 2 ? w->seed % 97 : 0;
 }
 
 world_t *world_new(unsigned seed) {
