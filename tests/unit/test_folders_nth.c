@@ -330,7 +330,7 @@ static void tries(void *arg) {
     assert_int_equal(open_files(), before);
 }
 
-static void each(const char *name, void (*story)(void *arg), const char *of) {
+static void each_call(const char *name, void (*story)(void *arg), void *arg) {
     static const struct {
         const char *name;
         unsigned kinds;
@@ -342,31 +342,43 @@ static void each(const char *name, void (*story)(void *arg), const char *of) {
                  {"rename, unlink, mkdir", FAULTS_RENAME | FAULTS_UNLINK | FAULTS_MKDIR, EIO},
                  {"stat, list, space", FAULTS_LOOK, EIO},
                  {"lock, close", FAULTS_LOCK | FAULTS_CLOSE, EIO}};
-    void *arg = (void *)(uintptr_t)of;
     for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
         begin_disks(calls[i].kinds, calls[i].error);
         uint64_t count = faults_each(&of_calls, story, arg);
         print_message("%s: %s: %u calls\n", name, calls[i].name, (unsigned)count);
     }
+}
+
+static void each_allocation(const char *name, void (*story)(void *arg), void *arg) {
     begin_disks(0, 0);
     faults = &scarce;
     scarce_each(name, 3, story, arg);
     faults = &of_calls;
 }
 
+static void each(const char *name, void (*story)(void *arg)) {
+    each_call(name, story, NULL);
+    each_allocation(name, story, NULL);
+}
+
 static void a_folder_is_verified_or_it_is_said_why_not(void **state) {
     (void)state;
-    each("journal: verify", verifies, NULL);
+    each("journal: verify", verifies);
 }
 
 static void a_backup_is_whole_or_it_is_said_why_not(void **state) {
     (void)state;
-    each("journal: backup", backs_up, NULL);
+    each("journal: backup", backs_up);
 }
 
 static void a_salvaged_folder_is_whole_or_it_is_said_why_not(void **state) {
     (void)state;
-    each("journal: salvage", salvages, harmed);
+    each_call("journal: salvage", salvages, harmed);
+}
+
+static void a_salvaged_folder_is_whole_whichever_allocation_fails(void **state) {
+    (void)state;
+    each_allocation("journal: salvage", salvages, harmed);
 }
 
 static int no_fallocate(void *arg, int fd, off_t at, off_t size) {
@@ -386,12 +398,13 @@ static void where_no_room_can_be_set_aside_a_copy_is_whole_all_the_same(void **s
 
 static void a_start_is_tried_or_it_is_said_why_not(void **state) {
     (void)state;
-    each("journal: try", tries, NULL);
+    each("journal: try", tries);
 }
 
 FOB_MAIN(FOB_CASE_WITH(a_folder_is_verified_or_it_is_said_why_not, setup, teardown),
          FOB_CASE_WITH(a_backup_is_whole_or_it_is_said_why_not, setup, teardown),
          FOB_CASE_WITH(a_salvaged_folder_is_whole_or_it_is_said_why_not, setup, teardown),
+         FOB_CASE_WITH(a_salvaged_folder_is_whole_whichever_allocation_fails, setup, teardown),
          FOB_CASE_WITH(where_no_room_can_be_set_aside_a_copy_is_whole_all_the_same, setup,
                        teardown),
          FOB_CASE_WITH(a_start_is_tried_or_it_is_said_why_not, setup, teardown))
