@@ -142,26 +142,40 @@ static void subscribers_that_never_read_are_given_up(void **state) {
     scene_end(&scene);
 }
 
-/* An answer is 256 KiB, and asked for in 30 bytes; not so fast that it would be refused as the
- * second at once. */
-static void who_fetches_and_never_reads_is_kept_one_answer(void **state) {
-    (void)state;
-    scene_t scene;
-    zmtp_t *peers[PEERS];
+static fob_wire_t fetch(void) {
     fob_wire_t msg = {.verb = FOB_VERB_FETCH};
-    scene_begin(&scene, pace_beat(250, NULL));
-    flood("unread", 100, EVENT_BYTES);
     FOB_SET(&msg, req, 1);
     FOB_SET(&msg, pattern, fob_slice_str("unread"));
     FOB_SET(&msg, from, 1);
+    return msg;
+}
+
+static fob_wire_t hello(void) {
+    fob_wire_t msg = {.verb = FOB_VERB_HELLO};
+    FOB_SET(&msg, version_min, FOB_WIRE_VERSION);
+    FOB_SET(&msg, version_max, FOB_WIRE_VERSION);
+    return msg;
+}
+
+/* An answer is 256 KiB, and asked for in 30 bytes; not so fast that it would be refused as the
+ * second at once. */
+static void fetch_and_never_read(const char *what, bool anew) {
+    scene_t scene;
+    zmtp_t *peers[PEERS];
+    fob_wire_t ask = fetch(), greet = hello();
+    scene_begin(&scene, pace_beat(250, NULL));
+    flood("unread", 100, EVENT_BYTES);
     for (int i = 0; i < PEERS; i++)
         peers[i] = greeted(&scene, "subscriber", 1 + i);
     for (int round = 0; round < ASKED; round++) {
-        for (int i = 0; i < PEERS; i++)
-            zmtp_send(peers[i], &msg, NULL);
+        for (int i = 0; i < PEERS; i++) {
+            if (anew)
+                zmtp_send(peers[i], &greet, NULL);
+            zmtp_send(peers[i], &ask, NULL);
+        }
         stand_pace(process_clock() + 10);
     }
-    scene_bears(&scene, "who fetches and never reads", &(scene_bounds_t){.rss_mib = 32});
+    scene_bears(&scene, what, &(scene_bounds_t){.rss_mib = 32});
     scene_await_ended(&scene, PEERS, ENDS);
     scene_recovers(&scene, 32, 4);
     for (int i = 0; i < PEERS; i++)
@@ -169,7 +183,42 @@ static void who_fetches_and_never_reads_is_kept_one_answer(void **state) {
     scene_end(&scene);
 }
 
+static void who_fetches_and_never_reads_is_kept_one_answer(void **state) {
+    (void)state;
+    fetch_and_never_read("who fetches and never reads", false);
+}
+
+static void who_says_hello_before_each_fetch_is_kept_one_answer(void **state) {
+    (void)state;
+    fetch_and_never_read("who says HELLO before each FETCH", true);
+}
+
+static void who_fetches_and_goes_at_once_leaves_nothing(void **state) {
+    (void)state;
+    scene_t scene;
+    fob_wire_t ask = fetch(), greet = hello();
+    int many = scene_many(1000, 10000);
+    scene_begin(&scene, pace_beat(250, NULL));
+    flood("unread", 100, EVENT_BYTES);
+    for (int i = 0; i < many; i++) {
+        zmtp_t *peer = zmtp_narrow(scene.stand.port, "DEALER");
+        zmtp_send(peer, &greet, NULL);
+        zmtp_send(peer, &ask, NULL);
+        zmtp_destroy(&peer);
+    }
+    for (long long end = process_clock() + ZMTP_PATIENCE; scene_figure(&scene, "fetching") > 0;) {
+        assert_true(process_clock() < end);
+        stand_pace(process_clock() + 20);
+    }
+    printf("%lld of %d were answered all the same\n", scene_figure(&scene, "fetched"), many);
+    scene_bears(&scene, "who fetches and goes at once", &(scene_bounds_t){.rss_mib = 64});
+    scene_recovers(&scene, 64, 4);
+    scene_end(&scene);
+}
+
 FOB_MAIN(FOB_CASE(publishers_that_never_read_receipts_are_given_up),
          FOB_CASE(workers_that_never_read_are_given_up_and_lose_no_event),
          FOB_CASE(subscribers_that_never_read_are_given_up),
-         FOB_CASE(who_fetches_and_never_reads_is_kept_one_answer))
+         FOB_CASE(who_fetches_and_never_reads_is_kept_one_answer),
+         FOB_CASE(who_says_hello_before_each_fetch_is_kept_one_answer),
+         FOB_CASE(who_fetches_and_goes_at_once_leaves_nothing))

@@ -154,6 +154,89 @@ static void whoever_comes_and_goes_each_is_answered_in_a_bounded_time(void **sta
     }
 }
 
+/* --- while the journal goes and breaks --- */
+
+#define LISTENERS 6
+
+typedef struct {
+    uint64_t next, got, gone;
+} listener_t;
+
+/* All of next..answer->next - 1 came, in order, or is told to be gone; never both. */
+static void cover(listener_t *listener, const kit_answer_t *answer) {
+    size_t event = 0, row = 0;
+    assert_true(answer->next > listener->next || listener->next > answer->head);
+    while (row < answer->gone_count && answer->gone[row][1] < listener->next)
+        row++;
+    for (uint64_t offset = listener->next; offset < answer->next; offset++) {
+        bool came = event < answer->count && answer->offsets[event] == offset;
+        while (row < answer->gone_count && answer->gone[row][1] < offset)
+            row++;
+        bool gone = row < answer->gone_count && answer->gone[row][0] <= offset;
+        assert_true(came != gone);
+        event += came;
+        listener->got += came;
+        listener->gone += gone;
+    }
+    assert_int_equal(event, answer->count);
+    listener->next = answer->next;
+}
+
+static void harm(uint64_t *trimmed) {
+    uint64_t at = *trimmed + (uint64_t)rand() % (kit.head - *trimmed);
+    if (rand() % 30 == 0 && *trimmed + 5000 < kit.head)
+        kit_trim(*trimmed += (uint64_t)rand() % 1500);
+    if (rand() % 20 == 0)
+        kit_damage(at, at + (uint64_t)rand() % 300);
+    if (rand() % 20 == 0)
+        kit_spoil(at + 1);
+    kit.held = rand() % 3 == 0; /* what was read before is told as it was */
+    kit.fails = rand() % 20 == 0 ? FOB_JOURNAL_SYSTEM : FOB_JOURNAL_OK;
+}
+
+/* How many events were gone of all that were asked for. */
+static uint64_t live_harmed(uint64_t seed) {
+    listener_t listeners[LISTENERS] = {{0}};
+    uint64_t trimmed = 0, gone = 0;
+    srand((unsigned)seed);
+    kit_begin(NULL);
+    fill();
+    for (uint64_t i = 0; i < LISTENERS; i++) {
+        listeners[i].next = 1 + 3000 * i;
+        kit_ask(1 + i, ">", listeners[i].next, 0);
+    }
+    for (size_t busy = LISTENERS, rounds = 0; busy > 0; rounds++) {
+        assert_true(rounds < 100000);
+        harm(&trimmed);
+        kit_round(rand() % 4);
+        for (size_t i = 0; i < kit.answer_count; i++) {
+            const kit_answer_t *answer = &kit.answers[i];
+            listener_t *listener = &listeners[answer->conn - 1];
+            cover(listener, answer);
+            if (answer->next <= answer->head)
+                kit_ask(answer->conn, ">", answer->next, 0);
+            else
+                busy--;
+        }
+        kit_clear();
+    }
+    for (uint64_t i = 0; i < LISTENERS; i++) {
+        assert_int_equal(listeners[i].got + listeners[i].gone, kit.head - 3000 * i);
+        gone += listeners[i].gone;
+    }
+    kit_end(NULL);
+    return gone;
+}
+
+static void while_segments_go_and_break_each_event_comes_or_is_told_to_be_gone(void **state) {
+    (void)state;
+    seeds_t seeds = seeds_given(1, 10);
+    uint64_t gone = 0;
+    for (uint64_t i = 0; i < seeds.count; i++)
+        gone += live_harmed(seeds.first + i);
+    assert_true(seeds.chosen || gone > 0);
+}
+
 /* --- what is not taken --- */
 
 static void answers_are_counted_until_they_are_dropped_and_the_table_keeps_no_more(void **state) {
@@ -335,6 +418,7 @@ static void scattered_last_events_are_read_one_by_one_and_close_ones_together(vo
 FOB_MAIN(FOB_CASE(a_treap_finds_the_lowest_from_a_key_on_and_of_these_the_first),
          FOB_CASE(a_treap_stays_flat_whoever_comes_in_which_order),
          FOB_CASE(whoever_comes_and_goes_each_is_answered_in_a_bounded_time),
+         FOB_CASE(while_segments_go_and_break_each_event_comes_or_is_told_to_be_gone),
          FOB_CASE(answers_are_counted_until_they_are_dropped_and_the_table_keeps_no_more),
          FOB_CASE_WITH(where_much_is_not_taken_answers_are_small_and_then_none_is_made, kit_begin,
                        kit_end),
