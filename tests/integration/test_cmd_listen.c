@@ -68,6 +68,32 @@ static void a_place_of_another_epoch_is_told_and_nothing_is_missed(void **state)
     assert_non_null(strstr(self->err, "the bus has lost events 1 to 3"));
 }
 
+static void behind_a_copy_that_was_restored_it_goes_on_where_the_two_part(void **state) {
+    (void)state;
+    stand_t stand;
+    char place[64], *err = NULL, *out;
+    stand_start(&stand);
+    stand_publish("a", 5);
+    char *copy = stand_path(&stand, "copy");
+    free(stand_do("journal", "backup", copy, "--data", stand.data, NULL));
+    stand_publish("a", 5);
+    out = stand_do("sub", "a", "--from", "earliest", "--count", "10", NULL);
+    place_behind(out, place, sizeof place);
+    free(out);
+    process_destroy(&stand.bus);
+    stand.bus = process_serve(stand.port, "--data", copy, NULL);
+    stand_publish("a", 2);
+    assert_int_equal(
+        process_run_fob(NULL, &out, &err, "sub", "a", "--from", place, "--count", "2", NULL), 0);
+    expect_data(out, 0, 1);
+    assert_non_null(strstr(err, "the bus has lost events 6 to 10, which may have been shown here: "
+                                "it numbers anew from 6 on"));
+    free(out);
+    free(err);
+    free(copy);
+    stand_end(&stand);
+}
+
 static void what_is_missing_is_told_with_quiet_too(void **state) {
     cmd_t *self = *state;
     char place[64];
@@ -154,6 +180,7 @@ static void a_broadcast_that_gets_blocked_is_told_and_the_journal_has_all(void *
 
 FOB_MAIN(FOB_CASE_WITH(a_place_with_its_epoch_goes_on_there, set_up, tear_down),
          FOB_CASE_WITH(a_place_of_another_epoch_is_told_and_nothing_is_missed, set_up, tear_down),
+         FOB_CASE(behind_a_copy_that_was_restored_it_goes_on_where_the_two_part),
          FOB_CASE_WITH(what_is_missing_is_told_with_quiet_too, set_up, tear_down),
          FOB_CASE_WITH(a_bus_that_cannot_be_reached_is_told_with_why, set_up, tear_down),
          FOB_CASE(a_broadcast_that_cannot_be_reached_is_named),
