@@ -309,5 +309,7 @@ fob_journal_code_t fob_journal_backup(const char *folder, const char *to, fob_ba
     if (code == FOB_JOURNAL_OK)
         code = fob_journal_begin(to, self.mark.epoch, out->last_position, self.lowest, self.highest,
                                  error);
+    if (code == FOB_JOURNAL_OK)
+        fob_journal_inherit(to, folder, self.mark.epoch);
     return code;
 }

@@ -53,6 +53,13 @@ static void write_lineage(const fob_lineage_t *lineage, const char *folder) {
     fob_store_close(&store);
 }
 
+void fob_journal_inherit(const char *folder, const char *from, uint64_t epoch) {
+    fob_lineage_t lineage;
+    read_lineage(&lineage, from, epoch);
+    if (lineage.count)
+        write_lineage(&lineage, folder);
+}
+
 void fob_journal_descend(const char *folder, const char *from, uint64_t epoch, uint64_t upto) {
     fob_lineage_t before, now;
     if (!is_of(from, epoch) || !fob_lineage_read(&now, fob_disk_patient(), folder) || !now.count)

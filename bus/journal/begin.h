@@ -16,4 +16,8 @@ fob_journal_code_t fob_journal_begin(const char *folder, uint64_t epoch, uint64_
  * and subscribers get events again. */
 void fob_journal_descend(const char *folder, const char *from, uint64_t epoch, uint64_t upto);
 
+/* What the folder `from`, of that epoch, knows of the epochs before it is written into another that
+ * goes on under the same one. Where it is not sure, or cannot be written, as above. */
+void fob_journal_inherit(const char *folder, const char *from, uint64_t epoch);
+
 #endif

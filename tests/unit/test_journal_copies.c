@@ -183,6 +183,37 @@ static void a_copy_is_served_under_another_epoch(void **state) {
     folder_remove(&folder);
 }
 
+/* A start of the folder: its epoch, and up to where that is as `before`. */
+static uint64_t start(const char *folder, uint64_t before, uint64_t *began) {
+    fob_file_options_t options = small_options(folder);
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t epoch = journal->ops->epoch(journal);
+    *began = journal->ops->began(journal, before);
+    journal->ops->close(&journal);
+    return epoch;
+}
+
+static void a_copy_of_a_copy_knows_the_epochs_of_both(void **state) {
+    (void)state;
+    char *folder = made(), *copy = empty_new(), *other = empty_new();
+    fob_backup_t done;
+    fob_journal_error_t error;
+    uint64_t began, first = start(folder, 0, &began);
+    assert_int_equal(fob_journal_backup(folder, copy, &done, &error), FOB_JOURNAL_OK);
+    uint64_t second = start(copy, first, &began);
+    assert_int_equal(began, 12);
+    assert_int_equal(fob_journal_backup(copy, other, &done, &error), FOB_JOURNAL_OK);
+    assert_true(start(other, second, &began) != second);
+    assert_int_equal(began, 12);
+    (void)start(other, first, &began);
+    assert_int_equal(began, 12);
+    (void)start(other, first + 1000000, &began);
+    assert_int_equal(began, 0);
+    folder_remove(&other);
+    folder_remove(&copy);
+    folder_remove(&folder);
+}
+
 static void a_damaged_folder_is_never_copied_in_silence(void **state) {
     (void)state;
     for (size_t i = 0; i < HARMS; i++) {
@@ -522,6 +553,7 @@ static void a_journal_in_memory_has_bounds_without_being_told(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(a_copy_is_served_under_another_epoch),
+         FOB_CASE(a_copy_of_a_copy_knows_the_epochs_of_both),
          FOB_CASE(a_damaged_folder_is_never_copied_in_silence),
          FOB_CASE(what_is_no_folder_of_a_bus_is_not_copied),
          FOB_CASE(a_copy_is_never_written_over_what_is_there),
