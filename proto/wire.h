@@ -26,6 +26,7 @@
 #define FOB_RUNS_MAX         4096 /* runs in one header */
 
 #define FOB_CAP_ECHO  "echo"  /* of the bus: it answers a BEAT that has an `echo` */
+#define FOB_PARTS_MAX 64      /* of a WHOLE; `parts` is a power of two */
 #define FOB_CAP_FETCH "fetch" /* of the bus: it answers FETCH and WHOLE, and says `began` */
 
 /* X (number, NAME, direction) : C client to bus, B bus to client, CB both */
@@ -122,7 +123,9 @@ typedef enum {
     X(gone, RAW)     /* FETCHED: rows of offsets in it that cannot be had any more */              \
     X(latest, BOOL)  /* FETCH: of each topic only its last event in the range */                   \
     X(floor, UINT)   /* WHOLENESS, FETCHED: what lies up to there is not vouched for */            \
-    X(more, BOOL)    /* WHOLENESS: there are more topics than fit */
+    X(more, BOOL)    /* WHOLENESS: there are more topics than fit */                               \
+    X(part, UINT)    /* WHOLE: asks of this part of the topics only, */                            \
+    X(parts, UINT)   /* of so many; WHOLENESS: the next had better be asked in so many */
 
 typedef uint64_t fob_wire_UINT_t;
 typedef bool fob_wire_BOOL_t;

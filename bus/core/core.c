@@ -484,9 +484,10 @@ uint64_t fob_core_head(const fob_core_t *self) {
     return self->head;
 }
 
-void fob_core_whole(const fob_core_t *self, fob_slice_t pattern, uint64_t from, fob_buf_t *rows,
+void fob_core_whole(const fob_core_t *self, const fob_lasts_of_t *of, fob_buf_t *rows,
                     fob_lasts_t *out) {
-    fob_lasts_write(&self->chain, pattern, from, rows, out);
+    uint32_t look = self->config.topics_look;
+    fob_lasts_write(&self->chain, of, look ? look : FOB_LASTS_LOOKED, rows, out);
 }
 
 void fob_core_list(fob_core_t *self, fob_listing_t *listing, uint64_t from) {

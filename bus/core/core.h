@@ -38,6 +38,7 @@ typedef struct {
     fob_policy_t policy;  /* of new groups, where nothing else is said */
     uint32_t dedup_max;   /* ids remembered; 0: none */
     uint32_t topics_max;  /* topics of which the last event is known; 0: FOB_CHAIN_TOPICS */
+    uint32_t topics_look; /* of them looked at for an answer; 0: FOB_LASTS_LOOKED */
     int64_t dedup_window_ms;
     uint64_t seed; /* random: the secret of the dedup table, where the journal has none yet */
     uint32_t slice_bytes;     /* of a checkpoint, about; 0: 256 KiB */
@@ -305,7 +306,7 @@ void fob_core_spare(fob_core_t *self, bool sparing, uint64_t left);
 bool fob_core_room(fob_core_t *self, uint64_t events);
 uint64_t fob_core_head(const fob_core_t *self);
 /* The last event of each topic, stored though perhaps not durable yet; see lasts.h. */
-void fob_core_whole(const fob_core_t *self, fob_slice_t pattern, uint64_t from, fob_buf_t *rows,
+void fob_core_whole(const fob_core_t *self, const fob_lasts_of_t *of, fob_buf_t *rows,
                     fob_lasts_t *out);
 /* The same, only their offsets, in steps; see listing.h. */
 void fob_core_list(fob_core_t *self, fob_listing_t *listing, uint64_t from);

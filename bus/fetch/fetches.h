@@ -43,6 +43,7 @@ typedef struct {
     uint32_t route;      /* the number of its routing id */
     fob_slice_t pattern; /* a valid one; it is copied */
     uint64_t from, upto;
+    uint32_t part, parts; /* parts: a power of two, 1 to FOB_PARTS_MAX */
 } fob_whole_t;
 
 typedef struct {

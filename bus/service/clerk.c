@@ -147,10 +147,15 @@ fob_status_t fob_clerk_fetch(uint64_t conn, const fob_wire_t *msg, fob_fetch_t *
 }
 
 fob_status_t fob_clerk_whole(uint64_t conn, const fob_wire_t *msg, fob_whole_t *out) {
+    uint64_t parts = FOB_HAS(msg, parts) ? msg->parts : 1;
+    if (!parts || parts > FOB_PARTS_MAX || (parts & (parts - 1)) || msg->part >= parts)
+        return FOB_INVALID;
     *out = (fob_whole_t){.conn = conn,
                          .req = msg->req,
                          .pattern = msg->pattern,
                          .from = msg->from,
-                         .upto = msg->upto};
+                         .upto = msg->upto,
+                         .part = (uint32_t)msg->part,
+                         .parts = (uint32_t)parts};
     return fob_pattern_valid(msg->pattern) ? FOB_OK : FOB_BAD_PATTERN;
 }

@@ -275,6 +275,8 @@ fob_status_t fob_letter_wholeness(fob_buf_t *header, const fob_house_t *house,
     FOB_SET(&msg, floor, answer->floor);
     if (answer->more)
         FOB_SET(&msg, more, true);
+    if (answer->parts > 1)
+        FOB_SET(&msg, parts, answer->parts);
     return write_header(header, &msg);
 }
 

@@ -291,9 +291,10 @@ static void ask_past(fob_service_t *self, uint64_t conn, const fob_wire_t *msg) 
 }
 
 static void tell_wholeness(fob_service_t *self, const fob_whole_t *whole) {
+    const fob_lasts_of_t of = {whole->pattern, whole->from, whole->part, whole->parts};
     fob_lasts_t lasts;
     fob_buf_clear(&self->rows);
-    fob_core_whole(fob_ledger_core(self->ledger), whole->pattern, whole->from, &self->rows, &lasts);
+    fob_core_whole(fob_ledger_core(self->ledger), &of, &self->rows, &lasts);
     fob_slice_t rows = self->rows.failed ? (fob_slice_t){0} : fob_buf_slice(&self->rows);
     fob_blob_t *blob = fob_fetches_answer(self->fetches, whole, rows, lasts.looked);
     fob_status_t made = fob_letter_wholeness(&self->header, self->options.house, whole, &lasts);

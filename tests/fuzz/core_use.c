@@ -246,8 +246,9 @@ static void work_beside(use_t *self, unsigned round) {
 static void topics_known_again(const use_t *self) {
     fob_buf_t rows = {0}, again = {0};
     fob_lasts_t whole, twin;
-    fob_core_whole(self->core, fob_slice_str(">"), 0, &rows, &whole);
-    fob_core_whole(self->twin, fob_slice_str(">"), 0, &again, &twin);
+    const fob_lasts_of_t of = {fob_slice_str(">"), 0, 0, 1};
+    fob_core_whole(self->core, &of, &rows, &whole);
+    fob_core_whole(self->twin, &of, &again, &twin);
     FUZZ_RULE(!rows.failed && !again.failed);
     FUZZ_RULE(fob_slice_eq(fob_buf_slice(&rows), fob_buf_slice(&again)));
     FUZZ_RULE(whole.floor == twin.floor && whole.floor <= fob_core_head(self->core));

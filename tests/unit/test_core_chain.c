@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #define MANY 4000u
 
@@ -122,26 +123,32 @@ static void a_walk_goes_on_whatever_is_linked_meanwhile(void **state) {
 
 /* --- wholeness --- */
 
-/* Asks, and reads the rows: the sum of their offsets, and how many. */
-static size_t ask(const char *pattern, uint64_t from, uint64_t *sum) {
+/* Asks about a part, and reads the rows: adds up their offsets; gives how many. */
+static size_t ask_part(const char *pattern, uint64_t from, uint32_t part, uint32_t parts,
+                       uint64_t *sum) {
+    const fob_lasts_of_t of = {fob_slice_str(pattern), from, part, parts};
     fob_buf_clear(&rows);
-    fob_lasts_write(&chain, fob_slice_str(pattern), from, &rows, &lasts);
+    fob_lasts_write(&chain, &of, FOB_LASTS_LOOKED, &rows, &lasts);
     assert_false(rows.failed);
     fob_cursor_t cursor = fob_cursor(fob_buf_slice(&rows));
     uint32_t count, two;
-    uint64_t above = UINT64_MAX, last;
+    uint64_t last;
     fob_slice_t topic;
     assert_true(fob_cursor_array(&cursor, &count));
-    *sum = 0;
     for (uint32_t i = 0; i < count; i++) {
         assert_true(fob_cursor_array(&cursor, &two) && two == 2);
         assert_true(fob_cursor_str(&cursor, &topic) && fob_cursor_uint(&cursor, &last));
-        assert_true(last < above && last > from && last > lasts.floor);
-        above = last;
+        assert_true(last > from && (lasts.more || last > lasts.floor));
+        assert_int_equal(XXH3_64bits(topic.data, topic.size) % parts, part);
         *sum += last;
     }
     assert_true(fob_cursor_end(&cursor));
     return count;
+}
+
+static size_t ask(const char *pattern, uint64_t from, uint64_t *sum) {
+    *sum = 0;
+    return ask_part(pattern, from, 0, 1, sum);
 }
 
 static void the_last_event_of_each_topic_that_matches_is_told(void **state) {
@@ -187,13 +194,52 @@ static void more_topics_than_fit_raise_the_floor(void **state) {
     size_t told = ask(">", 0, &sum);
     assert_true(lasts.more && rows.size <= FOB_LASTS_BYTES + 5);
     assert_in_range(told, 8000, FOB_LASTS_LOOKED);
-    assert_int_equal(lasts.floor, 100000 - told);
+    assert_int_equal(lasts.floor, 100000);
+    assert_int_equal(lasts.parts, FOB_CHAIN_PARTS); /* so it had better be asked */
     assert_int_equal(ask("nothing.*", 0, &sum), 0); /* and a look at all takes too long */
     assert_true(lasts.more);
     assert_int_equal(lasts.looked, FOB_LASTS_LOOKED);
-    assert_int_equal(lasts.floor, 100000 - FOB_LASTS_LOOKED);
+    assert_int_equal(lasts.floor, 100000);
     assert_int_equal(ask(">", 99000, &sum), 1000);
     assert_false(lasts.more);
+    assert_int_equal(lasts.parts, 1);
+}
+
+/* A question about a part looks at nothing else, and has an answer where one about all has none. */
+static void all_topics_are_told_in_parts(void **state) {
+    (void)state;
+    const char *const patterns[] = {">", "*.*.x", "t.7777.*"};
+    const size_t matching[] = {FOB_CHAIN_TOPICS, FOB_CHAIN_TOPICS, 1};
+    assert_true(fob_chain_init(&chain, FOB_CHAIN_TOPICS, FOB_CHAIN_BYTES));
+    for (unsigned i = 1; i <= FOB_CHAIN_TOPICS; i++)
+        link_of(i, i);
+    for (int p = 0; p < 3; p++) {
+        uint64_t sum = 0;
+        size_t told = 0, looked = 0;
+        for (uint32_t part = 0; part < FOB_CHAIN_PARTS; part++) {
+            told += ask_part(patterns[p], 0, part, FOB_CHAIN_PARTS, &sum);
+            assert_false(lasts.more);
+            assert_in_range(lasts.looked, 1, FOB_LASTS_LOOKED / 4);
+            assert_in_range(lasts.parts, 16, FOB_CHAIN_PARTS); /* it goes on like this */
+            looked += lasts.looked;
+        }
+        assert_int_equal(told, matching[p]);
+        assert_int_equal(looked, FOB_CHAIN_TOPICS);
+        if (p < 2)
+            assert_int_equal(sum, (uint64_t)FOB_CHAIN_TOPICS * (FOB_CHAIN_TOPICS + 1) / 2);
+    }
+}
+
+static void one_topic_is_told_in_its_part_only(void **state) {
+    (void)state;
+    uint64_t sum = 0;
+    size_t told = 0;
+    assert_true(fob_chain_init(&chain, 100, SIZE_MAX));
+    link_of(5, 11);
+    for (uint32_t part = 0; part < 16; part++)
+        told += ask_part("t.5.x", 0, part, 16, &sum);
+    assert_int_equal(told, 1);
+    assert_int_equal(sum, 11);
 }
 
 static void offsets_alone_come_lowest_first(void **state) {
@@ -222,4 +268,6 @@ FOB_MAIN(FOB_CASE_WITH(each_of_many_topics_has_a_chain_of_its_own, NULL, teardow
          FOB_CASE_WITH(the_last_event_of_each_topic_that_matches_is_told, NULL, teardown),
          FOB_CASE_WITH(what_fell_out_is_below_the_floor, NULL, teardown),
          FOB_CASE_WITH(more_topics_than_fit_raise_the_floor, NULL, teardown),
+         FOB_CASE_WITH(all_topics_are_told_in_parts, NULL, teardown),
+         FOB_CASE_WITH(one_topic_is_told_in_its_part_only, NULL, teardown),
          FOB_CASE_WITH(offsets_alone_come_lowest_first, NULL, teardown))

@@ -75,7 +75,7 @@ static void agrees(uint64_t floor) {
     fob_buf_t rows = {0};
     fob_lasts_t answer;
     uint32_t count, two, told = 0;
-    fob_core_whole(kit.core, fob_slice_str(">"), 0, &rows, &answer);
+    fob_core_whole(kit.core, &(fob_lasts_of_t){fob_slice_str(">"), 0, 0, 1}, &rows, &answer);
     assert_int_equal(answer.floor, floor);
     fob_cursor_t cursor = fob_cursor(fob_buf_slice(&rows));
     assert_true(fob_cursor_array(&cursor, &count));

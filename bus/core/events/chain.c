@@ -20,7 +20,30 @@ static size_t weight(size_t name) {
     return sizeof(fob_tail_t) + name;
 }
 
+static uint32_t part_of(uint32_t hash) {
+    return hash % FOB_CHAIN_PARTS;
+}
+
+static void unlink_kin(fob_chain_t *self, fob_tail_t *tail) {
+    if (tail->kin_newer)
+        tail->kin_newer->kin_older = tail->kin_older;
+    else
+        self->kin[part_of(tail->hash)] = tail->kin_older;
+    if (tail->kin_older)
+        tail->kin_older->kin_newer = tail->kin_newer;
+}
+
+static void link_kin(fob_chain_t *self, fob_tail_t *tail) {
+    fob_tail_t **newest = &self->kin[part_of(tail->hash)];
+    tail->kin_newer = NULL;
+    tail->kin_older = *newest;
+    if (*newest)
+        (*newest)->kin_newer = tail;
+    *newest = tail;
+}
+
 static void unlink_age(fob_chain_t *self, fob_tail_t *tail) {
+    unlink_kin(self, tail);
     if (self->cursor == tail)
         self->cursor = tail->newer;
     if (self->sought == tail)
@@ -43,6 +66,7 @@ static void link_newest(fob_chain_t *self, fob_tail_t *tail) {
     else
         self->oldest = tail;
     self->newest = tail;
+    link_kin(self, tail);
 }
 
 static void forget_oldest(fob_chain_t *self) {
@@ -85,6 +109,10 @@ void fob_chain_start(fob_chain_t *self) {
 
 static uint32_t hash_of(fob_slice_t topic) {
     return (uint32_t)fob_digest(topic.data, topic.size);
+}
+
+uint32_t fob_chain_part(fob_slice_t topic) {
+    return part_of(hash_of(topic));
 }
 
 static fob_tail_t *find(const fob_chain_t *self, fob_slice_t topic, uint32_t hash) {

@@ -2,25 +2,29 @@
  * and a subscriber can ask whether it has all.
  *
  * A bounded table in the order of these events; the topic whose last event is the oldest makes
- * room. `floor` says what is not known: no topic that is not in the table has an event above it. A
- * topic that is known anew begins its numbering anew. Not in the state's hash: it is advice, which
- * a checkpoint keeps and the replay goes on with. */
+ * room. By their hash topics fall into parts, each of them in the same order: a question about one
+ * of them looks at no other. `floor` says what is not known: no topic that is not in the table has
+ * an event above it. A topic that is known anew begins its numbering anew. Not in the state's hash:
+ * it is advice, which a checkpoint keeps and the replay goes on with. */
 #ifndef FOB_CORE_CHAIN_H
 #define FOB_CORE_CHAIN_H
 
 #include "proto/slice.h"
+#include "proto/wire.h"
 
 #define FOB_CHAIN_TOPICS 131072u
 #define FOB_CHAIN_BYTES  (16u << 20) /* of them, without what the allocator adds */
+#define FOB_CHAIN_PARTS  FOB_PARTS_MAX
 
 typedef struct fob_tail fob_tail_t;
 
 /* A topic's. */
 struct fob_tail {
-    fob_tail_t *chain;         /* of the bucket */
-    fob_tail_t *newer, *older; /* by `last` */
-    uint64_t last;             /* offset of its last event */
-    uint64_t count, born;      /* of this run: how many, and the first one's offset */
+    fob_tail_t *chain;                 /* of the bucket */
+    fob_tail_t *newer, *older;         /* by `last` */
+    fob_tail_t *kin_newer, *kin_older; /* the same, of its part */
+    uint64_t last;                     /* offset of its last event */
+    uint64_t count, born;              /* of this run: how many, and the first one's offset */
     uint32_t hash;
     uint8_t size;
     uint8_t bytes[];
@@ -32,9 +36,10 @@ static inline fob_slice_t fob_tail_topic(const fob_tail_t *self) {
 
 typedef struct {
     fob_tail_t **buckets;
-    fob_tail_t *newest, *oldest; /* by `last`, which ascends */
-    fob_tail_t *cursor;          /* see fob_chain_walk */
-    fob_tail_t *sought;          /* see fob_chain_seek */
+    fob_tail_t *newest, *oldest;      /* by `last`, which ascends */
+    fob_tail_t *kin[FOB_CHAIN_PARTS]; /* the newest of each part */
+    fob_tail_t *cursor;               /* see fob_chain_walk */
+    fob_tail_t *sought;               /* see fob_chain_seek */
     uint32_t count, max;
     size_t bytes, max_bytes;
     uint64_t floor;
@@ -62,6 +67,9 @@ typedef struct {
 /* Links `count` events, the first at `offset`, above all that are linked, to the topic's chain.
  * Cannot fail: with no memory the topic stays unknown, and the floor says so. */
 fob_linked_t fob_chain_link(fob_chain_t *self, fob_slice_t topic, uint64_t offset, uint32_t count);
+
+/* The part that a topic belongs to. */
+uint32_t fob_chain_part(fob_slice_t topic);
 
 /* NULL: it is not in the table. */
 const fob_tail_t *fob_chain_find(const fob_chain_t *self, fob_slice_t topic);

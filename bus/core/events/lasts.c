@@ -24,30 +24,35 @@ static void end_rows(fob_buf_t *rows, size_t at, uint32_t count) {
 }
 
 /* One topic: all is known of it, or nothing above the floor. */
-static uint32_t write_one(const fob_chain_t *chain, fob_slice_t topic, uint64_t from,
-                          fob_buf_t *rows, fob_lasts_t *out) {
-    const fob_tail_t *tail = fob_chain_find(chain, topic);
-    *out = (fob_lasts_t){.floor = tail ? 0 : chain->floor, .looked = 1};
-    if (!tail || tail->last <= from)
+static uint32_t write_one(const fob_chain_t *chain, const fob_lasts_of_t *of, fob_buf_t *rows,
+                          fob_lasts_t *out) {
+    const fob_tail_t *tail = fob_chain_find(chain, of->pattern);
+    *out = (fob_lasts_t){.floor = tail ? 0 : chain->floor, .looked = 1, .parts = 1};
+    if (!tail || tail->last <= of->from || fob_chain_part(of->pattern) % of->parts != of->part)
         return 0;
     write_row(rows, tail);
     return 1;
 }
 
-static uint32_t write_matching(const fob_chain_t *chain, fob_slice_t pattern, uint64_t from,
-                               fob_buf_t *rows, fob_lasts_t *out) {
-    uint64_t above = from > chain->floor ? from : chain->floor;
-    size_t began = rows->size;
+/* The smallest number of parts of which each would take half of what it may, about. */
+static uint32_t advise(size_t looked, size_t most, size_t bytes) {
+    uint32_t parts = 1;
+    while (parts < FOB_CHAIN_PARTS &&
+           (looked / parts > most / 2 || bytes / parts > FOB_LASTS_BYTES / 2))
+        parts *= 2;
+    return parts;
+}
+
+/* What of one list is above an offset. */
+static uint32_t write_kin(const fob_tail_t *tail, uint64_t above, const fob_lasts_of_t *of,
+                          size_t most, size_t began, fob_buf_t *rows, fob_lasts_t *out) {
     uint32_t count = 0;
-    *out = (fob_lasts_t){.floor = chain->floor};
-    for (const fob_tail_t *tail = chain->newest; tail && tail->last > above; tail = tail->older) {
-        if (out->looked == FOB_LASTS_LOOKED || rows->size - began + ROW_BYTES > FOB_LASTS_BYTES) {
-            out->floor = tail->last;
-            out->more = true;
+    for (; tail && tail->last > above; tail = tail->kin_older) {
+        out->more = out->looked == most || rows->size - began + ROW_BYTES > FOB_LASTS_BYTES;
+        if (out->more)
             break;
-        }
         out->looked++;
-        if (!fob_pattern_match(pattern, fob_tail_topic(tail)))
+        if (!fob_pattern_match(of->pattern, fob_tail_topic(tail)))
             continue;
         write_row(rows, tail);
         count++;
@@ -55,11 +60,27 @@ static uint32_t write_matching(const fob_chain_t *chain, fob_slice_t pattern, ui
     return count;
 }
 
-void fob_lasts_write(const fob_chain_t *chain, fob_slice_t pattern, uint64_t from, fob_buf_t *rows,
-                     fob_lasts_t *out) {
+static uint32_t write_matching(const fob_chain_t *chain, const fob_lasts_of_t *of, size_t most,
+                               fob_buf_t *rows, fob_lasts_t *out) {
+    uint64_t above = of->from > chain->floor ? of->from : chain->floor;
+    size_t began = rows->size;
+    uint32_t count = 0;
+    *out = (fob_lasts_t){.floor = chain->floor};
+    for (uint32_t i = of->part; i < FOB_CHAIN_PARTS && !out->more; i += of->parts)
+        count += write_kin(chain->kin[i], above, of, most, began, rows, out);
+    if (out->more)
+        out->floor = chain->newest->last; /* of any list there may be something left */
+    out->parts = out->more
+                     ? FOB_CHAIN_PARTS
+                     : advise(out->looked * of->parts, most, (rows->size - began) * of->parts);
+    return count;
+}
+
+void fob_lasts_write(const fob_chain_t *chain, const fob_lasts_of_t *of, size_t most,
+                     fob_buf_t *rows, fob_lasts_t *out) {
     size_t at = begin_rows(rows);
-    uint32_t count = fob_pattern_literal(pattern) ? write_one(chain, pattern, from, rows, out)
-                                                  : write_matching(chain, pattern, from, rows, out);
+    uint32_t count = fob_pattern_literal(of->pattern) ? write_one(chain, of, rows, out)
+                                                      : write_matching(chain, of, most, rows, out);
     end_rows(rows, at, count);
 }
 

@@ -8,19 +8,28 @@
 #define FOB_LASTS_BYTES  (256u << 10) /* of an answer, about */
 #define FOB_LASTS_LOOKED 16384u       /* topics looked at for one, at the most */
 
+/* Of which topics: those that match, of the part `part` of `parts`, a power of two up to
+ * FOB_CHAIN_PARTS, whose last event lies above `from`. */
+typedef struct {
+    fob_slice_t pattern;
+    uint64_t from;
+    uint32_t part, parts;
+} fob_lasts_of_t;
+
 typedef struct {
     uint64_t floor; /* at or below it nothing is vouched for */
     bool more;      /* not all were told: the floor is above those that were not */
     size_t looked;  /* topics */
+    uint32_t parts; /* in so many the same had better be asked next */
 } fob_lasts_t;
 
-/* Appends an array of [topic, offset of its last event], newest first, of those that match and
- * whose last event lies above `from` and above the floor. Check rows->failed. */
-void fob_lasts_write(const fob_chain_t *chain, fob_slice_t pattern, uint64_t from, fob_buf_t *rows,
-                     fob_lasts_t *out);
+/* Appends an array of [topic, offset of its last event] of these, where that lies above the floor;
+ * looks at `most` topics at the most. Check rows->failed. */
+void fob_lasts_write(const fob_chain_t *chain, const fob_lasts_of_t *of, size_t most,
+                     fob_buf_t *rows, fob_lasts_t *out);
 
-/* The same, only their offsets, those from `from` on, ascending, `room` of them at the most. Gives
- * how many. */
+/* Of all that match only the offsets, those from `from` on, ascending, `room` of them at the most.
+ * Gives how many. */
 size_t fob_lasts_from(const fob_chain_t *chain, fob_slice_t pattern, uint64_t from,
                       uint64_t *offsets, size_t room, size_t *looked);
 
