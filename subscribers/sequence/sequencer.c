@@ -65,9 +65,8 @@ uint64_t fob_sequencer_room(const fob_sequencer_t *self, uint64_t elsewhere) {
 }
 
 uint64_t fob_sequencer_low(const fob_sequencer_t *self) {
-    uint64_t low = lower(self->base, fob_marks_lowest(&self->marks));
-    uint64_t dense = fob_sequencer_dense(self);
-    return low > dense ? low : dense;
+    uint64_t low = fob_marks_low(&self->marks);
+    return low > self->done ? low : self->done;
 }
 
 bool fob_sequencer_half_free(const fob_sequencer_t *self, uint64_t elsewhere) {
@@ -123,9 +122,10 @@ uint64_t fob_sequencer_queued(const fob_sequencer_t *self) {
 
 /* All that is known of offsets begins here. */
 static void begin_at(fob_sequencer_t *self, uint64_t base) {
-    self->base = self->done = self->dense = base;
+    self->done = base;
+    self->dense_first = self->dense_last = 0;
     self->seen = self->arrived = self->first_heard = 0;
-    fob_marks_sweep(&self->marks, UINT64_MAX);
+    fob_marks_begin(&self->marks, base);
     fob_holes_cap(&self->holes, 0);
     fob_recent_clear(&self->recent);
     self->recent.holed = false;
@@ -162,7 +162,8 @@ static void forget_newest(fob_sequencer_t *self, uint64_t began) {
     if (fob_newest_high(&self->newest) <= began)
         return;
     fob_newest_clear(&self->newest);
-    self->base = self->done = self->dense = 0;
+    self->done = 0;
+    fob_marks_begin(&self->marks, 0);
 }
 
 /* Offsets above `began` are not what they were. */
@@ -180,11 +181,10 @@ static void renumber(fob_sequencer_t *self, uint64_t epoch, uint64_t began, uint
     fob_sequencer_fall_behind(self, false);
     if (FOB_PLANTED(EPOCH_KEPT))
         began = UINT64_MAX;
-    self->dense = lower(self->dense, began);
     fob_marks_cap(&self->marks, began);
     fob_holes_cap(&self->holes, began);
-    self->base = lower(self->base, began);
     self->done = lower(self->done, began);
+    self->dense_first = self->dense_last = 0;
     self->seen = lower(self->seen, began);
     self->last_upto = lower(self->last_upto, began);
     self->arrived = self->first_heard = 0;
@@ -206,7 +206,7 @@ static void go_blind(fob_sequencer_t *self) {
     self->blind = true;
     self->trouble = self->start == FOB_SEQUENCER_LATEST ? blind_text : blind_history_text;
     self->state = FOB_SEQUENCER_CURRENT;
-    fob_sequencer_drop_rows(self);
+    fob_sequencer_end_whole(self);
     fob_recent_clear(&self->recent);
     fob_newest_clear(&self->newest);
 }
@@ -291,13 +291,19 @@ void fob_sequencer_beat(fob_sequencer_t *self, fob_now_t now, const fob_wire_t *
         renumber(self, beat->epoch, beat->began, beat->head);
     else if (beat->head > self->head)
         self->head = beat->head;
-    self->whole_due = self->whole_due || (self->head > self->base && !FOB_PLANTED(HEAD_IGNORED));
+    if (self->state == FOB_SEQUENCER_CURRENT)
+        fob_sequencer_settle_dense(self);
+    if (self->done >= self->head && !self->holes.count)
+        self->trouble = ""; /* nothing is missing, whatever was not told */
+    self->whole_due =
+        self->whole_due || (self->head > self->marks.base_low && !FOB_PLANTED(HEAD_IGNORED));
 }
 
 void fob_sequencer_down(fob_sequencer_t *self) {
     self->connected = false;
     self->fetch.under_way = self->whole.under_way = false;
-    fob_sequencer_drop_rows(self);
+    self->whole_at = 0;
+    fob_sequencer_end_whole(self);
 }
 
 void fob_sequencer_pause(fob_sequencer_t *self) {
@@ -306,10 +312,13 @@ void fob_sequencer_pause(fob_sequencer_t *self) {
 
 /* --- what it asks --- */
 
-/* The bus does not do what it is asked to. */
-static void refused(fob_sequencer_t *self, const fob_wire_t *msg) {
+/* The bus does not do what it is asked to, or has no memory for it. */
+static void refused(fob_sequencer_t *self, const fob_wire_t *msg, bool fetch) {
     fob_status_t status = fob_wire_status(msg->code);
-    self->fetch_at = self->now + FOB_SEQUENCER_PAUSE;
+    if (fetch)
+        self->fetch_at = self->now + FOB_SEQUENCER_PAUSE;
+    else
+        self->whole_at = self->now + FOB_SEQUENCER_WHOLE_PAUSE;
     if (status == FOB_LIMIT || status == FOB_BUSY)
         return; /* it has others to serve, too */
     fob_slice_t text = msg->text.size ? msg->text : fob_slice_str(fob_status_text(status));
@@ -343,7 +352,7 @@ static void answer(fob_sequencer_t *self, const fob_wire_t *msg, fob_blob_t *bod
     if (!answers(fetched ? &self->fetch : &self->whole, msg, &vain) || vain)
         return;
     if (msg->code != FOB_OK) {
-        refused(self, msg);
+        refused(self, msg, fetched);
         return;
     }
     self->trouble = "";
@@ -365,7 +374,7 @@ void fob_sequencer_input(fob_sequencer_t *self, fob_now_t now, const fob_wire_t 
             self->fetch.under_way = false;
         else
             self->whole.under_way = false;
-        refused(self, msg);
+        refused(self, msg, of_fetch);
     }
 }
 
@@ -403,6 +412,9 @@ int64_t fob_sequencer_deadline(const fob_sequencer_t *self) {
         due = self->rows_at;
     if (lacks(self) && self->fetch_at > self->now && self->fetch_at < due)
         due = self->fetch_at;
+    if (self->connected && self->whole_at > self->now && self->whole_at < due &&
+        fob_sequencer_wants_whole(self))
+        due = self->whole_at;
     return due;
 }
 
@@ -411,7 +423,7 @@ bool fob_sequencer_ask(fob_sequencer_t *self, fob_wire_t *out) {
         fob_sequencer_write_fetch(self, out);
         return true;
     }
-    if (self->connected && fob_sequencer_wants_whole(self)) {
+    if (self->connected && fob_sequencer_wants_whole(self) && self->now >= self->whole_at) {
         fob_sequencer_write_whole(self, out);
         return true;
     }
@@ -421,7 +433,8 @@ bool fob_sequencer_ask(fob_sequencer_t *self, fob_wire_t *out) {
 void fob_sequencer_unsent(fob_sequencer_t *self, fob_now_t now, const fob_wire_t *msg) {
     self->now = now.mono_ns;
     if (msg->verb == FOB_VERB_WHOLE) {
-        self->whole.under_way = false; /* the next beat asks again */
+        self->whole.under_way = false;
+        self->whole_at = self->now + FOB_SEQUENCER_PAUSE;
         return;
     }
     self->fetch.under_way = false;

@@ -35,6 +35,8 @@
 #define FOB_SEQUENCER_FAR 32768
 /* After a refusal, before asking again. */
 #define FOB_SEQUENCER_PAUSE (200 * FOB_MS)
+/* The same, of a question whether all is there: a beat, as that is how often it is asked. */
+#define FOB_SEQUENCER_WHOLE_PAUSE FOB_SEC
 
 typedef enum {
     FOB_SEQUENCER_RELIABLE,

@@ -205,9 +205,10 @@ static bool add_newest(fob_sequencer_t *self, gather_t *gather, const fob_passag
     }
 }
 
-/* What is gone before the beginning of what was asked for is not told. */
+/* What is gone before the beginning of what was asked for is not told; what is damaged there is. */
 static bool untold(const fob_sequencer_t *self, const fob_passage_t *passage) {
-    return self->quiet && (self->story != STORY_HISTORY || passage->first == 1);
+    return self->quiet &&
+           (self->story != STORY_HISTORY || (passage->first == 1 && !passage->damaged));
 }
 
 static bool tell_gone(fob_sequencer_t *self, const fob_passage_t *passage, fob_slice_t topic) {
@@ -222,7 +223,7 @@ static bool tell_gone(fob_sequencer_t *self, const fob_passage_t *passage, fob_s
 static bool take_events(fob_sequencer_t *self, gather_t *gather, const fob_passage_t *passage) {
     fob_topic_mark_t *mark;
     uint64_t had = self->done, first = passage->first;
-    bool beyond = first > self->base && first > self->marks.high;
+    bool beyond = first > self->marks.base_high && first > self->marks.high;
     if (self->story == STORY_LAST)
         had = 0;
     else if (!self->fetch_dry && !beyond)
@@ -246,7 +247,7 @@ static bool take_events(fob_sequencer_t *self, gather_t *gather, const fob_passa
 static bool take_gone(fob_sequencer_t *self, const fob_passage_t *passage) {
     fob_topic_mark_t *mark;
     fob_passage_t rest = *passage;
-    uint64_t had = fob_sequencer_dense(self);
+    uint64_t had = self->done;
     uint64_t of_topic = self->literal ? fob_sequencer_had(self, self->pattern, &mark) : 0;
     had = of_topic > had ? of_topic : had;
     if (rest.first <= had)
@@ -263,7 +264,8 @@ static bool take_passage(fob_sequencer_t *self, gather_t *gather, const fob_pass
 
 /* Reads a page into the queue. Returns up to where all of it is there. */
 static uint64_t read_page(fob_sequencer_t *self, fob_excerpt_t *excerpt, fob_blob_t *body) {
-    bool in_part = self->fetch.from <= self->base || self->fetch.from <= self->marks.high;
+    bool in_part =
+        self->fetch.from <= self->marks.base_high || self->fetch.from <= self->marks.high;
     gather_t gather = {.body = body, .in_part = in_part && self->story != STORY_LAST};
     fob_passage_t passage;
     uint64_t upto = excerpt->next - 1;

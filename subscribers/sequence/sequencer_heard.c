@@ -21,7 +21,7 @@ static bool many_marks(const fob_sequencer_t *self) {
     const fob_marks_t *marks = &self->marks;
     uint32_t max = fob_marks_max(marks);
     return (marks->count > max / 4 * 3 && marks->count >= self->marks_after + max / 8) ||
-           rows_bytes(marks) >= ROWS_BYTES;
+           rows_bytes(marks) >= ROWS_BYTES * fob_sequencer_parts(self);
 }
 
 static bool wanted(const fob_sequencer_t *self, fob_slice_t topic) {
@@ -119,8 +119,7 @@ void fob_sequencer_miss(fob_sequencer_t *self, const fob_cast_t *cast) {
 /* --- the chain --- */
 
 uint64_t fob_sequencer_had(fob_sequencer_t *self, fob_slice_t topic, fob_topic_mark_t **mark) {
-    *mark = fob_marks_find(&self->marks, topic);
-    uint64_t had = *mark ? (*mark)->upto : self->base;
+    uint64_t had = fob_marks_had(&self->marks, topic, mark);
     return had > self->done ? had : self->done;
 }
 
@@ -138,16 +137,32 @@ static fob_slice_t part(const fob_heard_t *heard, uint64_t first, uint64_t count
     return fob_slice(begin, (size_t)(cursor.at - begin));
 }
 
-/* Room to note that the topic is had further; `hole`: but not all below. */
+/* Room to note that the topic is had further, beyond the event `first`; `hole`: but not all below.
+ * What joins `done` needs no mark. */
 static bool reserve(fob_sequencer_t *self, const fob_heard_t *heard, bool hole, uint64_t had,
-                    fob_topic_mark_t **mark) {
+                    uint64_t first, fob_topic_mark_t **mark) {
     if (!fob_inbox_reserve(&self->inbox, 1) || (hole && !fob_holes_reserve(&self->holes)))
         return false;
-    if (*mark)
+    if (*mark || first <= self->done + 1)
         return true;
     *mark = fob_marks_add(&self->marks, heard->topic, had);
     self->whole_due = self->whole_due || many_marks(self);
     return *mark != NULL;
+}
+
+/* Each event of the topic up to `upto` is had, and `first` to `upto` are its. */
+static void note(fob_sequencer_t *self, fob_topic_mark_t *mark, uint64_t first, uint64_t upto) {
+    if (mark)
+        fob_marks_raise(&self->marks, mark, upto);
+    if (upto > self->seen)
+        self->seen = upto;
+    if (first <= self->done + 1 && upto > self->done)
+        self->done = upto;
+    if (first < self->dense_first || first > self->dense_last + 1)
+        self->dense_first = first;
+    else if (upto <= self->dense_last)
+        return;
+    self->dense_last = upto;
 }
 
 fob_heard_fate_t fob_sequencer_offer(fob_sequencer_t *self, const fob_heard_t *heard,
@@ -169,7 +184,7 @@ fob_heard_fate_t fob_sequencer_offer(fob_sequencer_t *self, const fob_heard_t *h
     uint64_t room = room_for(self, heard->body, elsewhere), count = last - first + 1;
     if (!room)
         return FOB_HEARD_FULL;
-    if (!reserve(self, heard, hole, had, &mark))
+    if (!reserve(self, heard, hole, had, first, &mark))
         return FOB_HEARD_UNKEPT;
     if (count > room)
         count = room;
@@ -184,47 +199,43 @@ fob_heard_fate_t fob_sequencer_offer(fob_sequencer_t *self, const fob_heard_t *h
     if (hole)
         fob_holes_put(&self->holes, heard->topic,
                       had + (FOB_PLANTED(HOLE_ONE_SHORT) && had + 1 < heard->prev), heard->prev);
-    fob_marks_raise(&self->marks, mark, FOB_PLANTED(FULL_IS_TAKEN) ? last : first + count - 1);
-    if (mark->upto > self->seen)
-        self->seen = mark->upto;
-    uint64_t dense = fob_sequencer_dense(self);
-    if (first <= dense + 1 && mark->upto > dense)
-        self->dense = mark->upto;
+    uint64_t upto = FOB_PLANTED(FULL_IS_TAKEN) ? last : first + count - 1;
+    note(self, mark, first, upto);
     self->duplicates += first - heard->offset;
-    return mark->upto == last ? FOB_HEARD_TAKEN : FOB_HEARD_FULL;
+    return upto == last ? FOB_HEARD_TAKEN : FOB_HEARD_FULL;
 }
 
 void fob_sequencer_fall_behind(fob_sequencer_t *self, bool caught) {
-    uint64_t lowest = fob_marks_lowest(&self->marks);
-    if (lowest > self->base)
-        lowest = self->base;
-    if (lowest > self->done)
-        self->done = lowest;
+    self->done = fob_sequencer_low(self);
     self->repairs += self->state == FOB_SEQUENCER_CURRENT;
     self->state = FOB_SEQUENCER_BEHIND;
     self->caught = caught;
     self->whole.vain = true;
-    fob_sequencer_drop_rows(self);
+    fob_sequencer_end_whole(self);
 }
 
 void fob_sequencer_join(fob_sequencer_t *self) {
     if (self->story == STORY_HISTORY && self->first_heard &&
-        (self->base >= self->first_heard - 1 || self->done >= self->first_heard - 1))
+        (self->marks.base_low >= self->first_heard - 1 || self->done >= self->first_heard - 1))
         self->story = STORY_NONE;
 }
 
-void fob_sequencer_sweep(fob_sequencer_t *self, uint64_t upto) {
-    fob_marks_sweep(&self->marks, upto);
-    self->marks_after = self->marks.count;
+void fob_sequencer_settle_done(fob_sequencer_t *self) {
+    if (self->done > self->marks.base_low)
+        fob_marks_rise(&self->marks, self->done);
+    /* (Below a base the marks say what is not had.) */
+    if (self->done >= self->marks.base_high && self->marks.count &&
+        (self->caught || self->marks.high <= self->done)) {
+        fob_marks_sweep(&self->marks, self->done);
+        self->marks_after = self->marks.count;
+    }
 }
 
-void fob_sequencer_settle_done(fob_sequencer_t *self) {
-    if (self->done > self->base)
-        self->base = self->done;
-    /* (Below `base` the marks say what is not had.) */
-    if (self->done == self->base && self->marks.count &&
-        (self->caught || self->marks.high <= self->done))
-        fob_sequencer_sweep(self, self->done);
+void fob_sequencer_settle_dense(fob_sequencer_t *self) {
+    self->done = fob_sequencer_low(self);
+    if (self->dense_first <= self->done + 1 && self->dense_last > self->done)
+        self->done = self->dense_last;
+    fob_sequencer_settle_done(self);
 }
 
 static void take_chained(fob_sequencer_t *self, const fob_cast_t *cast, fob_blob_t *body,

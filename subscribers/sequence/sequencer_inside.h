@@ -53,10 +53,13 @@ struct fob_sequencer {
     uint32_t shard;
     uint64_t epoch, head;
 
-    /* What is had: each event of a topic up to its mark, or up to `base` where it has none; and in
+    /* What is had: each event of a topic up to its mark, or up to its part's base; and in
      * any case up to `done`. */
-    uint64_t base, done;
-    uint64_t dense; /* nor is one missing up to this: they came one behind the other */
+    uint64_t done;
+    /* Nor is an offset missing among these, as they came one behind the other. Where `done` comes
+     * up to them (each offset is of the pattern, as with `>`), nothing needs to be asked or marked.
+     */
+    uint64_t dense_first, dense_last;
     fob_marks_t marks;
     uint64_t seen; /* none above it was handed out, or is asked about */
     fob_sequencer_state_t state;
@@ -85,8 +88,12 @@ struct fob_sequencer {
     /* Whether all is there. */
     fob_request_t whole;
     bool whole_due;
-    fob_blob_t *rows; /* an answer that is looked at again at rows_at; NULL: none */
-    int64_t rows_at;  /* mono_ns */
+    int64_t whole_at; /* not before */
+    /* Asked in parts, one after the other, all up to the same offset; parts 0: no round of it. */
+    uint64_t part, parts, parts_upto;
+    uint64_t parts_next; /* in so many next time, as the bus advises; 0: as 1 */
+    fob_blob_t *rows;    /* an answer that is looked at again at rows_at; NULL: none */
+    int64_t rows_at;     /* mono_ns */
     uint64_t rows_upto, rows_heard;
     unsigned rows_looks;
     uint64_t arrived, heard; /* highest offset that the broadcast brought; messages */
@@ -106,10 +113,6 @@ uint64_t fob_sequencer_room(const fob_sequencer_t *self, uint64_t elsewhere);
 uint64_t fob_sequencer_low(const fob_sequencer_t *self);
 /* Half of the queue is free. */
 bool fob_sequencer_half_free(const fob_sequencer_t *self, uint64_t elsewhere);
-/* No offset up to this one is missing, of any topic. */
-static inline uint64_t fob_sequencer_dense(const fob_sequencer_t *self) {
-    return self->dense > self->done ? self->dense : self->done;
-}
 /* The bus answers what cannot be: says so, `how`, and asks again after a pause. */
 void fob_sequencer_doubt(fob_sequencer_t *self, const char *how);
 /* Queues a notice about [first, last], of one topic or (empty) none. False: no memory. */
@@ -127,10 +130,11 @@ fob_heard_fate_t fob_sequencer_offer(fob_sequencer_t *self, const fob_heard_t *h
 void fob_sequencer_fall_behind(fob_sequencer_t *self, bool caught);
 /* The live stream is joined once all before its first message is had. */
 void fob_sequencer_join(fob_sequencer_t *self);
-/* Forgets the marks up to an offset. */
-void fob_sequencer_sweep(fob_sequencer_t *self, uint64_t upto);
 /* Each topic is had up to `done`; what is known beyond it stays. */
 void fob_sequencer_settle_done(fob_sequencer_t *self);
+/* Where each topic is had up to the run of offsets that came last, `done` moves to its end. Looks
+ * at each mark. */
+void fob_sequencer_settle_dense(fob_sequencer_t *self);
 
 /* --- sequencer_fetch.c --- */
 
@@ -145,8 +149,14 @@ void fob_sequencer_fetched(fob_sequencer_t *self, const fob_wire_t *msg, fob_blo
 bool fob_sequencer_wants_whole(const fob_sequencer_t *self);
 void fob_sequencer_write_whole(fob_sequencer_t *self, fob_wire_t *out);
 void fob_sequencer_wholeness(fob_sequencer_t *self, const fob_wire_t *msg, fob_blob_t *body);
-/* Looks at the rows again, when it is time. */
+/* Looks at the rows again, when it is time, and goes on to the next part. */
 void fob_sequencer_reckon(fob_sequencer_t *self);
-void fob_sequencer_drop_rows(fob_sequencer_t *self);
+/* In how many parts is asked, now or next. */
+static inline uint64_t fob_sequencer_parts(const fob_sequencer_t *self) {
+    uint64_t most = self->parts > self->parts_next ? self->parts : self->parts_next;
+    return most ? most : 1;
+}
+/* Ends what is asked about wholeness; the next beat asks anew. */
+void fob_sequencer_end_whole(fob_sequencer_t *self);
 
 #endif

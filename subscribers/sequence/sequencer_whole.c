@@ -3,6 +3,8 @@
 #include "proto/planted.h"
 #include "subscribers/sequence/sequencer_inside.h"
 
+#include <assert.h>
+
 #define LOOKS_MOST 20 /* while the broadcast still brings what is older */
 
 /* --- the rows: [topic, offset of its last event] --- */
@@ -49,30 +51,61 @@ static bool rows_good(const fob_sequencer_t *self, fob_blob_t *body) {
     return !rows.cursor.failed && fob_cursor_end(&rows.cursor);
 }
 
-void fob_sequencer_drop_rows(fob_sequencer_t *self) {
-    fob_blob_unref(&self->rows);
-}
-
 /* --- the question --- */
+
+void fob_sequencer_end_whole(fob_sequencer_t *self) {
+    fob_blob_unref(&self->rows);
+    self->parts = 0;
+}
 
 static uint64_t target(const fob_sequencer_t *self) {
     return self->arrived > self->head ? self->arrived : self->head;
 }
 
+/* All of the part that is asked about now is had up to here. */
+static uint64_t part_had(const fob_sequencer_t *self) {
+    assert(self->parts);
+    uint64_t base = fob_marks_base(&self->marks, self->part, self->parts);
+    return base > self->done ? base : self->done;
+}
+
+/* Steps over parts of which all is had. */
+static void pass_over(fob_sequencer_t *self) {
+    while (self->part < self->parts && part_had(self) >= self->parts_upto)
+        self->part++;
+    if (self->part >= self->parts)
+        self->parts = 0;
+}
+
 bool fob_sequencer_wants_whole(const fob_sequencer_t *self) {
-    return fob_sequencer_chained(self) && self->state == FOB_SEQUENCER_CURRENT && self->whole_due &&
-           !self->whole.under_way && !self->rows && target(self) > self->base;
+    if (!fob_sequencer_chained(self) || self->state != FOB_SEQUENCER_CURRENT ||
+        self->whole.under_way || self->rows)
+        return false;
+    if (self->parts)
+        return part_had(self) < self->parts_upto;
+    return self->whole_due && target(self) > self->marks.base_low && target(self) > self->done;
 }
 
 void fob_sequencer_write_whole(fob_sequencer_t *self, fob_wire_t *out) {
     *out = (fob_wire_t){.verb = FOB_VERB_WHOLE, .shard = self->shard};
+    if (!self->parts) {
+        self->part = 0;
+        self->parts = fob_sequencer_parts(self);
+        self->parts_next = 1;
+        self->parts_upto = target(self);
+        self->whole_due = false;
+        pass_over(self);
+    }
     self->whole = (fob_request_t){
-        .under_way = true, .req = ++self->req, .from = self->base, .upto = target(self)};
-    self->whole_due = false;
+        .under_way = true, .req = ++self->req, .from = part_had(self), .upto = self->parts_upto};
     FOB_SET(out, req, self->whole.req);
     FOB_SET(out, pattern, self->pattern);
     FOB_SET(out, from, self->whole.from);
     FOB_SET(out, upto, self->whole.upto);
+    if (self->parts > 1) {
+        FOB_SET(out, part, self->part);
+        FOB_SET(out, parts, self->parts);
+    }
 }
 
 /* --- the answer --- */
@@ -105,8 +138,8 @@ static bool keep(fob_sequencer_t *self, fob_slice_t topic) {
     return mark != NULL;
 }
 
-/* All up to rows_upto is here, but for topics of which later events are on their way: what of these
- * is below is not told by the row, so their marks stay exact. */
+/* All of this part up to rows_upto is here, but for topics of which later events are on their way:
+ * what of these is below is not told by the row, so their marks stay exact. */
 static void settle(fob_sequencer_t *self) {
     rows_t rows;
     fob_topic_mark_t *mark;
@@ -116,14 +149,18 @@ static void settle(fob_sequencer_t *self) {
         if (rows.last > self->rows_upto && !FOB_PLANTED(ON_ITS_WAY_IS_HERE) &&
             fob_sequencer_had(self, rows.topic, &mark) < rows.last)
             good = keep(self, rows.topic);
-    if (good) {
-        self->base = self->rows_upto;
-        fob_sequencer_sweep(self, self->base);
-        fob_sequencer_join(self);
-    } else {
-        fob_marks_unkeep(&self->marks); /* no memory: the next beat asks again */
+    if (!good) { /* no place for them, or no memory: another time, up to a later offset */
+        fob_marks_unkeep(&self->marks);
+        self->whole_at = self->now + FOB_SEQUENCER_PAUSE;
+        fob_sequencer_end_whole(self);
+        return;
     }
-    fob_sequencer_drop_rows(self);
+    fob_blob_unref(&self->rows);
+    fob_marks_settle(&self->marks, self->part, self->parts, self->rows_upto);
+    self->marks_after = self->marks.count;
+    fob_sequencer_join(self);
+    self->part++;
+    pass_over(self);
 }
 
 /* Notes the holes, to be asked about one by one. False: too many, or no memory. */
@@ -167,15 +204,32 @@ static void look(fob_sequencer_t *self) {
 void fob_sequencer_reckon(fob_sequencer_t *self) {
     if (self->rows && self->now >= self->rows_at)
         look(self);
+    if (self->parts && !self->whole.under_way && !self->rows)
+        pass_over(self);
+}
+
+/* In how many parts the bus would be asked next. */
+static uint64_t advice_of(const fob_wire_t *msg) {
+    bool good = msg->parts > 0 && msg->parts <= FOB_PARTS_MAX && !(msg->parts & (msg->parts - 1));
+    return good ? msg->parts : 1;
 }
 
 void fob_sequencer_wholeness(fob_sequencer_t *self, const fob_wire_t *msg, fob_blob_t *body) {
-    if ((msg->floor > self->base && !FOB_PLANTED(FLOOR_IGNORED)) || msg->more) {
+    uint64_t advice = advice_of(msg);
+    if (advice > self->parts_next)
+        self->parts_next = advice;
+    if (msg->more && advice > self->parts) {
+        fob_sequencer_end_whole(self);
+        self->whole_due = true; /* in smaller parts, at once */
+        return;
+    }
+    if ((msg->floor > part_had(self) && !FOB_PLANTED(FLOOR_IGNORED)) || msg->more) {
         fob_sequencer_fall_behind(self, false); /* the bus cannot say: the journal can */
         return;
     }
     if (!rows_good(self, body)) {
         fob_sequencer_doubt(self, "breaks the protocol");
+        fob_sequencer_end_whole(self);
         return;
     }
     self->rows = fob_blob_ref(body);

@@ -205,8 +205,9 @@ static inline void fetched(kit_t *kit, uint64_t next, uint64_t head, const char 
     fob_buf_free(&lost);
 }
 
-/* Rows "topic@last topic@last". */
-static inline void told_whole(kit_t *kit, uint64_t floor, bool more, const char *topics) {
+/* Rows "topic@last topic@last"; `parts`: the next is to be asked in so many. */
+static inline void told_parts(kit_t *kit, uint64_t floor, bool more, uint64_t parts,
+                              const char *topics) {
     fob_wire_t msg = {.verb = FOB_VERB_WHOLENESS};
     fob_buf_t rows = {0}, body = {0};
     uint32_t count = 0;
@@ -226,9 +227,15 @@ static inline void told_whole(kit_t *kit, uint64_t floor, bool more, const char 
     FOB_SET(&msg, upto, kit->whole.upto);
     FOB_SET(&msg, floor, floor);
     FOB_SET(&msg, more, more);
+    if (parts)
+        FOB_SET(&msg, parts, parts);
     fob_blob_t *blob = kit_blob(&body);
     fob_sequencer_input(kit->s, kit->now, &msg, blob);
     fob_blob_unref(&blob);
+}
+
+static inline void told_whole(kit_t *kit, uint64_t floor, bool more, const char *topics) {
+    told_parts(kit, floor, more, 0, topics);
 }
 
 /* --- what it hands out --- */

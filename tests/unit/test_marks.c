@@ -7,6 +7,7 @@
 #include "subscribers/sequence/recent.h"
 
 #include <stdlib.h>
+#include <xxhash.h>
 
 #define NAMES 500
 
@@ -48,7 +49,9 @@ static void a_mark_is_found_until_it_is_swept_away(void **state) {
         if (upto[i] && upto[i] < lowest)
             lowest = upto[i];
     }
-    assert_int_equal(fob_marks_lowest(&marks), lowest);
+    assert_int_equal(fob_marks_low(&marks), 0); /* the others are not had at all */
+    fob_marks_rise(&marks, UINT64_MAX);
+    assert_int_equal(fob_marks_low(&marks), lowest);
     assert_int_equal(marks.count, count);
     fob_marks_cap(&marks, lowest);
     assert_int_equal(marks.high, lowest);
@@ -82,6 +85,53 @@ static void all_the_topics_it_is_made_for_fit(void **state) {
     for (unsigned i = 0; i < FOB_MARKS_MAX; i += 97)
         assert_int_equal(fob_marks_find(&marks, name_of(i, text))->upto, i + 1);
     fob_marks_free(&marks);
+}
+
+static void long_names_fill_it_sooner(void **state) {
+    (void)state;
+    fob_marks_t marks = {0};
+    char text[256];
+    uint32_t count = 0;
+    memset(text, 'x', sizeof text);
+    for (bool more = true; more; count += more) {
+        snprintf(text + 240, 16, "%015u", count);
+        more = fob_marks_add(&marks, fob_slice_str(text), 1) != NULL;
+    }
+    assert_int_equal(count, FOB_MARKS_NAMES / 255);
+    assert_int_equal(marks.names_size, count * 255);
+    fob_marks_free(&marks);
+}
+
+/* What is said of a part of the topics says nothing of the others. */
+static void each_part_has_a_base_of_its_own(void **state) {
+    (void)state;
+    for (uint64_t parts = 1; parts <= FOB_MARKS_PARTS; parts *= 4) {
+        fob_marks_t marks = {0};
+        fob_topic_mark_t *mark;
+        char text[64];
+        uint64_t inside = 0;
+        fob_marks_begin(&marks, 10);
+        for (unsigned i = 0; i < NAMES; i++)
+            assert_non_null(fob_marks_add(&marks, name_of(i, text), 20 + i));
+        fob_marks_find(&marks, name_of(0, text))->kept = true;
+        fob_marks_settle(&marks, parts - 1, parts, 300);
+        for (unsigned i = 0; i < 2 * NAMES; i++) {
+            uint64_t had = fob_marks_had(&marks, name_of(i, text), &mark);
+            bool asked = XXH3_64bits(text, strlen(text)) % parts == parts - 1;
+            bool gone = i > NAMES - 1 || (asked && i > 0 && 20 + i <= 300);
+            inside += asked;
+            assert_true(gone == !mark);
+            assert_int_equal(had, !gone ? 20 + i : asked ? 300 : 10);
+        }
+        assert_in_range(inside, 1, 2 * NAMES);
+        assert_int_equal(marks.base_low, parts == 1 ? 300 : 10);
+        assert_int_equal(marks.base_high, 300);
+        assert_int_equal(fob_marks_base(&marks, parts - 1, parts), 300);
+        assert_int_equal(fob_marks_base(&marks, 0, parts), parts == 1 ? 300 : 10);
+        fob_marks_settle(&marks, parts - 1, parts, 200); /* it does not go back */
+        assert_int_equal(fob_marks_base(&marks, parts - 1, parts), 300);
+        fob_marks_free(&marks);
+    }
 }
 
 static void hear(fob_recent_t *recent, uint64_t offset, size_t size) {
@@ -144,5 +194,6 @@ static void holes_wait_in_their_order_and_are_bounded(void **state) {
 
 FOB_MAIN(FOB_CASE(a_mark_is_found_until_it_is_swept_away),
          FOB_CASE(a_full_table_takes_no_more_topics), FOB_CASE(all_the_topics_it_is_made_for_fit),
+         FOB_CASE(long_names_fill_it_sooner), FOB_CASE(each_part_has_a_base_of_its_own),
          FOB_CASE(the_newest_messages_are_kept),
          FOB_CASE(holes_wait_in_their_order_and_are_bounded))

@@ -4,6 +4,8 @@
 
 #include "proto/envelope.h"
 
+#include <xxhash.h>
+
 const char *const world_topics[TOPICS] = {"a.0", "a.1", "a.2", "a.3", "b.0", "b.1",   "b.2",
                                           "c",   "d.0", "d.1", "e",   "f",   "g.0.x", "g.1.x"};
 
@@ -245,7 +247,7 @@ static uint64_t begin_of(world_t *w, const fob_wire_t *msg) {
                      (from == 1 && w->options.from == FOB_SEQUENCER_EARLIEST);
     if (beginning && w->events_out == 0) {
         w->start = (from < w->oldest ? w->oldest : from) - 1;
-        if (msg->latest && w->start > msg->upto)
+        if (msg->upto && w->start > msg->upto)
             w->start = msg->upto;
         w->start_era = w->era;
     }
@@ -311,6 +313,20 @@ static void serve_fetch(world_t *w, const fob_wire_t *msg) {
 
 /* --- WHOLE --- */
 
+/* Whether the question is about this topic. */
+static bool asked_about(const fob_wire_t *msg, fob_slice_t topic) {
+    uint64_t parts = FOB_HAS(msg, parts) ? msg->parts : 1;
+    return XXH3_64bits(topic.data, topic.size) % parts == msg->part &&
+           fob_pattern_match(msg->pattern, topic);
+}
+
+/* In how many parts it had better be asked: whatever the bus says is right. */
+static uint64_t advice(world_t *w, bool more) {
+    if (more)
+        return chance(w, 90) ? FOB_PARTS_MAX : UINT64_C(2) << draw(w, 5);
+    return chance(w, 30) ? UINT64_C(1) << draw(w, 7) : 1;
+}
+
 static void serve_whole(world_t *w, const fob_wire_t *msg) {
     fob_wire_t out = {.verb = FOB_VERB_WHOLENESS};
     fob_buf_t rows = {0}, body = {0};
@@ -318,9 +334,9 @@ static void serve_whole(world_t *w, const fob_wire_t *msg) {
     bool more = false;
     for (unsigned t = 0; t < TOPICS; t++) {
         fob_slice_t topic = fob_slice_str(world_topics[t]);
-        if (!w->used[t] || w->last[t] <= msg->from || !fob_pattern_match(msg->pattern, topic))
+        if (!w->used[t] || w->last[t] <= msg->from || !asked_about(msg, topic))
             continue;
-        if (count == 8) {
+        if (count == w->rows_max) {
             more = true;
             break;
         }
@@ -334,9 +350,18 @@ static void serve_whole(world_t *w, const fob_wire_t *msg) {
     FOB_SET(&out, upto, msg->upto);
     FOB_SET(&out, floor, w->prev_floor);
     FOB_SET(&out, more, more);
+    if (w->parted)
+        FOB_SET(&out, parts, advice(w, more));
     array_of(&body, count, &rows);
     fob_buf_free(&rows);
     answer(w, &out, blob_of(&body));
+}
+
+static void refuse_whole(world_t *w, const fob_wire_t *msg) {
+    fob_wire_t out = {.verb = FOB_VERB_WHOLENESS};
+    FOB_SET(&out, req, msg->req);
+    FOB_SET(&out, code, chance(w, 50) ? FOB_NO_MEMORY : FOB_LIMIT);
+    answer(w, &out, NULL);
 }
 
 void bus_request(world_t *w, const fob_wire_t *msg) {
@@ -346,7 +371,12 @@ void bus_request(world_t *w, const fob_wire_t *msg) {
         serve_fetch(w, msg);
     } else {
         CHECK(w, msg->verb == FOB_VERB_WHOLE && msg->upto > msg->from);
-        serve_whole(w, msg);
+        CHECK(w, !FOB_HAS(msg, parts) || (w->parted && msg->part < msg->parts));
+        w->parts_asked += FOB_HAS(msg, parts);
+        if (fault(w, 30))
+            refuse_whole(w, msg);
+        else
+            serve_whole(w, msg);
     }
 }
 

@@ -30,6 +30,18 @@ static void history_comes_first_then_live_without_a_seam(void **state) {
     kit_end(&kit);
 }
 
+static void damage_at_the_very_beginning_is_told(void **state) {
+    (void)state;
+    kit_t kit = begins(FOB_SEQUENCER_EARLIEST, 0, 5);
+    asks_for(&kit, 1, 0);
+    fetched(&kit, 6, 5, "a@3", "1-2!");
+    asks_nothing(&kit);
+    is_told(&kit, FOB_NOTICE_DAMAGED, 1, 2, "");
+    gets(&kit, "a", 3);
+    gets_nothing(&kit);
+    kit_end(&kit);
+}
+
 static void an_offset_that_is_not_kept_is_told_with_its_exact_range(void **state) {
     (void)state;
     kit_t kit = begins(FOB_SEQUENCER_OFFSET, 3, 9);
@@ -49,16 +61,16 @@ static void an_offset_that_is_not_kept_is_told_with_its_exact_range(void **state
 static void what_is_left_of_a_page_does_not_keep_all_of_it(void **state) {
     (void)state;
     kit_t kit = kit_reliable(">", 10);
-    comes(&kit, "a", 11, 1, 0);
-    comes(&kit, "a", 13, 1, 12);
-    gets(&kit, "a", 11);
-    asks_for(&kit, 11, 12);
-    fetched(&kit, 13, 13, "a@11 a@12", "");
+    comes(&kit, "a", 12, 1, 0);
+    comes(&kit, "a", 14, 1, 13);
+    gets(&kit, "a", 12);
+    asks_for(&kit, 11, 13);
+    fetched(&kit, 14, 14, "a@12 a@13", "");
     kit.elsewhere += fob_sequencer_move(kit.s, &kit.batch);
     fob_queued_t *rest = &kit.batch.messages[0];
-    assert_int_equal(rest->offset, 12);
+    assert_int_equal(rest->offset, 13);
     assert_int_equal(fob_blob_slice(rest->blob).size, rest->bytes.size);
-    gets(&kit, "a", 12);
+    gets(&kit, "a", 13);
     kit_end(&kit);
 }
 
@@ -82,7 +94,7 @@ static void what_was_handed_out_is_not_told_to_be_gone(void **state) {
     comes(&kit, "a", 11, 2, 0);
     comes(&kit, "b", 13, 1, 0); /* no offset is missing so far */
     comes(&kit, "a", 20, 1, 18);
-    asks_for(&kit, 11, 19);
+    asks_for(&kit, 14, 19);
     fetched(&kit, 20, 20, "a@18", "11-17");
     asks_nothing(&kit);
     for (uint64_t offset = 11; offset <= 13; offset++)
@@ -372,7 +384,7 @@ static void in_notify_a_hole_delays_nothing_and_is_told_exactly(void **state) {
     assert_true(fob_slice_eq(kit.fetch.pattern, fob_slice_str("a")));
     comes(&kit, "b", 16, 1, 12);
     fetched(&kit, 14, 16, "a@11 a@12", "13-13");
-    asks_for(&kit, 10, 12); /* the next hole */
+    asks_for(&kit, 11, 12); /* the next hole */
     gets(&kit, "b", 16);
     is_told(&kit, FOB_NOTICE_LOST, 11, 12, "a"); /* neighbours are one notice */
     is_told(&kit, FOB_NOTICE_RETENTION, 13, 13, "a");
@@ -400,7 +412,7 @@ static void in_notify_a_lost_last_event_is_told_within_a_beat(void **state) {
     (void)state;
     kit_t kit = notified(">", 0, 0);
     beats(&kit, 12);
-    asks_whether_whole(&kit, 9, 12);
+    asks_whether_whole(&kit, 10, 12);
     told_whole(&kit, 0, false, "a@12");
     passes(&kit, 100);
     asks_for(&kit, 11, 12);
@@ -422,7 +434,7 @@ static void in_notify_too_many_holes_are_asked_about_as_one(void **state) {
     gets(&kit, "a", 12);
     asks_for(&kit, 11, 11); /* that of a */
     fetched(&kit, 12, 15, "a@11", "");
-    asks_for(&kit, 10, 12); /* what was handed out is told apart by its topic */
+    asks_for(&kit, 11, 12); /* what was handed out is told apart by its topic */
     assert_false(kit.fetch.dry);
     fetched(&kit, 13, 15, "a@11 a@12", "");
     asks_for(&kit, 13, 13);
@@ -440,15 +452,15 @@ static void in_notify_too_many_holes_are_asked_about_as_one(void **state) {
 static void in_notify_what_passed_over_a_reconnect_is_told(void **state) {
     (void)state;
     kit_t kit = notified("a", 0, 0);
-    comes(&kit, "a", 11, 1, 0);
+    comes(&kit, "a", 12, 1, 0);
     fob_sequencer_down(kit.s);
-    kit_up(&kit, 14);
-    asks_for(&kit, 10, 0);
+    kit_up(&kit, 15);
+    asks_for(&kit, 11, 0);
     assert_true(kit.fetch.dry); /* one topic: its mark tells what is had */
-    fetched(&kit, 15, 14, "a@11 a@12 a@13", "");
+    fetched(&kit, 16, 15, "a@12 a@13 a@14", "");
     asks_nothing(&kit);
-    gets(&kit, "a", 11);
-    is_told(&kit, FOB_NOTICE_LOST, 12, 13, "");
+    gets(&kit, "a", 12);
+    is_told(&kit, FOB_NOTICE_LOST, 13, 14, "");
     gets_nothing(&kit);
     kit_end(&kit);
 }
@@ -471,7 +483,8 @@ static void in_notify_history_is_handed_out_all_the_same(void **state) {
     kit_end(&kit);
 }
 
-FOB_MAIN(FOB_CASE(history_comes_first_then_live_without_a_seam),
+FOB_MAIN(FOB_CASE(damage_at_the_very_beginning_is_told),
+         FOB_CASE(history_comes_first_then_live_without_a_seam),
          FOB_CASE(an_offset_that_is_not_kept_is_told_with_its_exact_range),
          FOB_CASE(what_is_left_of_a_page_does_not_keep_all_of_it),
          FOB_CASE(what_retention_took_from_under_a_slow_reader_is_told),

@@ -197,7 +197,7 @@ bool reader_rests(world_t *w) {
     bool ahead = figures.position > head_of(w) && figures.position + 1 == w->options.value;
     bool there = figures.position == head_of(w) || ahead;
     return read && there && figures.state == FOB_SEQUENCER_CURRENT && w->reader_era == w->era &&
-           !figures.holes;
+           !figures.holes && !fob_sequencer_trouble(w->sequencer)[0];
 }
 
 void reader_rest(world_t *w) {

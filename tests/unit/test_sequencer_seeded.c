@@ -23,7 +23,7 @@ static void run(world_t *w) {
 /* What the worlds of a run came to. */
 typedef struct {
     uint64_t worlds, steps, events, notices, repairs, fetched, duplicates, told, epochs, deaf,
-        resumed;
+        resumed, parts;
 } sums_t;
 
 static void sum_up(const world_t *w, sums_t *sums) {
@@ -40,6 +40,7 @@ static void sum_up(const world_t *w, sums_t *sums) {
     sums->epochs += w->era;
     sums->deaf += w->deaf_steps;
     sums->resumed += w->resumed;
+    sums->parts += w->parts_asked;
 }
 
 static void run_seed(unsigned seed, sums_t *sums) {
@@ -58,13 +59,14 @@ static void each_event_comes_once_and_what_does_not_is_told(void **state) {
         run_seed((unsigned)(seeds.first + i), &sums);
     printf("seeds from %llu: %llu worlds, %llu steps, %llu events handed out, %llu notices, "
            "%llu events told lost, %llu fetched, %llu duplicates, %llu repairs, %llu new epochs, "
-           "deaf in %llu steps, %llu that went on for another\n",
+           "deaf in %llu steps, %llu that went on for another, %llu parts asked "
+           "about\n",
            N(seeds.first), N(sums.worlds), N(sums.steps), N(sums.events), N(sums.notices),
            N(sums.told), N(sums.fetched), N(sums.duplicates), N(sums.repairs), N(sums.epochs),
-           N(sums.deaf), N(sums.resumed));
+           N(sums.deaf), N(sums.resumed), N(sums.parts));
     /* A run that met none of it has shown nothing. */
     bool met = sums.told && sums.fetched && sums.duplicates && sums.repairs && sums.epochs &&
-               sums.deaf && sums.resumed;
+               sums.deaf && sums.resumed && sums.parts;
     assert_true(seeds.chosen || met);
 }
 

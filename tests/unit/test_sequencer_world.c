@@ -121,6 +121,8 @@ static void draw_world(world_t *w) {
     w->doubles = orderly ? 0 : (unsigned)draw(w, 50);
     w->delays = orderly ? 0 : (unsigned)draw(w, 50);
     w->known_max = 2 + (unsigned)draw(w, TOPICS);
+    w->parted = chance(w, 70);
+    w->rows_max = 1 + (unsigned)draw(w, w->parted ? 4 : 8);
     w->pace = 2 + (unsigned)draw(w, 98);
     w->options.far = w->seed % 2 ? 1 + w->seed % 60 : 0;
     w->rests = w->seed % 3 != 0;
