@@ -292,7 +292,7 @@ static void page(fob_sequencer_t *self, fob_excerpt_t *excerpt, const fob_wire_t
         self->caught = all && at_head;
     if (self->story == STORY_TIME)
         self->story = STORY_HISTORY;
-    self->quiet = self->quiet && self->story == STORY_LAST;
+    self->quiet = self->quiet && (self->story == STORY_LAST || self->done == before);
     fob_sequencer_settle_done(self);
     if (self->done == before && !self->caught)
         self->fetch_at = self->now + FOB_SEQUENCER_PAUSE;

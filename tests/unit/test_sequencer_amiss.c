@@ -60,8 +60,9 @@ static void a_question_that_a_bus_does_not_take_is_asked_again_a_little_later(vo
     beats(&kit, 3);
     asks_whether_whole(&kit, 2, 3);
     fails(&kit, FOB_VERB_WHOLE, FOB_LIMIT);
-    asks_nothing(&kit); /* the next beat asks */
     beats(&kit, 3);
+    asks_nothing(&kit);
+    passes(&kit, FOB_SEQUENCER_WHOLE_PAUSE / FOB_MS);
     asks_whether_whole(&kit, 2, 3);
     kit_end(&kit);
 }
@@ -136,17 +137,19 @@ static void fetched_run(kit_t *kit, uint64_t first, uint64_t count, uint64_t hea
 static void of_a_run_that_was_had_in_part_only_the_rest_is_lost(void **state) {
     (void)state;
     kit_t kit = notified("a", 7, 1);
-    comes(&kit, "a", 1, 5, 0);
-    comes(&kit, "a", 6, 5, 5);
-    comes(&kit, "a", 11, 1, 10);
-    for (uint64_t offset = 1; offset <= 7; offset++)
+    comes(&kit, "a", 1, 1, 0);
+    comes(&kit, "a", 3, 5, 1);
+    comes(&kit, "a", 8, 5, 7);
+    comes(&kit, "a", 13, 1, 12);
+    gets(&kit, "a", 1);
+    for (uint64_t offset = 3; offset <= 8; offset++)
         gets(&kit, "a", offset);
-    asks_for(&kit, 1, 10);
+    asks_for(&kit, 2, 12);
     assert_true(kit.fetch.dry);
-    fetched_run(&kit, 1, 12, 12); /* more than was asked for: 11 and 12 are not lost */
+    fetched_run(&kit, 3, 12, 14); /* more than was asked for: 13 and 14 are not lost */
     kit_round(&kit);
-    is_told(&kit, FOB_NOTICE_LOST, 8, 10, "");
-    gets(&kit, "a", 11);
+    is_told(&kit, FOB_NOTICE_LOST, 9, 12, "");
+    gets(&kit, "a", 13);
     gets_nothing(&kit);
     kit_end(&kit);
 }

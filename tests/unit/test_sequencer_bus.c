@@ -239,7 +239,8 @@ static uint64_t begin_of(world_t *w, const fob_wire_t *msg) {
     CHECK(w, FOB_HAS(msg, from) != FOB_HAS(msg, time));
     if (FOB_HAS(msg, time))
         for (from = w->oldest; from <= head_of(w); from++)
-            if (world_entry(w, w->era, from)->time_ms >= (int64_t)msg->time)
+            if (world_entry(w, w->era, from)->time_ms >= (int64_t)msg->time &&
+                !world_entry(w, w->era, from)->damaged) /* nobody knows of when that was */
                 break;
     CHECK(w, from > 0);
     /* What the sequencer was told is gone before the beginning is not told by it. */
