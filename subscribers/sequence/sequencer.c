@@ -147,6 +147,7 @@ static void begin(fob_sequencer_t *self, fob_sequencer_from_t from) {
     else if (from != FOB_SEQUENCER_EARLIEST) {
         begin_at(self, self->head);
         self->state = FOB_SEQUENCER_CURRENT;
+        self->quiet = false; /* what is gone from here on is missed */
     }
     self->last_upto = self->head;
 }

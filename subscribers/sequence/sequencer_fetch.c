@@ -75,6 +75,7 @@ void fob_sequencer_go_on(fob_sequencer_t *self) {
         self->caught = true;
     if (!self->caught)
         return;
+    self->quiet = false; /* it has begun: what is gone from here on is missed */
     fob_sequencer_settle_done(self);
     fob_sequencer_join(self);
     if (replay(self))
@@ -141,6 +142,7 @@ void fob_sequencer_write_fetch(fob_sequencer_t *self, fob_wire_t *out) {
 typedef struct {
     fob_blob_t *body;
     bool in_part;     /* much of it may have been had before: what is left does not keep it */
+    bool begun;       /* there was an event in it */
     fob_queued_t run; /* count 0: none yet */
 } gather_t;
 
@@ -205,10 +207,13 @@ static bool add_newest(fob_sequencer_t *self, gather_t *gather, const fob_passag
     }
 }
 
-/* What is gone before the beginning of what was asked for is not told; what is damaged there is. */
-static bool untold(const fob_sequencer_t *self, const fob_passage_t *passage) {
-    return self->quiet &&
-           (self->story != STORY_HISTORY || (passage->first == 1 && !passage->damaged));
+/* What is gone before the beginning of what was asked for is not told. What is damaged there is,
+ * but where the beginning is a time: nobody knows when that was. */
+static bool untold(const fob_sequencer_t *self, const gather_t *gather,
+                   const fob_passage_t *passage) {
+    if (self->story == STORY_HISTORY)
+        return self->quiet && passage->first == 1 && !passage->damaged;
+    return self->quiet && (self->story == STORY_LAST || !gather->begun);
 }
 
 static bool tell_gone(fob_sequencer_t *self, const fob_passage_t *passage, fob_slice_t topic) {
@@ -244,7 +249,7 @@ static bool take_events(fob_sequencer_t *self, gather_t *gather, const fob_passa
 }
 
 /* Of what is gone only what was not handed out before, as far as that is known. */
-static bool take_gone(fob_sequencer_t *self, const fob_passage_t *passage) {
+static bool take_gone(fob_sequencer_t *self, const gather_t *gather, const fob_passage_t *passage) {
     fob_topic_mark_t *mark;
     fob_passage_t rest = *passage;
     uint64_t had = self->done;
@@ -252,14 +257,15 @@ static bool take_gone(fob_sequencer_t *self, const fob_passage_t *passage) {
     had = of_topic > had ? of_topic : had;
     if (rest.first <= had)
         rest.first = had + 1;
-    return rest.first > rest.last || untold(self, passage) ||
+    return rest.first > rest.last || untold(self, gather, passage) ||
            tell_gone(self, &rest, (fob_slice_t){0});
 }
 
 static bool take_passage(fob_sequencer_t *self, gather_t *gather, const fob_passage_t *passage) {
-    if (!passage->gone)
-        return take_events(self, gather, passage);
-    return flush(self, gather) && take_gone(self, passage);
+    if (passage->gone)
+        return flush(self, gather) && take_gone(self, gather, passage);
+    gather->begun = true;
+    return take_events(self, gather, passage);
 }
 
 /* Reads a page into the queue. Returns up to where all of it is there. */

@@ -233,7 +233,8 @@ void fob_sequencer_settle_done(fob_sequencer_t *self) {
 
 void fob_sequencer_settle_dense(fob_sequencer_t *self) {
     self->done = fob_sequencer_low(self);
-    if (self->dense_first <= self->done + 1 && self->dense_last > self->done)
+    bool joins = self->dense_first <= self->done + 1 || FOB_PLANTED(RUN_BEHIND_GAP);
+    if (joins && self->dense_last > self->done)
         self->done = self->dense_last;
     fob_sequencer_settle_done(self);
 }

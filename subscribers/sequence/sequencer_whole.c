@@ -156,7 +156,8 @@ static void settle(fob_sequencer_t *self) {
         return;
     }
     fob_blob_unref(&self->rows);
-    fob_marks_settle(&self->marks, self->part, self->parts, self->rows_upto);
+    bool all = FOB_PLANTED(PART_TAKEN_FOR_ALL);
+    fob_marks_settle(&self->marks, all ? 0 : self->part, all ? 1 : self->parts, self->rows_upto);
     self->marks_after = self->marks.count;
     fob_sequencer_join(self);
     self->part++;

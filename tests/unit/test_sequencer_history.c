@@ -30,18 +30,6 @@ static void history_comes_first_then_live_without_a_seam(void **state) {
     kit_end(&kit);
 }
 
-static void damage_at_the_very_beginning_is_told(void **state) {
-    (void)state;
-    kit_t kit = begins(FOB_SEQUENCER_EARLIEST, 0, 5);
-    asks_for(&kit, 1, 0);
-    fetched(&kit, 6, 5, "a@3", "1-2!");
-    asks_nothing(&kit);
-    is_told(&kit, FOB_NOTICE_DAMAGED, 1, 2, "");
-    gets(&kit, "a", 3);
-    gets_nothing(&kit);
-    kit_end(&kit);
-}
-
 static void an_offset_that_is_not_kept_is_told_with_its_exact_range(void **state) {
     (void)state;
     kit_t kit = begins(FOB_SEQUENCER_OFFSET, 3, 9);
@@ -483,8 +471,7 @@ static void in_notify_history_is_handed_out_all_the_same(void **state) {
     kit_end(&kit);
 }
 
-FOB_MAIN(FOB_CASE(damage_at_the_very_beginning_is_told),
-         FOB_CASE(history_comes_first_then_live_without_a_seam),
+FOB_MAIN(FOB_CASE(history_comes_first_then_live_without_a_seam),
          FOB_CASE(an_offset_that_is_not_kept_is_told_with_its_exact_range),
          FOB_CASE(what_is_left_of_a_page_does_not_keep_all_of_it),
          FOB_CASE(what_retention_took_from_under_a_slow_reader_is_told),
