@@ -85,7 +85,10 @@
     X(EPOCH_KEPT, "what a subscriber has of the epoch before counts in the new one")               \
     X(PAGE_SKIPS_ONE, "a page that is full is resumed one event too far")                          \
     X(REPLAY_LINKS_NOTHING, "after a start the bus does not know a topic's last events")           \
-    X(PREV_UNTOLD, "a message of the broadcast does not name the one before it")
+    X(PREV_UNTOLD, "a message of the broadcast does not name the one before it")                   \
+    X(PART_TAKEN_FOR_ALL, "what the bus says of a part of the topics counts for all")              \
+    X(PART_HALF_TOLD, "of a part of the topics the bus tells half")                                \
+    X(RUN_BEHIND_GAP, "offsets that came without a gap count as all, though one is before them")
 
 typedef enum {
     FOB_PLANT_NONE,

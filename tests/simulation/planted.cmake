@@ -7,6 +7,7 @@ set(planted
     bus/core/durable/apply_reset.c
     bus/core/durable/apply_runs.c
     bus/core/durable/checkpoint.c
+    bus/core/events/lasts.c
     bus/core/group/back.c
     bus/core/publish/dedup.c
     bus/core/publish/judge.c

@@ -162,6 +162,8 @@ static void draw_limits(sim_world_t *world) {
         policy->max_depth = 1 + sim_random_skewed(&random, 300); /* it comes to that */
     if (sim_random_once(&random, 3))
         config->topics_max = 1 + (uint32_t)sim_random_below(&random, SIM_TOPICS);
+    if (sim_random_once(&random, 2)) /* it is asked about topics in parts */
+        config->topics_look = 1 + (uint32_t)sim_random_below(&random, 4);
     world->witness.ground.dedup_max = config->dedup_max;
     world->witness.ground.dedup_window_ms = config->dedup_window_ms;
 }

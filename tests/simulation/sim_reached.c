@@ -96,6 +96,7 @@ static const struct {
     SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_GONE, "gets a page of which some is gone"),
     SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_WHOLE, "hears whether all is there"),
     SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_FLOOR, "hears that the bus cannot say"),
+    SUBSCRIBER(SUBSCRIBER, SIM_SUBSCRIBER_PART, "asks whether all of a part is there"),
 };
 #define PLACES (sizeof places / sizeof *places)
 

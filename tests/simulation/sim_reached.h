@@ -30,7 +30,8 @@ typedef enum {
     SIM_SUBSCRIBER_FETCHED, /* a page, */
     SIM_SUBSCRIBER_GONE,    /* and one with offsets that are gone */
     SIM_SUBSCRIBER_WHOLE,   /* the bus vouches for all, */
-    SIM_SUBSCRIBER_FLOOR    /* or not */
+    SIM_SUBSCRIBER_FLOOR,   /* or not */
+    SIM_SUBSCRIBER_PART     /* it is asked about a part of the topics */
 } sim_reached_subscriber_t;
 
 typedef struct {

@@ -299,6 +299,8 @@ static bool output(sim_client_t *self, fob_now_t now, fob_slice_t *header, fob_b
     if (!fob_sequencer_ask(own->sequencer, &msg))
         return false;
     note(self, &msg);
+    if (FOB_HAS(&msg, parts))
+        reached(self, SIM_SUBSCRIBER_PART);
     if (!self->world->calm && sim_random_once(&self->random, 100)) {
         fob_sequencer_unsent(own->sequencer, now, &msg);
         return false;

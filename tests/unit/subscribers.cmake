@@ -15,7 +15,8 @@ if(TARGET fob_subscribers)
     fob_test(NAME subscriber LABEL unit LIBRARIES fob_subscribers
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_subscriber.c)
     foreach(noun leases leases_seeded leases_begin settles sequencer sequencer_amiss sequencer_seeded sequencer_reliable
-            sequencer_history sequencer_epochs sequencer_begin sequencer_whole sequencer_lasts marks worker subscriber)
+            sequencer_history sequencer_epochs sequencer_begin sequencer_whole sequencer_lasts marks worker
+            subscriber)
         target_include_directories(test_${noun} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     endforeach()
     # Several processes on one folder; damage; then its memory and its disk fail, call by call.

@@ -1,5 +1,6 @@
 #include "bus/core/events/lasts.h"
 
+#include "proto/planted.h"
 #include "proto/topic.h"
 
 #define ARRAY32   0xdd
@@ -66,7 +67,8 @@ static uint32_t write_matching(const fob_chain_t *chain, const fob_lasts_of_t *o
     size_t began = rows->size;
     uint32_t count = 0;
     *out = (fob_lasts_t){.floor = chain->floor};
-    for (uint32_t i = of->part; i < FOB_CHAIN_PARTS && !out->more; i += of->parts)
+    uint32_t step = FOB_PLANTED(PART_HALF_TOLD) ? 2 * of->parts : of->parts;
+    for (uint32_t i = of->part; i < FOB_CHAIN_PARTS && !out->more; i += step)
         count += write_kin(chain->kin[i], above, of, most, began, rows, out);
     if (out->more)
         out->floor = chain->newest->last; /* of any list there may be something left */
