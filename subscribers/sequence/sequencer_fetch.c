@@ -3,6 +3,9 @@
 #include "subscribers/sequence/excerpt.h"
 #include "subscribers/sequence/sequencer_inside.h"
 
+/* Answers of another epoch, one behind the other: for so long a bus may not be silent of it. */
+#define STRANGE_MOST 25
+
 /* What is missing is told, not handed out. */
 static bool telling(const fob_sequencer_t *self) {
     return self->mode == FOB_SEQUENCER_NOTIFY && self->story == STORY_NONE;
@@ -341,8 +344,11 @@ void fob_sequencer_fetched(fob_sequencer_t *self, const fob_wire_t *msg, fob_blo
     fob_excerpt_t excerpt;
     if (msg->epoch != self->epoch) { /* a beat is going to tell what that means */
         self->fetch_at = self->now + FOB_SEQUENCER_PAUSE;
+        if (++self->strange >= STRANGE_MOST)
+            fob_sequencer_doubt(self, "is of another epoch than its beats");
         return;
     }
+    self->strange = 0;
     fob_slice_t pattern = self->pattern;
     if (self->fetch_hole)
         pattern = fob_hole_topic(fob_holes_first(&self->holes));

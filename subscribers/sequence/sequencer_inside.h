@@ -83,6 +83,7 @@ struct fob_sequencer {
     fob_request_t fetch;
     bool fetch_dry, fetch_hole; /* only runs; of the first hole */
     int64_t fetch_at;           /* not before */
+    unsigned strange;           /* answers of another epoch, since the last of ours */
     uint64_t req;               /* the last one given to a request */
 
     /* Whether all is there. */

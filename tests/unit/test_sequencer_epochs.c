@@ -87,6 +87,28 @@ static void an_answer_of_another_epoch_is_not_believed(void **state) {
     kit_end(&kit);
 }
 
+static void a_bus_whose_answers_are_of_another_epoch_for_good_is_named(void **state) {
+    (void)state;
+    kit_t kit = kit_new(
+        (fob_sequencer_options_t){.pattern = fob_slice_str(">"), .from = FOB_SEQUENCER_EARLIEST});
+    kit_up(&kit, 5);
+    for (unsigned i = 0; i < 25; i++) {
+        assert_string_equal(fob_sequencer_trouble(kit.s), "");
+        asks_for(&kit, 1, 0);
+        kit.epoch = EPOCH + 1;
+        fetched(&kit, 6, 5, "a@5", "");
+        kit.epoch = EPOCH;
+        asks_nothing(&kit);
+        passes(&kit, 200);
+    }
+    assert_non_null(strstr(fob_sequencer_trouble(kit.s), "is of another epoch than its beats"));
+    asks_for(&kit, 1, 0);
+    fetched(&kit, 6, 5, "a@5", "");
+    assert_string_equal(fob_sequencer_trouble(kit.s), "");
+    gets(&kit, "a", 5);
+    kit_end(&kit);
+}
+
 /* --- since it listened last --- */
 
 /* One that begins anew behind offset 12, which it had in EPOCH. */
@@ -193,6 +215,7 @@ FOB_MAIN(FOB_CASE(a_new_epoch_is_told_and_read_from_where_it_began),
          FOB_CASE(a_bus_that_went_back_within_its_epoch_numbers_anew),
          FOB_CASE(it_is_noticed_also_by_one_that_nothing_came_to),
          FOB_CASE(an_answer_of_another_epoch_is_not_believed),
+         FOB_CASE(a_bus_whose_answers_are_of_another_epoch_for_good_is_named),
          FOB_CASE(an_offset_of_the_present_epoch_is_where_it_begins),
          FOB_CASE(an_offset_of_an_epoch_that_lost_its_end_goes_on_where_they_agree),
          FOB_CASE(an_offset_below_where_they_part_is_good_and_the_epoch_is_told),
