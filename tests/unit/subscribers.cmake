@@ -1,7 +1,7 @@
 # The clients that listen: the pure parts, then the shells against a bus of the test's own.
 if(TARGET fob_subscribers)
     foreach(noun leases leases_begin settles sequencer sequencer_amiss sequencer_reliable sequencer_history
-            sequencer_epochs sequencer_begin sequencer_whole sequencer_lasts marks)
+            sequencer_epochs sequencer_begin sequencer_whole sequencer_lasts newest marks)
         fob_test(NAME ${noun} LABEL unit LIBRARIES fob_subscribers
             SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${noun}.c)
     endforeach()
@@ -15,7 +15,7 @@ if(TARGET fob_subscribers)
     fob_test(NAME subscriber LABEL unit LIBRARIES fob_subscribers
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_subscriber.c)
     foreach(noun leases leases_seeded leases_begin settles sequencer sequencer_amiss sequencer_seeded sequencer_reliable
-            sequencer_history sequencer_epochs sequencer_begin sequencer_whole sequencer_lasts marks worker
+            sequencer_history sequencer_epochs sequencer_begin sequencer_whole sequencer_lasts newest marks worker
             subscriber)
         target_include_directories(test_${noun} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
     endforeach()
