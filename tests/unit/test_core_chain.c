@@ -1,5 +1,6 @@
 /* chain: of each topic its last event; what the table does not know is said by its floor. */
 #include "bus/core/events/lasts.h"
+#include "bus/core/events/listing.h"
 #include "proto/cursor.h"
 #include "tests/support/case.h"
 
@@ -219,7 +220,7 @@ static void all_topics_are_told_in_parts(void **state) {
         for (uint32_t part = 0; part < FOB_CHAIN_PARTS; part++) {
             told += ask_part(patterns[p], 0, part, FOB_CHAIN_PARTS, &sum);
             assert_false(lasts.more);
-            assert_in_range(lasts.looked, 1, FOB_LASTS_LOOKED / 4);
+            assert_in_range(lasts.looked, 1, FOB_LASTS_LOOKED / 2);
             assert_in_range(lasts.parts, 16, FOB_CHAIN_PARTS); /* it goes on like this */
             looked += lasts.looked;
         }
@@ -242,22 +243,55 @@ static void one_topic_is_told_in_its_part_only(void **state) {
     assert_int_equal(sum, 11);
 }
 
+static size_t list(const char *pattern, uint64_t from, uint64_t head, uint64_t *offsets) {
+    fob_listing_t listing;
+    size_t count = 0;
+    fob_listing_begin(&listing, &chain, from, head);
+    while (!fob_listing_step(&listing, &chain, fob_slice_str(pattern), offsets, 3, &count))
+        assert_int_equal(listing.looked, FOB_LISTING_LOOKED);
+    return count;
+}
+
 static void offsets_alone_come_lowest_first(void **state) {
     (void)state;
     uint64_t offsets[3];
-    size_t looked;
     assert_true(fob_chain_init(&chain, 100, SIZE_MAX));
     for (unsigned i = 1; i <= 10; i++)
         link_of(i, i);
     link_of(5, 11);
-    assert_int_equal(fob_lasts_from(&chain, fob_slice_str("t.>"), 4, offsets, 3, &looked), 3);
+    assert_int_equal(list("t.>", 4, 11, offsets), 3);
     assert_int_equal(offsets[0], 4);
     assert_int_equal(offsets[1], 6);
     assert_int_equal(offsets[2], 7);
-    assert_int_equal(fob_lasts_from(&chain, fob_slice_str("t.5.x"), 4, offsets, 3, &looked), 1);
+    assert_int_equal(list("t.>", 1, 11, offsets), 3); /* from the beginning again */
+    assert_int_equal(offsets[0], 1);
+    assert_int_equal(list("t.>", 9, 10, offsets), 2); /* the eleventh came later */
+    assert_int_equal(list("t.5.x", 4, 11, offsets), 1);
     assert_int_equal(offsets[0], 11);
-    assert_int_equal(fob_lasts_from(&chain, fob_slice_str("t.5.x"), 12, offsets, 3, &looked), 0);
-    assert_int_equal(fob_lasts_from(&chain, fob_slice_str("u.*"), 1, offsets, 3, &looked), 0);
+    assert_int_equal(list("t.5.x", 12, 12, offsets), 0);
+    assert_int_equal(list("t.5.x", 1, 10, offsets), 0);
+    assert_int_equal(list("u.*", 1, 11, offsets), 0);
+}
+
+static void topics_that_come_and_go_while_they_are_listed_disturb_nothing(void **state) {
+    (void)state;
+    static uint64_t offsets[3 * FOB_LISTING_LOOKED];
+    const unsigned many = 2 * FOB_LISTING_LOOKED;
+    fob_listing_t listing;
+    size_t count = 0;
+    assert_true(fob_chain_init(&chain, many, SIZE_MAX));
+    for (unsigned i = 1; i <= many; i++)
+        link_of(i, i);
+    fob_listing_begin(&listing, &chain, 1, many);
+    assert_false(fob_listing_step(&listing, &chain, fob_slice_str("t.>"), offsets, many, &count));
+    assert_int_equal(count, FOB_LISTING_LOOKED);
+    link_of(FOB_LISTING_LOOKED + 1, many + 1); /* the very one that would be looked at next */
+    link_of(many + 1, many + 2);               /* and the oldest falls out */
+    assert_true(fob_listing_step(&listing, &chain, fob_slice_str("t.>"), offsets, many, &count));
+    assert_int_equal(count, many - 1);
+    assert_int_equal(offsets[FOB_LISTING_LOOKED], FOB_LISTING_LOOKED + 2);
+    assert_int_equal(offsets[count - 1], many);
+    assert_int_equal(listing.floor, 1);
 }
 
 FOB_MAIN(FOB_CASE_WITH(each_of_many_topics_has_a_chain_of_its_own, NULL, teardown),
@@ -270,4 +304,6 @@ FOB_MAIN(FOB_CASE_WITH(each_of_many_topics_has_a_chain_of_its_own, NULL, teardow
          FOB_CASE_WITH(more_topics_than_fit_raise_the_floor, NULL, teardown),
          FOB_CASE_WITH(all_topics_are_told_in_parts, NULL, teardown),
          FOB_CASE_WITH(one_topic_is_told_in_its_part_only, NULL, teardown),
-         FOB_CASE_WITH(offsets_alone_come_lowest_first, NULL, teardown))
+         FOB_CASE_WITH(offsets_alone_come_lowest_first, NULL, teardown),
+         FOB_CASE_WITH(topics_that_come_and_go_while_they_are_listed_disturb_nothing, NULL,
+                       teardown))

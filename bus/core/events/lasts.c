@@ -85,26 +85,3 @@ void fob_lasts_write(const fob_chain_t *chain, const fob_lasts_of_t *of, size_t 
                                                       : write_matching(chain, of, most, rows, out);
     end_rows(rows, at, count);
 }
-
-static size_t find_one(const fob_chain_t *chain, fob_slice_t topic, uint64_t from,
-                       uint64_t *offset) {
-    const fob_tail_t *tail = fob_chain_find(chain, topic);
-    if (!tail || tail->last < from)
-        return 0;
-    *offset = tail->last;
-    return 1;
-}
-
-size_t fob_lasts_from(const fob_chain_t *chain, fob_slice_t pattern, uint64_t from,
-                      uint64_t *offsets, size_t room, size_t *looked) {
-    size_t count = 0;
-    *looked = 1;
-    if (fob_pattern_literal(pattern))
-        return room ? find_one(chain, pattern, from, offsets) : 0;
-    for (const fob_tail_t *tail = chain->oldest; tail && count < room; tail = tail->newer) {
-        ++*looked;
-        if (tail->last >= from && fob_pattern_match(pattern, fob_tail_topic(tail)))
-            offsets[count++] = tail->last;
-    }
-    return count;
-}

@@ -6,7 +6,7 @@
 #include "proto/buf.h"
 
 #define FOB_LASTS_BYTES  (256u << 10) /* of an answer, about */
-#define FOB_LASTS_LOOKED 16384u       /* topics looked at for one, at the most */
+#define FOB_LASTS_LOOKED 8192u        /* topics looked at for one, at the most */
 
 /* Of which topics: those that match, of the part `part` of `parts`, a power of two up to
  * FOB_CHAIN_PARTS, whose last event lies above `from`. */
@@ -27,10 +27,5 @@ typedef struct {
  * looks at `most` topics at the most. Check rows->failed. */
 void fob_lasts_write(const fob_chain_t *chain, const fob_lasts_of_t *of, size_t most,
                      fob_buf_t *rows, fob_lasts_t *out);
-
-/* Of all that match only the offsets, those from `from` on, ascending, `room` of them at the most.
- * Gives how many. */
-size_t fob_lasts_from(const fob_chain_t *chain, fob_slice_t pattern, uint64_t from,
-                      uint64_t *offsets, size_t room, size_t *looked);
 
 #endif
