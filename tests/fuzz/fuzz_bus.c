@@ -39,6 +39,7 @@ static const fob_core_config_t config = {.max_event = 1000,
                                          .dedup_max = 20,
                                          .dedup_window_ms = 60000,
                                          .seed = 1,
+                                         .topics_max = 3, /* others are soon forgotten */
                                          .slice_bytes = 1000,
                                          .release_first_ms = 100};
 
