@@ -1,6 +1,7 @@
 /* The journal on disk: what was durable is there after a restart. */
 #include "journal_support.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -180,6 +181,49 @@ static void damage_in_an_old_segment_is_found_by_the_read_that_meets_it(void **s
     folder_remove(&folder);
 }
 
+static _Atomic int reads_left; /* the next one then fails */
+
+static ssize_t pread_until(void *arg, int fd, void *data, size_t size, off_t at) {
+    if (reads_left-- != 0)
+        return fob_disk_real()->pread(arg, fd, data, size, at);
+    errno = EIO;
+    return -1;
+}
+
+/* Which is no damage: it may be read the next time. */
+static void where_the_disk_fails_behind_damage_that_is_what_is_told(void **state) {
+    (void)state;
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    fob_disk_t disk = *fob_disk_real();
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t last = 0;
+    for (uint64_t i = 1; i <= 300; i++)
+        last = put_reserved(journal, i, 1, 1000);
+    take_checkpoint(journal, last, "all");
+    journal->ops->close(&journal);
+    char *path = folder_nth(folder, ".seg", 1);
+    file_write_at(path, 4096 + 10 * 1096 + 500, "bad", 3); /* the 11th commit there: offset 67 */
+    free(path);
+    disk.pread = pread_until;
+    options.disk = &disk;
+    reads_left = -1;
+    journal = open_ok(&options);
+    int failed = 0;
+    for (fob_journal_code_t code = FOB_JOURNAL_SYSTEM; code == FOB_JOURNAL_SYSTEM; failed++) {
+        reads_left = failed;
+        fob_page_t page = read_page(journal, 67, 20000);
+        code = page.code;
+        assert_true(code == FOB_JOURNAL_SYSTEM || code == FOB_JOURNAL_DAMAGED);
+        assert_non_null(strstr(page.text, folder));
+    }
+    assert_true(failed > 2); /* the read that met it, one behind it, and then none */
+    reads_left = -1;
+    journal->ops->close(&journal);
+    forget_events();
+    folder_remove(&folder);
+}
+
 static void a_segment_that_went_missing_is_told_once_for_all_its_events(void **state) {
     (void)state;
     char *folder = folder_new(), text[256] = "";
@@ -272,6 +316,7 @@ FOB_MAIN(FOB_CASE(what_was_appended_is_replayed_after_a_clean_end),
          FOB_CASE(reads_go_on_while_commits_are_appended_and_see_only_what_is_durable),
          FOB_CASE(old_segments_are_read_after_a_restart_without_having_been_walked),
          FOB_CASE(damage_in_an_old_segment_is_found_by_the_read_that_meets_it),
+         FOB_CASE(where_the_disk_fails_behind_damage_that_is_what_is_told),
          FOB_CASE(a_segment_that_went_missing_is_told_once_for_all_its_events),
          FOB_CASE(a_commit_larger_than_a_segment_is_stored_and_read_back),
          FOB_CASE(a_commit_of_many_records_goes_in_calls_of_a_bounded_size))
