@@ -15,15 +15,15 @@ static const struct {
     bench_fn *run;
     uint64_t events, size; /* unless told */
 } benches[] = {
-    {"queue", bench_queue, 2000000, 256},
-    {"fire", bench_fire, 2000000, 128},
-    {"stored", bench_stored, 1000000, 128},
-    {"memory", bench_memory, 1000000, 256},
+    {"queue", bench_queue, 2000000, 256},   {"fire", bench_fire, 2000000, 128},
+    {"stored", bench_stored, 1000000, 128}, {"memory", bench_memory, 1000000, 256},
+    {"topics", bench_topics, 2000000, 128},
 };
 
 static void usage(void) {
-    rig_die("usage: fob_bench [queue|fire|stored|memory] [--events N] [--size BYTES] [--window N] "
-            "[--workers N] [--sync always|os|interval=D|memory]");
+    rig_die("usage: fob_bench [queue|fire|stored|memory|topics] [--events N] [--size BYTES] "
+            "[--window N] "
+            "[--workers N] [--topics N] [--rate N] [--sync always|os|interval=D|memory]");
 }
 
 static uint64_t number(const char *text) {
@@ -39,6 +39,10 @@ static void read_option(bench_options_t *options, const char *name, const char *
         options->events = number(value);
     else if (strcmp(name, "--size") == 0)
         options->size = number(value);
+    else if (strcmp(name, "--topics") == 0)
+        options->topics = number(value);
+    else if (strcmp(name, "--rate") == 0)
+        options->rate = number(value);
     else if (strcmp(name, "--window") == 0)
         options->window = (uint32_t)number(value);
     else if (strcmp(name, "--workers") == 0)
@@ -50,7 +54,7 @@ static void read_option(bench_options_t *options, const char *name, const char *
 }
 
 int main(int argc, char **argv) {
-    bench_options_t given = {.window = 16384, .workers = 2, .sync = "always"};
+    bench_options_t given = {.window = 16384, .workers = 2, .topics = 100000, .sync = "always"};
     const char *only = NULL;
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-')

@@ -213,6 +213,26 @@ bool rig_fob(const rig_t *self, const char *const *arguments) {
     return rig_join(child);
 }
 
+char *rig_fob_says(const rig_t *self, const char *const *arguments) {
+    int ends[2];
+    char *text = NULL;
+    size_t size = 0;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        rig_die("no pipe: %s", strerror(errno));
+    pid_t child = start();
+    if (child == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        become_fob(self, arguments);
+    }
+    close(ends[1]);
+    FILE *from = fdopen(ends[0], "r");
+    if (!from || getdelim(&text, &size, 0, from) < 0)
+        rig_die("fob %s says nothing", arguments[0]);
+    fclose(from);
+    rig_join(child);
+    return text;
+}
+
 pid_t rig_fob_beside(const rig_t *self, const char *const *arguments, FILE **lines) {
     int ends[2] = {-1, -1};
     if (lines && pipe2(ends, O_CLOEXEC) < 0)

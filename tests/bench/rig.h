@@ -11,14 +11,15 @@
 #include <sys/types.h>
 
 typedef struct {
-    uint64_t events, size;
+    uint64_t events, size, topics;
+    uint64_t rate; /* events a second; 0: as fast as can be */
     uint32_t window, workers;
     const char *sync; /* as for `fob serve --sync`; "memory": --memory */
 } bench_options_t;
 
 /* A bench: prints its rows; false: what it counted is wrong. */
 typedef bool(bench_fn)(const bench_options_t *options);
-bench_fn bench_queue, bench_fire, bench_stored, bench_memory;
+bench_fn bench_queue, bench_fire, bench_stored, bench_memory, bench_topics;
 
 /* Prints one row of the table. */
 void bench_row(const char *name, double value, const char *unit);
@@ -41,6 +42,8 @@ double rig_child_cpu(pid_t child);
 pid_t rig_fob_beside(const rig_t *self, const char *const *arguments, FILE **lines);
 /* Runs `fob ARGUMENT...` (NULL ends them) against it; true: exit 0. */
 bool rig_fob(const rig_t *self, const char *const *arguments);
+/* The same; what it wrote to its standard output, the caller's to free. */
+char *rig_fob_says(const rig_t *self, const char *const *arguments);
 /* Ends the bus as an operator would, removes the folder. */
 void rig_destroy(rig_t **self_p);
 

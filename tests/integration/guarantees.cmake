@@ -39,6 +39,14 @@ endif()
 if(TARGET fob)
     add_dependencies(test_many_listeners fob)
 endif()
+fob_test(NAME many_topics LABEL integration TIMEOUT 300
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_many_topics.c LIBRARIES fob_publishers fob_subscribers fob_test_support)
+if(FOB_SANITIZE)
+    target_compile_definitions(test_many_topics PRIVATE TOPICS=20000 MANY_TOPICS_UNBOUNDED)
+endif()
+if(TARGET fob)
+    add_dependencies(test_many_topics fob)
+endif()
 # The clients whole, where memory is refused to them.
 fob_scarce_test(NAME clients_scarce LABEL integration TIMEOUT 240
     SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_clients_scarce.c LIBRARIES fob_publishers fob_subscribers fob_test_support)
