@@ -163,9 +163,43 @@ static void nothing_is_the_same_where_the_first_folders_epoch_is_not_sure(void *
     descent_end(&self);
 }
 
+static void nothing_is_the_same_as_in_a_folder_it_was_not_made_from(void **state) {
+    (void)state;
+    descent_t self = descent_begin();
+    char *other = folder_new();
+    uint64_t epoch = write_seven(other);
+    fob_journal_descend(self.to, other, epoch, 7);
+    assert_int_equal(descent_began(&self, epoch), 0);
+    assert_int_equal(descent_began(&self, self.epoch), 0);
+    folder_remove(&other);
+    descent_end(&self);
+}
+
+/* Somebody put a file back that belongs elsewhere. */
+static void what_a_folder_knows_of_another_epoch_is_not_handed_on(void **state) {
+    (void)state;
+    descent_t self = descent_begin();
+    fob_lineage_t lineage = {.count = 0};
+    uint8_t data[FOB_LINEAGE_BYTES];
+    fob_lineage_add(&lineage, self.epoch + 77, self.epoch + 55, 3);
+    size_t size = fob_lineage_encode(&lineage, data);
+    char *path = folder_file(self.from, FOB_LINEAGE_NAME);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    free(path);
+    fob_journal_descend(self.to, self.from, self.epoch, 7);
+    assert_int_equal(descent_began(&self, self.epoch), 7);
+    assert_int_equal(descent_began(&self, self.epoch + 55), 0);
+    descent_end(&self);
+}
+
 FOB_MAIN(FOB_CASE(offsets_agree_up_to_the_lowest_beginning_since),
          FOB_CASE(an_epoch_that_was_never_taken_does_not_count), FOB_CASE(the_oldest_are_forgotten),
          FOB_CASE(a_file_with_any_byte_changed_or_cut_off_is_empty),
          FOB_CASE(a_journal_knows_up_to_where_its_epoch_is_as_the_one_before),
          FOB_CASE(what_was_copied_from_another_folder_is_the_same),
-         FOB_CASE(nothing_is_the_same_where_the_first_folders_epoch_is_not_sure))
+         FOB_CASE(nothing_is_the_same_where_the_first_folders_epoch_is_not_sure),
+         FOB_CASE(nothing_is_the_same_as_in_a_folder_it_was_not_made_from),
+         FOB_CASE(what_a_folder_knows_of_another_epoch_is_not_handed_on))

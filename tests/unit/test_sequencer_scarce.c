@@ -99,6 +99,33 @@ static void the_last_events_come_when_there_is_memory(void **state) {
     scarce_each("subscribers: sequencer's last events", 4, lasts_story, NULL);
 }
 
+/* What is known of a hole finds no place in a full queue: it is asked for again. */
+static void hole_story(void *arg) {
+    (void)arg;
+    kit_t kit = kit_new((fob_sequencer_options_t){
+        .pattern = fob_slice_str(">"), .mode = FOB_SEQUENCER_NOTIFY, .queue = 1000});
+    kit_up(&kit, 0);
+    for (uint64_t offset = 1; offset <= 63; offset++)
+        comes(&kit, "a", offset, 1, offset - 1);
+    comes(&kit, "a", 66, 1, 65); /* as many messages as it has places at first */
+    asks_for(&kit, 64, 65);
+    watched = true;
+    fetched(&kit, 66, 66, "", "64-65");
+    watched = false; /* there is memory again */
+    if (scarce.failed > 0) {
+        asks_nothing(&kit);
+        passes(&kit, FOB_SEQUENCER_PAUSE / FOB_MS);
+        asks_for(&kit, 64, 65);
+        fetched(&kit, 66, 66, "", "64-65");
+    }
+    for (uint64_t offset = 1; offset <= 63; offset++)
+        gets(&kit, "a", offset);
+    gets(&kit, "a", 66);
+    is_told(&kit, FOB_NOTICE_RETENTION, 64, 65, "a");
+    gets_nothing(&kit);
+    kit_end(&kit);
+}
+
 static void each_allocation_may_fail_and_nothing_is_lost(void **state) {
     (void)state;
     static const unsigned seeds[] = {1, 2, 3, 4, 7, 8, 12, 32};
@@ -111,6 +138,12 @@ static void numbers_that_are_not_what_they_were_are_told_when_there_is_memory(vo
     scarce_each("subscribers: sequencer's epochs", 1, epochs_story, NULL);
 }
 
+static void what_is_lacking_is_told_when_there_is_memory(void **state) {
+    (void)state;
+    scarce_each("subscribers: sequencer's holes", 2, hole_story, NULL);
+}
+
 FOB_MAIN(FOB_CASE(each_allocation_may_fail_and_nothing_is_lost),
+         FOB_CASE(what_is_lacking_is_told_when_there_is_memory),
          FOB_CASE(the_last_events_come_when_there_is_memory),
          FOB_CASE(numbers_that_are_not_what_they_were_are_told_when_there_is_memory))
