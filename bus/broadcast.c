@@ -25,11 +25,6 @@ static void drain(void *socket, zmq_msg_t *last) {
 
 /* XPUB without NODROP never blocks: it drops for those who are full. */
 static void pass(fob_broadcast_t *self, zmq_msg_t *header, zmq_msg_t *body) {
-    size_t bytes = zmq_msg_size(header) + (body ? zmq_msg_size(body) : 0);
-    if (fob_depth_next(&self->depth, bytes)) {
-        int most = fob_depth_most(&self->depth);
-        zmq_setsockopt(self->xpub, ZMQ_SNDHWM, &most, sizeof most);
-    }
     if (zmq_msg_send(header, self->xpub, (body ? ZMQ_SNDMORE : 0) | ZMQ_DONTWAIT) < 0)
         return;
     if (!body || zmq_msg_send(body, self->xpub, ZMQ_DONTWAIT) >= 0)
@@ -154,7 +149,6 @@ static void subscription(fob_broadcast_t *self, fob_slice_t frame, int fd) {
         self->malformed++;
         return;
     }
-    fob_depth_came(&self->depth);
     zmq_setsockopt(self->xpub, ZMQ_SUBSCRIBE, prefix.data, prefix.size);
     if (gate == FOB_GATE_PROBE)
         answer_probe(self, prefix);

@@ -9,7 +9,6 @@
 
 #include "bus/guard/gate.h"
 #include "bus/report/pace.h"
-#include "bus/sockets/depth.h"
 #include "bus/sockets/traffic.h"
 
 #include <czmq.h>
@@ -20,7 +19,6 @@
  * sockets. */
 typedef struct {
     void *xsub, *xpub; /* bound */
-    fob_depth_t depth; /* of the pipes of xpub */
     void *stored;      /* PAIR, from the broker */
     fob_traffic_t *xsub_traffic, *xpub_traffic;
     fob_gate_limits_t limits;   /* of a fire-and-forget message */

@@ -1,7 +1,5 @@
 #include "bus/sockets/ports.h"
 
-#include "bus/sockets/depth.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,8 +107,7 @@ static fob_status_t listen_on(const listen_t *how, int type, int port, const cha
     if (type == ZMQ_ROUTER && !set_int(*socket, ZMQ_ROUTER_MANDATORY, 1))
         return why_not(endpoint, port, how->text, how->size);
     if (type == ZMQ_XPUB &&
-        (!set_int(*socket, ZMQ_XPUB_MANUAL, 1) || !set_int(*socket, ZMQ_SNDHWM, FOB_DEPTH_MANY) ||
-         !set_int(*socket, ZMQ_RCVHWM, SUBSCRIPTIONS_HWM)))
+        (!set_int(*socket, ZMQ_XPUB_MANUAL, 1) || !set_int(*socket, ZMQ_RCVHWM, SUBSCRIPTIONS_HWM)))
         return why_not(endpoint, port, how->text, how->size);
     *traffic = fob_traffic_new(how->zmq, *socket, name);
     if (!*traffic || zmq_bind(*socket, endpoint) != 0)

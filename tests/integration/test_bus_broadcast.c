@@ -175,6 +175,36 @@ static void fired_events_pass_to_live_subscribers(void **state) {
     close_scene(&scene);
 }
 
+/* Their pipes end at both ends, while messages go into them. */
+static void subscribers_come_and_go_while_messages_of_each_size_go_out(void **state) {
+    (void)state;
+    enum { ROUNDS = 400, AT_ONCE = 4 };
+    scene_t scene = open_scene();
+    zmq_msg_t frames[2];
+    zmq_msg_init(&frames[0]);
+    zmq_msg_init(&frames[1]);
+    void *stays = subscribe(&scene, ">", 10 * ROUNDS, frames), *go[AT_ONCE] = {NULL};
+    void *pub = open_gun(&scene);
+    for (uint64_t i = 1; i <= ROUNDS; i++) {
+        void **one = &go[i % AT_ONCE];
+        if (*one)
+            zmq_close(*one);
+        *one = open_socket(&scene, ZMQ_SUB, scene.ports.xpub, 10);
+        assert_int_equal(zmq_setsockopt(*one, ZMQ_SUBSCRIBE, "fired", 5), 0);
+        fire(pub, FOB_CAST_FIRE, "fired.here", 2 * i - 1, 10);
+        fire(pub, FOB_CAST_FIRE, "fired.here", 2 * i, 10000);
+        assert_int_equal(next_cast(stays, frames).seq, 2 * i - 1);
+        assert_int_equal(next_cast(stays, frames).seq, 2 * i);
+    }
+    for (size_t i = 0; i < AT_ONCE; i++)
+        zmq_close(go[i]);
+    zmq_msg_close(&frames[0]);
+    zmq_msg_close(&frames[1]);
+    zmq_close(stays);
+    zmq_close(pub);
+    close_scene(&scene);
+}
+
 static void forged_and_broken_fire_is_counted_and_goes_nowhere(void **state) {
     (void)state;
     scene_t scene = open_scene();
@@ -406,6 +436,7 @@ static void a_slow_subscriber_loses_and_blocks_nobody(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(stored_events_go_to_live_subscribers),
+         FOB_CASE(subscribers_come_and_go_while_messages_of_each_size_go_out),
          FOB_CASE(fired_events_pass_to_live_subscribers),
          FOB_CASE(forged_and_broken_fire_is_counted_and_goes_nowhere),
          FOB_CASE(a_senseless_subscription_is_refused_and_counted),
