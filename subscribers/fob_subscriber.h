@@ -47,7 +47,9 @@ typedef enum {
 typedef enum {
     FOB_FROM_LATEST = 0,   /* what is stored from now on */
     FOB_FROM_EARLIEST = 1, /* all that is kept */
-    FOB_FROM_LAST = 2,     /* each topic's last event, then what is stored from now on */
+    /* Each topic's last event, then what is stored from now on. (Where the bus numbers anew while
+     * these are read, which a GAP tells, some may come again.) */
+    FOB_FROM_LAST = 2,
     /* The event at offset `from_value`, at least 1, and all after it. Offsets are of an epoch, so
      * who goes on where he ended gives both back: one more than the last event's offset, and
      * `from_epoch`, its fob_event_epoch. Where the bus numbers anew since, he is told by a GAP
@@ -136,8 +138,8 @@ FOB_EXPORT int fob_subscriber_loss(fob_subscriber_t *self, size_t *at, fob_subsc
 
 /* Whether it reads the journal, as it does not have all that is stored: 1 until it takes from the
  * broadcast again. *position (may be NULL): every event up to this offset was handed to next's
- * queue or told; *head (may be NULL): the highest that the bus is known to have. Both are 0 in mode
- * LIVE. */
+ * queue or told, or, while LAST looks for each topic's last event, looked at; *head (may be NULL):
+ * the highest that the bus is known to have. Both are 0 in mode LIVE. */
 FOB_EXPORT int fob_subscriber_behind(fob_subscriber_t *self, uint64_t *position, uint64_t *head);
 
 /* Why it cannot do what its mode promises, in one sentence: the bus is of an older version, say;

@@ -163,13 +163,12 @@ uint64_t fob_marks_had(fob_marks_t *self, fob_slice_t topic, fob_topic_mark_t **
     return self->parts[hash_of(topic) % FOB_MARKS_PARTS].base;
 }
 
-/* Where there is a place for one more, of a name of that size. */
 static bool has_place(fob_marks_t *self, size_t name) {
     if (FOB_PLANTED(MARK_FORGOTTEN) && self->count >= fob_marks_max(self))
         for (uint32_t i = 0; i < FOB_MARKS_PARTS && self->count >= fob_marks_max(self); i++)
             if (self->parts[i].count)
                 fob_marks_sweep(self, self->parts[i].marks[0].upto);
-    return self->count < fob_marks_max(self) && self->names_size + name <= FOB_MARKS_NAMES;
+    return fob_marks_have_place(self, name);
 }
 
 fob_topic_mark_t *fob_marks_add(fob_marks_t *self, fob_slice_t topic, uint64_t upto) {

@@ -46,6 +46,10 @@ void fob_marks_free(fob_marks_t *self);
 static inline uint32_t fob_marks_max(const fob_marks_t *self) {
     return self->max ? self->max : FOB_MARKS_MAX;
 }
+/* Whether there is a place for one more topic, of a name of so many bytes. */
+static inline bool fob_marks_have_place(const fob_marks_t *self, size_t name) {
+    return self->count < fob_marks_max(self) && self->names_size + name <= FOB_MARKS_NAMES;
+}
 /* The topic's mark, good until one is added or swept away; NULL: it has none. */
 fob_topic_mark_t *fob_marks_find(fob_marks_t *self, fob_slice_t topic);
 /* Up to where the topic is had. *mark gets its mark, NULL: none. */

@@ -38,7 +38,7 @@ fob_newest_fate_t fob_newest_hold(fob_newest_t *self, fob_slice_t topic, const f
                                   uint64_t bytes) {
     assert(!self->sorted);
     const fob_topic_mark_t *mark = fob_marks_find(&self->topics, topic);
-    bool full = self->count == fob_marks_max(&self->topics) || self->bytes >= bytes;
+    bool full = !fob_marks_have_place(&self->topics, topic.size) || self->bytes >= bytes;
     if (!mark && full)
         return FOB_NEWEST_FULL;
     fob_blob_t *blob = fob_blob_copy(event->bytes);

@@ -50,6 +50,7 @@ static bool hand_out_newest(fob_sequencer_t *self) {
             return false;
         }
         fob_queued_t event = fob_newest_give(&self->newest);
+        event.epoch = self->epoch; /* it holds in this one, or was forgotten */
         fob_inbox_put(&self->inbox, &event);
         note_fetched(self, &event);
     }

@@ -248,12 +248,18 @@ static inline fob_status_t kit_next(kit_t *kit, fob_event_t **event) {
     return status;
 }
 
-static inline void gets(kit_t *kit, const char *topic, uint64_t offset) {
+static inline void gets_of(kit_t *kit, uint64_t epoch, const char *topic, uint64_t offset) {
     fob_event_t *event;
     assert_int_equal(kit_next(kit, &event), FOB_OK);
     assert_string_equal(fob_event_topic(event), topic);
     assert_int_equal(fob_event_offset(event), offset);
+    assert_int_equal(fob_event_epoch(event), epoch);
     fob_event_destroy(&event);
+}
+
+/* One that was fired has no offset (0), and no epoch. */
+static inline void gets(kit_t *kit, const char *topic, uint64_t offset) {
+    gets_of(kit, offset ? kit->epoch : 0, topic, offset);
 }
 
 static inline void is_told(kit_t *kit, fob_notice_kind_t kind, uint64_t first, uint64_t last,

@@ -273,6 +273,24 @@ static void offsets_alone_come_lowest_first(void **state) {
     assert_int_equal(list("u.*", 1, 11, offsets), 0);
 }
 
+/* Below the floor there may be others, but of a topic that is known nothing else is wanted. */
+static void of_one_known_topic_no_floor_is_told(void **state) {
+    (void)state;
+    fob_listing_t listing;
+    uint64_t offset;
+    size_t count = 0;
+    assert_true(fob_chain_init(&chain, 2, SIZE_MAX));
+    for (unsigned i = 1; i <= 5; i++)
+        link_of(i, i);
+    fob_listing_begin(&listing, &chain, 1, 5);
+    assert_true(fob_listing_step(&listing, &chain, fob_slice_str("t.5.x"), &offset, 1, &count));
+    assert_int_equal(count, 1);
+    assert_int_equal(listing.floor, 0);
+    assert_true(fob_listing_step(&listing, &chain, fob_slice_str("t.1.x"), &offset, 1, &count));
+    assert_int_equal(count, 1);
+    assert_int_equal(listing.floor, 3);
+}
+
 static void topics_that_come_and_go_while_they_are_listed_disturb_nothing(void **state) {
     (void)state;
     static uint64_t offsets[3 * FOB_LISTING_LOOKED];
@@ -305,5 +323,6 @@ FOB_MAIN(FOB_CASE_WITH(each_of_many_topics_has_a_chain_of_its_own, NULL, teardow
          FOB_CASE_WITH(all_topics_are_told_in_parts, NULL, teardown),
          FOB_CASE_WITH(one_topic_is_told_in_its_part_only, NULL, teardown),
          FOB_CASE_WITH(offsets_alone_come_lowest_first, NULL, teardown),
+         FOB_CASE_WITH(of_one_known_topic_no_floor_is_told, NULL, teardown),
          FOB_CASE_WITH(topics_that_come_and_go_while_they_are_listed_disturb_nothing, NULL,
                        teardown))

@@ -50,6 +50,21 @@ static void they_are_given_in_the_order_of_offsets(void **state) {
     gives(&newest, 301, "again");
 }
 
+static void there_are_not_more_names_than_there_may_be(void **state) {
+    (void)state;
+    static char topic[FOB_TOPIC_MAX + 1];
+    fob_newest_t newest = {0};
+    fob_newest_fate_t fate = FOB_NEWEST_HELD;
+    unsigned held = 0;
+    for (; fate == FOB_NEWEST_HELD && held < FOB_MARKS_MAX; held++) {
+        snprintf(topic, sizeof topic, "%0255u", held);
+        fate = hold(&newest, topic, held + 1, "x", FOB_MARKS_MAX);
+    }
+    assert_int_equal(fate, FOB_NEWEST_FULL);
+    assert_int_equal(held - 1, FOB_MARKS_NAMES / 255);
+    fob_newest_clear(&newest);
+}
+
 static void there_are_not_more_topics_than_there_may_be(void **state) {
     (void)state;
     fob_newest_t newest = {.topics.max = 2};
@@ -77,5 +92,6 @@ static void nor_more_bytes_but_for_one_event(void **state) {
 
 FOB_MAIN(FOB_CASE(a_newer_event_takes_the_place_of_the_one_before),
          FOB_CASE(they_are_given_in_the_order_of_offsets),
+         FOB_CASE(there_are_not_more_names_than_there_may_be),
          FOB_CASE(there_are_not_more_topics_than_there_may_be),
          FOB_CASE(nor_more_bytes_but_for_one_event))

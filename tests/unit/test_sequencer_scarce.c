@@ -56,7 +56,7 @@ static void epochs_story(void *arg) {
     passes(&kit, 1000);
     kit_round(&kit);
     for (uint64_t offset = 1; offset <= 64; offset++)
-        gets(&kit, "a", offset);
+        gets_of(&kit, EPOCH, "a", offset);
     for (fob_event_t *event; kit_next(&kit, &event) == FOB_GAP;) {
         assert_int_equal(kit.batch.notice.kind, FOB_NOTICE_EPOCH);
         assert_in_range(kit.batch.notice.last, told, 64);

@@ -15,6 +15,7 @@ static bool list_one(fob_listing_t *self, const fob_chain_t *chain, fob_slice_t 
                      uint64_t *offsets, size_t room, size_t *count) {
     const fob_tail_t *tail = fob_chain_find(chain, topic);
     self->looked = 1;
+    self->floor = tail ? 0 : chain->floor; /* of a topic that is known nothing else is wanted */
     if (*count < room && wanted(self, tail))
         offsets[(*count)++] = tail->last;
     return true;
@@ -22,9 +23,9 @@ static bool list_one(fob_listing_t *self, const fob_chain_t *chain, fob_slice_t 
 
 bool fob_listing_step(fob_listing_t *self, fob_chain_t *chain, fob_slice_t pattern,
                       uint64_t *offsets, size_t room, size_t *count) {
-    self->floor = chain->floor;
     if (fob_pattern_literal(pattern))
         return list_one(self, chain, pattern, offsets, room, count);
+    self->floor = chain->floor;
     for (self->looked = 0; self->looked < FOB_LISTING_LOOKED; self->looked++) {
         const fob_tail_t *tail = fob_chain_sought(chain);
         if (!tail || tail->last > self->upto || *count == room)
