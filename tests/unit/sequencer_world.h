@@ -87,8 +87,7 @@ typedef struct {
     uint8_t fate[EVENTS];          /* of an offset in the reader's epoch: bits below */
     uint64_t first_up_head, start; /* events above it are due */
     bool renumbered;               /* while each topic's last was read */
-    uint64_t events_out, notices_out, fires_out, deaf_steps, parts_asked,
-        resumed;
+    uint64_t events_out, notices_out, fires_out, deaf_steps, parts_asked, resumed;
     /* LIVE: by source (of stored events the present one, of the others) and topic. */
     uint64_t heard_of[2][TOPICS], heard_next[2][TOPICS], expected;
 } world_t;
