@@ -24,7 +24,7 @@ void fob_unsent_free(fob_unsent_t *self);
 
 /* Copies an answer to that client, which is unsent until all holds on it are dropped. NULL: no
  * memory. */
-fob_blob_t *fob_unsent_wrap(fob_unsent_t *self, uint32_t route, fob_slice_t answer);
+fob_blob_t *fob_unsent_wrap(fob_unsent_t *self, uint32_t route, fob_slice_t bytes);
 /* Whether one to that client is unsent. */
 bool fob_unsent_any(const fob_unsent_t *self, uint32_t route);
 /* Bytes that are unsent, of all. */

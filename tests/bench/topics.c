@@ -163,5 +163,6 @@ bool bench_topics(const bench_options_t *options) {
            "be), 1 publisher, 1 subscriber\n",
            (unsigned long long)options->events, (unsigned long long)options->size,
            (unsigned long long)options->topics, (unsigned long long)options->rate);
-    return listen(options, ">") & listen(options, "topic.*");
+    bool all = listen(options, ">"), some = listen(options, "topic.*");
+    return all && some;
 }

@@ -6,6 +6,8 @@
 #include "tests/support/case.h"
 #include "tests/support/seeds.h"
 
+#include <inttypes.h>
+
 #define STEPS    3000
 #define SESSIONS 40
 #define GROUPS   8
@@ -136,8 +138,9 @@ static void any_whole_checkpoint_and_the_rest_give_the_same_state(void **state) 
     (void)state;
     seeds_t seeds = seeds_given(1, 8);
     for (uint64_t i = 0; i < seeds.count; i++) {
-        print_message("FOB_SEED=%llu\n", (unsigned long long)(seeds.first + i));
-        run(seeds.first + i);
+        uint64_t seed = seeds.first + i;
+        print_message("FOB_SEED=%" PRIu64 "\n", seed);
+        run(seed);
     }
     assert_true(seeds.chosen || recovered > seeds.count); /* it is about something */
 }

@@ -6,6 +6,7 @@
 
 #include "tests/support/seeds.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -289,8 +290,9 @@ static void every_policy_holds_in_any_weather(void **state) {
     (void)state;
     seeds_t seeds = seeds_given(1, 12);
     for (uint64_t i = 0; i < seeds.count; i++) {
-        printf("FOB_SEED=%llu\n", (unsigned long long)(seeds.first + i));
-        play(seeds.first + i);
+        uint64_t seed = seeds.first + i;
+        printf("FOB_SEED=%" PRIu64 "\n", seed);
+        play(seed);
     }
     assert_true(seeds.chosen || (busy > 1000 && young > 500 && high > 500 && grave > 500));
 }

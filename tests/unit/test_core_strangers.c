@@ -8,6 +8,7 @@
 #include "tests/support/case.h"
 #include "tests/support/seeds.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define CONNS     4
@@ -313,8 +314,9 @@ static void whatever_clients_say_the_books_balance(void **unused) {
     (void)unused;
     seeds_t seeds = seeds_given(1, 20);
     for (uint64_t i = 0; i < seeds.count; i++) {
-        printf("FOB_SEED=%llu\n", (unsigned long long)(seeds.first + i));
-        live(seeds.first + i, 1000);
+        uint64_t seed = seeds.first + i;
+        printf("FOB_SEED=%" PRIu64 "\n", seed);
+        live(seed, 1000);
     }
 }
 
