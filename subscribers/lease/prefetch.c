@@ -2,6 +2,7 @@
 
 #include "proto/envelope.h"
 #include "proto/ring.h"
+#include "subscribers/lease/overlap.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -118,19 +119,14 @@ static bool cut(fob_prefetch_t *self, size_t index, uint64_t from, uint64_t gone
 
 bool fob_prefetch_drop(fob_prefetch_t *self, uint64_t offset, uint64_t count, uint64_t token,
                        uint64_t *dropped) {
+    const fob_lease_range_t range = {offset, token, count};
     bool kept = true;
     for (size_t i = 0; i < self->runs; i++) {
-        fob_fetched_t *run = run_at(self, i);
-        /* The two ranges meet only where their offsets and tokens run in step. */
-        if (!run->count || run->token - token != run->offset - offset)
+        const fob_fetched_t *run = run_at(self, i);
+        const fob_lease_range_t of = {run->offset, run->token, run->count};
+        uint64_t from, gone;
+        if (!fob_lease_overlap(&of, &range, &from, &gone))
             continue;
-        uint64_t from = offset > run->offset ? offset - run->offset : 0;
-        uint64_t ahead = run->offset > offset ? run->offset - offset : 0;
-        if (from >= run->count || ahead >= count)
-            continue;
-        uint64_t gone = count - ahead;
-        if (gone > run->count - from)
-            gone = run->count - from;
         *dropped += gone;
         kept = cut(self, i, from, gone) && kept;
     }

@@ -2,6 +2,7 @@
 
 #include "proto/planted.h"
 #include "proto/ring.h"
+#include "subscribers/lease/overlap.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -245,18 +246,14 @@ static bool may_be_done(const fob_settle_row_t *row, fob_status_t code) {
 
 uint64_t fob_settles_drop(fob_settles_t *self, fob_status_t code, uint64_t offset, uint64_t count,
                           uint64_t token) {
+    const fob_lease_range_t range = {offset, token, count};
     uint64_t dropped = 0, refused = 0;
     for (size_t i = self->sent; i < self->rows; i++) {
         const fob_settle_row_t *row = row_at(self, i);
-        if (!row->count || row->token - token != row->offset - offset)
+        const fob_lease_range_t of = {row->offset, row->token, row->count};
+        uint64_t from, gone;
+        if (!fob_lease_overlap(&of, &range, &from, &gone))
             continue;
-        uint64_t from = offset > row->offset ? offset - row->offset : 0;
-        uint64_t ahead = row->offset > offset ? row->offset - offset : 0;
-        if (from >= row->count || ahead >= count)
-            continue;
-        uint64_t gone = count - ahead;
-        if (gone > row->count - from)
-            gone = row->count - from;
         bool done = may_be_done(row, code);
         if (!cut(self, i, from, gone))
             continue;
