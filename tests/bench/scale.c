@@ -1,5 +1,6 @@
-/* fob_scale [rates|memory] [OPTION]...: what publishers and workers notice of those who only
- * listen, and what these cost in memory. Exit 1: more than is promised, or something was lost.
+/* fob_scale [rates|memory|growth [DIMENSION]] [OPTION]...: what publishers and workers notice of
+ * those who only listen, what these cost in memory, and what grows with what. Exit 1: more than is
+ * promised, or something was lost.
  *
  * rates: pairs of runs, without and with twenty stopped tails and a hundred laggards, one after the
  * other, so that what the machine does beside falls on both. Each run has a new bus with the same
@@ -26,15 +27,15 @@ typedef struct {
 } run_t;
 
 static void usage(void) {
-    rig_die("usage: fob_scale [rates|memory] [--pairs N] [--seconds S] [--events N] [--size BYTES] "
+    rig_die("usage: fob_scale [rates|memory|growth [groups|subscribers|publishers|topics|depth]] "
+            "[--pairs N] [--rounds N] [--largest N] [--seconds S] [--events N] [--size BYTES] "
             "[--window N] [--tails N] [--laggards N] [--pace EVENTS] [--most PERCENT] "
             "[--sync always|os|interval=D|memory]");
 }
 
 /* --- one run --- */
 
-/* The machine is left alone for so long: a bench measures time. */
-static void wait_seconds(double seconds) {
+void scale_rest(double seconds) {
     struct timespec rest = {.tv_sec = (time_t)seconds,
                             .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
     while (nanosleep(&rest, &rest) < 0)
@@ -69,10 +70,11 @@ static run_t run_once(const scale_options_t *options, bool loaded) {
     rig_t *rig = rig_new(&options->bus);
     bool good = flow_history(rig, options, options->bus.events, 0);
     load_t *load = loaded ? load_new(rig, options) : NULL;
-    flow_t *flow = flow_new(rig, options);
-    wait_seconds(WARM_UP);
+    flow_t *flow = flow_new(
+        rig, options, &(flow_plan_t){.publishers = 1, .topics = 1, .groups = 1, .workers = 2});
+    scale_rest(WARM_UP);
     look_t from = look(rig, flow, load);
-    wait_seconds(options->seconds);
+    scale_rest(options->seconds);
     look_t to = look(rig, flow, load);
     run_t run = between(&from, &to);
     run.peak = (double)rig_peak(rig) / 1048576;
@@ -164,6 +166,10 @@ static double number(const char *text, double least) {
 static void read_option(scale_options_t *options, const char *name, const char *value) {
     if (strcmp(name, "--pairs") == 0)
         options->pairs = (uint32_t)number(value, 1);
+    else if (strcmp(name, "--rounds") == 0)
+        options->rounds = (uint32_t)number(value, 1);
+    else if (strcmp(name, "--largest") == 0)
+        options->largest = (uint64_t)number(value, 1);
     else if (strcmp(name, "--seconds") == 0)
         options->seconds = number(value, 0.01);
     else if (strcmp(name, "--events") == 0)
@@ -190,25 +196,33 @@ int main(int argc, char **argv) {
     scale_options_t options = {
         .bus = {.events = 1000000, .size = 256, .window = 16384, .workers = 2, .sync = "always"},
         .pairs = 5,
+        .rounds = 3,
+        .largest = UINT64_MAX,
         .seconds = 5,
         .tails = 20,
         .laggards = 100,
         .pace = 500,
         .most = 15};
-    const char *only = NULL;
-    for (int i = 1; i < argc; i++) {
-        if (argv[i][0] != '-')
-            only = argv[i];
-        else
+    const char *words[2] = {NULL, NULL};
+    for (int i = 1, count = 0; i < argc; i++) {
+        if (argv[i][0] == '-')
             read_option(&options, argv[i], argv[i + 1]), i++;
+        else if (count < 2)
+            words[count++] = argv[i];
+        else
+            usage();
     }
+    const char *only = words[0];
     bool all = !only, good = true;
-    if (options.pairs > PAIRS_MOST ||
-        (only && strcmp(only, "rates") != 0 && strcmp(only, "memory") != 0))
+    bool grows = only && strcmp(only, "growth") == 0;
+    if (options.pairs > PAIRS_MOST || (words[1] && !grows) ||
+        (only && !grows && strcmp(only, "rates") != 0 && strcmp(only, "memory") != 0))
         usage();
     if (all || strcmp(only, "rates") == 0)
         good = rates(&options);
     if (all || strcmp(only, "memory") == 0)
         good = scale_memory(&options) && good;
+    if (all || grows)
+        good = scale_growth(&options, words[1]) && good;
     return good ? 0 : 1;
 }
