@@ -149,6 +149,7 @@ static void subscription(fob_broadcast_t *self, fob_slice_t frame, int fd) {
         self->malformed++;
         return;
     }
+    atomic_store(&self->audience, true); /* before it is told that its subscriptions hold */
     zmq_setsockopt(self->xpub, ZMQ_SUBSCRIBE, prefix.data, prefix.size);
     if (gate == FOB_GATE_PROBE)
         answer_probe(self, prefix);
@@ -219,10 +220,18 @@ static long patience(const fob_broadcast_t *self) {
     return wait < 0 || wait > IDLE_MS ? IDLE_MS : wait;
 }
 
+/* A connection is told of before what it says (`subscriptions`), so who is subscribed is counted.
+ */
+static void count_heads(fob_broadcast_t *self) {
+    if (atomic_load(&self->audience) && fob_traffic_open(self->xpub_traffic) == 0)
+        atomic_store(&self->audience, false);
+}
+
 static void look(fob_broadcast_t *self, size_t fires, bool subscriptions_drained) {
     int64_t now = fob_clock_now().mono_ns;
     fob_traffic_round(self->xsub_traffic, now, fires, fires < TURN_MESSAGES);
     fob_traffic_round(self->xpub_traffic, now, 0, subscriptions_drained);
+    count_heads(self);
 }
 
 static void run(fob_broadcast_t *self, zsock_t *pipe) {

@@ -25,6 +25,9 @@ typedef struct {
     _Atomic uint64_t malformed; /* messages and subscriptions refused */
     _Atomic uint64_t passed;    /* messages sent on */
     _Atomic uint64_t waiting;   /* bytes of stored events on their way from the broker */
+    /* Whether somebody may be subscribed: true before a subscription holds, until no connection to
+     * XPUB is left. While it is false the broker need not broadcast what it stored. */
+    atomic_bool audience;
     /* News for the operator, and why it had to stop by itself; each may be NULL. On its thread. */
     void (*log)(void *arg, const char *line);
     void *log_arg;

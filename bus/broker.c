@@ -93,6 +93,11 @@ static bool cast_frames(fob_slice_t head, fob_body_t body, zmq_msg_t *header, zm
     return true;
 }
 
+static bool on_audience(void *arg) {
+    const fob_broker_t *self = arg;
+    return atomic_load(&self->options.broadcast->audience);
+}
+
 static bool on_cast(void *arg, fob_slice_t head, fob_body_t body) {
     fob_broker_t *self = arg;
     fob_broadcast_t *to = self->options.broadcast;
@@ -121,8 +126,14 @@ static int64_t on_more(void *arg, uint64_t line) {
     return fob_traffic_more(self->options.traffic, line);
 }
 
-static const fob_service_ops_t doors = {on_send,   on_drop,   on_unread, on_cast,
-                                        on_answer, on_failed, on_more};
+static const fob_service_ops_t doors = {.send = on_send,
+                                        .drop = on_drop,
+                                        .unread = on_unread,
+                                        .audience = on_audience,
+                                        .cast = on_cast,
+                                        .answer = on_answer,
+                                        .failed = on_failed,
+                                        .more = on_more};
 
 /* --- life --- */
 

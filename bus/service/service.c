@@ -238,6 +238,8 @@ static void send_effect(fob_service_t *self, const fob_effect_t *effect) {
 static void cast(fob_service_t *self, const fob_effect_t *effect) {
     const fob_house_t *house = self->options.house;
     fob_body_t body = {0};
+    if (self->options.ops->audience && !self->options.ops->audience(self->options.arg))
+        return;
     if (fob_letter_cast(&self->header, house->shard, house->epoch,
                         self->options.source ^ effect->born, effect, &body) != FOB_OK ||
         !self->options.ops->cast(self->options.arg, fob_buf_slice(&self->header), body))

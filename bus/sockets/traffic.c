@@ -520,6 +520,10 @@ int64_t fob_traffic_deadline(fob_traffic_t *self) {
     return at;
 }
 
+uint64_t fob_traffic_open(const fob_traffic_t *self) {
+    return self->open;
+}
+
 void fob_traffic_stats(fob_traffic_t *self, fob_traffic_stats_t *out) {
     out->open = self->open;
     out->accepted = self->accepted;

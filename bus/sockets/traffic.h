@@ -82,6 +82,9 @@ void fob_traffic_round(fob_traffic_t *self, int64_t mono_ns, size_t messages, bo
 /* When the next round is wanted (mono_ns) though nothing comes; FOB_NEVER: nobody is there. */
 int64_t fob_traffic_deadline(fob_traffic_t *self);
 
+/* Connections now, as far as fob_traffic_read has heard; it costs nothing. */
+uint64_t fob_traffic_open(const fob_traffic_t *self);
+
 typedef struct {
     uint64_t open;                   /* connections now */
     uint64_t accepted;               /* ever */

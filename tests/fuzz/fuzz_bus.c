@@ -121,8 +121,12 @@ static void on_log(void *arg, const char *line) {
 /* --- rounds --- */
 
 static bool begin(world_t *self) {
-    static const fob_service_ops_t doors = {on_send, on_conn,   on_unread,
-                                            on_cast, on_answer, on_failed};
+    static const fob_service_ops_t doors = {.send = on_send,
+                                            .drop = on_conn,
+                                            .unread = on_unread,
+                                            .cast = on_cast,
+                                            .answer = on_answer,
+                                            .failed = on_failed};
     char text[256];
     fob_status_t status;
     *self = (world_t){.now = {FOB_SEC, 1700000000000}};

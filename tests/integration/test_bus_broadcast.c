@@ -128,6 +128,30 @@ static void stored_events_go_to_live_subscribers(void **state) {
     close_scene(&scene);
 }
 
+/* While nobody is there the bus spares itself the broadcast; whoever is told that it is live hears
+ * all from then on, however shortly after the last one went, and sees how many it lacks. */
+static void who_comes_after_all_had_gone_hears_what_is_stored_from_then_on(void **state) {
+    (void)state;
+    scene_t scene = open_scene();
+    zmq_msg_t frames[2];
+    zmq_msg_init(&frames[0]);
+    zmq_msg_init(&frames[1]);
+    uint64_t stored = 0;
+    for (int i = 0; i < 20; i++) {
+        void *sub = subscribe(&scene, "order_placed", 1000, frames);
+        publish(&scene, ++stored, "order_placed", 1);
+        fob_cast_t cast = next_cast(sub, frames);
+        assert_int_equal(cast.offset, stored);
+        assert_int_equal(cast.seq, stored);
+        assert_int_equal(cast.prev, stored - 1);
+        zmq_close(sub);
+        publish(&scene, ++stored, "order_placed", 1); /* which nobody hears */
+    }
+    zmq_msg_close(&frames[0]);
+    zmq_msg_close(&frames[1]);
+    close_scene(&scene);
+}
+
 /* Fires one message; `kind` is for forgeries. */
 static void fire(void *pub, uint32_t kind, const char *topic, uint64_t seq, size_t size) {
     fob_buf_t header = {0}, body = {0};
@@ -436,6 +460,7 @@ static void a_slow_subscriber_loses_and_blocks_nobody(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(stored_events_go_to_live_subscribers),
+         FOB_CASE(who_comes_after_all_had_gone_hears_what_is_stored_from_then_on),
          FOB_CASE(subscribers_come_and_go_while_messages_of_each_size_go_out),
          FOB_CASE(fired_events_pass_to_live_subscribers),
          FOB_CASE(forged_and_broken_fire_is_counted_and_goes_nowhere),

@@ -80,7 +80,12 @@ static void on_failed(void *arg, fob_status_t status, const char *text) {
         sim_world_fail(world, "the bus fails only with its disk", text);
 }
 
-static const fob_service_ops_t doors = {on_send, on_drop, on_unread, on_cast, on_answer, on_failed};
+static const fob_service_ops_t doors = {.send = on_send,
+                                        .drop = on_drop,
+                                        .unread = on_unread,
+                                        .cast = on_cast,
+                                        .answer = on_answer,
+                                        .failed = on_failed};
 
 static void on_line(void *arg, const char *line) {
     sim_world_note(arg, "bus: %s", line);

@@ -80,8 +80,15 @@ static inline void on_conn(void *arg, uint64_t conn) {
 static inline void on_unread(void *arg) {
     (void)arg;
 }
+static bool listened; /* somebody hears the broadcast */
+static size_t casts;
+static inline bool on_audience(void *arg) {
+    (void)arg;
+    return listened;
+}
 static inline bool on_cast(void *arg, fob_slice_t header, fob_body_t body) {
     (void)arg, (void)header;
+    casts++;
     fob_blob_unref(&body.blob);
     return true;
 }
@@ -97,7 +104,13 @@ static inline void on_failed(void *arg, fob_status_t status, const char *text) {
     fail_msg("%s", text);
 }
 
-static const fob_service_ops_t doors = {on_send, on_conn, on_unread, on_cast, on_answer, on_failed};
+static const fob_service_ops_t doors = {.send = on_send,
+                                        .drop = on_conn,
+                                        .unread = on_unread,
+                                        .audience = on_audience,
+                                        .cast = on_cast,
+                                        .answer = on_answer,
+                                        .failed = on_failed};
 
 static inline fob_now_t now(void) {
     return (fob_now_t){.mono_ns = FOB_SEC + now_ms * FOB_MS, .wall_ms = 1700000000000 + now_ms};
@@ -130,6 +143,8 @@ static inline int setup(void **state) {
     gone = false;
     away = 0;
     keeps = false;
+    listened = true;
+    casts = 0;
     memset(sent, 0, sizeof sent);
     ledger = fob_ledger_new(fob_journal_memory_new(1 << 24, 1 << 24, 3600000), &config, now(),
                             on_log, NULL, &status, text, sizeof text);

@@ -16,6 +16,21 @@ static void an_event_that_could_not_be_sent_is_tried_by_the_next_as_if_never_out
     assert_int_equal(attempt, 1);
 }
 
+/* Nor is it a loss: whoever comes later begins there, or reads the past. */
+static void what_is_stored_is_broadcast_only_while_somebody_listens(void **state) {
+    (void)state;
+    greet(9);
+    publish(9, 1);
+    assert_int_equal(casts, 1);
+    listened = false;
+    publish(9, 2);
+    assert_int_equal(casts, 1);
+    listened = true;
+    publish(9, 3);
+    assert_int_equal(casts, 2);
+    assert_int_equal(fob_service_counts(service)->dropped_casts, 0);
+}
+
 #define NAMES_MOST (65536 / (FOB_NAME_MAX + 9)) /* of the longest, of one connection */
 
 /* Asks for the group of this number; the name is as long as one may be. */
@@ -305,7 +320,8 @@ static void a_client_that_says_hello_again_as_the_same_is_known(void **state) {
     assert_false(session_known(4)); /* there was no room */
 }
 
-FOB_MAIN(FOB_CASE_WITH(an_event_that_could_not_be_sent_is_tried_by_the_next_as_if_never_out, setup,
+FOB_MAIN(FOB_CASE_WITH(what_is_stored_is_broadcast_only_while_somebody_listens, setup, teardown),
+         FOB_CASE_WITH(an_event_that_could_not_be_sent_is_tried_by_the_next_as_if_never_out, setup,
                        teardown),
          FOB_CASE_WITH(a_connection_may_join_so_many_groups_and_is_told_when_they_are_too_many,
                        setup, teardown),

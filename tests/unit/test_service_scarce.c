@@ -119,8 +119,12 @@ static fob_now_t now(const world_t *self) {
 }
 
 static void begin(world_t *self) {
-    static const fob_service_ops_t doors = {on_send, on_drop,   on_unread,
-                                            on_cast, on_answer, on_failed};
+    static const fob_service_ops_t doors = {.send = on_send,
+                                            .drop = on_drop,
+                                            .unread = on_unread,
+                                            .cast = on_cast,
+                                            .answer = on_answer,
+                                            .failed = on_failed};
     fob_core_config_t config = {.max_event = 1000,
                                 .max_groups = 10,
                                 .max_sessions = 10,
