@@ -197,7 +197,8 @@ static bool work(void *arg) {
 }
 
 bool flow_deep_group(const rig_t *rig) {
-    return rig_fob(rig, (const char *[]){"group", "add", FLOW_DEEP, PAST, NULL});
+    return rig_fob(rig,
+                   (const char *[]){"group", "add", FLOW_DEEP, PAST, "max_depth=100000000", NULL});
 }
 
 /* --- all of them --- */

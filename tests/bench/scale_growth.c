@@ -213,27 +213,36 @@ static bool judge(const dimension_t *dimension, uint64_t first, uint64_t last, d
     return times <= dimension->most;
 }
 
+/* The numbers that are tried: those of the dimension, the last no larger than was asked for. */
+static uint32_t points_of(const dimension_t *dimension, uint64_t largest,
+                          uint64_t numbers[POINTS_MOST]) {
+    uint32_t points = 0;
+    do {
+        uint64_t number = dimension->numbers[points];
+        numbers[points++] = number < largest ? number : largest;
+    } while (points < POINTS_MOST && dimension->numbers[points] && numbers[points - 1] < largest);
+    return points;
+}
+
 static bool grow(const dimension_t *dimension, const scale_options_t *options) {
     sample_t samples[POINTS_MOST][ROUNDS_MOST];
-    uint32_t points = 1;
+    uint64_t numbers[POINTS_MOST];
+    uint32_t points = points_of(dimension, options->largest, numbers);
     bool good = true;
-    while (points < POINTS_MOST && dimension->numbers[points] &&
-           dimension->numbers[points] <= options->largest)
-        points++;
     for (uint32_t round = 0; round < options->rounds; round++)
         for (uint32_t i = 0; i < points; i++) {
             setting_t setting = {.plan = {.publishers = 1, .topics = 1, .groups = 1, .workers = 2}};
-            dimension->set(&setting, dimension->numbers[i]);
+            dimension->set(&setting, numbers[i]);
             samples[i][round] = run_once(options, &setting);
             good = samples[i][round].good && good;
         }
     tell_head(dimension, options);
     for (uint32_t i = 0; i < points; i++)
-        tell_point(dimension->numbers[i], samples[i], options->rounds);
-    double before = median(samples[0], options->rounds, dimension->judged);
-    double after = median(samples[points - 1], options->rounds, dimension->judged);
-    bool kept = options->most <= 0 || judge(dimension, dimension->numbers[0],
-                                            dimension->numbers[points - 1], before, after);
+        tell_point(numbers[i], samples[i], options->rounds);
+    bool kept = options->most <= 0 ||
+                judge(dimension, numbers[0], numbers[points - 1],
+                      median(samples[0], options->rounds, dimension->judged),
+                      median(samples[points - 1], options->rounds, dimension->judged));
     fflush(stdout);
     return good && kept;
 }
