@@ -1,4 +1,5 @@
-/* fire: see fire.h. A load is a batch of one topic, and the next message. */
+/* fire: see fire.h. A load is a batch of one topic, and a message. An open one may take more: the
+ * last of its topic, if it is among the last ones of all. */
 #include "publishers/fire.h"
 
 #include "proto/wire.h"
@@ -25,6 +26,7 @@ struct load {
     fob_batch_t *batch;
     uint64_t mark;
     uint32_t first, count; /* shots that are still to go */
+    bool closed;           /* it takes no more */
     uint8_t topic_size;
     uint8_t topic[FOB_TOPIC_MAX];
     shot_t shots[FIRE_EVENTS];
@@ -35,6 +37,13 @@ struct fob_fire {
     uint32_t queued; /* events */
     fob_receipts_t *receipts;
     load_t *first, *last, *spare;
+    load_t *going;          /* what `next` gave, until `sent`; NULL */
+    uint32_t loads, closed; /* in all; of these, to go */
+    /* What came since `since_ns`, no longer than FOB_FIRE_GATHER ago. In a flood `tick_ns` is when
+     * that ends; else 0. */
+    int64_t since_ns, tick_ns;
+    unsigned calm; /* ticks in a row */
+    uint64_t came_bytes, came_events;
     uint64_t next_mark;
     int64_t next_deadline; /* no event's is earlier */
     fob_batches_t batches;
@@ -60,7 +69,16 @@ static fob_slice_t load_topic(const load_t *load) {
     return fob_slice(load->topic, load->topic_size);
 }
 
+static void load_close(fob_fire_t *self, load_t *load) {
+    self->closed += !load->closed;
+    load->closed = true;
+}
+
 static void load_drop(fob_fire_t *self, load_t *load) {
+    self->closed -= load->closed;
+    self->loads--;
+    if (self->going == load)
+        self->going = NULL;
     if (load->before)
         load->before->next = load->next;
     else
@@ -91,6 +109,8 @@ static load_t *load_new(fob_fire_t *self, fob_slice_t topic, size_t need) {
     load->batch = batch;
     load->mark = self->next_mark++;
     load->first = load->count = 0;
+    load->closed = false;
+    self->loads++;
     load->topic_size = (uint8_t)topic.size;
     memcpy(load->topic, topic.data, topic.size);
     load->next = NULL;
@@ -111,14 +131,18 @@ static bool load_takes(const load_t *load, size_t bound, int64_t deadline) {
 
 static load_t *load_for(fob_fire_t *self, const fob_envelope_t *event, int64_t deadline) {
     size_t bound = fob_batch_bound(event);
-    load_t *load = self->last;
-    for (unsigned i = 0; load && i < FIRE_LOOK; i++, load = load->before) {
+    load_t *load = self->last, *behind = NULL;
+    unsigned i = 0;
+    for (; load && i < FIRE_LOOK; i++, behind = load, load = load->before) {
         if (!fob_slice_eq(load_topic(load), event->topic))
             continue;
         if (load_takes(load, bound, deadline))
             return load;
-        break; /* the last one of this topic: an earlier one would break the order */
+        load_close(self, load); /* an earlier one would break the order */
+        break;
     }
+    if (i == FIRE_LOOK)
+        load_close(self, behind); /* it goes out of sight */
     return load_new(self, event->topic, bound);
 }
 
@@ -141,8 +165,40 @@ void fob_fire_destroy(fob_fire_t **self_p) {
 
 /* --- events in --- */
 
-fob_status_t fob_fire_offer(fob_fire_t *self, const fob_envelope_t *event, int64_t deadline,
-                            void *tag) {
+static void count_anew(fob_fire_t *self, int64_t mono_ns) {
+    self->since_ns = mono_ns;
+    self->came_bytes = self->came_events = 0;
+}
+
+static bool is_much(const fob_fire_t *self) {
+    return self->came_bytes >= FOB_FIRE_FLOOD_BYTES || self->came_events >= FOB_FIRE_FLOOD_EVENTS;
+}
+
+/* An event came: is it a flood? */
+static void flood_see(fob_fire_t *self, int64_t mono_ns, size_t size) {
+    if (!self->tick_ns && mono_ns - self->since_ns > FOB_FIRE_GATHER)
+        count_anew(self, mono_ns);
+    self->came_bytes += size;
+    self->came_events++;
+    if (self->tick_ns || !is_much(self))
+        return;
+    self->tick_ns = mono_ns + FOB_FIRE_GATHER;
+    self->calm = 0;
+    count_anew(self, mono_ns);
+}
+
+/* Is it one still? Whatever waits has waited long enough. */
+static void flood_tick(fob_fire_t *self, int64_t mono_ns) {
+    if (!self->tick_ns || mono_ns < self->tick_ns)
+        return;
+    self->calm = is_much(self) ? 0 : self->calm + 1;
+    self->tick_ns = self->calm < FOB_FIRE_CALM ? mono_ns + FOB_FIRE_GATHER : 0;
+    count_anew(self, mono_ns);
+    fob_fire_hurry(self);
+}
+
+fob_status_t fob_fire_offer(fob_fire_t *self, int64_t mono_ns, const fob_envelope_t *event,
+                            int64_t deadline, void *tag) {
     if (self->queued >= self->window)
         return FOB_AGAIN;
     if (!fob_topic_valid(event->topic))
@@ -171,13 +227,41 @@ fob_status_t fob_fire_offer(fob_fire_t *self, const fob_envelope_t *event, int64
     self->queued++;
     if (deadline < self->next_deadline)
         self->next_deadline = deadline;
+    flood_see(self, mono_ns, size);
     return FOB_OK;
 }
 
 /* --- events out --- */
 
-bool fob_fire_next(fob_fire_t *self, fob_now_t now, fob_slice_t *head, fob_blob_t **body) {
+/* Whether open loads wait for more: it floods, and there is room for what comes. */
+static bool gathers(const fob_fire_t *self) {
+    return self->tick_ns && self->queued < self->window - self->window / 2;
+}
+
+bool fob_fire_eager(const fob_fire_t *self) {
+    return self->closed > 0 || (self->first && !gathers(self));
+}
+
+void fob_fire_hurry(fob_fire_t *self) {
+    for (load_t *load = self->last; load && self->closed < self->loads; load = load->before)
+        load_close(self, load);
+}
+
+/* The load to go next; NULL: none now. Of a topic all but the last are closed, so its order is
+ * kept. */
+static load_t *load_next(const fob_fire_t *self) {
+    if (!fob_fire_eager(self))
+        return NULL;
     load_t *load = self->first;
+    if (gathers(self))
+        while (!load->closed)
+            load = load->next;
+    return load;
+}
+
+bool fob_fire_next(fob_fire_t *self, fob_now_t now, fob_slice_t *head, fob_blob_t **body) {
+    flood_tick(self, now.mono_ns);
+    load_t *load = self->going ? self->going : load_next(self);
     if (!load)
         return false;
     const fob_number_t *number = fob_numbers_of(&self->numbers, load_topic(load));
@@ -192,6 +276,8 @@ bool fob_fire_next(fob_fire_t *self, fob_now_t now, fob_slice_t *head, fob_blob_
         return false;
     if (!load->batch->sealed)
         fob_batch_seal(&self->batches, load->batch);
+    load_close(self, load);
+    self->going = load;
     size_t at = load->shots[load->first].at;
     *body = fob_batch_body(load->batch, at, load->batch->used - at);
     *head = fob_buf_slice(&self->head);
@@ -225,13 +311,14 @@ static void load_end(fob_fire_t *self, load_t *load, fob_status_t status, fob_sl
 }
 
 void fob_fire_sent(fob_fire_t *self) {
-    load_t *load = self->first;
+    load_t *load = self->going;
     assert(load);
     fob_numbers_of(&self->numbers, load_topic(load))->next += load->count;
     load_end(self, load, FOB_OK, (fob_slice_t){0});
 }
 
 void fob_fire_expire(fob_fire_t *self, fob_now_t now, fob_status_t status, fob_slice_t text) {
+    flood_tick(self, now.mono_ns);
     if (now.mono_ns < self->next_deadline)
         return;
     self->next_deadline = FOB_NEVER;
@@ -256,7 +343,9 @@ bool fob_fire_empty(const fob_fire_t *self) {
 }
 
 int64_t fob_fire_deadline(const fob_fire_t *self) {
-    return self->first ? self->next_deadline : FOB_NEVER;
+    int64_t deadline = self->first ? self->next_deadline : FOB_NEVER;
+    /* Also where none waits: nobody need be woken for the first that does. */
+    return self->tick_ns && self->tick_ns < deadline ? self->tick_ns : deadline;
 }
 
 uint64_t fob_fire_mark(const fob_fire_t *self) {

@@ -146,7 +146,7 @@ static void fire_send(fob_publisher_t *self, fob_now_t now) {
             break;
         fob_fire_sent(self->fire);
     }
-    if (!fob_fire_empty(self->fire))
+    if (fob_fire_eager(self->fire))
         self->fire_retry = now.mono_ns + PUBLISHER_FIRE_RETRY;
 }
 
@@ -315,7 +315,8 @@ static fob_status_t attributes_set(fob_publisher_t *self, const fob_publish_opti
 }
 
 static void wake_for_more(fob_publisher_t *self, bool fire) {
-    if (fire || fob_session_eager(self->session) || due_of(self) < self->announced)
+    bool eager = fire ? fob_fire_eager(self->fire) : fob_session_eager(self->session);
+    if (eager || due_of(self) < self->announced)
         fob_conduit_wake(self->conduit);
 }
 
@@ -337,7 +338,7 @@ static size_t receipts_drain(fob_publisher_t *self);
 
 /* One try, with the lock held. */
 static fob_status_t offer(fob_publisher_t *self, fob_envelope_t *event,
-                          const fob_publish_options_t *options, int64_t deadline,
+                          const fob_publish_options_t *options, int64_t mono_ns, int64_t deadline,
                           uint64_t *number) {
     bool fire = options && options->fire;
     if (receipts_pile(self))
@@ -348,7 +349,7 @@ static fob_status_t offer(fob_publisher_t *self, fob_envelope_t *event,
     void *tag = options ? options->tag : NULL;
     *number = 0;
     if (fire)
-        status = fob_fire_offer(self->fire, event, deadline, tag);
+        status = fob_fire_offer(self->fire, mono_ns, event, deadline, tag);
     else
         status = fob_session_offer(self->session, event, deadline, tag, number);
     if (status == FOB_OK) {
@@ -375,14 +376,14 @@ static fob_status_t send_event(fob_publisher_t *self, const char *topic, const v
         return FOB_BAD_TOPIC;
     int64_t limit =
         options && options->deadline_ms ? after_ms(options->deadline_ms, 0) : self->deadline_ns;
-    int64_t deadline = at_after(mono_now(), limit);
+    int64_t now = mono_now(), deadline = at_after(now, limit);
     uint64_t unused;
     fob_conduit_lock(self->conduit);
     fob_status_t status;
     for (;;) {
         if (wait && receipts_pile(self))
             receipts_drain(self);
-        status = offer(self, &event, options, deadline, number ? number : &unused);
+        status = offer(self, &event, options, now, deadline, number ? number : &unused);
         if (status != FOB_AGAIN || !wait)
             break;
         if (receipts_pile(self) && !dispatched_elsewhere(self))
@@ -482,6 +483,9 @@ fob_status_t fob_publisher_flush(fob_publisher_t *self, int64_t timeout_ms) {
     uint64_t target = fob_session_next(self->session);
     uint64_t mark = fob_fire_mark(self->fire);
     bool done = false, in_time = true;
+    fob_fire_hurry(self->fire);
+    if (!fob_fire_empty(self->fire))
+        fob_conduit_wake(self->conduit);
     for (;;) {
         done = all_below(self, target, mark);
         receipts_drain(self);

@@ -1,4 +1,5 @@
-/* fob_bench [BENCH] [--events N] [--size BYTES] [--window N] [--workers N] [--sync HOW]: figures of
+/* fob_bench [BENCH] [--events N] [--size BYTES] [--window N] [--workers N] [--subscribers N]
+ * [--sync HOW]: figures of
  * this machine.
  *
  * The bus, the publisher and each worker or subscriber are processes of their own on this one
@@ -23,7 +24,8 @@ static const struct {
 static void usage(void) {
     rig_die("usage: fob_bench [queue|fire|stored|memory|topics] [--events N] [--size BYTES] "
             "[--window N] "
-            "[--workers N] [--topics N] [--rate N] [--sync always|os|interval=D|memory]");
+            "[--workers N] [--subscribers N] [--topics N] [--rate N] [--sync "
+            "always|os|interval=D|memory]");
 }
 
 static uint64_t number(const char *text) {
@@ -45,6 +47,8 @@ static void read_option(bench_options_t *options, const char *name, const char *
         options->rate = number(value);
     else if (strcmp(name, "--window") == 0)
         options->window = (uint32_t)number(value);
+    else if (strcmp(name, "--subscribers") == 0)
+        options->subscribers = (uint32_t)number(value);
     else if (strcmp(name, "--workers") == 0)
         options->workers = (uint32_t)number(value);
     else if (strcmp(name, "--sync") == 0 && value)
@@ -54,7 +58,8 @@ static void read_option(bench_options_t *options, const char *name, const char *
 }
 
 int main(int argc, char **argv) {
-    bench_options_t given = {.window = 16384, .workers = 2, .topics = 100000, .sync = "always"};
+    bench_options_t given = {
+        .window = 16384, .workers = 2, .subscribers = 1, .topics = 100000, .sync = "always"};
     const char *only = NULL;
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-')

@@ -13,7 +13,7 @@
 typedef struct {
     uint64_t events, size, topics;
     uint64_t rate; /* events a second; 0: as fast as can be */
-    uint32_t window, workers;
+    uint32_t window, workers, subscribers;
     const char *sync; /* as for `fob serve --sync`; "memory": --memory */
 } bench_options_t;
 

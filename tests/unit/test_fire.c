@@ -29,7 +29,7 @@ static void bench_end(bench_t *b) {
 static fob_status_t fire(bench_t *b, const char *topic, size_t size, int64_t deadline) {
     uint8_t *data = calloc(1, size + 1);
     fob_envelope_t event = {.topic = fob_slice_str(topic), .data = fob_slice(data, size)};
-    fob_status_t status = fob_fire_offer(b->fire, &event, deadline, NULL);
+    fob_status_t status = fob_fire_offer(b->fire, b->now.mono_ns, &event, deadline, NULL);
     free(data);
     return status;
 }
@@ -108,6 +108,7 @@ static void a_batch_is_bounded(void **state) {
     for (int i = 0; i < 2000; i++)
         assert_int_equal(fire(&b, "a", 200, FOB_NEVER), FOB_OK);
     assert_int_equal(fire(&b, "a", 300000, FOB_NEVER), FOB_OK);
+    b.now.mono_ns += FOB_FIRE_GATHER;
     uint64_t seq = 1;
     for (; next(&b, &cast, topic); fob_fire_sent(b.fire)) {
         assert_int_equal(cast.seq, seq);
@@ -115,6 +116,144 @@ static void a_batch_is_bounded(void **state) {
         seq += cast.count;
     }
     assert_int_equal(seq, 2002);
+    bench_end(&b);
+}
+
+/* As many small events at once as make a flood. */
+static void flood(bench_t *b, const char *topic) {
+    for (int i = 0; i < FOB_FIRE_FLOOD_EVENTS; i++)
+        assert_int_equal(fire(b, topic, 10, FOB_NEVER), FOB_OK);
+    fob_cast_t cast;
+    char name[300];
+    b->now.mono_ns += FOB_FIRE_GATHER / 2;
+    while (next(b, &cast, name))
+        fob_fire_sent(b->fire);
+}
+
+static void a_lone_event_goes_at_once(void **state) {
+    (void)state;
+    bench_t b;
+    fob_cast_t cast;
+    char topic[300];
+    bench_start(&b, 10000);
+    for (int i = 0; i < 2000; i++) { /* 400,000 a second for 5 ms: no flood */
+        assert_false(fob_fire_eager(b.fire));
+        assert_int_equal(fire(&b, "a", 10, FOB_NEVER), FOB_OK);
+        assert_true(fob_fire_eager(b.fire));
+        assert_true(next(&b, &cast, topic));
+        assert_int_equal(cast.count, 1);
+        fob_fire_sent(b.fire);
+        b.now.mono_ns += 2500;
+    }
+    bench_end(&b);
+}
+
+static void in_a_flood_a_batch_waits_until_it_is_full_but_not_for_long(void **state) {
+    (void)state;
+    bench_t b;
+    fob_cast_t cast;
+    char topic[300];
+    bench_start(&b, 10000);
+    flood(&b, "a");
+    uint64_t seq;
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(fire(&b, "a", 1000, FOB_NEVER), FOB_OK);
+    /* One that is full goes, by itself; what follows waits. */
+    assert_true(fob_fire_eager(b.fire));
+    assert_true(next(&b, &cast, topic));
+    seq = cast.seq + cast.count;
+    fob_fire_sent(b.fire);
+    while (next(&b, &cast, topic)) {
+        assert_int_equal(cast.seq, seq);
+        seq += cast.count;
+        fob_fire_sent(b.fire);
+    }
+    assert_false(fob_fire_empty(b.fire));
+    assert_false(fob_fire_eager(b.fire));
+    int64_t due = fob_fire_deadline(b.fire);
+    assert_true(due > b.now.mono_ns && due <= b.now.mono_ns + FOB_FIRE_GATHER);
+    b.now.mono_ns = due;
+    assert_true(next(&b, &cast, topic));
+    assert_int_equal(cast.seq, seq);
+    fob_fire_sent(b.fire);
+    assert_true(fob_fire_empty(b.fire));
+    bench_end(&b);
+}
+
+static void a_flood_ends_when_it_was_calm_for_a_while(void **state) {
+    (void)state;
+    bench_t b;
+    bench_start(&b, 10000);
+    flood(&b, "a");
+    for (unsigned i = 0; i < FOB_FIRE_CALM; i++) {
+        assert_int_equal(fire(&b, "a", 1, FOB_NEVER), FOB_OK);
+        assert_false(fob_fire_eager(b.fire));
+        b.now.mono_ns = fob_fire_deadline(b.fire);
+        fob_fire_expire(b.fire, b.now, FOB_DEADLINE, (fob_slice_t){0});
+        assert_true(fob_fire_eager(b.fire));
+        fob_cast_t cast;
+        char topic[300];
+        assert_true(next(&b, &cast, topic));
+        fob_fire_sent(b.fire);
+    }
+    /* Nobody is woken any more, and the next lone one goes at once. */
+    assert_int_equal(fob_fire_deadline(b.fire), FOB_NEVER);
+    assert_int_equal(fire(&b, "a", 1, FOB_NEVER), FOB_OK);
+    assert_true(fob_fire_eager(b.fire));
+    bench_end(&b);
+}
+
+static void in_a_flood_who_waits_for_it_gets_it_sent(void **state) {
+    (void)state;
+    bench_t b;
+    fob_cast_t cast;
+    char topic[300];
+    bench_start(&b, 2000);
+    flood(&b, "a");
+    assert_int_equal(fire(&b, "a", 1, FOB_NEVER), FOB_OK);
+    while (next(&b, &cast, topic))
+        fob_fire_sent(b.fire);
+    assert_false(fob_fire_empty(b.fire)); /* it waits for more */
+    fob_fire_hurry(b.fire);
+    while (next(&b, &cast, topic))
+        fob_fire_sent(b.fire);
+    assert_true(fob_fire_empty(b.fire));
+    /* Nor does what fills half of the window: whoever sends would soon wait. */
+    flood(&b, "a");
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(fire(&b, i % 2 ? "b" : "c", 1, FOB_NEVER), FOB_OK);
+    assert_true(fob_fire_eager(b.fire));
+    bench_end(&b);
+}
+
+static void in_a_flood_of_topics_each_keeps_its_order(void **state) {
+    (void)state;
+    bench_t b;
+    fob_cast_t cast;
+    char topic[300], name[8];
+    uint64_t seq[40] = {0}, got = 0;
+    bench_start(&b, 100000);
+    flood(&b, "a");
+    for (fob_fire_hurry(b.fire); next(&b, &cast, topic);)
+        fob_fire_sent(b.fire);
+    unsigned dice = 1;
+    for (int i = 0; i < 5000; i++) {
+        /* Runs of one topic, and many topics in turn: more than may be open at once. */
+        dice = dice * 1103515245 + 12345;
+        snprintf(name, sizeof name, "t%u", (dice >> 16) % (i % 1000 < 500 ? 4 : 40));
+        assert_int_equal(fire(&b, name, (dice >> 8) % 2000, FOB_NEVER), FOB_OK);
+        for (; i % 7 == 0 && next(&b, &cast, topic); fob_fire_sent(b.fire)) {
+            unsigned n = (unsigned)atoi(topic + 1);
+            assert_int_equal(cast.seq, seq[n] + 1);
+            seq[n] += cast.count;
+            got += cast.count;
+        }
+        b.now.mono_ns += 1000;
+    }
+    fob_fire_hurry(b.fire);
+    for (; next(&b, &cast, topic); fob_fire_sent(b.fire))
+        got += cast.count;
+    assert_int_equal(got, 5000);
     bench_end(&b);
 }
 
@@ -233,6 +372,11 @@ static void receipts_nobody_reads_are_only_counted(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(events_of_one_topic_ride_together_and_are_numbered), FOB_CASE(a_batch_is_bounded),
+         FOB_CASE(a_lone_event_goes_at_once),
+         FOB_CASE(in_a_flood_a_batch_waits_until_it_is_full_but_not_for_long),
+         FOB_CASE(a_flood_ends_when_it_was_calm_for_a_while),
+         FOB_CASE(in_a_flood_who_waits_for_it_gets_it_sent),
+         FOB_CASE(in_a_flood_of_topics_each_keeps_its_order),
          FOB_CASE(the_queue_is_bounded_by_the_window),
          FOB_CASE(what_is_past_its_deadline_is_taken_out_and_leaves_no_hole),
          FOB_CASE(too_many_topics_begin_anew_under_another_source),
