@@ -1,7 +1,9 @@
 /* fob: the one program. A table of commands; the only file that may include from everywhere. */
 #include "bus/commands/commands.h"
 #include "proto/cli/cli.h"
+#include "publishers/commands/bench_load.h"
 #include "publishers/commands/commands.h"
+#include "subscribers/commands/bench_gauge.h"
 #include "subscribers/commands/commands.h"
 
 #include <errno.h>
@@ -16,6 +18,11 @@ typedef struct {
     const char *arguments, *line;
 } command_t;
 
+static int bench(int argc, char **argv) {
+    static const fob_bench_parts_t parts = {fob_bench_load, fob_bench_gauge, fob_bench_take};
+    return fob_command_bench(argc, argv, &parts);
+}
+
 static const command_t commands[] = {
     {"serve", fob_command_serve, "[--data DIR | --memory]...", "run the bus"},
     {"pub", fob_command_pub, "TOPIC [DATA | -]", "publish an event, or a line each"},
@@ -27,6 +34,7 @@ static const command_t commands[] = {
     {"stats", fob_command_stats, "[--json]", "the bus's figures, once"},
     {"ping", fob_command_ping, "", "whether the bus answers: 0, or 69"},
     {"journal", fob_command_journal, "verify | ls | salvage...", "look into a folder, copy it"},
+    {"bench", bench, "fanout | queue | latency...", "what a running bus does, measured"},
     {"version", fob_command_version, "", "the version of this program"},
 };
 

@@ -1,5 +1,5 @@
 # The commands, as a user runs them: the real program ($FOB_BINARY), own ports, own folders.
-foreach(topic pub pub_lines busy sub work lease once handlers group dead warnings usage)
+foreach(topic pub pub_lines busy sub work lease once handlers group dead bench warnings usage)
     fob_test(NAME cmd_${topic} LABEL integration TIMEOUT 120
         SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cmd_${topic}.c
         LIBRARIES fob_test_support)

@@ -13,8 +13,8 @@ static int set_up_alone(void **state) {
 
 static void help_and_version_go_to_standard_output(void **state) {
     cmd_t *self = *state;
-    static const char *const commands[] = {"serve", "pub",   "sub",  "tail",    "work",
-                                           "group", "stats", "ping", "journal", "version"};
+    static const char *const commands[] = {"serve", "pub",  "sub",     "tail",  "work",   "group",
+                                           "stats", "ping", "journal", "bench", "version"};
     assert_int_equal(RUN(self, "--help"), 0);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         assert_non_null(strstr(self->out, commands[i]));
@@ -34,8 +34,8 @@ static void help_and_version_go_to_standard_output(void **state) {
 
 /* A line of more than 80 columns is torn in two on a terminal of the usual width. */
 static void help_fits_a_terminal(void **state) {
-    static const char *const commands[] = {"-h",    "pub",   "sub",  "tail",  "work",
-                                           "group", "stats", "ping", "serve", "journal"};
+    static const char *const commands[] = {"-h",    "pub",  "sub",   "tail",    "work", "group",
+                                           "stats", "ping", "serve", "journal", "bench"};
     cmd_t *self = *state;
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         DO(self, commands[i], "-h");

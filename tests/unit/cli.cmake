@@ -32,3 +32,9 @@ list(TRANSFORM parts APPEND .c)
 fob_scarce_test(NAME cli_scarce WATCH fob_worker_new fob_worker_wait_ready fob_worker_next fob_worker_flush
     fob_worker_destroy SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_scarce.c ${parts}
     LIBRARIES fob_bus fob_cli fob_subscribers)
+# What `fob bench` is made of.
+foreach(noun histogram stamp tally board)
+    fob_test(NAME bench_${noun} LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_bench_${noun}.c LIBRARIES fob_cli)
+endforeach()
+fob_test(NAME cli_figure LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_figure.c
+    ${PROJECT_SOURCE_DIR}/bus/commands/figure.c LIBRARIES fob_flags)
