@@ -82,7 +82,38 @@ void fob_pack_bool(fob_buf_t *self, bool value) {
         msgpack_pack_false(&to);
 }
 
+/* The heads that are short stand here, as they are most: msgpack-c takes a call for each head and
+ * one for each body. Room for one of up to two bytes and `body` behind it; NULL: no memory. */
+static inline uint8_t *short_at(fob_buf_t *self, size_t body) {
+    return fob_buf_room(self, 2 + body) ? self->data + self->size : NULL;
+}
+
+static inline void byte_put(fob_buf_t *self, uint8_t byte) {
+    uint8_t *at = short_at(self, 0);
+    if (!at)
+        return;
+    *at = byte;
+    self->size++;
+}
+
+/* A head of one byte, or of two where `wide`; then the body. */
+static inline void short_put(fob_buf_t *self, uint8_t head, bool wide, fob_slice_t body) {
+    uint8_t *at = short_at(self, body.size);
+    if (!at)
+        return;
+    *at++ = head;
+    if (wide)
+        *at++ = (uint8_t)body.size;
+    if (body.size)
+        memcpy(at, body.data, body.size);
+    self->size += 1 + (size_t)wide + body.size;
+}
+
 void fob_pack_uint(fob_buf_t *self, uint64_t value) {
+    if (value < 0x80) {
+        byte_put(self, (uint8_t)value);
+        return;
+    }
     msgpack_packer to = packer(self);
     msgpack_pack_uint64(&to, value);
 }
@@ -98,6 +129,11 @@ void fob_pack_double(fob_buf_t *self, double value) {
 }
 
 void fob_pack_str(fob_buf_t *self, fob_slice_t value) {
+    if (value.size < 0x100) {
+        bool wide = value.size > 0x1f;
+        short_put(self, wide ? 0xd9 : (uint8_t)(0xa0 | value.size), wide, value);
+        return;
+    }
     if (!length_fits(self, value.size))
         return;
     msgpack_packer to = packer(self);
@@ -110,6 +146,10 @@ void fob_pack_cstr(fob_buf_t *self, const char *value) {
 }
 
 void fob_pack_bin(fob_buf_t *self, fob_slice_t value) {
+    if (value.size < 0x100) {
+        short_put(self, 0xc4, true, value);
+        return;
+    }
     if (!length_fits(self, value.size))
         return;
     msgpack_packer to = packer(self);
@@ -118,6 +158,10 @@ void fob_pack_bin(fob_buf_t *self, fob_slice_t value) {
 }
 
 void fob_pack_array(fob_buf_t *self, size_t count) {
+    if (count < 0x10) {
+        byte_put(self, (uint8_t)(0x90 | count));
+        return;
+    }
     if (!length_fits(self, count))
         return;
     msgpack_packer to = packer(self);
@@ -125,6 +169,10 @@ void fob_pack_array(fob_buf_t *self, size_t count) {
 }
 
 void fob_pack_map(fob_buf_t *self, size_t count) {
+    if (count < 0x10) {
+        byte_put(self, (uint8_t)(0x80 | count));
+        return;
+    }
     if (!length_fits(self, count))
         return;
     msgpack_packer to = packer(self);

@@ -184,19 +184,11 @@ bool fob_cursor_double(fob_cursor_t *self, double *out) {
     return true;
 }
 
-bool fob_cursor_str(fob_cursor_t *self, fob_slice_t *out) {
-    if (!self->failed && self->at < self->end && is_fixstr(*self->at)) {
-        size_t size = fixstr_size(*self->at);
-        if (size > bytes_left(self))
-            return fail(self);
-        *out = fob_slice(self->at + 1, size - 1);
-        self->at += size;
-        return true;
-    }
+bool fob_cursor_str_any(fob_cursor_t *self, fob_slice_t *out) {
     return take_bytes(self, FOB_MP_STR, out);
 }
 
-bool fob_cursor_bin(fob_cursor_t *self, fob_slice_t *out) {
+bool fob_cursor_bin_any(fob_cursor_t *self, fob_slice_t *out) {
     return take_bytes(self, FOB_MP_BIN, out);
 }
 
@@ -210,11 +202,11 @@ static bool take_count(fob_cursor_t *self, fob_mp_type_t type, unsigned bytes_ea
     return true;
 }
 
-bool fob_cursor_array(fob_cursor_t *self, uint32_t *count) {
+bool fob_cursor_array_any(fob_cursor_t *self, uint32_t *count) {
     return take_count(self, FOB_MP_ARRAY, 1, count);
 }
 
-bool fob_cursor_map(fob_cursor_t *self, uint32_t *count) {
+bool fob_cursor_map_any(fob_cursor_t *self, uint32_t *count) {
     return take_count(self, FOB_MP_MAP, 2, count);
 }
 

@@ -2,9 +2,9 @@
 
 #include "proto/envelope.h"
 
-fob_status_t fob_decode(fob_blob_t *blob, fob_slice_t bytes, const fob_event_place_t *place,
-                        fob_event_t **event) {
-    *event = fob_event_new(blob, bytes, place);
+fob_status_t fob_decode(fob_pool_t *pool, fob_blob_t *blob, fob_slice_t bytes,
+                        const fob_event_place_t *place, fob_event_t **event) {
+    *event = fob_event_new(pool, blob, bytes, place);
     if (*event)
         return FOB_OK;
     /* Which of the two it was is asked only where it failed. */

@@ -4,9 +4,9 @@
 
 #include "proto/event.h"
 
-/* FOB_OK: *event is the caller's, and holds the blob. FOB_BAD_EVENT: the bytes are none.
- * FOB_NO_MEMORY. */
-fob_status_t fob_decode(fob_blob_t *blob, fob_slice_t bytes, const fob_event_place_t *place,
-                        fob_event_t **event) FOB_MUST_USE;
+/* The event with which the bytes begin (fob_event_new). FOB_OK: *event is the caller's, and holds
+ * the blob. FOB_BAD_EVENT: there is none. FOB_NO_MEMORY. */
+fob_status_t fob_decode(fob_pool_t *pool, fob_blob_t *blob, fob_slice_t bytes,
+                        const fob_event_place_t *place, fob_event_t **event) FOB_MUST_USE;
 
 #endif

@@ -179,12 +179,21 @@ fob_status_t fob_envelope_read(fob_cursor_t *cursor, uint64_t max_data, fob_enve
     return status;
 }
 
+/* Steps over the map of attributes, whose first byte says that it is empty in most events. */
+static bool attributes_skip(fob_cursor_t *cursor) {
+    if (fob_cursor_left(cursor) && *cursor->at == 0x80) {
+        cursor->at++;
+        return true;
+    }
+    return fob_cursor_skip_within(cursor, EVENT_LEVELS, NULL);
+}
+
 bool fob_envelope_skim(fob_cursor_t *cursor, fob_slice_t *topic, fob_slice_t *bytes) {
     const uint8_t *start = cursor->at;
     fob_slice_t data;
     uint32_t count;
     if (!fob_cursor_array(cursor, &count) || count < EVENT_ELEMENTS ||
-        !fob_cursor_str(cursor, topic) || !fob_cursor_skip_within(cursor, EVENT_LEVELS, NULL) ||
+        !fob_cursor_str(cursor, topic) || !attributes_skip(cursor) ||
         !fob_cursor_bin(cursor, &data) || !elements_skip(cursor, count - EVENT_ELEMENTS)) {
         cursor->failed = true;
         return false;
@@ -271,7 +280,18 @@ static void attribute_write(fob_buf_t *out, const fob_envelope_t *event,
     }
 }
 
+/* Whether it has none at all, as most have. The test of the table below, in one go. */
+static bool attributes_absent(const fob_envelope_t *e) {
+    return !(e->id.size | e->key.size | e->source.size | e->datacontenttype.size |
+             e->traceparent.size | e->headers.size | (uint64_t)e->time_ms | e->priority |
+             (uint64_t)e->delay_ms | (uint64_t)e->ttl_ms);
+}
+
 static fob_status_t attributes_write(fob_buf_t *out, const fob_envelope_t *event) {
+    if (attributes_absent(event)) {
+        fob_pack_map(out, 0);
+        return FOB_OK;
+    }
     bool present[ATTRIBUTE_COUNT];
     size_t count = 0;
     for (size_t i = 0; i < ATTRIBUTE_COUNT; i++) {

@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define PLACE_SIZE sizeof "4294967295-18446744073709551615"
 
@@ -49,7 +48,8 @@ static size_t room_size(const fob_envelope_t *e) {
            e->headers.size;
 }
 
-fob_event_t *fob_event_new(fob_blob_t *blob, fob_slice_t bytes, const fob_event_place_t *place) {
+fob_event_t *fob_event_new(fob_pool_t *pool, fob_blob_t *blob, fob_slice_t bytes,
+                           const fob_event_place_t *place) {
     fob_envelope_t envelope;
     fob_cursor_t cursor = fob_cursor(bytes);
     /* The bus's own topics are not for publishing, but they are delivered. */
@@ -57,7 +57,7 @@ fob_event_t *fob_event_new(fob_blob_t *blob, fob_slice_t bytes, const fob_event_
     bool own = status == FOB_BAD_TOPIC && fob_topic_is_sys(envelope.topic);
     if (status != FOB_OK && !own)
         return NULL;
-    whole_t *whole = malloc(sizeof *whole + room_size(&envelope));
+    whole_t *whole = fob_pool_take(pool, sizeof *whole + room_size(&envelope));
     if (!whole)
         return NULL;
     whole->lazy = (lazy_t){.free = whole->room};
@@ -76,7 +76,7 @@ void fob_event_destroy(fob_event_t **self_p) {
     fob_event_t *self = *self_p;
     *self_p = NULL;
     fob_blob_unref(&self->blob);
-    free(self);
+    fob_pool_give(self); /* it is the first in its whole_t */
 }
 
 const fob_envelope_t *fob_event_envelope(const fob_event_t *self) {

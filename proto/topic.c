@@ -4,14 +4,27 @@
 static const char SYS[] = "$sys.";
 #define SYS_SIZE (sizeof SYS - 1)
 
-/* Whether the byte may be in a token: a bitmap, as this runs over each topic of each event. */
-static bool token_byte(uint8_t byte) {
-    static const uint64_t bits[4] = {
-        0x03ff200000000000u, /* 0-9 - */
-        0x07fffffe87fffffeu, /* A-Z _ a-z */
-    };
-    return (bits[byte >> 6] >> (byte & 63)) & 1;
-}
+/* What a byte may be. That two of these follow on one another is wrong where their sum has bit 1:
+ * OTHER anywhere, and a dot behind a dot. */
+enum { TOKEN = 0, DOT = 1, OTHER = 2 };
+
+#define FOUR(kind)  kind, kind, kind, kind
+#define EIGHT(kind) FOUR(kind), FOUR(kind)
+#define ROW(kind)   EIGHT(kind), EIGHT(kind)
+
+/* clang-format off */
+static const uint8_t kinds[256] = {
+    ROW(OTHER), ROW(OTHER),                                              /* 00-1f */
+    EIGHT(OTHER), FOUR(OTHER), OTHER, TOKEN, DOT, OTHER,                 /* 20-2f - . */
+    EIGHT(TOKEN), TOKEN, TOKEN, OTHER, OTHER, FOUR(OTHER),               /* 30-3f 0-9 */
+    OTHER, TOKEN, TOKEN, TOKEN, FOUR(TOKEN), EIGHT(TOKEN),               /* 40-4f A-O */
+    EIGHT(TOKEN), TOKEN, TOKEN, TOKEN, OTHER, OTHER, OTHER, OTHER, TOKEN, /* 50-5f P-Z _ */
+    OTHER, TOKEN, TOKEN, TOKEN, FOUR(TOKEN), EIGHT(TOKEN),               /* 60-6f a-o */
+    EIGHT(TOKEN), TOKEN, TOKEN, TOKEN, OTHER, FOUR(OTHER),               /* 70-7f p-z */
+    ROW(OTHER), ROW(OTHER), ROW(OTHER), ROW(OTHER),                      /* 80-bf */
+    ROW(OTHER), ROW(OTHER), ROW(OTHER), ROW(OTHER),                      /* c0-ff */
+};
+/* clang-format on */
 
 /* The bytes of the token at `at`: up to the next dot or the end. */
 static size_t token_size(fob_slice_t text, size_t at) {
@@ -23,18 +36,16 @@ static bool has_sys(fob_slice_t text) {
     return text.size >= SYS_SIZE && memcmp(text.data, SYS, SYS_SIZE) == 0;
 }
 
-/* Tokens joined by single dots, at least one. */
+/* Tokens joined by single dots, at least one. Without a branch for each byte, as this runs over the
+ * topic of every event. */
 static bool tokens_valid(const uint8_t *at, const uint8_t *end) {
-    bool in_token = false;
+    unsigned wrong = 0, before = DOT;
     for (; at < end; at++) {
-        if (token_byte(*at))
-            in_token = true;
-        else if (*at == '.' && in_token)
-            in_token = false;
-        else
-            return false;
+        unsigned kind = kinds[*at];
+        wrong |= kind + before;
+        before = kind;
     }
-    return in_token;
+    return !(wrong & OTHER) && before == TOKEN;
 }
 
 bool fob_topic_valid(fob_slice_t topic) {
@@ -76,6 +87,8 @@ bool fob_pattern_valid(fob_slice_t pattern) {
 bool fob_pattern_match(fob_slice_t pattern, fob_slice_t topic) {
     if (pattern.size == 0 || topic.size == 0)
         return false;
+    if (fob_slice_eq(pattern, topic))
+        return true;
     if (has_sys(topic) && (pattern.data[0] == '*' || pattern.data[0] == '>'))
         return false;
     size_t p = 0, t = 0;

@@ -36,7 +36,8 @@ struct fob_subscriber {
     /* Under the readers' lock, which is taken before the conduit's. */
     pthread_mutex_t readers;
     fob_batch_t batch;
-    bool gapped; /* the last `next` gave GAP: the batch's notice says of what */
+    fob_pool_t pool; /* of events; those that are out may outlive it */
+    bool gapped;     /* the last `next` gave GAP: the batch's notice says of what */
 
     bool tells_gaps; /* else the program was made before there were any */
     atomic_uint_fast64_t untold;
@@ -344,6 +345,7 @@ void fob_subscriber_destroy(fob_subscriber_t **self_p) {
     fob_conduit_destroy(&self->conduit, 0); /* tells down, which closes the sockets */
     fob_sequencer_destroy(&self->sequencer);
     fob_batch_clear(&self->batch);
+    fob_pool_empty(&self->pool);
     fob_buf_free(&self->header);
     pthread_mutex_destroy(&self->readers);
     free(self);
@@ -365,7 +367,7 @@ static bool refill(fob_subscriber_t *self) {
 
 /* The batch's next. AGAIN: one that the caller is not told of was stepped over. */
 static fob_status_t step(fob_subscriber_t *self, fob_event_t **event) {
-    fob_status_t status = fob_batch_next(&self->batch, event);
+    fob_status_t status = fob_batch_next(&self->batch, &self->pool, event);
     if (status == FOB_NO_MEMORY)
         return status;
     atomic_fetch_sub(&self->taken_over, 1);

@@ -161,7 +161,7 @@ static void event_json(fob_buf_t *out, const fob_answer_t *answer, const json_t 
         .time_ms = (int64_t)json_integer_value(json_object_get(letter, "stored")),
         .attempt = (uint32_t)json_integer_value(json_object_get(letter, "attempts")),
         .epoch = answer->epoch};
-    fob_event_t *event = fob_event_new(answer->body, bytes, &place);
+    fob_event_t *event = fob_event_new(NULL, answer->body, bytes, &place);
     if (event)
         fob_show_json(out, event);
     fob_event_destroy(&event);

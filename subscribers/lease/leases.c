@@ -52,7 +52,8 @@ void fob_leases_destroy(fob_leases_t **self_p) {
         return;
     fob_leases_t *self = *self_p;
     fob_prefetch_free(&self->prefetch);
-    fob_holding_free(&self->holding);
+    fob_holding_free(&self->holding); /* before the pool: its events are of it */
+    fob_pool_empty(&self->pool);
     fob_settles_free(&self->settles);
     fob_buf_free(&self->header);
     fob_buf_free(&self->runs);

@@ -49,6 +49,7 @@ struct fob_leases {
     fob_holding_t holding;
     fob_settles_t settles;
     fob_buf_t header, runs;
+    fob_pool_t pool; /* of events */
 };
 
 /* How an event ends that cannot be decoded here. */

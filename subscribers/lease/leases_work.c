@@ -36,8 +36,11 @@ bool fob_leases_ready(const fob_leases_t *self, fob_now_t now) {
 }
 
 /* Steps over the front run's first event without handing it out. */
-static void pass_over(fob_leases_t *self, fob_now_t now, fob_slice_t bytes, bool give_back) {
+static void pass_over(fob_leases_t *self, fob_now_t now, bool give_back) {
     const fob_fetched_t *front = fob_prefetch_front(&self->prefetch);
+    fob_slice_t bytes = {0};
+    bool whole = fob_prefetch_peek(&self->prefetch, &bytes);
+    assert(whole); /* skimmed when it came */
     if (give_back) {
         fob_leases_say(self, fob_slice_str("the bus delivered an event that cannot be decoded"),
                        FOB_BAD_EVENT);
@@ -49,11 +52,8 @@ static void pass_over(fob_leases_t *self, fob_now_t now, fob_slice_t bytes, bool
 /* Hands the front run's first event out. AGAIN: it was passed over. */
 static fob_status_t begin(fob_leases_t *self, fob_now_t now, const fob_fetched_t *front,
                           fob_event_t **event) {
-    fob_slice_t bytes = {0};
-    bool whole = fob_prefetch_peek(&self->prefetch, &bytes);
-    assert(whole); /* skimmed when it came */
     if (fob_holding_find(&self->holding, front->token)) {
-        pass_over(self, now, bytes, false); /* the bus gave one lease twice */
+        pass_over(self, now, false); /* the bus gave one lease twice */
         return FOB_AGAIN;
     }
     if (!fob_holding_reserve(&self->holding))
@@ -63,15 +63,15 @@ static fob_status_t begin(fob_leases_t *self, fob_now_t now, const fob_fetched_t
                                .attempt = front->attempt,
                                .token = front->token,
                                .epoch = self->epoch};
-    fob_status_t status = fob_decode(front->blob, bytes, &place, event);
+    fob_status_t status = fob_decode(&self->pool, front->blob, front->bytes, &place, event);
     if (status == FOB_BAD_EVENT) {
-        pass_over(self, now, bytes, true);
+        pass_over(self, now, true);
         return FOB_AGAIN;
     }
     if (status != FOB_OK)
         return status;
     fob_holding_put(&self->holding, front->token, front->offset, *event);
-    fob_prefetch_pop(&self->prefetch, bytes);
+    fob_prefetch_pop(&self->prefetch, fob_event_envelope(*event)->bytes);
     self->taken++;
     return FOB_OK;
 }

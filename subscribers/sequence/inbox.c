@@ -77,28 +77,35 @@ static fob_status_t next_notice(fob_batch_t *self) {
     return FOB_GAP;
 }
 
-fob_status_t fob_batch_next(fob_batch_t *self, fob_event_t **event) {
+/* Steps the message over its first event, of so many bytes. */
+static void step_over(fob_batch_t *self, fob_queued_t *message, size_t size) {
+    message->bytes = fob_slice(message->bytes.data + size, message->bytes.size - size);
+    message->offset += message->offset ? 1 : 0;
+    if (--message->count == 0)
+        drop_first(self);
+}
+
+fob_status_t fob_batch_next(fob_batch_t *self, fob_pool_t *pool, fob_event_t **event) {
     *event = NULL;
     if (fob_batch_empty(self))
         return FOB_AGAIN;
     fob_queued_t *message = &self->messages[self->first];
     if (message->notice)
         return next_notice(self);
-    fob_cursor_t cursor = fob_cursor(message->bytes);
-    fob_slice_t topic, bytes;
-    bool good = fob_envelope_skim(&cursor, &topic, &bytes);
-    assert(good); /* skimmed when it came */
     fob_event_place_t place = {.shard = message->shard,
                                .offset = message->offset,
                                .time_ms = message->time_ms,
                                .epoch = message->epoch};
-    fob_status_t status = fob_decode(message->blob, bytes, &place, event);
-    if (status == FOB_NO_MEMORY)
-        return status;
-    message->bytes = fob_slice(cursor.at, (size_t)(cursor.end - cursor.at));
-    message->offset += message->offset ? 1 : 0;
-    if (--message->count == 0)
-        drop_first(self);
+    fob_status_t status = fob_decode(pool, message->blob, message->bytes, &place, event);
+    if (status == FOB_OK) {
+        step_over(self, message, fob_event_envelope(*event)->bytes.size);
+    } else if (status == FOB_BAD_EVENT) {
+        fob_cursor_t cursor = fob_cursor(message->bytes);
+        fob_slice_t topic, bytes;
+        bool good = fob_envelope_skim(&cursor, &topic, &bytes);
+        assert(good); /* skimmed when it came */
+        step_over(self, message, bytes.size);
+    }
     return status;
 }
 

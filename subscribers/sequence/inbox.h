@@ -70,10 +70,10 @@ fob_queued_t *fob_inbox_newest(fob_inbox_t *self);
 /* Moves the oldest messages to an empty batch. Returns how many events and notices these are. */
 uint64_t fob_inbox_move(fob_inbox_t *self, fob_batch_t *batch);
 
-/* The batch's next event, to be destroyed by the caller. OK; GAP: no event but a notice, in
- * batch->notice until the next call; AGAIN: empty; BAD_EVENT: one was stepped over that cannot be
- * decoded; NO_MEMORY: try again. */
-fob_status_t fob_batch_next(fob_batch_t *self, fob_event_t **event) FOB_MUST_USE;
+/* The batch's next event, in memory of the pool, to be destroyed by the caller. OK; GAP: no event
+ * but a notice, in batch->notice until the next call; AGAIN: empty; BAD_EVENT: one was stepped over
+ * that cannot be decoded; NO_MEMORY: try again. */
+fob_status_t fob_batch_next(fob_batch_t *self, fob_pool_t *pool, fob_event_t **event) FOB_MUST_USE;
 static inline bool fob_batch_empty(const fob_batch_t *self) {
     return self->first == self->end;
 }

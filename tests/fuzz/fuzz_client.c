@@ -151,7 +151,7 @@ static void listen(client_t *self, size_t which) {
     fob_sequencer_round(sequencer, self->now, 0);
     ask(self, which);
     while (fob_sequencer_move(sequencer, &batch)) {
-        while ((status = fob_batch_next(&batch, &event)) != FOB_AGAIN) {
+        while ((status = fob_batch_next(&batch, NULL, &event)) != FOB_AGAIN) {
             FUZZ_RULE(status == FOB_OK || status == FOB_BAD_EVENT || status == FOB_GAP);
             if (status == FOB_OK)
                 fob_event_destroy(&event);

@@ -32,7 +32,7 @@ static void rewrite(const fob_envelope_t *event) {
 /* What a handler may ask for. */
 static void hand_out(fob_blob_t *blob, fob_slice_t bytes) {
     const fob_event_place_t place = {.shard = UINT32_MAX, .offset = UINT64_MAX};
-    fob_event_t *event = fob_event_new(blob, bytes, &place);
+    fob_event_t *event = fob_event_new(NULL, blob, bytes, &place);
     const char *name, *value;
     size_t size = 0;
     FUZZ_RULE(event != NULL);

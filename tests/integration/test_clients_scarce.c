@@ -263,13 +263,13 @@ static void listening(void *arg) {
 static void each_event_is_heard(void **state) {
     (void)state;
     fob_from_t from = FOB_FROM_LATEST;
-    scarce_each("subscribers: subscriber", 12, listening, &from);
+    scarce_each("subscribers: subscriber", 9, listening, &from);
 }
 
 static void each_event_of_the_past_is_heard(void **state) {
     (void)state;
     fob_from_t from = FOB_FROM_EARLIEST;
-    scarce_each("subscribers: subscriber, history", 12, listening, &from);
+    scarce_each("subscribers: subscriber, history", 9, listening, &from);
 }
 
 FOB_MAIN(FOB_CASE_WITH(a_question_is_answered_or_it_is_said_why_not, set_up, tear_down),

@@ -175,7 +175,7 @@ static void hand_out(sim_client_t *self, const fob_event_t *event) {
 static void read_one(sim_client_t *self) {
     subscriber_t *own = of(self);
     fob_event_t *event;
-    fob_status_t status = fob_batch_next(&own->batch, &event);
+    fob_status_t status = fob_batch_next(&own->batch, NULL, &event);
     const fob_notice_t *notice = &own->batch.notice;
     own->elsewhere--;
     own->progress++;

@@ -243,7 +243,7 @@ static inline void told_whole(kit_t *kit, uint64_t floor, bool more, const char 
 static inline fob_status_t kit_next(kit_t *kit, fob_event_t **event) {
     if (fob_batch_empty(&kit->batch))
         kit->elsewhere += fob_sequencer_move(kit->s, &kit->batch);
-    fob_status_t status = fob_batch_next(&kit->batch, event);
+    fob_status_t status = fob_batch_next(&kit->batch, NULL, event);
     kit->elsewhere -= status != FOB_AGAIN;
     return status;
 }

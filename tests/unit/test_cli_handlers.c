@@ -62,7 +62,7 @@ static fob_event_t *event_of(uint64_t offset, const char *key, fob_slice_t data)
     fob_buf_t bytes = {0};
     assert_int_equal(fob_envelope_write(&bytes, 10000000, &envelope), FOB_OK);
     fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&bytes));
-    fob_event_t *event = fob_event_new(blob, fob_blob_slice(blob), &place);
+    fob_event_t *event = fob_event_new(NULL, blob, fob_blob_slice(blob), &place);
     assert_non_null(event);
     fob_blob_unref(&blob);
     fob_buf_free(&bytes);

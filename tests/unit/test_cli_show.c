@@ -18,7 +18,7 @@ static fob_event_t *event_of(const fob_envelope_t *envelope, const fob_event_pla
     fob_buf_t bytes = {0};
     assert_int_equal(fob_envelope_write(&bytes, 1000000, envelope), FOB_OK);
     fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&bytes));
-    fob_event_t *event = fob_event_new(blob, fob_blob_slice(blob), where);
+    fob_event_t *event = fob_event_new(NULL, blob, fob_blob_slice(blob), where);
     assert_non_null(event);
     fob_blob_unref(&blob);
     fob_buf_free(&bytes);

@@ -9,7 +9,7 @@ static fob_event_t *event_of(const fob_envelope_t *envelope, const fob_event_pla
     fob_buf_t out = {0};
     assert_int_equal(fob_envelope_write(&out, 1000, envelope), FOB_OK);
     fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&out));
-    fob_event_t *event = fob_event_new(blob, fob_blob_slice(blob), place);
+    fob_event_t *event = fob_event_new(NULL, blob, fob_blob_slice(blob), place);
     assert_non_null(event);
     fob_blob_unref(&blob);
     fob_buf_free(&out);
@@ -154,7 +154,7 @@ static void the_event_holds_the_bytes(void **state) {
 static void the_bus_s_own_events_are_handed_out(void **state) {
     (void)state;
     fob_blob_t *blob = fob_blob_copy(fob_slice("\x93\xa6$sys.x\x80\xc4\x00", 11));
-    fob_event_t *event = fob_event_new(blob, fob_blob_slice(blob), &place);
+    fob_event_t *event = fob_event_new(NULL, blob, fob_blob_slice(blob), &place);
     assert_non_null(event);
     assert_string_equal(fob_event_topic(event), "$sys.x");
     fob_event_destroy(&event);
@@ -171,7 +171,7 @@ static void bytes_that_are_no_event_make_none(void **state) {
                                {(const uint8_t *)topic, sizeof topic - 1}};
     for (size_t i = 0; i < 3; i++) {
         fob_blob_t *blob = fob_blob_copy(bad[i]);
-        assert_null(fob_event_new(blob, fob_blob_slice(blob), &place));
+        assert_null(fob_event_new(NULL, blob, fob_blob_slice(blob), &place));
         assert_non_null(fob_blob_writable(blob)); /* still its one holder */
         fob_blob_unref(&blob);
     }

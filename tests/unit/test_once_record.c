@@ -36,7 +36,7 @@ static size_t key_of(char *key, const char *group, const char *topic, const char
     fob_buf_t bytes = {0};
     assert_int_equal(fob_envelope_write(&bytes, 10000000, &envelope), FOB_OK);
     fob_blob_t *blob = fob_blob_copy(fob_buf_slice(&bytes));
-    fob_event_t *event = fob_event_new(blob, fob_blob_slice(blob), &place);
+    fob_event_t *event = fob_event_new(NULL, blob, fob_blob_slice(blob), &place);
     assert_non_null(event);
     size_t size = fob_once_key_of(event, group, key);
     fob_event_destroy(&event);

@@ -42,7 +42,7 @@ static void take(fob_sequencer_t *s, const char *topic, uint64_t seq, uint64_t c
 
 static void hands_out(fob_batch_t *batch, const char *topic, uint64_t offset) {
     fob_event_t *event;
-    assert_int_equal(fob_batch_next(batch, &event), FOB_OK);
+    assert_int_equal(fob_batch_next(batch, NULL, &event), FOB_OK);
     assert_string_equal(fob_event_topic(event), topic);
     assert_int_equal(fob_event_offset(event), offset);
     assert_int_equal(fob_event_time(event), 9);
@@ -53,7 +53,7 @@ static void hands_out(fob_batch_t *batch, const char *topic, uint64_t offset) {
 
 static void is_empty(fob_batch_t *batch) {
     fob_event_t *event;
-    assert_int_equal(fob_batch_next(batch, &event), FOB_AGAIN);
+    assert_int_equal(fob_batch_next(batch, NULL, &event), FOB_AGAIN);
     assert_null(event);
 }
 

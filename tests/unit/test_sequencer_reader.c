@@ -138,7 +138,7 @@ void reader_step(world_t *w) {
         fob_event_t *event;
         if (fob_batch_empty(&w->batch))
             w->elsewhere += fob_sequencer_move(w->sequencer, &w->batch);
-        fob_status_t status = fob_batch_next(&w->batch, &event);
+        fob_status_t status = fob_batch_next(&w->batch, NULL, &event);
         CHECK(w, status != FOB_NO_MEMORY || w->poor);
         if (status == FOB_AGAIN || status == FOB_NO_MEMORY)
             return;
