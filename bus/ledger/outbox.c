@@ -17,9 +17,13 @@ typedef struct {
     node_t *first, *last;
 } list_t;
 
+#define SPARES      64   /* kept for turns to come */
+#define SPARE_NODES 1024 /* in one of them at the most */
+
 /* A turn, and a node for each of its effects. */
 struct held {
-    held_t *next; /* in `waiting`, then in `done` */
+    held_t *next; /* in `waiting`, then in `done`, then in `spare` */
+    size_t capacity;
     fob_turn_t *turn;
     size_t left;  /* effects that did not come out yet */
     bool durable; /* its commit is, or it has none */
@@ -47,6 +51,8 @@ struct fob_outbox {
     held_t *waiting, *waiting_last; /* turns whose commit is not durable, oldest first */
     held_t *done;
     held_t *current; /* whose effect is being performed */
+    held_t *spare;
+    size_t spares;
 };
 
 fob_outbox_t *fob_outbox_new(uint64_t durable, uint64_t head) {
@@ -67,11 +73,50 @@ void fob_outbox_destroy(fob_outbox_t **self_p) {
     if (!self)
         return;
     assert(!self->waiting && !self->done);
+    while (self->spare) {
+        held_t *next = self->spare->next;
+        free(self->spare);
+        self->spare = next;
+    }
     free(self->ring);
     free(self->orders);
     free(self);
     *self_p = NULL;
 }
+
+/* --- turns that are held --- */
+
+/* A spare one that is too small goes: what comes in its place serves the next as well. NULL: no
+ * memory. */
+static held_t *held_new(fob_outbox_t *self, size_t nodes) {
+    held_t *held = self->spare;
+    if (held) {
+        self->spare = held->next;
+        self->spares--;
+        if (held->capacity >= nodes)
+            return held;
+        free(held);
+    }
+    size_t capacity = 8;
+    while (capacity < nodes)
+        capacity *= 2;
+    held = malloc(sizeof *held + capacity * sizeof held->nodes[0]);
+    if (held)
+        held->capacity = capacity;
+    return held;
+}
+
+static void held_drop(fob_outbox_t *self, held_t *held) {
+    if (self->spares == SPARES || held->capacity > SPARE_NODES) {
+        free(held);
+        return;
+    }
+    held->next = self->spare;
+    self->spare = held;
+    self->spares++;
+}
+
+/* --- lists --- */
 
 static void push(list_t *list, node_t *node) {
     node->next = NULL;
@@ -190,10 +235,13 @@ static void finish(fob_outbox_t *self, held_t *held) {
 bool fob_outbox_put(fob_outbox_t *self, fob_turn_t *turn) {
     if ((turn->position && !ring_room(self, turn->position)) || !order_room(self, turn))
         return false;
-    held_t *held = malloc(sizeof *held + turn->effect_count * sizeof held->nodes[0]);
+    held_t *held = held_new(self, turn->effect_count);
     if (!held)
         return false;
-    *held = (held_t){.turn = turn, .left = turn->effect_count, .head = turn_head(turn)};
+    *held = (held_t){.capacity = held->capacity,
+                     .turn = turn,
+                     .left = turn->effect_count,
+                     .head = turn_head(turn)};
     if (turn->position > self->last)
         self->last = turn->position;
     for (size_t i = 0; i < turn->effect_count; i++) {
@@ -259,7 +307,7 @@ fob_turn_t *fob_outbox_done(fob_outbox_t *self) {
         return NULL;
     self->done = held->next;
     fob_turn_t *turn = held->turn;
-    free(held);
+    held_drop(self, held);
     return turn;
 }
 

@@ -14,6 +14,7 @@ static fob_status_t write_header(fob_buf_t *header, const fob_wire_t *msg) {
 /* --- deliveries --- */
 
 static void pack_runs(fob_buf_t *runs, const fob_span_t *spans, size_t count) {
+    fob_buf_clear(runs);
     fob_pack_array(runs, count);
     for (size_t i = 0; i < count; i++) {
         const fob_span_t *span = &spans[i];
@@ -60,23 +61,21 @@ static fob_status_t gather(const fob_span_t *spans, size_t count, size_t bytes, 
     return FOB_OK;
 }
 
-static fob_status_t deliver(fob_buf_t *header, uint32_t shard, const fob_effect_t *effect,
-                            size_t *from, fob_body_t *body) {
+static fob_status_t deliver(fob_buf_t *header, fob_buf_t *runs, uint32_t shard,
+                            const fob_effect_t *effect, size_t *from, fob_body_t *body) {
     size_t bytes;
     const fob_span_t *spans = effect->spans + *from;
     size_t count = portion(spans, effect->span_count - *from, &bytes);
-    fob_buf_t runs = {0};
-    pack_runs(&runs, spans, count);
-    fob_status_t status = runs.failed ? FOB_NO_MEMORY : FOB_OK;
+    pack_runs(runs, spans, count);
+    fob_status_t status = runs->failed ? FOB_NO_MEMORY : FOB_OK;
     if (status == FOB_OK) {
         fob_wire_t msg = {.verb = FOB_VERB_DELIVER, .shard = shard};
         FOB_SET(&msg, group, effect->group);
-        FOB_SET(&msg, runs, fob_buf_slice(&runs));
+        FOB_SET(&msg, runs, fob_buf_slice(runs));
         status = write_header(header, &msg);
     }
     if (status == FOB_OK)
         status = gather(spans, count, bytes, body);
-    fob_buf_free(&runs);
     *from += count;
     return status;
 }
@@ -121,11 +120,11 @@ static void reply(fob_wire_t *msg, const fob_effect_t *effect) {
         FOB_SET(msg, text, effect->text);
 }
 
-fob_status_t fob_letter_effect(fob_buf_t *header, uint32_t shard, const fob_effect_t *effect,
-                               size_t *from, fob_body_t *body) {
+fob_status_t fob_letter_effect(fob_buf_t *header, fob_buf_t *runs, uint32_t shard,
+                               const fob_effect_t *effect, size_t *from, fob_body_t *body) {
     *body = (fob_body_t){0};
     if (effect->kind == FOB_EFF_DELIVER)
-        return deliver(header, shard, effect, from, body);
+        return deliver(header, runs, shard, effect, from, body);
     *from = effect->span_count;
     fob_wire_t msg = {.shard = shard};
     fob_status_t status = FOB_OK;

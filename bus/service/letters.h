@@ -15,10 +15,12 @@ typedef struct {
 } fob_body_t;
 
 /* Appends the header of the effect's next message to `header` (cleared before) and fills `body`.
- * `*from` is how far it came (start with 0): done when it equals the effect's span_count. FOB_OK,
- * FOB_NO_MEMORY. Not for NEED and STORED. */
-fob_status_t fob_letter_effect(fob_buf_t *header, uint32_t shard, const fob_effect_t *effect,
-                               size_t *from, fob_body_t *body) FOB_MUST_USE;
+ * `runs` is scratch, which keeps its memory from one call to the next. `*from` is how far it came
+ * (start with 0): done when it equals the effect's span_count. FOB_OK, FOB_NO_MEMORY. Not for NEED
+ * and STORED. */
+fob_status_t fob_letter_effect(fob_buf_t *header, fob_buf_t *runs, uint32_t shard,
+                               const fob_effect_t *effect, size_t *from,
+                               fob_body_t *body) FOB_MUST_USE;
 
 /* The two frames of a STORED effect: header appended to `header` (cleared before), body as above.
  * `source` is the bus's own for this run. */

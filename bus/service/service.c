@@ -15,7 +15,7 @@ struct fob_service {
     fob_joins_t *joins;
     fob_fetches_t *fetches;
     fob_listing_t listing; /* for who fetches last events */
-    fob_buf_t header, rows;
+    fob_buf_t header, runs, rows;
     fob_now_t now; /* of this round */
     size_t read;   /* messages since the beats were looked at last */
     bool failed;
@@ -70,6 +70,7 @@ void fob_service_destroy(fob_service_t **self_p) {
     fob_joins_destroy(&self->joins);
     fob_fetches_destroy(&self->fetches);
     fob_buf_free(&self->header);
+    fob_buf_free(&self->runs);
     fob_buf_free(&self->rows);
     free(self);
     *self_p = NULL;
@@ -224,8 +225,8 @@ static void send_effect(fob_service_t *self, const fob_effect_t *effect) {
         return;
     do {
         fob_body_t body;
-        fob_status_t status =
-            fob_letter_effect(&self->header, self->options.house->shard, effect, &from, &body);
+        fob_status_t status = fob_letter_effect(&self->header, &self->runs,
+                                                self->options.house->shard, effect, &from, &body);
         if (status != FOB_OK || !say(self, effect->conn, body)) {
             /* Without it, it would miss something without knowing. */
             fob_service_forget(self, effect->conn);

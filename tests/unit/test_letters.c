@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-static fob_buf_t header;
+static fob_buf_t header, scratch;
 
 static fob_wire_t read_back(void) {
     fob_wire_t msg;
@@ -31,7 +31,7 @@ static void a_delivery_of_one_piece_is_not_copied(void **state) {
         .kind = FOB_EFF_DELIVER, .group = fob_slice_str("emails"), .spans = &span, .span_count = 1};
     fob_body_t body;
     size_t from = 0;
-    assert_int_equal(fob_letter_effect(&header, 0, &effect, &from, &body), FOB_OK);
+    assert_int_equal(fob_letter_effect(&header, &scratch, 0, &effect, &from, &body), FOB_OK);
     assert_int_equal(from, 1);
     assert_ptr_equal(body.blob, blob);
     assert_int_equal(body.at, 2);
@@ -50,6 +50,7 @@ static void a_delivery_of_one_piece_is_not_copied(void **state) {
     fob_blob_unref(&body.blob);
     fob_blob_unref(&blob);
     fob_buf_free(&header);
+    fob_buf_free(&scratch);
 }
 
 static void neighbours_in_one_blob_are_one_piece(void **state) {
@@ -60,12 +61,13 @@ static void neighbours_in_one_blob_are_one_piece(void **state) {
         .kind = FOB_EFF_DELIVER, .group = fob_slice_str("g"), .spans = spans, .span_count = 2};
     fob_body_t body;
     size_t from = 0;
-    assert_int_equal(fob_letter_effect(&header, 0, &effect, &from, &body), FOB_OK);
+    assert_int_equal(fob_letter_effect(&header, &scratch, 0, &effect, &from, &body), FOB_OK);
     assert_ptr_equal(body.blob, blob);
     assert_int_equal(body.size, 7);
     fob_blob_unref(&body.blob);
     fob_blob_unref(&blob);
     fob_buf_free(&header);
+    fob_buf_free(&scratch);
 }
 
 static void pieces_of_several_blobs_are_gathered_in_order(void **state) {
@@ -77,12 +79,13 @@ static void pieces_of_several_blobs_are_gathered_in_order(void **state) {
         .kind = FOB_EFF_DELIVER, .group = fob_slice_str("g"), .spans = spans, .span_count = 3};
     fob_body_t body;
     size_t from = 0;
-    assert_int_equal(fob_letter_effect(&header, 0, &effect, &from, &body), FOB_OK);
+    assert_int_equal(fob_letter_effect(&header, &scratch, 0, &effect, &from, &body), FOB_OK);
     assert_true(fob_slice_eq(fob_blob_slice(body.blob), fob_slice_str("89abc0")));
     fob_blob_unref(&body.blob);
     fob_blob_unref(&one);
     fob_blob_unref(&two);
     fob_buf_free(&header);
+    fob_buf_free(&scratch);
 }
 
 static void a_delivery_of_very_many_pieces_is_several_messages(void **state) {
@@ -98,7 +101,7 @@ static void a_delivery_of_very_many_pieces_is_several_messages(void **state) {
     size_t from = 0, messages = 0, bytes = 0;
     while (from < MANY) {
         fob_body_t body;
-        assert_int_equal(fob_letter_effect(&header, 0, &effect, &from, &body), FOB_OK);
+        assert_int_equal(fob_letter_effect(&header, &scratch, 0, &effect, &from, &body), FOB_OK);
         read_back(); /* which refuses a header over the limit */
         messages++;
         bytes += body.size;
@@ -109,6 +112,7 @@ static void a_delivery_of_very_many_pieces_is_several_messages(void **state) {
     free(spans);
     fob_blob_unref(&blob);
     fob_buf_free(&header);
+    fob_buf_free(&scratch);
 }
 
 static void a_welcome_says_all_that_a_client_must_know(void **state) {
@@ -140,6 +144,7 @@ static void a_welcome_says_all_that_a_client_must_know(void **state) {
     assert_true(fob_slice_eq(shard.host, fob_slice_str("bus.example")));
     assert_int_equal(shard.xpub, 1002);
     fob_buf_free(&header);
+    fob_buf_free(&scratch);
 }
 
 static void a_stored_run_becomes_a_broadcast_frame(void **state) {
@@ -166,12 +171,13 @@ static void a_stored_run_becomes_a_broadcast_frame(void **state) {
     fob_blob_unref(&body.blob);
     fob_blob_unref(&blob);
     fob_buf_free(&header);
+    fob_buf_free(&scratch);
 }
 
 /* Makes the only message of an effect. */
 static fob_wire_t letter(fob_effect_t *effect, fob_body_t *body) {
     size_t from = 0;
-    assert_int_equal(fob_letter_effect(&header, 0, effect, &from, body), FOB_OK);
+    assert_int_equal(fob_letter_effect(&header, &scratch, 0, effect, &from, body), FOB_OK);
     assert_int_equal(from, effect->span_count);
     return read_back();
 }
@@ -189,6 +195,7 @@ static void a_reply_carries_its_value_or_nil(void **state) {
     assert_true(body.size == 1 && fob_blob_slice(body.blob).data[0] == 0xc0);
     fob_blob_unref(&body.blob);
     fob_buf_free(&header);
+    fob_buf_free(&scratch);
 }
 
 static void a_joined_tells_the_bound_of_the_leases_where_there_is_one(void **state) {
@@ -201,6 +208,7 @@ static void a_joined_tells_the_bound_of_the_leases_where_there_is_one(void **sta
     msg = letter(&effect, &body);
     assert_false(FOB_HAS(&msg, lease));
     fob_buf_free(&header);
+    fob_buf_free(&scratch);
 }
 
 static void what_was_lost_says_why(void **state) {
@@ -217,6 +225,7 @@ static void what_was_lost_says_why(void **state) {
     msg = letter(&effect, &body);
     assert_false(FOB_HAS(&msg, text));
     fob_buf_free(&header);
+    fob_buf_free(&scratch);
 }
 
 FOB_MAIN(FOB_CASE(a_delivery_of_one_piece_is_not_copied),
