@@ -1,0 +1,315 @@
+/* round: makes a site, has the peer serve there, runs publishers and consumers, and counts. */
+#include "tests/bench/round.h"
+
+#include "tests/bench/rig.h"
+#include "tests/bench/round_inside.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define READY_SECONDS 30 /* for all to connect */
+#define QUIET_SECONDS 2  /* all was sent and nothing came for so long: it will not come */
+#define STUCK_SECONDS 30 /* nothing is sent, confirmed or arrives: it has failed */
+#define END_SECONDS   20 /* for all to end once it is over */
+
+/* One round, as the harness sees it. */
+typedef struct {
+    const peer_t *peer;
+    work_t work; /* with the events of this round */
+    site_t *site;
+    round_t *round;
+    pid_t child[WORK_CONSUMERS + WORK_PUBLISHERS]; /* consumers, then publishers; 0: reaped */
+    unsigned children, publishing;                 /* publishing: publishers that have not ended */
+    double cpu;                                    /* of the children that have ended */
+    round_result_t *result;
+} run_t;
+
+static bool fails(run_t *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool fails(run_t *self, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    if (!self->result->why[0])
+        vsnprintf(self->result->why, sizeof self->result->why, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+static void pause_ms(long ms) {
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+/* --- processes --- */
+
+typedef struct {
+    run_t *run;
+    bool consumes;
+    unsigned index;
+} part_t;
+
+static bool play(void *arg) {
+    part_t *part = arg;
+    run_t *run = part->run;
+    role_t role = {.work = &run->work,
+                   .site = run->site,
+                   .index = part->index,
+                   .group = part->consumes ? part->index / run->work.workers : 0,
+                   .round = run->round};
+    signal(SIGINT, SIG_DFL), signal(SIGTERM, SIG_DFL), signal(SIGPIPE, SIG_IGN);
+    /* Who waits until an event is due waits no longer. */
+    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+    return part->consumes ? run->peer->consume(&role) : run->peer->publish(&role);
+}
+
+static void add_child(run_t *self, bool consumes, unsigned index) {
+    part_t part = {self, consumes, index};
+    self->child[self->children++] = rig_child(play, &part);
+}
+
+/* Takes note of children that ended. False: one of them has failed. */
+static bool look_after(run_t *self) {
+    for (unsigned i = 0; i < self->children; i++) {
+        struct rusage used;
+        int status;
+        if (!self->child[i] || wait4(self->child[i], &status, WNOHANG, &used) != self->child[i])
+            continue;
+        self->child[i] = 0;
+        self->cpu += (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+                     (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+        self->publishing -= i >= self->round->consumers;
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+            return fails(self, "a %s failed",
+                         i < self->round->consumers ? "consumer" : "publisher");
+    }
+    return !site_stopping() || fails(self, "stopped");
+}
+
+static bool await_ready(run_t *self, unsigned count) {
+    for (double from = rig_now(); atomic_load(&self->round->ready) < count; pause_ms(1)) {
+        if (!look_after(self))
+            return false;
+        if (rig_now() - from > READY_SECONDS)
+            return fails(self, "not ready after %d s", READY_SECONDS);
+    }
+    return true;
+}
+
+static void kill_children(run_t *self) {
+    for (unsigned i = 0; i < self->children; i++)
+        if (self->child[i]) {
+            kill(self->child[i], SIGKILL);
+            waitpid(self->child[i], NULL, 0);
+            self->child[i] = 0;
+        }
+}
+
+/* --- what has come --- */
+
+static unsigned tallies_of(const run_t *self, unsigned group, const tally_t **tallies) {
+    for (unsigned i = 0; i < self->work.workers; i++)
+        tallies[i] = round_tally(self->round, group * self->work.workers + i);
+    return self->work.workers;
+}
+
+static uint64_t group_distinct(const run_t *self, unsigned group) {
+    const tally_t *tallies[WORK_CONSUMERS];
+    unsigned count = tallies_of(self, group, tallies);
+    return tally_together(tallies, count, self->work.events);
+}
+
+static bool all_arrived(const run_t *self) {
+    for (unsigned group = 0; group < self->work.groups; group++) {
+        const tally_t *tallies[WORK_CONSUMERS];
+        uint64_t sum = 0;
+        for (unsigned i = tallies_of(self, group, tallies); i-- > 0;)
+            sum += tallies[i]->distinct;
+        /* Two workers may have had the same. */
+        if (sum < self->work.events || group_distinct(self, group) < self->work.events)
+            return false;
+    }
+    return true;
+}
+
+/* Grows while anything moves. */
+static uint64_t progress(const run_t *self) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < self->work.publishers; i++)
+        sum += self->round->senders[i].sent + self->round->senders[i].confirmed;
+    for (unsigned i = 0; i < self->round->consumers; i++)
+        sum += round_tally(self->round, i)->arrived;
+    return sum;
+}
+
+static bool await_all(run_t *self) {
+    uint64_t before = UINT64_MAX;
+    for (double moved = rig_now(); self->publishing > 0 || !all_arrived(self); pause_ms(2)) {
+        uint64_t now = progress(self);
+        if (!look_after(self))
+            return false;
+        if (now != before)
+            before = now, moved = rig_now();
+        if (self->publishing == 0 && rig_now() - moved > QUIET_SECONDS)
+            return true;
+        if (rig_now() - moved > STUCK_SECONDS)
+            return fails(self, "nothing moved for %d s", STUCK_SECONDS);
+    }
+    return true;
+}
+
+static bool await_end(run_t *self) {
+    atomic_store(&self->round->over, true);
+    for (double from = rig_now();; pause_ms(1)) {
+        bool living = false;
+        if (!look_after(self))
+            return false;
+        for (unsigned i = 0; i < self->children; i++)
+            living = living || self->child[i];
+        if (!living)
+            return true;
+        if (rig_now() - from > END_SECONDS)
+            return fails(self, "consumers do not end");
+    }
+}
+
+/* --- figures --- */
+
+static void figures_of_senders(run_t *self, uint64_t *first) {
+    histogram_t *delay = calloc(1, sizeof *delay);
+    double *figures = self->result->figures;
+    uint64_t last = 0, confirmed = 0;
+    if (!delay)
+        rig_die("no memory");
+    *first = UINT64_MAX;
+    for (unsigned i = 0; i < self->work.publishers; i++) {
+        const round_sender_t *sender = &self->round->senders[i];
+        *first = sender->first < *first ? sender->first : *first;
+        last = sender->last_confirmed > last ? sender->last_confirmed : last;
+        confirmed += sender->confirmed;
+        histogram_merge(delay, &sender->delay);
+    }
+    if (confirmed) {
+        figures[FIGURE_CONFIRMED] = (double)confirmed / ((double)(last - *first) / 1e9);
+        figures[FIGURE_CONFIRM_P50] = (double)histogram_at(delay, 50) / 1e3;
+        figures[FIGURE_CONFIRM_P99] = (double)histogram_at(delay, 99) / 1e3;
+    }
+    free(delay);
+}
+
+static void figures_of_consumers(run_t *self, uint64_t first) {
+    histogram_t *delay = calloc(1, sizeof *delay);
+    double *figures = self->result->figures;
+    uint64_t last = 0, distinct = 0, twice = 0, disordered = 0, arrived_first = UINT64_MAX;
+    if (!delay)
+        rig_die("no memory");
+    for (unsigned group = 0; group < self->work.groups; group++)
+        distinct += group_distinct(self, group);
+    for (unsigned i = 0; i < self->round->consumers; i++) {
+        const tally_t *tally = round_tally(self->round, i);
+        uint64_t end = tally->settled > tally->last ? tally->settled : tally->last;
+        /* That one learnt late that it was over is no time of the work's. */
+        if (self->work.kind == WORK_FIRE || self->work.kind == WORK_STORED)
+            end = tally->last;
+        last = end > last ? end : last;
+        arrived_first = tally->first && tally->first < arrived_first ? tally->first : arrived_first;
+        twice += tally->arrived;
+        disordered += tally->disordered;
+        if (tally->strange)
+            fails(self, "%llu that nobody sent", (unsigned long long)tally->strange);
+        histogram_merge(delay, &tally->delay);
+    }
+    figures[FIGURE_LOST] = (double)(self->work.events * self->work.groups - distinct);
+    figures[FIGURE_TWICE] = (double)(twice - distinct);
+    figures[FIGURE_DISORDERED] = (double)disordered;
+    if (last > first && distinct) {
+        double each = (double)distinct / self->work.groups;
+        figures[FIGURE_RATE] = each / ((double)(last - first) / 1e9);
+        figures[FIGURE_DRAINED] = each / ((double)(last - arrived_first + 1) / 1e9);
+        figures[FIGURE_P50] = (double)histogram_at(delay, 50) / 1e3;
+        figures[FIGURE_P99] = (double)histogram_at(delay, 99) / 1e3;
+        figures[FIGURE_MOST] = (double)histogram_at(delay, 100) / 1e3;
+    }
+    free(delay);
+}
+
+/* --- the round --- */
+
+static void map_round(run_t *self) {
+    const work_t *work = &self->work;
+    unsigned consumers = work->groups * work->workers;
+    size_t tally = tally_size(work->events), senders = work->publishers * sizeof(round_sender_t);
+    size_t mapped = sizeof(round_t) + 64 + senders + 64 + consumers * tally;
+    uint8_t *memory = rig_shared(mapped);
+    self->round = (round_t *)(void *)memory;
+    self->round->peer = self->peer;
+    self->round->consumers = consumers;
+    self->round->each = work->events / work->publishers;
+    self->round->mapped = mapped;
+    self->round->tally_size = tally;
+    self->round->senders = (void *)(memory + (sizeof(round_t) + 63) / 64 * 64);
+    self->round->tallies = (uint8_t *)self->round->senders + (senders + 63) / 64 * 64;
+}
+
+static bool start(run_t *self) {
+    if (!self->peer->start(self->site, &self->work, false))
+        return fails(self, "its server does not start");
+    for (unsigned i = 0; i < self->round->consumers; i++)
+        add_child(self, true, i);
+    if (!await_ready(self, self->round->consumers))
+        return false;
+    self->publishing = self->work.publishers;
+    for (unsigned i = 0; i < self->work.publishers; i++)
+        add_child(self, false, i);
+    return await_ready(self, self->round->consumers + self->work.publishers);
+}
+
+/* All at once: publishers send, consumers take. */
+static bool flow(run_t *self) {
+    double cpu;
+    uint64_t first;
+    if (!start(self))
+        return false;
+    cpu = site_cpu(self->site);
+    atomic_store(&self->round->start, role_clock());
+    atomic_store(&self->round->began, true);
+    bool good = await_all(self);
+    cpu = site_cpu(self->site) - cpu;
+    good = good && await_end(self);
+    if (!good)
+        return false;
+    figures_of_senders(self, &first);
+    if (self->work.groups)
+        figures_of_consumers(self, first);
+    self->result->figures[FIGURE_CPU_BROKER] = cpu * 1e6 / (double)self->work.events;
+    self->result->figures[FIGURE_CPU_CLIENTS] = self->cpu * 1e6 / (double)self->work.events;
+    return !self->result->why[0];
+}
+
+void round_run(const peer_t *peer, const work_t *work, uint64_t events, round_result_t *result) {
+    run_t self = {.peer = peer, .work = *work, .result = result};
+    memset(result, 0, sizeof *result);
+    for (unsigned i = 0; i < FIGURES; i++)
+        result->figures[i] = NAN;
+    self.work.events = events / work->publishers * work->publishers;
+    if (self.work.events == 0)
+        self.work.events = work->publishers;
+    self.site = site_new(peer->name);
+    map_round(&self);
+    if (peer->measure)
+        result->good = peer->measure(self.site, &self.work, result->figures) ||
+                       fails(&self, "it could not be measured");
+    else
+        result->good = flow(&self);
+    kill_children(&self);
+    if (peer->stop)
+        peer->stop(self.site);
+    site_destroy(&self.site);
+    munmap(self.round, self.round->mapped);
+}
