@@ -74,16 +74,18 @@ static int state_of(const run_t *self, uint32_t client) {
 /* Says of a client that ended without a word, killed by somebody say, that it did. */
 static void note_end(run_t *self, uint32_t client, int status) {
     fob_bench_slot_t *slot = fob_board_slot(self->board, client);
+    bool crashed = WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL;
     self->pids[client] = 0;
-    if (fob_board_phase(self->board) == FOB_BENCH_END ||
-        atomic_load(&slot->state) >= FOB_CLIENT_DONE)
+    if (!crashed && (fob_board_phase(self->board) == FOB_BENCH_END ||
+                     atomic_load(&slot->state) >= FOB_CLIENT_DONE))
         return;
-    slot->status = FOB_CLOSED;
-    if (WIFSIGNALED(status))
+    slot->status = crashed ? FOB_INTERNAL : FOB_NO_MEMORY;
+    if (crashed)
         snprintf(slot->text, sizeof slot->text, "a client's process was ended by signal %d",
                  WTERMSIG(status));
     else
-        snprintf(slot->text, sizeof slot->text, "a client's process ended early");
+        snprintf(slot->text, sizeof slot->text,
+                 "a client's process was killed: by hand, or as memory is short");
     atomic_store(&slot->state, FOB_CLIENT_FAILED);
 }
 

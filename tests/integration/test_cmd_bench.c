@@ -195,6 +195,31 @@ static void killed_it_leaves_no_worker_and_no_group(void **state) {
     } while (strstr(self->out, "bench."));
 }
 
+static pid_t a_child_of(pid_t parent) {
+    char path[64];
+    int child = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    FILE *file = fopen(path, "r");
+    if (!file || fscanf(file, "%d", &child) != 1)
+        fail_msg("%d has no child", (int)parent);
+    fclose(file);
+    return child;
+}
+
+static void a_client_that_is_killed_is_told_with_the_figures_so_far(void **state) {
+    cmd_t *self = *state;
+    process_t *bench = endless(self, "queue", 1);
+    assert_int_equal(kill(a_child_of(process_pid(bench)), SIGKILL), 0);
+    json_t *figures = parse(process_line(bench, PROCESS_OUT, WAIT_MS));
+    assert_int_equal(process_wait(bench, WAIT_MS), 71);
+    assert_string_equal(text(figures, "end"), "failed");
+    assert_true(number(part(figures, "published"), "events") >= 1);
+    assert_non_null(process_line_with(bench, PROCESS_ERR, "process was killed", WAIT_MS));
+    json_decref(figures);
+    process_destroy(&bench);
+    no_group_is_left(self);
+}
+
 static void a_bus_that_is_killed_is_told_with_the_figures_so_far(void **state) {
     cmd_t *self = *state;
     process_t *bench = endless(self, "latency", 20);
@@ -257,6 +282,7 @@ FOB_MAIN(FOB_CASE_WITH(fanout_gives_every_event_to_each_subscriber, set_up, tear
          FOB_CASE_WITH(a_signal_before_a_backlog_is_handled_leaves_no_group_either, set_up,
                        tear_down),
          FOB_CASE_WITH(killed_it_leaves_no_worker_and_no_group, set_up, tear_down),
+         FOB_CASE_WITH(a_client_that_is_killed_is_told_with_the_figures_so_far, set_up, tear_down),
          FOB_CASE_WITH(a_bus_that_is_killed_is_told_with_the_figures_so_far, set_up, tear_down),
          FOB_CASE_WITH(a_bus_that_is_not_there_is_unreachable, set_up, tear_down),
          FOB_CASE_WITH(a_group_of_others_is_not_flooded_unasked, set_up, tear_down),
