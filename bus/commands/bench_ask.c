@@ -44,16 +44,12 @@ static void say_what_is_stored(const fob_bench_t *self) {
     fob_figure_count(events, count, sizeof count);
     fob_amount_about(events * (plan->size + ATTRIBUTES), bytes, sizeof bytes);
     if (plan->fire)
-        fob_note(&self->cli, "publishes under %s.>, and stores nothing", self->prefix);
+        fob_note(&self->cli, "publishes under %s.>, stores nothing", self->prefix);
     else if (events)
-        fob_note(&self->cli,
-                 "stores %s events, some %s, under %s.>: the bus keeps them as long as "
-                 "its retain says",
+        fob_note(&self->cli, "stores %s events, some %s, under %s.>, to be kept as retain says",
                  count, bytes, self->prefix);
     else
-        fob_note(&self->cli,
-                 "stores what it can under %s.>: the bus keeps it as long as its "
-                 "retain says",
+        fob_note(&self->cli, "stores what it can under %s.>, to be kept as retain says",
                  self->prefix);
 }
 

@@ -2,7 +2,7 @@
 #include "proto/now.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
+#include <string.h>
 
 static void join(fob_bench_sum_t *self, const fob_bench_slot_t *slot) {
     int64_t sent_ns = atomic_load(&slot->sent_ns), last_ns = atomic_load(&slot->last_ns);
@@ -46,24 +46,21 @@ static json_t *spans(const fob_board_t *board, uint32_t first, uint32_t count, b
         const char *name;
         double share;
     } points[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99_9", 0.999}};
-    fob_histogram_t *all = calloc(1, sizeof *all);
-    json_t *out = json_object();
-    for (uint32_t i = first; all && i < first + count; i++) {
+    static fob_histogram_t all; /* too large for the stack */
+    memset(&all, 0, sizeof all);
+    for (uint32_t i = first; i < first + count; i++) {
         const fob_bench_slot_t *slot = fob_board_slot(board, i);
-        fob_histogram_join(all, late ? &slot->late : &slot->latency);
+        fob_histogram_join(&all, late ? &slot->late : &slot->latency);
     }
-    if (!all || all->count == 0) {
-        free(all);
-        json_decref(out);
+    if (all.count == 0)
         return json_null();
-    }
+    json_t *out = json_object();
     for (unsigned i = 0; i < sizeof points / sizeof points[0]; i++) {
-        double us = (double)fob_histogram_at(all, points[i].share) / 1000;
+        double us = (double)fob_histogram_at(&all, points[i].share) / 1000;
         json_object_set_new(out, points[i].name, json_real(us));
     }
-    json_object_set_new(out, "max", json_real((double)all->max / 1000));
-    json_object_set_new(out, "mean", json_real((double)all->sum / (double)all->count / 1000));
-    free(all);
+    json_object_set_new(out, "max", json_real((double)all.max / 1000));
+    json_object_set_new(out, "mean", json_real((double)all.sum / (double)all.count / 1000));
     return out;
 }
 

@@ -3,9 +3,11 @@
 #include "proto/now.h"
 
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define EVERY_NS (250 * FOB_MS)
+#define LINE     200 /* longer than it ever is */
 
 void fob_bench_progress_begin(fob_bench_progress_t *self, const fob_bench_t *bench,
                               const fob_board_t *board) {
@@ -27,21 +29,30 @@ static unsigned percent(const fob_board_t *board, const uint64_t now[4]) {
     return done < 100 ? (unsigned)done : 100;
 }
 
+/* The columns of the line: a longer one would run over, and stay. */
+static int columns(void) {
+    struct winsize size = {0};
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2)
+        return LINE;
+    return size.ws_col - 1;
+}
+
 static void show(fob_bench_progress_t *self, const uint64_t now[4], int64_t span_ns) {
     static const char *const names[] = {"published", "confirmed", "delivered", "handled"};
     const fob_bench_plan_t *plan = fob_board_plan(self->board);
     const bool shown[] = {true, !plan->fire, plan->subscribers > 0, plan->groups > 0};
-    fprintf(stderr, "\r%3u%%", percent(self->board, now));
+    char line[LINE + 1], text[32];
+    int size = snprintf(line, sizeof line, "%3u%%", percent(self->board, now));
     for (unsigned i = 0; i < 4; i++) {
-        char text[32];
         if (!shown[i])
             continue;
-        fob_figure_count((now[i] - self->before[i]) * 1000 / (uint64_t)(span_ns / FOB_MS), text,
+        fob_figure_short((now[i] - self->before[i]) * 1000 / (uint64_t)(span_ns / FOB_MS), text,
                          sizeof text);
-        fprintf(stderr, "  %s %s/s", names[i], text);
+        size += snprintf(line + size, sizeof line - (size_t)size, "  %s %s", names[i], text);
         self->before[i] = now[i];
     }
-    fputs("\033[K", stderr);
+    snprintf(line + size, sizeof line - (size_t)size, " events/s");
+    fprintf(stderr, "\r%.*s\033[K", columns(), line);
     fflush(stderr);
     self->on_screen = true;
 }

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -22,7 +21,7 @@ typedef struct {
     const fob_bench_plan_t *plan;
     fob_board_t *board;
     uint32_t clients;
-    pid_t *pids; /* 0: it has ended */
+    pid_t pids[FOB_BENCH_CLIENTS]; /* 0: it has ended */
     fob_bench_progress_t progress;
     bool cut;   /* a signal came */
     bool broke; /* a client cannot go on */
@@ -233,13 +232,9 @@ int fob_bench_run(fob_bench_t *bench, const fob_bench_parts_t *parts, fob_board_
         return fob_fail(&bench->cli, FOB_EXIT_SYSTEM, "no room to count so many events: %s",
                         strerror(errno));
     self.clients = fob_board_clients(self.board);
-    self.pids = calloc(self.clients, sizeof *self.pids);
-    if (!self.pids)
-        return fob_fail_status(&bench->cli, FOB_NO_MEMORY, NULL);
     int code = fork_all(&self, parts);
     if (code == FOB_EXIT_OK)
         code = run(&self, end);
     end_all(&self);
-    free(self.pids);
     return code;
 }

@@ -168,12 +168,11 @@ static void print_remarks(const json_t *figures) {
     if (strcmp(text_of(figures, "end"), "failed") == 0)
         puts("\nIt did not end as planned: the figures so far.");
     if (asked > 0 && reached > 0 && reached < 0.95 * (double)asked)
-        printf("\nThe rate was not reached: %.0f of %lld events/s. The times count from when each "
-               "event\nwas due.\n",
+        printf("\nThe rate was not reached: %.0f of %lld events/s. Times count from when an event\n"
+               "was due.\n",
                reached, (long long)asked);
     if (asked == 0 && json_is_object(times_of(figures, "confirmed")))
-        puts("\nAt full speed an event waits behind the others in the window and in queues: --rate "
-             "N\nmeasures how long one takes.");
+        puts("\nAt full speed an event waits for all before it: --rate N shows what one takes.");
 }
 
 void fob_bench_show(const json_t *figures) {

@@ -16,6 +16,16 @@ void fob_figure_count(uint64_t count, char *out, size_t size) {
     snprintf(out, size, "%s", text);
 }
 
+void fob_figure_short(uint64_t count, char *out, size_t size) {
+    static const char *const units[] = {"", "k", "M", "G", "T"};
+    double value = (double)count;
+    unsigned unit = 0;
+    for (; unit < 4 && value >= 999.5; unit++)
+        value /= 1000;
+    int digits = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+    snprintf(out, size, "%.*f%s", unit ? digits : 0, value, units[unit]);
+}
+
 void fob_figure_span(double us, char *out, size_t size) {
     static const char *const units[] = {"us", "ms", "s"};
     unsigned unit = 0;

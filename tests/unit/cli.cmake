@@ -38,3 +38,7 @@ foreach(noun histogram stamp tally board)
 endforeach()
 fob_test(NAME cli_figure LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_cli_figure.c
     ${PROJECT_SOURCE_DIR}/bus/commands/figure.c LIBRARIES fob_flags)
+fob_scarce_test(NAME bench_scarce WATCH fob_publisher_new fob_subscriber_new
+    SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_bench_scarce.c ${PROJECT_SOURCE_DIR}/publishers/commands/bench_load.c
+    ${PROJECT_SOURCE_DIR}/subscribers/commands/bench_gauge.c ${PROJECT_SOURCE_DIR}/subscribers/commands/bench_seen.c
+    LIBRARIES fob_cli fob_publishers fob_subscribers)

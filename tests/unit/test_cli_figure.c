@@ -21,6 +21,21 @@ static void counts_are_told_in_thousands(void **state) {
     }
 }
 
+static void short_counts_have_three_digits(void **state) {
+    static const struct {
+        uint64_t count;
+        const char *text;
+    } all[] = {{0, "0"},          {7, "7"},           {999, "999"},         {1000, "1.00k"},
+               {9996, "10.0k"},   {31240, "31.2k"},   {142345, "142k"},     {999499, "999k"},
+               {999500, "1.00M"}, {1234567, "1.23M"}, {5000000000, "5.00G"}};
+    char text[32];
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        fob_figure_short(all[i].count, text, sizeof text);
+        assert_string_equal(text, all[i].text);
+    }
+}
+
 static void spans_have_three_digits_and_a_unit(void **state) {
     static const struct {
         double us;
@@ -37,4 +52,5 @@ static void spans_have_three_digits_and_a_unit(void **state) {
     }
 }
 
-FOB_MAIN(FOB_CASE(counts_are_told_in_thousands), FOB_CASE(spans_have_three_digits_and_a_unit))
+FOB_MAIN(FOB_CASE(counts_are_told_in_thousands), FOB_CASE(short_counts_have_three_digits),
+         FOB_CASE(spans_have_three_digits_and_a_unit))
