@@ -27,8 +27,8 @@ typedef struct {
     void (*drop)(void *arg, uint64_t conn);
     /* A client did not read and is given up. */
     void (*unread)(void *arg);
-    /* Whether anybody listens to the broadcast; while nobody does, what is stored is not told. NULL:
-     * somebody always may. */
+    /* Whether anybody listens to the broadcast; while nobody does, what is stored is not told.
+     * NULL: somebody always may. */
     bool (*audience)(void *arg);
     /* Broadcasts two frames; the body's hold passes. False: dropped. */
     bool (*cast)(void *arg, fob_slice_t header, fob_body_t body);
