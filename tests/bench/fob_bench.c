@@ -18,14 +18,15 @@ static const struct {
 } benches[] = {
     {"queue", bench_queue, 2000000, 256},   {"fire", bench_fire, 2000000, 128},
     {"stored", bench_stored, 1000000, 128}, {"memory", bench_memory, 1000000, 256},
-    {"topics", bench_topics, 2000000, 128},
+    {"topics", bench_topics, 2000000, 128}, {"backlog", bench_backlog, 1000000, 256},
 };
 
 static void usage(void) {
-    rig_die("usage: fob_bench [queue|fire|stored|memory|topics] [--events N] [--size BYTES] "
-            "[--window N] "
-            "[--workers N] [--subscribers N] [--topics N] [--rate N] [--sync "
-            "always|os|interval=D|memory]");
+    rig_die(
+        "usage: fob_bench [queue|fire|stored|memory|topics|backlog] [--events N] [--size BYTES] "
+        "[--window N] "
+        "[--workers N] [--subscribers N] [--topics N] [--rate N] [--sync "
+        "always|os|interval=D|memory]");
 }
 
 static uint64_t number(const char *text) {

@@ -20,6 +20,8 @@ struct rig {
     char folder[64];
     char endpoint[64];
     const char *program;
+    int port;
+    double started; /* when its process began */
 };
 
 void rig_die(const char *format, ...) {
@@ -108,6 +110,8 @@ static bool serve(rig_t *self, const bench_options_t *options, int port) {
     char number[16];
     snprintf(number, sizeof number, "%d", port);
     snprintf(self->endpoint, sizeof self->endpoint, "tcp://127.0.0.1:%d", port);
+    self->port = port;
+    self->started = rig_now();
     if (pipe(lines) < 0)
         rig_die("no pipe: %s", strerror(errno));
     self->pid = start();
@@ -147,6 +151,21 @@ rig_t *rig_new(const bench_options_t *options) {
             break;
     }
     rig_die("the bus did not start");
+}
+
+void rig_stop(rig_t *self, int signal) {
+    kill(self->pid, signal);
+    if (!rig_join(self->pid) && signal != SIGKILL)
+        rig_die("the bus did not end well");
+}
+
+void rig_start(rig_t *self, const bench_options_t *options) {
+    if (!serve(self, options, self->port))
+        rig_die("the bus did not start again");
+}
+
+double rig_started(const rig_t *self) {
+    return self->started;
 }
 
 const char *rig_endpoint(const rig_t *self) {
@@ -249,6 +268,37 @@ pid_t rig_fob_beside(const rig_t *self, const char *const *arguments, FILE **lin
         *lines = fdopen(ends[0], "r");
     }
     return child;
+}
+
+/* --- its folder --- */
+
+static uint64_t blocks; /* what the walk adds up */
+
+static int add_one(const char *path, const struct stat *info, int kind, struct FTW *walk) {
+    (void)path, (void)walk;
+    if (kind == FTW_F)
+        blocks += (uint64_t)info->st_blocks * 512;
+    return 0;
+}
+
+uint64_t rig_disk(const rig_t *self) {
+    blocks = 0;
+    nftw(self->folder, add_one, 16, FTW_PHYS);
+    return blocks;
+}
+
+static int forget_one(const char *path, const struct stat *info, int kind, struct FTW *walk) {
+    (void)info, (void)walk;
+    int fd = kind == FTW_F ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return 0;
+    fdatasync(fd); /* what is not written yet cannot be forgotten */
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    return close(fd);
+}
+
+void rig_forget_cached(const rig_t *self) {
+    nftw(self->folder, forget_one, 16, FTW_PHYS);
 }
 
 static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk) {

@@ -19,7 +19,7 @@ typedef struct {
 
 /* A bench: prints its rows; false: what it counted is wrong. */
 typedef bool(bench_fn)(const bench_options_t *options);
-bench_fn bench_queue, bench_fire, bench_stored, bench_memory, bench_topics;
+bench_fn bench_queue, bench_fire, bench_stored, bench_memory, bench_topics, bench_backlog;
 
 /* Prints one row of the table. */
 void bench_row(const char *name, double value, const char *unit);
@@ -30,6 +30,15 @@ typedef struct rig rig_t;
  * program with a sentence where that fails. */
 rig_t *rig_new(const bench_options_t *options);
 const char *rig_endpoint(const rig_t *self);
+/* Ends it by a signal, and starts it again on the same folder and port: as rig_new. */
+void rig_stop(rig_t *self, int signal);
+void rig_start(rig_t *self, const bench_options_t *options);
+/* When its process was begun last, as rig_now. */
+double rig_started(const rig_t *self);
+/* Bytes that its folder takes on the disk. */
+uint64_t rig_disk(const rig_t *self);
+/* Asks the system to keep nothing of the folder in memory. */
+void rig_forget_cached(const rig_t *self);
 /* Memory that the bus holds resident, in bytes, and processor seconds that it used. */
 uint64_t rig_rss(const rig_t *self);
 double rig_cpu(const rig_t *self);
