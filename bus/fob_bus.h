@@ -37,7 +37,7 @@ typedef struct {
     int64_t heartbeat_ms;     /* 0: 1000 */
     int64_t retain_ms;        /* 0: 24 h */
     uint64_t retain_bytes;    /* 0: 4 GiB */
-    uint64_t segment_bytes;   /* 0: 64 MiB */
+    uint64_t segment_bytes;   /* 0: 12 MiB */
     /* One line of news for the operator, from the bus's threads. NULL: none. */
     void (*log)(void *arg, const char *line);
     void *log_arg;

@@ -1,5 +1,6 @@
 #include "bus/journal/file.h"
 
+#include "bus/journal/cadence.h"
 #include "bus/journal/checkpoint.h"
 #include "bus/journal/committer.h"
 #include "bus/journal/epoch.h"
@@ -7,14 +8,13 @@
 #include "bus/journal/keeper.h"
 #include "bus/journal/reader.h"
 #include "bus/journal/recovery.h"
+#include "bus/journal/replay.h"
 #include "bus/journal/store.h"
 
 #include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CHECKPOINT_EVERY (UINT64_C(64) << 20)
 
 /* Owned by one thread; what others need of it is in the store. */
 typedef struct {
@@ -34,7 +34,7 @@ typedef struct {
     bool refused;                      /* the last reserve was refused */
     uint64_t replay_from, replay_upto; /* what was there at the start */
     uint64_t appended;                 /* bytes since the last checkpoint began */
-    uint64_t checkpoint_every;
+    uint64_t slices;                   /* bytes of the one that is begun, or was last */
     uint64_t torn_bytes;
 } file_t;
 
@@ -259,7 +259,7 @@ static fob_journal_code_t file_replay(fob_journal_t *journal, const fob_replay_t
                                       fob_journal_error_t *error) {
     file_t *self = file_of(journal);
     assert(self->position == self->replay_upto); /* before the first append */
-    return fob_recovery_replay(&self->store, self->replay_from, self->replay_upto, to, error);
+    return fob_replay_above(&self->store, self->replay_from, self->replay_upto, to, error);
 }
 
 /* --- giving back --- */
@@ -330,7 +330,8 @@ static bool file_checkpoint_due(fob_journal_t *journal) {
     file_t *self = file_of(journal);
     if (fob_checkpoints_busy(self->checkpoints) || atomic_load(&self->store.failed))
         return false;
-    if (self->appended >= self->checkpoint_every || fob_checkpoints_again(self->checkpoints))
+    if (self->appended >= fob_cadence(self->slices, self->store.max_bytes) ||
+        fob_checkpoints_again(self->checkpoints))
         return true;
     /* No room: what the older checkpoint pins goes with the next one. Where no segment can be made
      * settles have only what is left, and what they free by that. */
@@ -354,13 +355,15 @@ static uint64_t file_bytes_from(fob_journal_t *journal, uint64_t offset) {
 
 static fob_journal_code_t file_checkpoint_begin(fob_journal_t *journal, uint64_t position) {
     file_t *self = file_of(journal);
-    self->appended = 0;
+    self->appended = self->slices = 0;
     return fob_checkpoints_begin(self->checkpoints, position);
 }
 
 static fob_journal_code_t file_checkpoint_slice(fob_journal_t *journal, const uint8_t *data,
                                                 size_t size) {
-    return fob_checkpoints_slice(file_of(journal)->checkpoints, data, size);
+    file_t *self = file_of(journal);
+    self->slices += size;
+    return fob_checkpoints_slice(self->checkpoints, data, size);
 }
 
 static fob_journal_code_t file_checkpoint_finish(fob_journal_t *journal) {
@@ -584,8 +587,6 @@ fob_journal_t *fob_journal_file_open(const fob_file_options_t *options,
         free(self);
         return NULL;
     }
-    self->checkpoint_every =
-        self->store.max_bytes / 8 < CHECKPOINT_EVERY ? self->store.max_bytes / 8 : CHECKPOINT_EVERY;
     fob_kept_t kept = {0};
     if (recover(self, &kept, error) == FOB_JOURNAL_OK && start_threads(self, kept, error))
         return &self->base;

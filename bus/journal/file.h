@@ -18,7 +18,7 @@ typedef struct {
     const char *folder; /* made (0700) if missing */
     fob_sync_t sync;
     int64_t interval_ms;               /* with FOB_SYNC_INTERVAL */
-    uint64_t segment_bytes;            /* 0: 64 MiB */
+    uint64_t segment_bytes;            /* 0: 12 MiB */
     uint64_t max_bytes;                /* room for all of it; 0: 80% of the file system */
     uint64_t retain_bytes;             /* 0: 4 GiB */
     int64_t retain_ms;                 /* 0: 24 h */

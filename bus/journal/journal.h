@@ -129,9 +129,9 @@ typedef struct {
 
     /* A checkpoint: begin at `position` (all up to there is in the state, later slices may hold
      * more), write slices, finish. The owner says when it wants one: `checkpoint_due` is true when
-     * 64 MiB were appended since the last. finish is asynchronous: an older checkpoint stays until
-     * the new one is durable. OK, FULL, SYSTEM; after a failure the checkpoint is dropped and may
-     * be begun again. */
+     * 16 MiB were appended since the last, or more where it is large, up to 64 MiB. finish is
+     * asynchronous: an older checkpoint stays until the new one is durable. OK, FULL, SYSTEM; after
+     * a failure the checkpoint is dropped and may be begun again. */
     bool (*checkpoint_due)(fob_journal_t *self);
     fob_journal_code_t (*checkpoint_begin)(fob_journal_t *self, uint64_t position);
     fob_journal_code_t (*checkpoint_slice)(fob_journal_t *self, const uint8_t *data, size_t size);

@@ -111,7 +111,7 @@ static bool make_next(fob_keeper_t *self) {
     bool needed = sequence <= store->tail_sequence;
     uint64_t bytes = store->segment_bytes;
     /* Those made under a lower limit are smaller: by their number alone they would be enough. */
-    if (!needed && ready >= store->ahead && room >= bytes - FOB_SEGMENT_HEADER_BYTES)
+    if (!needed && ready >= store->ahead && room >= store->room_ahead)
         return false;
     /* One segment's room is left to those who settle, until little is left of what is made. */
     uint64_t spared = room < store->margin / 2 ? 0 : store->segment_bytes;

@@ -93,6 +93,24 @@ static fob_journal_code_t read_head(recovery_t *self, fob_segment_t *segment) {
     return FOB_JOURNAL_OK;
 }
 
+static void close_segment(fob_store_t *store, fob_segment_t *segment) {
+    if (segment->fd >= 0)
+        store->disk->close(store->disk->arg, segment->fd);
+    segment->fd = -1;
+}
+
+/* For writing, where it is not open: there may be more of them than files may be open. */
+static fob_journal_code_t open_segment(recovery_t *self, fob_segment_t *segment) {
+    fob_store_t *store = self->store;
+    if (segment->fd >= 0)
+        return FOB_JOURNAL_OK;
+    char name[FOB_SEGMENT_NAME_SIZE], path[FOB_PATH_SIZE];
+    fob_segment_name(segment->sequence, name);
+    fob_store_path(store, name, path);
+    segment->fd = store->disk->open(store->disk->arg, path, O_RDWR, 0);
+    return segment->fd >= 0 ? FOB_JOURNAL_OK : say_errno(self, segment->sequence, "open");
+}
+
 static fob_journal_code_t load_segment(recovery_t *self, uint64_t sequence) {
     fob_store_t *store = self->store;
     fob_segment_t *segment = fob_segment_new(sequence, 0, 0);
@@ -101,22 +119,13 @@ static fob_journal_code_t load_segment(recovery_t *self, uint64_t sequence) {
         errno = ENOMEM;
         return say_errno(self, sequence, "open");
     }
-    char name[FOB_SEGMENT_NAME_SIZE], path[FOB_PATH_SIZE];
-    fob_segment_name(sequence, name);
-    fob_store_path(store, name, path);
-    segment->fd = store->disk->open(store->disk->arg, path, O_RDWR, 0);
-    if (segment->fd < 0)
-        return say_errno(self, sequence, "open");
-    fob_journal_code_t code = read_head(self, segment);
+    fob_journal_code_t code = open_segment(self, segment);
+    if (code == FOB_JOURNAL_OK)
+        code = read_head(self, segment);
     if (code == FOB_JOURNAL_OK && !peek(store, segment))
         code = say_errno(self, sequence, "read");
+    close_segment(store, segment);
     return code;
-}
-
-static void close_segment(fob_store_t *store, fob_segment_t *segment) {
-    if (segment->fd >= 0)
-        store->disk->close(store->disk->arg, segment->fd);
-    segment->fd = -1;
 }
 
 /* The newest checkpoint that is whole, and the one before it. */
@@ -171,7 +180,10 @@ static fob_journal_code_t load_folder(recovery_t *self) {
 
 /* Whether a segment's first commit is whole, and the one that was peeked at. OK, or what kept it
  * from being read, which says nothing about it. */
-static fob_journal_code_t check_first(recovery_t *self, const fob_segment_t *segment, bool *whole) {
+static fob_journal_code_t check_first(recovery_t *self, fob_segment_t *segment, bool *whole) {
+    fob_journal_code_t code = open_segment(self, segment);
+    if (code != FOB_JOURNAL_OK)
+        return code;
     fob_scan_t scan;
     fob_commit_t commit;
     uint64_t at;
@@ -179,8 +191,8 @@ static fob_journal_code_t check_first(recovery_t *self, const fob_segment_t *seg
                    FOB_SEGMENT_HEADER_BYTES, segment->bytes);
     fob_found_t found = fob_scan_next(&scan, &commit, &at);
     errno = scan.error;
-    fob_journal_code_t code =
-        found == FOB_FOUND_UNREAD ? say_errno(self, segment->sequence, "read") : FOB_JOURNAL_OK;
+    if (found == FOB_FOUND_UNREAD)
+        code = say_errno(self, segment->sequence, "read");
     fob_scan_end(&scan);
     *whole = found == FOB_FOUND_WHOLE && commit.position == segment->first_position;
     return code;
@@ -256,6 +268,9 @@ static fob_journal_code_t walk_segment(recovery_t *self, size_t index) {
     uint64_t at;
     fob_found_t found;
     bool back = false;
+    fob_journal_code_t code = open_segment(self, segment);
+    if (code != FOB_JOURNAL_OK)
+        return code;
     fob_scan_begin(&scan, store->disk, segment->fd, segment->sequence, segment->seed,
                    FOB_SEGMENT_HEADER_BYTES, segment->bytes);
     segment->first_position = 0; /* what was peeked is replaced by what is checked */
@@ -277,7 +292,6 @@ static fob_journal_code_t walk_segment(recovery_t *self, size_t index) {
         self->last = index;
         self->end = scan.at;
     }
-    fob_journal_code_t code = FOB_JOURNAL_OK;
     errno = scan.error;
     if (back)
         code = say(self, FOB_JOURNAL_DAMAGED, segment->sequence, at,
@@ -301,6 +315,8 @@ static fob_journal_code_t walk(recovery_t *self) {
         code = walk_segment(self, i);
         if (self->expected == before)
             break;
+        if (i > self->start)
+            close_segment(self->store, table->all[i - 1]);
     }
     return code;
 }
@@ -313,6 +329,9 @@ static fob_journal_code_t look_behind(recovery_t *self, size_t index, fob_rest_t
     fob_segment_t *segment = store->segments.all[index];
     fob_scan_t scan;
     uint64_t from = index == self->last ? self->end : FOB_SEGMENT_HEADER_BYTES;
+    fob_journal_code_t code = open_segment(self, segment);
+    if (code != FOB_JOURNAL_OK)
+        return code;
     fob_scan_begin(&scan, store->disk, segment->fd, segment->sequence, segment->seed, from,
                    segment->bytes);
     fob_found_t found = fob_scan_rest(&scan, rest);
@@ -408,6 +427,8 @@ static fob_journal_code_t rewrite_tail(recovery_t *self) {
         fob_segment_t *segment = table->all[i];
         if (segment->first_position == 0 || segment->last_position <= self->proof)
             continue;
+        if ((code = open_segment(self, segment)) != FOB_JOURNAL_OK)
+            break;
         uint64_t from = FOB_SEGMENT_HEADER_BYTES;
         fob_scan_t scan;
         fob_commit_t commit;
@@ -477,107 +498,4 @@ fob_journal_code_t fob_recover(fob_store_t *store, fob_recovered_t *out,
                   " were durable.",
                   store->folder, self.proof);
     return FOB_JOURNAL_DAMAGED;
-}
-
-/* --- replay --- */
-
-static bool show(const fob_commit_t *commit, const fob_replay_t *to) {
-    fob_stored_t stored;
-    size_t at = 0;
-    while (fob_format_entry_next(commit, &at, &stored))
-        if (to->record != NULL && !to->record(to->arg, &stored))
-            return false;
-    return true;
-}
-
-/* What replay needs to know of a segment; taken under the lock, for the keeper is at work already.
- */
-typedef struct {
-    uint64_t sequence, seed, end;
-} range_t;
-
-/* 1: to the end; 0: refused by the owner or not as it was; -1: errno. */
-static int show_segment(const fob_store_t *store, const range_t *segment, uint64_t above,
-                        uint64_t last, const fob_replay_t *to, uint64_t *at) {
-    char name[FOB_SEGMENT_NAME_SIZE], path[FOB_PATH_SIZE];
-    fob_segment_name(segment->sequence, name);
-    fob_store_path(store, name, path);
-    int fd = store->disk->open(store->disk->arg, path, O_RDONLY, 0);
-    if (fd < 0)
-        return -1;
-    fob_scan_t scan;
-    fob_commit_t commit;
-    fob_found_t found = FOB_FOUND_WHOLE;
-    int rc = 1;
-    fob_scan_begin(&scan, store->disk, fd, segment->sequence, segment->seed,
-                   FOB_SEGMENT_HEADER_BYTES, segment->end);
-    while (rc == 1 && scan.at < segment->end) {
-        found = fob_scan_next(&scan, &commit, at);
-        if (found != FOB_FOUND_WHOLE)
-            rc = found == FOB_FOUND_UNREAD ? -1 : 0;
-        else if (commit.position > above && commit.position <= last && !show(&commit, to))
-            rc = 0;
-    }
-    if (found != FOB_FOUND_WHOLE)
-        *at = scan.at;
-    int saved = scan.error;
-    fob_scan_end(&scan);
-    store->disk->close(store->disk->arg, fd);
-    errno = saved;
-    return rc;
-}
-
-/* The segments with commits above `checkpoint`. NULL: no memory. */
-static range_t *ranges_above(fob_store_t *store, uint64_t checkpoint, size_t *count) {
-    *count = 0;
-    fob_lock_take(&store->lock);
-    range_t *ranges = malloc((store->segments.count + 1) * sizeof *ranges);
-    for (size_t i = 0; ranges != NULL && i < store->segments.count; i++) {
-        const fob_segment_t *segment = store->segments.all[i];
-        if (segment->first_position != 0 && segment->last_position > checkpoint)
-            ranges[(*count)++] = (range_t){segment->sequence, segment->seed, segment->end};
-    }
-    fob_lock_drop(&store->lock);
-    return ranges;
-}
-
-static fob_journal_code_t show_ranges(const fob_store_t *store, const range_t *ranges, size_t count,
-                                      uint64_t checkpoint, uint64_t last, const fob_replay_t *to,
-                                      fob_journal_error_t *error) {
-    for (size_t i = 0; i < count; i++) {
-        uint64_t at = 0;
-        int rc = show_segment(store, &ranges[i], checkpoint, last, to, &at);
-        if (rc == 1)
-            continue;
-        fob_journal_code_t code = rc == 0           ? FOB_JOURNAL_DAMAGED
-                                  : errno == ENOMEM ? FOB_JOURNAL_MEMORY
-                                                    : FOB_JOURNAL_SYSTEM;
-        char name[FOB_SEGMENT_NAME_SIZE];
-        const char *why = rc == 0 ? "a record cannot be replayed" : strerror(errno);
-        fob_segment_name(ranges[i].sequence, name);
-        fob_error_set(error, code, "Segment %s in %s, byte %" PRIu64 ": %s.", name, store->folder,
-                      at, why);
-        return code;
-    }
-    return FOB_JOURNAL_OK;
-}
-
-fob_journal_code_t fob_recovery_replay(fob_store_t *store, uint64_t checkpoint, uint64_t last,
-                                       const fob_replay_t *to, fob_journal_error_t *error) {
-    uint64_t upto;
-    fob_journal_code_t code = FOB_JOURNAL_OK;
-    if (checkpoint != 0)
-        code = fob_checkpoint_read(store->disk, store->folder, checkpoint, to->slice, to->arg,
-                                   &upto, error);
-    if (code != FOB_JOURNAL_OK)
-        return code;
-    size_t count;
-    range_t *ranges = ranges_above(store, checkpoint, &count);
-    if (ranges == NULL) {
-        fob_error_set(error, FOB_JOURNAL_MEMORY, "No memory to replay the journal.");
-        return FOB_JOURNAL_MEMORY;
-    }
-    code = show_ranges(store, ranges, count, checkpoint, last, to, error);
-    free(ranges);
-    return code;
 }

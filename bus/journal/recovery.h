@@ -26,8 +26,5 @@ typedef struct {
  * syncs what was not proved durable. OK, or NEWER, DAMAGED, SYSTEM, MEMORY with *error. */
 fob_journal_code_t fob_recover(fob_store_t *store, fob_recovered_t *out,
                                fob_journal_error_t *error);
-/* Shows the newest checkpoint and all commits above it, up to `last`. */
-fob_journal_code_t fob_recovery_replay(fob_store_t *store, uint64_t checkpoint, uint64_t last,
-                                       const fob_replay_t *to, fob_journal_error_t *error);
 
 #endif

@@ -1,6 +1,7 @@
 #include "bus/journal/rehearse.h"
 
 #include "bus/journal/recovery.h"
+#include "bus/journal/replay.h"
 
 fob_journal_code_t fob_journal_rehearse(const char *folder, const fob_replay_t *to,
                                         fob_journal_error_t *error) {
@@ -12,7 +13,7 @@ fob_journal_code_t fob_journal_rehearse(const char *folder, const fob_replay_t *
         return error->code;
     fob_journal_code_t code = fob_recover(&store, &found, error);
     if (code == FOB_JOURNAL_OK)
-        code = fob_recovery_replay(&store, found.kept.newest, found.last_position, to, error);
+        code = fob_replay_above(&store, found.kept.newest, found.last_position, to, error);
     fob_store_close(&store);
     return code;
 }

@@ -9,14 +9,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MIB               (UINT64_C(1) << 20)
-#define DEFAULT_SEGMENT   (64 * MIB)
+#define MIB (UINT64_C(1) << 20)
+/* The tail and the one that is made ahead are room that nothing is in yet: a small part of what is
+ * there already with a quarter of a gigabyte, and a start looks through little. */
+#define DEFAULT_SEGMENT   (12 * MIB)
 #define LEAST_SEGMENT     (64 * 1024)
 #define DEFAULT_RETAIN    (4096 * MIB)
 #define DEFAULT_RETAIN_MS (24 * 3600 * INT64_C(1000))
 #define DEFAULT_LAZY_MS   5
 #define DEFAULT_INTERVAL  100
 #define MOST_AHEAD        8
+#define MOST_MARGIN       (4 * MIB)
 
 void fob_error_set(fob_journal_error_t *error, fob_journal_code_t code, const char *format, ...) {
     if (error == NULL)
@@ -38,6 +41,13 @@ static void set_sizes(fob_store_t *self, const fob_file_options_t *options, uint
         segment = LEAST_SEGMENT;
     self->segment_bytes = segment & ~(uint64_t)(FOB_SEGMENT_HEADER_BYTES - 1);
     self->margin = (self->segment_bytes - FOB_SEGMENT_HEADER_BYTES) / 2;
+    if (self->margin > MOST_MARGIN)
+        self->margin = MOST_MARGIN;
+    /* A flood fills a large one in the time it takes to make the next: half of one more is there.
+     */
+    self->room_ahead = self->segment_bytes - FOB_SEGMENT_HEADER_BYTES;
+    if (self->segment_bytes >= DEFAULT_SEGMENT)
+        self->room_ahead += self->segment_bytes / 2;
     /* Small segments are filled faster than a file can be made: have more of them ready. */
     self->ahead = (size_t)(16 * MIB / self->segment_bytes);
     if (self->ahead > self->max_bytes / self->segment_bytes / 4)

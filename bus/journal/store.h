@@ -19,8 +19,9 @@ typedef struct {
     fob_sync_t sync;
     int64_t interval_ms, lazy_ms, retain_ms;
     uint64_t segment_bytes, max_bytes, retain_bytes;
-    uint64_t margin; /* room that publishes leave to settles */
-    size_t ahead;    /* segments to have ready before they are needed */
+    uint64_t margin;     /* room that publishes leave to settles */
+    size_t ahead;        /* segments to have ready before they are needed, */
+    uint64_t room_ahead; /* and bytes in them and in the tail's rest */
     uint64_t epoch;
     fob_lineage_t lineage; /* of it */
     int64_t stamp_ms;      /* of the last commit that was found; 0: none */

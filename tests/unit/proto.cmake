@@ -1,6 +1,5 @@
 # The language of the bus.
-foreach(noun blob buf pool ring cursor topic envelope event wire runs cast status duration amount
-        uniform)
+foreach(noun blob buf pool ring cursor topic envelope event wire runs cast status duration amount)
     fob_test(NAME ${noun} LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${noun}.c
         LIBRARIES fob_proto Threads::Threads)
 endforeach()

@@ -2,10 +2,12 @@
 #include "journal_disk.h"
 #include "journal_support.h"
 
+#include "bus/journal/cadence.h"
 #include "bus/journal/format.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static uint64_t put_many(fob_journal_t *journal, uint64_t *offset, uint64_t count) {
@@ -309,6 +311,49 @@ static void a_checkpoint_is_due_when_enough_was_appended(void **state) {
     folder_remove(&folder);
 }
 
+/* MiB of events, one each. */
+static uint64_t put_mib(fob_journal_t *journal, uint64_t *offset, uint64_t count) {
+    uint64_t last = 0;
+    for (uint64_t i = 0; i < count; i++)
+        assert_true(
+            wait_durable(journal, last = put_events(journal, (*offset)++, 1, 1 << 20, true)));
+    return last;
+}
+
+static void a_large_checkpoint_comes_more_rarely_than_a_small_one(void **state) {
+    (void)state;
+    char *folder = folder_new(), *slices = calloc(1, (6 << 20) + 1);
+    fob_file_options_t options = small_options(folder);
+    options.sync = FOB_SYNC_OS;
+    options.segment_bytes = 4 << 20;
+    options.max_bytes = 1 << 30;
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t offset = 1;
+    put_mib(journal, &offset, 15);
+    assert_false(journal->ops->checkpoint_due(journal));
+    uint64_t last = put_mib(journal, &offset, 2);
+    assert_true(journal->ops->checkpoint_due(journal));
+    memset(slices, 'x', 6 << 20);
+    take_checkpoint(journal, last, slices);
+    put_mib(journal, &offset, 22);
+    assert_false(journal->ops->checkpoint_due(journal));
+    put_mib(journal, &offset, 3);
+    assert_true(journal->ops->checkpoint_due(journal));
+    journal->ops->close(&journal);
+    forget_events();
+    folder_remove(&folder);
+    free(slices);
+}
+
+static void however_large_a_checkpoint_is_the_next_one_comes(void **state) {
+    (void)state;
+    assert_int_equal(fob_cadence(0, UINT64_MAX), FOB_CADENCE_LEAST);
+    assert_int_equal(fob_cadence(FOB_CADENCE_LEAST, UINT64_MAX),
+                     FOB_CADENCE_SHARE * FOB_CADENCE_LEAST);
+    assert_int_equal(fob_cadence(UINT64_C(1) << 40, UINT64_MAX), FOB_CADENCE_MOST);
+    assert_int_equal(fob_cadence(UINT64_C(1) << 40, 8000), 1000); /* or the disk is full before */
+}
+
 FOB_MAIN(FOB_CASE(a_start_shows_the_newest_checkpoint_and_what_came_after),
          FOB_CASE(a_checkpoint_that_was_not_finished_is_as_if_never_begun),
          FOB_CASE(a_checkpoint_counts_only_once_what_it_holds_is_synced),
@@ -317,4 +362,6 @@ FOB_MAIN(FOB_CASE(a_start_shows_the_newest_checkpoint_and_what_came_after),
          FOB_CASE(checkpoints_that_count_no_more_go_with_the_next_one),
          FOB_CASE(segments_go_only_below_the_older_checkpoint),
          FOB_CASE(what_is_young_and_little_is_kept_though_nobody_needs_it),
-         FOB_CASE(a_checkpoint_is_due_when_enough_was_appended))
+         FOB_CASE(a_checkpoint_is_due_when_enough_was_appended),
+         FOB_CASE(a_large_checkpoint_comes_more_rarely_than_a_small_one),
+         FOB_CASE(however_large_a_checkpoint_is_the_next_one_comes))

@@ -5,6 +5,7 @@
 #include "bus/journal/format.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* A folder as a kill leaves it: three commits in its first segment. */
@@ -229,6 +230,57 @@ static void damage_to_a_segments_first_commit_is_told_of_that_segment(void **sta
     folder_remove(&folder);
 }
 
+static void a_start_needs_no_more_open_files_where_there_are_more_segments(void **state) {
+    (void)state;
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    options.sync = FOB_SYNC_OS;
+    fob_journal_t *journal = open_ok(&options);
+    fob_journal_stats_t stats = {0};
+    for (uint64_t offset = 1; stats.segments < 60; offset++) {
+        assert_true(wait_durable(journal, put_reserved(journal, offset, 1, 30000)));
+        journal->ops->stats(journal, &stats);
+    }
+    journal->ops->close(&journal);
+    struct rlimit before, few;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = dup(STDERR_FILENO); /* the lowest that is free */
+    close(next);
+    few = before;
+    few.rlim_cur = (rlim_t)next + 30;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    journal = open_ok(&options);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    journal->ops->close(&journal);
+    forget_events();
+    folder_remove(&folder);
+}
+
+/* A flood fills a segment while the next one is made; and what is made ahead is room that nothing
+ * is in. */
+static void a_little_more_than_one_segment_is_made_ahead_of_need(void **state) {
+    (void)state;
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    fob_journal_stats_t stats;
+    options.sync = FOB_SYNC_OS;
+    options.segment_bytes = 0;
+    options.max_bytes = 1 << 30;
+    fob_journal_t *journal = open_ok(&options);
+    wait_segments(journal, 2);
+    for (uint64_t offset = 1; offset <= 5; offset++)
+        assert_true(wait_durable(journal, put_reserved(journal, offset, 1, 1 << 20)));
+    journal->ops->stats(journal, &stats);
+    assert_int_equal(stats.segments, 2);
+    assert_true(stats.bytes <= 24 << 20);
+    for (uint64_t offset = 6; offset <= 7; offset++)
+        assert_true(wait_durable(journal, put_reserved(journal, offset, 1, 1 << 20)));
+    wait_segments(journal, 3);
+    journal->ops->close(&journal);
+    forget_events();
+    folder_remove(&folder);
+}
+
 FOB_MAIN(FOB_CASE(offsets_given_twice_are_damage_that_is_named),
          FOB_CASE(a_full_disk_starts_serves_and_ends_clean),
          FOB_CASE(a_journal_whose_limit_was_raised_takes_publishes),
@@ -236,4 +288,6 @@ FOB_MAIN(FOB_CASE(offsets_given_twice_are_damage_that_is_named),
          FOB_CASE(an_epoch_record_torn_at_any_byte_leaves_the_other_and_a_new_epoch),
          FOB_CASE(an_epoch_is_never_given_twice_though_the_clock_went_back),
          FOB_CASE(offsets_that_nobody_used_between_segments_are_no_damage),
-         FOB_CASE(damage_to_a_segments_first_commit_is_told_of_that_segment))
+         FOB_CASE(damage_to_a_segments_first_commit_is_told_of_that_segment),
+         FOB_CASE(a_start_needs_no_more_open_files_where_there_are_more_segments),
+         FOB_CASE(a_little_more_than_one_segment_is_made_ahead_of_need))
