@@ -26,7 +26,7 @@
 #define SESSION_KEEP_LEAST                                                                         \
     ((int64_t)60 * 1000)           /* a publisher that is away for so long is known                \
                                     */
-#define CACHE_BYTES      (8 * MIB) /* the tail of a flood; a backlog is read from the journal */
+#define CACHE_BYTES      (6 * MIB) /* the tail of a flood; a backlog is read from the journal */
 #define PAGE_BYTES       (256 * 1024)
 #define MARK_BLOCK       16384
 #define RELEASE_FIRST_MS 100
