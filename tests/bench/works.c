@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const work_list_t *const lists[] = {&works_cast, &works_latency};
+static const work_list_t *const lists[] = {&works_cast, &works_latency, &works_floor};
 #define LISTS (sizeof lists / sizeof lists[0])
 
 const figure_name_t figure_names[FIGURES] = {

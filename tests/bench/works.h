@@ -82,7 +82,7 @@ typedef struct {
     const target_t *targets;
     size_t targets_count;
 } work_list_t;
-extern const work_list_t works_cast, works_latency;
+extern const work_list_t works_cast, works_latency, works_floor;
 
 /* Of all lists: the n-th, from 0; NULL: there are no more. */
 const work_t *works_at(size_t n);
