@@ -53,9 +53,10 @@ fob_status_t fob_batch_add(fob_batch_t *self, uint64_t max_data, const fob_envel
 }
 
 void fob_batch_seal(fob_batches_t *pool, fob_batch_t *self) {
+    size_t most = pool->most ? pool->most : FOB_BATCH_FULL;
     /* By half at the most: one that had to go before it was full says little of the next. */
     size_t want = pool->want / 2 > FOB_BATCH_FIRST ? pool->want / 2 : FOB_BATCH_FIRST;
-    while (want < 2 * self->used && want < FOB_BATCH_FULL)
+    while (want < 2 * self->used && want < most)
         want *= 2;
     pool->want = want;
     fob_blob_trim(self->blob, self->used);

@@ -24,6 +24,7 @@ typedef struct {
     fob_batch_t *spare;
     size_t want; /* bytes that the next batch gets: grows while batches fill, shrinks while they do
                     not */
+    size_t most; /* of these; 0: FOB_BATCH_FULL */
 } fob_batches_t;
 
 void fob_batches_free(fob_batches_t *self);

@@ -10,8 +10,10 @@
 #include <stdlib.h>
 
 #define FIRE_MAX_EVENT ((uint64_t)1 << 30)
-#define FIRE_LOOK      8   /* open loads looked at for a topic, from the last one back */
-#define FIRE_EVENTS    512 /* in one load */
+#define FIRE_LOOK      8      /* open loads looked at for a topic, from the last one back */
+#define FIRE_FULL      262144 /* bytes of a load; one larger event has a larger one */
+#define FIRE_EVENTS    2048   /* in one load */
+#define FIRE_SHOTS     16     /* room for so many, to begin with */
 
 typedef struct {
     int64_t deadline;
@@ -29,7 +31,8 @@ struct load {
     bool closed;           /* it takes no more */
     uint8_t topic_size;
     uint8_t topic[FOB_TOPIC_MAX];
-    shot_t shots[FIRE_EVENTS];
+    shot_t *shots; /* kept with a spare load */
+    uint32_t room; /* of these */
 };
 
 struct fob_fire {
@@ -59,6 +62,7 @@ fob_fire_t *fob_fire_new(uint32_t window, uint64_t source, fob_receipts_t *recei
     self->receipts = receipts;
     self->next_mark = 1;
     self->next_deadline = FOB_NEVER;
+    self->batches.most = FIRE_FULL;
     fob_numbers_init(&self->numbers, source);
     return self;
 }
@@ -97,7 +101,7 @@ static load_t *load_new(fob_fire_t *self, fob_slice_t topic, size_t need) {
     if (load)
         self->spare = load->next;
     else
-        load = malloc(sizeof *load);
+        load = calloc(1, sizeof *load);
     if (!load)
         return NULL;
     fob_batch_t *batch = fob_batch_new(&self->batches, need);
@@ -129,6 +133,20 @@ static bool load_takes(const load_t *load, size_t bound, int64_t deadline) {
            (!load->count || load->shots[end - 1].deadline <= deadline);
 }
 
+/* Room for one more shot. False: no memory. */
+static bool load_reserve(load_t *load) {
+    uint32_t end = load->first + load->count;
+    if (end < load->room)
+        return true;
+    uint32_t room = load->room ? 2 * load->room : FIRE_SHOTS;
+    shot_t *shots = realloc(load->shots, room * sizeof *shots);
+    if (!shots)
+        return false;
+    load->shots = shots;
+    load->room = room;
+    return true;
+}
+
 static load_t *load_for(fob_fire_t *self, const fob_envelope_t *event, int64_t deadline) {
     size_t bound = fob_batch_bound(event);
     load_t *load = self->last, *behind = NULL;
@@ -154,6 +172,7 @@ void fob_fire_destroy(fob_fire_t **self_p) {
         load_drop(self, self->first);
     while (self->spare) {
         load_t *next = self->spare->next;
+        free(self->spare->shots);
         free(self->spare);
         self->spare = next;
     }
@@ -210,7 +229,10 @@ fob_status_t fob_fire_offer(fob_fire_t *self, int64_t mono_ns, const fob_envelop
     size_t size, at = batch->used;
     fob_status_t status = fob_batch_add(batch, FIRE_MAX_EVENT, event, &size);
     bool added = status == FOB_OK;
-    if (added && !fob_receipts_promise(self->receipts, event->topic.size, event->id.size))
+    if (added && !load_reserve(load))
+        status = FOB_NO_MEMORY;
+    if (status == FOB_OK &&
+        !fob_receipts_promise(self->receipts, event->topic.size, event->id.size))
         status = FOB_NO_MEMORY;
     if (status != FOB_OK) {
         batch->used = at;

@@ -3,7 +3,7 @@
  *
  * A lone event goes at once. In a flood, what comes waits for its batch to be full, but no longer
  * than FOB_FIRE_GATHER: what a message costs the bus and each subscriber is the same for one event
- * and for 64 KiB of them. A flood begins when FOB_FIRE_FLOOD_BYTES or FOB_FIRE_FLOOD_EVENTS came
+ * and for 256 KiB of them. A flood begins when FOB_FIRE_FLOOD_BYTES or FOB_FIRE_FLOOD_EVENTS came
  * within FOB_FIRE_GATHER, and is over when FOB_FIRE_CALM times in a row that was not so: not at
  * once, as who floods may have to wait for a processor now and then. */
 #ifndef FOB_FIRE_H

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-#define OUTLET_HWM 256 /* messages of up to 64 KiB: beyond, events wait here and not in libzmq */
+#define OUTLET_HWM 256 /* messages of up to 256 KiB: beyond, events wait here and not in libzmq */
 
 bool fob_outlet_open(fob_outlet_t *self, void *context, const char *endpoint) {
     self->live = false;

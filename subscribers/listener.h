@@ -8,7 +8,7 @@
 
 #include <zmq.h>
 
-#define FOB_LISTENER_HWM   256            /* messages in libzmq's queue; a batch may be 64 KiB */
+#define FOB_LISTENER_HWM   256            /* messages in libzmq's queue; a batch may be 256 KiB */
 #define FOB_LISTENER_PAUSE (200 * FOB_MS) /* before a new socket, when one was lost */
 
 typedef struct {

@@ -2,6 +2,7 @@
 
 #include "proto/envelope.h"
 #include "proto/topic.h"
+#include "proto/uniform.h"
 
 #define SYS   "$sys"
 #define PROBE "$sys.probe."
@@ -58,20 +59,6 @@ fob_gate_t fob_gate_subscription(fob_slice_t prefix) {
     return asks ? FOB_GATE_PROBE : FOB_GATE_ACCEPT;
 }
 
-/* Whether the body is `count` events of that topic and nothing else. Attributes are left to those
- * who read them. */
-static fob_status_t body_judge(const fob_cast_t *cast, fob_slice_t body, uint64_t max_event) {
-    fob_cursor_t cursor = fob_cursor(body);
-    for (uint64_t i = 0; i < cast->count; i++) {
-        fob_slice_t topic, bytes;
-        if (!fob_envelope_skim(&cursor, &topic, &bytes) || !fob_slice_eq(topic, cast->topic))
-            return FOB_BAD_EVENT;
-        if (bytes.size > max_event + FOB_ATTRIBUTES_MAX + FOB_TOPIC_MAX + FRAMING)
-            return FOB_TOO_LARGE;
-    }
-    return fob_cursor_end(&cursor) ? FOB_OK : FOB_BAD_EVENT;
-}
-
 fob_status_t fob_gate_cast(fob_slice_t header, fob_slice_t body, const fob_gate_limits_t *limits) {
     fob_cast_t cast;
     if (fob_cast_read(header, &cast) != FOB_OK || cast.kind != FOB_CAST_FIRE || cast.count == 0)
@@ -84,5 +71,6 @@ fob_status_t fob_gate_cast(fob_slice_t header, fob_slice_t body, const fob_gate_
         return FOB_BAD_TOPIC;
     if (body.size > limits->max_batch)
         return FOB_TOO_LARGE;
-    return body_judge(&cast, body, limits->max_event);
+    uint64_t most = limits->max_event + FOB_ATTRIBUTES_MAX + FOB_TOPIC_MAX + FRAMING;
+    return fob_uniform(body, cast.topic, cast.count, most);
 }

@@ -3,6 +3,7 @@
 
 #include "proto/envelope.h"
 #include "proto/planted.h"
+#include "proto/uniform.h"
 
 /* A fire-and-forget publisher is a stranger: a hole beyond this is nonsense, not a loss. */
 #define FIRE_HOLE_MOST ((uint64_t)1 << 32)
@@ -32,12 +33,7 @@ static bool wanted(const fob_sequencer_t *self, fob_slice_t topic) {
 
 /* Whether the body is `count` events of the topic and nothing else. */
 static bool whole(const fob_cast_t *cast, fob_slice_t body) {
-    fob_cursor_t cursor = fob_cursor(body);
-    fob_slice_t topic, bytes;
-    for (uint64_t i = 0; i < cast->count; i++)
-        if (!fob_envelope_skim(&cursor, &topic, &bytes) || !fob_slice_eq(topic, cast->topic))
-            return false;
-    return fob_cursor_end(&cursor);
+    return fob_uniform(body, cast->topic, cast->count, UINT64_MAX) == FOB_OK;
 }
 
 /* How many of a message the queue takes. */
