@@ -12,12 +12,13 @@ typedef enum { UINT, BOOL, STR, BIN, RAW } type_t;
 typedef struct {
     const char *name;
     uint8_t size; /* of the name */
+    uint8_t first;
     uint8_t type;
     uint16_t offset; /* in fob_wire_t */
 } field_t;
 
 static const field_t fields[FOB_FIELD_COUNT] = {
-#define FIELD_X(name, type) {#name, sizeof #name - 1, type, offsetof(fob_wire_t, name)},
+#define FIELD_X(name, type) {#name, sizeof #name - 1, #name[0], type, offsetof(fob_wire_t, name)},
     FOB_FIELD_MAP(FIELD_X)
 #undef FIELD_X
 };
@@ -110,14 +111,21 @@ static bool value_read(fob_cursor_t *cursor, const field_t *field, fob_wire_t *o
     return false;
 }
 
+/* No name is empty. Most differ in size or in the first letter. */
+static inline bool is_field(const field_t *field, fob_slice_t name) {
+    return field->size == name.size && field->first == name.data[0] &&
+           memcmp(field->name, name.data, name.size) == 0;
+}
+
 /* The number of a known field, or FOB_FIELD_COUNT. Looks from `hint` on first: ours come in the
  * table's order. */
 static unsigned field_find(fob_slice_t name, unsigned hint) {
-    for (unsigned i = 0; i < FOB_FIELD_COUNT; i++) {
-        unsigned at = (hint + i) % FOB_FIELD_COUNT;
-        if (fields[at].size == name.size && memcmp(fields[at].name, name.data, name.size) == 0)
-            return at;
-    }
+    for (unsigned i = hint; i < FOB_FIELD_COUNT; i++)
+        if (is_field(&fields[i], name))
+            return i;
+    for (unsigned i = 0; i < hint; i++)
+        if (is_field(&fields[i], name))
+            return i;
     return FOB_FIELD_COUNT;
 }
 
@@ -215,11 +223,10 @@ fob_status_t fob_wire_write(fob_buf_t *out, const fob_wire_t *msg) {
     fob_pack_uint(out, (unsigned)msg->verb);
     fob_pack_uint(out, msg->shard);
     fob_pack_map(out, bits_set(msg->present));
-    for (unsigned i = 0; i < FOB_FIELD_COUNT; i++) {
-        if (!(msg->present >> i & 1))
-            continue;
-        fob_pack_str(out, fob_slice(fields[i].name, fields[i].size));
-        value_write(out, &fields[i], msg);
+    for (uint64_t left = msg->present; left; left &= left - 1) {
+        const field_t *field = &fields[__builtin_ctzll(left)];
+        fob_pack_str(out, fob_slice(field->name, field->size));
+        value_write(out, field, msg);
     }
     if (!out->failed && out->size - before <= FOB_WIRE_HEADER_MAX)
         return FOB_OK;
