@@ -190,6 +190,58 @@ static void grants_are_listed_in_the_order_of_hand_out(void **unused) {
     fob_grants_free(&grants);
 }
 
+static void check_list(const fob_grants_t *grants, const fob_grant_list_t *list,
+                       const uint64_t *tokens, uint32_t count) {
+    uint32_t before = FOB_GRANT_NONE, at = list->first;
+    assert_int_equal(list->count, count);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(grants->slab[at].token, tokens[i]);
+        assert_int_equal(grants->slab[at].prev, before);
+        before = at;
+        at = grants->slab[at].next;
+    }
+    assert_int_equal(at, FOB_GRANT_NONE);
+    assert_int_equal(list->last, before);
+}
+
+static void a_run_of_grants_is_added_and_removed_as_one_by_one(void **unused) {
+    (void)unused;
+    const uint32_t begin[] = {100, 110, 130, 130 + FOB_GRANT_SIZE + 1, UINT32_MAX};
+    fob_grants_t grants = {0};
+    fob_grant_list_t list = FOB_GRANT_LIST;
+    assert_true(fob_grants_reserve(&grants, 6));
+    fob_grants_add(&grants, &list, &(fob_grant_t){.token = 1, .offset = 5});
+    fob_grants_add_run(&grants, &list,
+                       &(fob_grant_t){.token = 2, .offset = 9, .gap_from = 6, .prio = true}, begin,
+                       3);
+    fob_grants_add(&grants, &list, &(fob_grant_t){.token = 5, .offset = 12, .back = true});
+    check_list(&grants, &list, (uint64_t[]){1, 2, 3, 4, 5}, 5);
+    assert_int_equal(fob_grants_find(&grants, 2)->gap_from, 6);
+    assert_int_equal(fob_grants_find(&grants, 3)->gap_from, 10);
+    assert_int_equal(fob_grants_find(&grants, 4)->offset, 11);
+    assert_int_equal(fob_grants_find(&grants, 3)->size, 20);
+    assert_int_equal(fob_grants_find(&grants, 4)->size, 0); /* larger than can be said */
+    assert_int_equal(grants.prio, 3);
+    for (uint64_t token = 1; token <= 3; token++)
+        fob_grants_find(&grants, token)->begun = true;
+    list.begun = 3;
+    list.begun_last = (uint32_t)(fob_grants_find(&grants, 3) - grants.slab);
+    fob_grants_remove_run(&grants, &list, fob_grants_find(&grants, 2), 3);
+    check_list(&grants, &list, (uint64_t[]){1, 5}, 2);
+    assert_int_equal(list.begun, 1);
+    assert_int_equal(grants.slab[list.begun_last].token, 1);
+    assert_null(fob_grants_find(&grants, 3));
+    assert_true(grants.count == 2 && grants.prio == 0 && grants.back == 1);
+    /* Their places are used again, and no other. */
+    fob_grants_add_run(&grants, &list, &(fob_grant_t){.token = 6, .offset = 20}, begin, 3);
+    check_list(&grants, &list, (uint64_t[]){1, 5, 6, 7, 8}, 5);
+    assert_int_equal(grants.used, 5);
+    fob_grants_remove_run(&grants, &list, fob_grants_find(&grants, 1), 5);
+    check_list(&grants, &list, NULL, 0);
+    assert_true(list.begun == 0 && list.begun_last == FOB_GRANT_NONE && grants.count == 0);
+    fob_grants_free(&grants);
+}
+
 /* A first hand-out that is told by a record is none any more, whatever its priority. */
 static void a_grant_of_what_came_back_is_no_first_one(void **unused) {
     (void)unused;
@@ -362,6 +414,7 @@ FOB_MAIN(FOB_CASE(cover_agrees_with_a_table_of_bits), FOB_CASE(cover_in_order_on
          FOB_CASE(what_came_back_is_ordered_by_offset_and_by_time),
          FOB_CASE(heaps_give_the_lowest_whatever_goes_in_and_out),
          FOB_CASE(grants_are_listed_in_the_order_of_hand_out),
+         FOB_CASE(a_run_of_grants_is_added_and_removed_as_one_by_one),
          FOB_CASE(a_grant_of_what_came_back_is_no_first_one),
          FOB_CASE(the_lowest_is_of_what_is_there), FOB_CASE(the_group_that_is_due_first_is_first),
          FOB_CASE(a_refusal_is_gone_with_its_connection),

@@ -96,12 +96,6 @@ void fob_delivery_add(fob_delivery_t *self, const fob_place_t *place, uint32_t c
                                                    .size = size};
 }
 
-/* One that is larger than can be said is of unknown size. */
-static uint32_t size_of(const uint32_t *begin) {
-    uint32_t size = begin[1] - begin[0];
-    return size <= FOB_GRANT_SIZE ? size : 0;
-}
-
 /* What the worker holds; from now on, if that was nothing. */
 static fob_grant_list_t *held_by(fob_delivery_t *self) {
     fob_member_t *member = &self->core->members.slab[self->member];
@@ -112,35 +106,26 @@ static fob_grant_list_t *held_by(fob_delivery_t *self) {
 
 void fob_delivery_grant(fob_delivery_t *self, const fob_place_t *place, uint32_t count,
                         uint64_t token, uint64_t gap_from, bool prio) {
-    fob_grants_t *grants = &self->group->grants;
-    fob_grant_list_t *held = held_by(self);
-    const uint32_t *begin = place->sheet->begin + place->index;
-    fob_grant_t grant = {.token = token,
-                         .offset = fob_place_offset(place),
-                         .gap_from = gap_from,
-                         .time_ms = place->sheet->time_ms,
-                         .member = self->member,
-                         .prio = prio};
-    for (uint32_t i = 0; i < count; i++) {
-        grant.size = size_of(begin + i) & FOB_GRANT_SIZE;
-        fob_grants_add(grants, held, &grant);
-        grant.token++;
-        grant.gap_from = ++grant.offset;
-    }
+    const fob_grant_t first = {.token = token,
+                               .offset = fob_place_offset(place),
+                               .gap_from = gap_from,
+                               .time_ms = place->sheet->time_ms,
+                               .member = self->member,
+                               .prio = prio};
+    fob_grants_add_run(&self->group->grants, held_by(self), &first,
+                       place->sheet->begin + place->index, count);
 }
 
 void fob_delivery_grant_back(fob_delivery_t *self, const fob_place_t *place, uint64_t token) {
     fob_grant_list_t *held = held_by(self);
     uint64_t offset = fob_place_offset(place);
-    const uint32_t *begin = place->sheet->begin + place->index;
-    fob_grant_t grant = {.token = token,
-                         .offset = offset,
-                         .gap_from = offset,
-                         .time_ms = place->sheet->time_ms,
-                         .member = self->member,
-                         .size = size_of(begin) & FOB_GRANT_SIZE,
-                         .back = true};
-    fob_grants_add(&self->group->grants, held, &grant);
+    const fob_grant_t grant = {.token = token,
+                               .offset = offset,
+                               .gap_from = offset,
+                               .time_ms = place->sheet->time_ms,
+                               .member = self->member,
+                               .back = true};
+    fob_grants_add_run(&self->group->grants, held, &grant, place->sheet->begin + place->index, 1);
 }
 
 void fob_delivery_end(fob_delivery_t *self) {

@@ -55,21 +55,57 @@ static void unlink_one(fob_grants_t *self, fob_grant_list_t *list, fob_grant_t *
     list->count--;
 }
 
-void fob_grants_add(fob_grants_t *self, fob_grant_list_t *list, const fob_grant_t *lease) {
-    uint32_t at;
+/* A free place. The last one of the chain has FOB_GRANT_NONE behind it, which makes 0. */
+static uint32_t place(fob_grants_t *self) {
     if (self->free) {
-        at = self->free - 1;
-        self->free = self->slab[at].next;
-    } else {
-        assert(self->used < self->capacity);
-        at = self->used++;
+        uint32_t at = self->free - 1;
+        self->free = self->slab[at].next + 1;
+        return at;
     }
+    assert(self->used < self->capacity);
+    return self->used++;
+}
+
+void fob_grants_add(fob_grants_t *self, fob_grant_list_t *list, const fob_grant_t *lease) {
+    uint32_t at = place(self);
     self->slab[at] = *lease;
     fob_map64_put(&self->map, lease->token, at);
     link_last(self, list, at);
     self->count++;
     self->back += lease->back;
     self->prio += lease->prio;
+}
+
+/* One that is larger than can be said is of unknown size. */
+static inline uint32_t size_of(const uint32_t *begin) {
+    uint32_t size = begin[1] - begin[0];
+    return size <= FOB_GRANT_SIZE ? size : 0;
+}
+
+void fob_grants_add_run(fob_grants_t *self, fob_grant_list_t *list, const fob_grant_t *first,
+                        const uint32_t *begin, uint32_t count) {
+    uint32_t before = list->last;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = place(self);
+        fob_grant_t *lease = &self->slab[at];
+        *lease = *first;
+        lease->token += i;
+        lease->offset += i;
+        if (i > 0)
+            lease->gap_from = lease->offset;
+        lease->size = size_of(begin + i) & FOB_GRANT_SIZE;
+        lease->prev = before;
+        *(before == FOB_GRANT_NONE ? &list->first : &self->slab[before].next) = at;
+        fob_map64_put(&self->map, lease->token, at);
+        before = at;
+    }
+    if (count > 0)
+        self->slab[before].next = FOB_GRANT_NONE;
+    list->last = before;
+    list->count += count;
+    self->count += count;
+    self->back += first->back ? count : 0;
+    self->prio += first->prio ? count : 0;
 }
 
 void fob_grants_set_back(fob_grants_t *self, fob_grant_t *lease) {
@@ -91,8 +127,33 @@ void fob_grants_remove(fob_grants_t *self, fob_grant_list_t *list, fob_grant_t *
     self->count--;
     self->back -= lease->back;
     self->prio -= lease->prio;
-    lease->next = self->free;
+    lease->next = self->free - 1;
     self->free = (uint32_t)(lease - self->slab) + 1;
+}
+
+void fob_grants_remove_run(fob_grants_t *self, fob_grant_list_t *list, fob_grant_t *first,
+                           uint32_t count) {
+    uint32_t from = (uint32_t)(first - self->slab), before = first->prev, at = from, last = from;
+    bool begun_last = false;
+    for (uint32_t i = 0; i < count; i++) {
+        fob_grant_t *lease = &self->slab[at];
+        list->begun -= lease->begun;
+        begun_last |= at == list->begun_last;
+        lease->begun = false;
+        fob_map64_remove(&self->map, lease->token);
+        self->back -= lease->back;
+        self->prio -= lease->prio;
+        last = at;
+        at = lease->next;
+    }
+    if (begun_last) /* begun ones stand before all others: what is before the first of them, too */
+        list->begun_last = before;
+    *(before == FOB_GRANT_NONE ? &list->first : &self->slab[before].next) = at;
+    *(at == FOB_GRANT_NONE ? &list->last : &self->slab[at].prev) = before;
+    list->count -= count;
+    self->count -= count;
+    self->slab[last].next = self->free - 1;
+    self->free = from + 1;
 }
 
 void fob_grants_move(fob_grants_t *self, fob_grant_list_t *from, fob_grant_list_t *to,

@@ -37,7 +37,7 @@ typedef struct {
 typedef struct {
     fob_grant_t *slab;
     uint32_t capacity, used; /* entries ever used; the free ones among them are chained by `next` */
-    uint32_t free;           /* index + 1; 0: none */
+    uint32_t free;           /* index + 1; 0: none. Chained by `next`, a plain index */
     uint32_t count, back;    /* held now; of these, of events that came back */
     uint32_t prio;           /* ... first hand-outs of events with a priority */
     fob_map64_t map;
@@ -48,11 +48,19 @@ void fob_grants_free(fob_grants_t *self);
 bool fob_grants_reserve(fob_grants_t *self, size_t more);
 /* Adds at the end of the list; there must be room. */
 void fob_grants_add(fob_grants_t *self, fob_grant_list_t *list, const fob_grant_t *lease);
+/* The same for `count` events that follow one another, with tokens that do, of which `first` is the
+ * first: event i lies from begin[i] up to begin[i + 1]. Between them nothing else matches the
+ * group. */
+void fob_grants_add_run(fob_grants_t *self, fob_grant_list_t *list, const fob_grant_t *first,
+                        const uint32_t *begin, uint32_t count);
 /* Its event is in the table of what came back from now on. */
 void fob_grants_set_back(fob_grants_t *self, fob_grant_t *lease);
 /* The lease of a token, or NULL. */
 fob_grant_t *fob_grants_find(fob_grants_t *self, uint64_t token);
 void fob_grants_remove(fob_grants_t *self, fob_grant_list_t *list, fob_grant_t *lease);
+/* Removes so many that stand one behind the other in the list, from `first` on. */
+void fob_grants_remove_run(fob_grants_t *self, fob_grant_list_t *list, fob_grant_t *first,
+                           uint32_t count);
 /* Moves a lease from one worker's list to the end of another's; it is not begun there. */
 void fob_grants_move(fob_grants_t *self, fob_grant_list_t *from, fob_grant_list_t *to,
                      fob_grant_t *lease, uint32_t member);

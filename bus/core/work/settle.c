@@ -52,6 +52,27 @@ static void settle_grant(settle_t *self, fob_settle_kind_t kind, uint64_t after_
     fob_grants_remove(&group->grants, &self->core->members.slab[grant->member].held, grant);
 }
 
+/* Acks the first of up to `count` leases, and those behind it that are one run with it: as they
+ * were handed out, so most are settled. None of them came back. Returns how many. */
+static uint32_t ack_run_of(settle_t *self, fob_grant_t *first, uint64_t count) {
+    fob_grants_t *grants = &self->group->grants;
+    fob_run_record_t run = ack_run(first);
+    for (uint32_t at = first->next; run.count < count && at != FOB_GRANT_NONE;) {
+        const fob_grant_t *grant = &grants->slab[at];
+        if (grant->token != first->token + run.count || grant->offset != run.to + 1 ||
+            grant->gap_from != grant->offset || grant->back ||
+            (grant->size == 0) != (run.bytes == 0))
+            break;
+        run.to++;
+        run.count++;
+        run.bytes += grant->size;
+        at = grant->next;
+    }
+    fob_runs_put(&self->acks, &run);
+    fob_grants_remove_run(grants, &self->core->members.slab[first->member].held, first, run.count);
+    return run.count;
+}
+
 /* --- refusals --- */
 
 /* The lease of an event that came back; NULL: nobody has it. */
@@ -93,12 +114,17 @@ static void settle_row(settle_t *self, const fob_run_t *row, bool try) {
         fob_refused_add(&self->refused, FOB_NOT_HELD, offset, count, token);
         return;
     }
-    for (uint64_t i = 0; i < count; i++) {
+    for (uint64_t i = 0; i < count;) {
         fob_grant_t *grant = grant_of(self, offset + i, token + i);
+        if (grant && !try && row->at[0] == FOB_KIND_ACK && !grant->back) {
+            i += ack_run_of(self, grant, count - i);
+            continue;
+        }
         if (!grant)
             refuse(self, offset + i, token + i, try);
         else if (!try)
             settle_grant(self, (fob_settle_kind_t)row->at[0], row->at[4], grant);
+        i++;
     }
 }
 
