@@ -160,14 +160,12 @@ static fob_status_t event_read(fob_cursor_t *cursor, uint64_t max_data, fob_enve
     if (!fob_cursor_bin(cursor, &out->data) || !elements_skip(cursor, count - EVENT_ELEMENTS))
         return FOB_BAD_EVENT;
     out->bytes = fob_slice(start, (size_t)(cursor->at - start));
-    if (!fob_topic_valid(out->topic))
-        return FOB_BAD_TOPIC;
     if (map_size > FOB_ATTRIBUTES_MAX || out->data.size > max_data)
         return FOB_TOO_LARGE;
     return FOB_OK;
 }
 
-fob_status_t fob_envelope_read(fob_cursor_t *cursor, uint64_t max_data, fob_envelope_t *out) {
+fob_status_t fob_envelope_read_any(fob_cursor_t *cursor, uint64_t max_data, fob_envelope_t *out) {
     fob_cursor_t start = *cursor;
     memset(out, 0, sizeof *out);
     fob_status_t status = event_read(cursor, max_data, out);
@@ -177,6 +175,11 @@ fob_status_t fob_envelope_read(fob_cursor_t *cursor, uint64_t max_data, fob_enve
             cursor->at = start.at;
     }
     return status;
+}
+
+fob_status_t fob_envelope_read(fob_cursor_t *cursor, uint64_t max_data, fob_envelope_t *out) {
+    fob_status_t status = fob_envelope_read_any(cursor, max_data, out);
+    return status == FOB_BAD_EVENT || fob_topic_valid(out->topic) ? status : FOB_BAD_TOPIC;
 }
 
 /* Steps over the map of attributes, whose first byte says that it is empty in most events. */

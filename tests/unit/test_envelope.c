@@ -440,6 +440,22 @@ static void headers_are_stepped_through_in_order(void **state) {
     fob_buf_free(&headers);
 }
 
+static void whoever_checks_topics_himself_reads_all_else_as_ever(void **state) {
+    (void)state;
+    fob_buf_t batch = {0};
+    fob_envelope_t got;
+    event_put(&batch, "a..b", 0, text(""), text("x"));
+    event_put(&batch, "a.b", 0, text(""), text("xy"));
+    fob_cursor_t cursor = fob_cursor(fob_buf_slice(&batch));
+    assert_int_equal(fob_envelope_read_any(&cursor, 1, &got), FOB_OK);
+    assert_true(fob_slice_eq(got.topic, text("a..b")));
+    assert_int_equal(fob_envelope_read_any(&cursor, 1, &got), FOB_TOO_LARGE);
+    assert_true(fob_cursor_end(&cursor));
+    cursor = fob_cursor(text("x"));
+    assert_int_equal(fob_envelope_read_any(&cursor, 1, &got), FOB_BAD_EVENT);
+    fob_buf_free(&batch);
+}
+
 FOB_MAIN(FOB_CASE(what_was_written_is_read_again), FOB_CASE(a_topic_and_nothing_else_is_an_event),
          FOB_CASE(events_of_a_batch_are_read_one_after_the_other),
          FOB_CASE(a_glance_gives_what_the_bus_wants_to_know),
@@ -452,6 +468,7 @@ FOB_MAIN(FOB_CASE(what_was_written_is_read_again), FOB_CASE(a_topic_and_nothing_
          FOB_CASE(what_is_msgpack_but_no_event_is_stepped_over),
          FOB_CASE(what_is_no_msgpack_ends_the_batch),
          FOB_CASE(a_bad_topic_is_told_and_the_batch_goes_on),
+         FOB_CASE(whoever_checks_topics_himself_reads_all_else_as_ever),
          FOB_CASE(data_over_the_limit_is_told_and_the_batch_goes_on),
          FOB_CASE(attributes_over_the_limit_are_told),
          FOB_CASE(what_may_be_read_may_be_skimmed_however_deep),

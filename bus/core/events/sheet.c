@@ -1,5 +1,7 @@
 #include "bus/core/events/sheet.h"
 
+#include "proto/topic.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,9 +195,10 @@ typedef struct {
     const fob_dedup_t *dedup;
 } manner_t;
 
+/* The topic, where it is checked at all, is by the caller. */
 static bool read_one(fob_cursor_t *cursor, const manner_t *manner, fob_envelope_t *event) {
     if (manner->check)
-        return fob_envelope_read(cursor, manner->max_data, event) == FOB_OK;
+        return fob_envelope_read_any(cursor, manner->max_data, event) == FOB_OK;
     bool good = manner->flags ? fob_envelope_glance(cursor, event)
                               : fob_envelope_skim(cursor, &event->topic, &event->bytes);
     return good && event->topic.size > 0 && event->topic.size <= UINT8_MAX;
@@ -213,6 +216,8 @@ static fob_status_t index_events(fob_sheet_t *self, const manner_t *manner) {
         if (!read_one(&cursor, manner, &event))
             return FOB_BAD_EVENT;
         if (self->count == 0 || !fob_slice_eq(event.topic, last)) {
+            if (manner->check && !fob_topic_valid(event.topic))
+                return FOB_BAD_EVENT;
             topic = list_topic(self, event.topic);
             if (topic == UINT32_MAX)
                 return FOB_NO_MEMORY;
