@@ -32,6 +32,7 @@ typedef struct {
     uint8_t priority;            /* "priority": 0-9; absent: 0 */
     fob_slice_t data;
     fob_slice_t bytes; /* read: the whole event as encoded; ignored by write */
+    bool topic_known;  /* write: the topic was found to be valid before; else false */
 } fob_envelope_t;
 
 /* Reads the event at the cursor and steps past it. Slices point into the cursor's bytes.

@@ -108,6 +108,29 @@ FOB_EXPORT fob_status_t fob_publisher_try_send(fob_publisher_t *self, const char
                                                const fob_publish_options_t *options,
                                                uint64_t *number) FOB_MUST_USE;
 
+/* One of many events: the arguments of fob_publisher_send. (It stays as it is in later versions:
+ * what is new goes into the options.) */
+typedef struct {
+    const char *topic;
+    const void *data;
+    size_t size;
+    const fob_publish_options_t *options; /* NULL: none */
+} fob_publish_t;
+
+/* Offers `count` events, in this order, as so many calls of fob_publisher_send would (each is
+ * copied, gets its own number and receipt, and its deadline counts from when its turn comes), and
+ * costs less than these. FOB_OK: all are taken. Else the status of the first one that was not
+ * taken, as fob_publisher_send says; the `*taken` events before it were, and none behind it.
+ * `taken` may be NULL. Events that other threads send meanwhile may come between. */
+FOB_EXPORT fob_status_t fob_publisher_send_many(fob_publisher_t *self, const fob_publish_t *events,
+                                                size_t count, size_t *taken) FOB_MUST_USE;
+
+/* The same, as so many calls of fob_publisher_try_send: never waiting and never running on_receipt.
+ * AGAIN: there was room for `*taken` of them. */
+FOB_EXPORT fob_status_t fob_publisher_try_send_many(fob_publisher_t *self,
+                                                    const fob_publish_t *events, size_t count,
+                                                    size_t *taken) FOB_MUST_USE;
+
 /* Waits until every event sent so far has its receipt, running on_receipt for each that comes.
  * timeout_ms < 0: without end (deadlines still end every event). FOB_OK: all stored; AGAIN: time is
  * up; else the first failure's status. */

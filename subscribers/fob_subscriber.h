@@ -117,6 +117,13 @@ FOB_EXPORT fob_subscriber_t *fob_subscriber_new(const fob_subscriber_options_t *
 FOB_EXPORT fob_status_t fob_subscriber_next(fob_subscriber_t *self, fob_event_t **event,
                                             int64_t timeout_ms) FOB_MUST_USE;
 
+/* The same for up to `most` (1 at least) events at once, which costs less: it waits for the first,
+ * not for more. FOB_OK: events[0 .. *count) are the caller's, in order, with nothing missing
+ * between them: a GAP comes by itself, from the next call. Else *count is 0. */
+FOB_EXPORT fob_status_t fob_subscriber_next_many(fob_subscriber_t *self, fob_event_t **events,
+                                                 size_t most, size_t *count,
+                                                 int64_t timeout_ms) FOB_MUST_USE;
+
 /* What the last GAP of next told of, before next is called again (by any thread). Returns 0 where
  * there was none. */
 FOB_EXPORT int fob_subscriber_gap(fob_subscriber_t *self, fob_gap_t *out);

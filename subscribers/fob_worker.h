@@ -69,11 +69,24 @@ FOB_EXPORT fob_worker_t *fob_worker_new(const fob_worker_options_t *options);
 FOB_EXPORT fob_status_t fob_worker_next(fob_worker_t *self, fob_event_t **event,
                                         int64_t timeout_ms) FOB_MUST_USE;
 
+/* The same for up to `most` (1 at least) events at once, which costs less: it waits for the first,
+ * not for more, and gives no more than `jobs` less those that are out. FOB_OK: events[0 .. *count)
+ * are the caller's, in the order that next would give them. Else *count is 0, and the status is as
+ * next's. */
+FOB_EXPORT fob_status_t fob_worker_next_many(fob_worker_t *self, fob_event_t **events, size_t most,
+                                             size_t *count, int64_t timeout_ms) FOB_MUST_USE;
+
 /* Settles an event that next gave; takes it and nulls it in every case. FOB_OK: on its way (the
  * bus's answer comes later); STALE: the lease was lost, it changes nothing (the bus hears that the
  * handler has ended: where a lease ran out, its job gets no event before that). */
 FOB_EXPORT fob_status_t fob_worker_settle(fob_worker_t *self, fob_event_t **event,
                                           fob_settle_t how);
+
+/* The same for many at once, which costs less: takes each and nulls it in every case; what is NULL
+ * already is passed over. FOB_OK: all are on their way. Else the status of the first one that is
+ * not; the others are settled nevertheless, and *settled (may be NULL) tells how many. */
+FOB_EXPORT fob_status_t fob_worker_settle_many(fob_worker_t *self, fob_event_t **events,
+                                               size_t count, fob_settle_t how, size_t *settled);
 
 /* As settle with FOB_RETRY: it comes again after `after_ms` (0: after the group's back-off).
  * `reason` says why, in words that its dead letter keeps (NULL: none; up to 255 bytes are kept). */

@@ -365,12 +365,13 @@ static bool refill(fob_subscriber_t *self) {
     return moved > 0;
 }
 
-/* The batch's next. AGAIN: one that the caller is not told of was stepped over. */
-static fob_status_t step(fob_subscriber_t *self, fob_event_t **event) {
+/* The batch's next. AGAIN: one that the caller is not told of was stepped over. *gone counts what
+ * is not in the batch any more. */
+static fob_status_t step(fob_subscriber_t *self, fob_event_t **event, uint64_t *gone) {
     fob_status_t status = fob_batch_next(&self->batch, &self->pool, event);
     if (status == FOB_NO_MEMORY)
         return status;
-    atomic_fetch_sub(&self->taken_over, 1);
+    ++*gone;
     self->gapped = status == FOB_GAP && self->tells_gaps;
     if (status == FOB_OK || self->gapped)
         return status;
@@ -384,13 +385,31 @@ static fob_status_t step(fob_subscriber_t *self, fob_event_t **event) {
     return FOB_AGAIN;
 }
 
-static fob_status_t read_one(fob_subscriber_t *self, fob_event_t **event) {
+/* Empties the batch into `events`, up to a notice that comes behind them. OK: one at least. */
+static fob_status_t empty(fob_subscriber_t *self, fob_event_t **events, size_t most,
+                          size_t *count) {
+    fob_status_t status = FOB_AGAIN;
+    uint64_t gone = 0;
+    while (*count < most && !fob_batch_empty(&self->batch) &&
+           !(*count && fob_batch_notice(&self->batch))) {
+        status = step(self, &events[*count], &gone);
+        if (status == FOB_OK)
+            ++*count;
+        else if (status != FOB_AGAIN)
+            break;
+    }
+    atomic_fetch_sub(&self->taken_over, gone);
+    return *count ? FOB_OK : status;
+}
+
+static fob_status_t read_many(fob_subscriber_t *self, fob_event_t **events, size_t most,
+                              size_t *count) {
     fob_status_t status = FOB_AGAIN;
     pthread_mutex_lock(&self->readers);
     self->gapped = false;
     while (status == FOB_AGAIN && !atomic_load(&self->closed) &&
            (!fob_batch_empty(&self->batch) || refill(self)))
-        status = step(self, event);
+        status = empty(self, events, most, count);
     pthread_mutex_unlock(&self->readers);
     return atomic_load(&self->closed) && status == FOB_AGAIN ? FOB_CLOSED : status;
 }
@@ -407,18 +426,27 @@ static bool wait_ready(fob_subscriber_t *self, int64_t end) {
     return told;
 }
 
-fob_status_t fob_subscriber_next(fob_subscriber_t *self, fob_event_t **event, int64_t timeout_ms) {
+fob_status_t fob_subscriber_next_many(fob_subscriber_t *self, fob_event_t **events, size_t most,
+                                      size_t *count, int64_t timeout_ms) {
     int64_t end = -1; /* not known yet */
     bool told = true;
-    *event = NULL;
+    *count = 0;
+    if (!most)
+        return FOB_INVALID;
     for (;;) {
-        fob_status_t status = read_one(self, event);
+        fob_status_t status = read_many(self, events, most, count);
         if (status != FOB_AGAIN || !told)
             return status;
         if (end < 0)
             end = timeout_ms ? until(timeout_ms) : 0;
         told = wait_ready(self, end);
     }
+}
+
+fob_status_t fob_subscriber_next(fob_subscriber_t *self, fob_event_t **event, int64_t timeout_ms) {
+    size_t count;
+    *event = NULL;
+    return fob_subscriber_next_many(self, event, 1, &count, timeout_ms);
 }
 
 int fob_subscriber_gap(fob_subscriber_t *self, fob_gap_t *out) {

@@ -192,12 +192,26 @@ static void wake(fob_worker_t *self) {
     fob_conduit_wake(self->conduit);
 }
 
-fob_status_t fob_worker_next(fob_worker_t *self, fob_event_t **event, int64_t timeout_ms) {
+/* Takes what there is, with the lock held. OK: one at least. */
+static fob_status_t take(fob_worker_t *self, fob_event_t **events, size_t most, size_t *count) {
+    fob_now_t now = now_mono();
+    fob_status_t status = FOB_OK;
+    size_t taken = 0;
+    while (taken < most && (status = fob_leases_next(self->leases, now, &events[taken])) == FOB_OK)
+        taken++;
+    *count = taken;
+    return taken ? FOB_OK : status;
+}
+
+fob_status_t fob_worker_next_many(fob_worker_t *self, fob_event_t **events, size_t most,
+                                  size_t *count, int64_t timeout_ms) {
     int64_t end = 0; /* asked for only where it has to wait */
-    *event = NULL;
+    *count = 0;
+    if (!most)
+        return FOB_INVALID;
     fob_conduit_lock(self->conduit);
     fob_status_t status;
-    while ((status = fob_leases_next(self->leases, now_mono(), event)) == FOB_AGAIN) {
+    while ((status = take(self, events, most, count)) == FOB_AGAIN) {
         self->news = false;
         fob_conduit_quiet(self->conduit);
         wake(self);
@@ -205,12 +219,18 @@ fob_status_t fob_worker_next(fob_worker_t *self, fob_event_t **event, int64_t ti
             break;
         end = end ? end : until(timeout_ms);
         if (!fob_conduit_wait(self->conduit, end)) {
-            status = fob_leases_next(self->leases, now_mono(), event);
+            status = take(self, events, most, count);
             break;
         }
     }
     fob_conduit_unlock(self->conduit);
     return status;
+}
+
+fob_status_t fob_worker_next(fob_worker_t *self, fob_event_t **event, int64_t timeout_ms) {
+    size_t count;
+    *event = NULL;
+    return fob_worker_next_many(self, event, 1, &count, timeout_ms);
 }
 
 static fob_status_t settle(fob_worker_t *self, fob_event_t **event, const fob_settle_how_t *how) {
@@ -228,6 +248,31 @@ static fob_status_t settle(fob_worker_t *self, fob_event_t **event, const fob_se
 
 fob_status_t fob_worker_settle(fob_worker_t *self, fob_event_t **event, fob_settle_t how) {
     return settle(self, event, &(fob_settle_how_t){.kind = (fob_settle_kind_t)how});
+}
+
+/* The events themselves are destroyed once the lock is given up. */
+fob_status_t fob_worker_settle_many(fob_worker_t *self, fob_event_t **events, size_t count,
+                                    fob_settle_t how, size_t *settled) {
+    const fob_settle_how_t as = {.kind = (fob_settle_kind_t)how};
+    fob_status_t first = FOB_OK;
+    size_t good = 0;
+    fob_conduit_lock(self->conduit);
+    fob_now_t now = now_mono();
+    for (size_t i = 0; i < count; i++) {
+        if (!events[i])
+            continue;
+        fob_status_t status = fob_leases_settle(self->leases, now, events[i], &as);
+        good += status == FOB_OK;
+        first = first == FOB_OK ? status : first;
+    }
+    wake(self);
+    tell(self, now);
+    fob_conduit_unlock(self->conduit);
+    for (size_t i = 0; i < count; i++)
+        fob_event_destroy(&events[i]);
+    if (settled)
+        *settled = good;
+    return first;
 }
 
 fob_status_t fob_worker_retry(fob_worker_t *self, fob_event_t **event, int64_t after_ms,

@@ -77,6 +77,10 @@ fob_status_t fob_batch_next(fob_batch_t *self, fob_pool_t *pool, fob_event_t **e
 static inline bool fob_batch_empty(const fob_batch_t *self) {
     return self->first == self->end;
 }
+/* Whether a notice is next. */
+static inline bool fob_batch_notice(const fob_batch_t *self) {
+    return !fob_batch_empty(self) && self->messages[self->first].notice != FOB_NOTICE_NONE;
+}
 void fob_batch_clear(fob_batch_t *self);
 
 #endif

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MANY 128 /* events sent in one call; handled at once, and settled in one call */
+
 typedef struct {
     const bench_options_t *options;
     const char *bus;
@@ -28,7 +30,7 @@ static void on_receipt(void *arg, const fob_receipt_t *receipt) {
 
 static bool publish_all(queue_t *queue) {
     uint64_t failed = 0, size = queue->options->size;
-    uint8_t *data = calloc(1, size);
+    uint8_t *data = calloc(MANY, size);
     fob_publisher_options_t options = FOB_PUBLISHER_OPTIONS;
     options.bus = queue->bus;
     options.window = queue->options->window;
@@ -38,12 +40,16 @@ static bool publish_all(queue_t *queue) {
     if (!data || !publisher || fob_publisher_wait_ready(publisher, 10000) != FOB_OK)
         rig_die("the publisher cannot reach the bus");
     queue->began = rig_now();
-    for (uint64_t i = 0; i < queue->options->events; i++) {
-        memcpy(data, &i, sizeof i);
-        if (fob_publisher_send(publisher, "bench.queue", data, size, NULL, NULL) != FOB_OK)
-            failed++;
-        if (i % 512 == 511)
-            fob_publisher_dispatch(publisher, 0);
+    fob_publish_t events[MANY];
+    for (size_t i = 0; i < MANY; i++)
+        events[i] = (fob_publish_t){.topic = "bench.queue", .data = data + i * size, .size = size};
+    for (uint64_t i = 0, count; i < queue->options->events; i += count) {
+        uint64_t left = queue->options->events - i;
+        count = left < MANY ? left : MANY;
+        for (uint64_t n = 0; n < count; n++)
+            memcpy(data + n * size, &(uint64_t){i + n}, sizeof i);
+        failed += fob_publisher_send_many(publisher, events, count, NULL) != FOB_OK;
+        fob_publisher_dispatch(publisher, 0);
     }
     fob_publisher_flush(publisher, -1);
     queue->stored = rig_now();
@@ -86,6 +92,7 @@ static bool work(void *arg) {
     options.group = "bench";
     options.pattern = "bench.queue";
     options.prefetch = 4096;
+    options.jobs = MANY;
     fob_worker_t *worker = fob_worker_new(&options);
     if (!worker || fob_worker_wait_ready(worker, 10000, NULL) != FOB_OK)
         return false;
@@ -93,10 +100,12 @@ static bool work(void *arg) {
     fob_status_t status = FOB_OK;
     double heard = rig_now();
     while (!all_done(queue, heard) && (status == FOB_OK || status == FOB_AGAIN)) {
-        fob_event_t *event;
-        if ((status = fob_worker_next(worker, &event, 50)) == FOB_OK) {
-            handle(queue, event);
-            fob_worker_settle(worker, &event, FOB_ACK);
+        fob_event_t *events[MANY];
+        size_t count;
+        if ((status = fob_worker_next_many(worker, events, MANY, &count, 50)) == FOB_OK) {
+            for (size_t i = 0; i < count; i++)
+                handle(queue, events[i]);
+            fob_worker_settle_many(worker, events, count, FOB_ACK, NULL);
             heard = 0;
         } else if (heard == 0) {
             heard = rig_now();

@@ -252,7 +252,81 @@ static void notify_tells_what_its_queue_does_not_hold(void **state) {
     fob_bus_destroy(&bus);
 }
 
-FOB_MAIN(FOB_CASE(a_full_queue_loses_nothing_and_is_filled_again_as_it_is_read),
+/* --- many at once --- */
+
+static void many_are_sent_and_read_at_once(void **state) {
+    (void)state;
+    enum { EVENTS = 20000, MANY = 300 };
+    fob_bus_t *bus = bus_up();
+    fob_subscriber_t *self = subscribe((fob_subscriber_options_t){0}, bus);
+    fob_publisher_options_t options = FOB_PUBLISHER_OPTIONS;
+    options.bus = fob_bus_endpoint(bus);
+    fob_publisher_t *publisher = fob_publisher_new(&options);
+    assert_non_null(publisher);
+    fob_publish_t sent[MANY];
+    for (size_t i = 0; i < MANY; i++)
+        sent[i] = (fob_publish_t){.topic = i % 2 ? "t.a" : "t.b", .data = "d", .size = 1};
+    for (size_t i = 0, count; i < EVENTS; i += count) {
+        count = EVENTS - i < MANY ? EVENTS - i : MANY;
+        assert_int_equal(fob_publisher_send_many(publisher, sent, count, NULL), FOB_OK);
+    }
+    assert_int_equal(fob_publisher_flush(publisher, PATIENCE), FOB_OK);
+    fob_publisher_destroy(&publisher);
+    fob_event_t *events[MANY];
+    uint64_t last[2] = {0};
+    size_t count, got = 0, most = 0;
+    for (; got < EVENTS; got += count) {
+        assert_int_equal(fob_subscriber_next_many(self, events, MANY, &count, PATIENCE), FOB_OK);
+        assert_in_range(count, 1, MANY);
+        most = count > most ? count : most;
+        for (size_t i = 0; i < count; i++) {
+            uint64_t *of_topic = &last[fob_event_topic(events[i])[2] == 'a'];
+            assert_true(fob_event_offset(events[i]) > *of_topic);
+            *of_topic = fob_event_offset(events[i]);
+            fob_event_destroy(&events[i]);
+        }
+    }
+    assert_int_equal(got, EVENTS);
+    assert_true(most > 1);
+    assert_int_equal(fob_subscriber_next_many(self, events, MANY, &count, 0), FOB_AGAIN);
+    assert_int_equal(count, 0);
+    fob_subscriber_close(self);
+    assert_int_equal(fob_subscriber_next_many(self, events, MANY, &count, -1), FOB_CLOSED);
+    fob_subscriber_destroy(&self);
+    fob_bus_destroy(&bus);
+}
+
+/* What is missing comes by itself, between the events that it is missing between. */
+static void among_many_a_gap_keeps_its_place(void **state) {
+    (void)state;
+    enum { EVENTS = 500, MANY = 64 };
+    fob_bus_t *bus = bus_up_with((fob_bus_options_t){.heartbeat_ms = pace_ms(500)});
+    fob_subscriber_t *self =
+        subscribe((fob_subscriber_options_t){.queue = 10, .mode = FOB_SUBSCRIBER_NOTIFY}, bus);
+    publish(bus, "t.a", EVENTS);
+    for (uint64_t next = 1; next <= EVENTS;) {
+        fob_event_t *events[MANY];
+        fob_gap_t gap;
+        size_t count;
+        fob_status_t status = fob_subscriber_next_many(self, events, MANY, &count, PATIENCE);
+        assert_true(status == FOB_OK || status == FOB_GAP);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(fob_event_offset(events[i]), next++);
+            fob_event_destroy(&events[i]);
+        }
+        assert_int_equal(fob_subscriber_gap(self, &gap), status == FOB_GAP);
+        if (status == FOB_OK)
+            continue;
+        assert_int_equal(count, 0);
+        assert_int_equal(gap.first, next);
+        next = gap.last + 1;
+    }
+    fob_subscriber_destroy(&self);
+    fob_bus_destroy(&bus);
+}
+
+FOB_MAIN(FOB_CASE(many_are_sent_and_read_at_once), FOB_CASE(among_many_a_gap_keeps_its_place),
+         FOB_CASE(a_full_queue_loses_nothing_and_is_filled_again_as_it_is_read),
          FOB_CASE(one_that_was_far_behind_listens_again_when_it_is_there),
          FOB_CASE(bytes_bound_the_queue_too_and_nothing_is_lost),
          FOB_CASE(history_of_any_size_comes_through_a_small_queue),

@@ -244,6 +244,60 @@ typedef struct {
     unsigned topic;
 } sender_t;
 
+static void many_are_taken_in_order_up_to_the_first_that_is_not(void **state) {
+    (void)state;
+    enum { MANY = 500 };
+    bench_t *b = bench_new(NULL);
+    publisher_start(b, (fob_publisher_options_t){.window = 64});
+    uint64_t serials[MANY];
+    fob_publish_t events[MANY];
+    for (uint64_t i = 0; i < MANY; i++) {
+        serials[i] = i + 1;
+        events[i] = (fob_publish_t){.topic = "t0", .data = &serials[i], .size = sizeof serials[i]};
+    }
+    size_t taken = MANY + 1;
+    assert_int_equal(fob_publisher_send_many(b->publisher, events, MANY, &taken), FOB_OK);
+    assert_int_equal(taken, MANY); /* more than a window: it waited for room */
+    events[100].topic = "not a topic";
+    assert_int_equal(fob_publisher_send_many(b->publisher, events, MANY, &taken), FOB_BAD_TOPIC);
+    assert_int_equal(taken, 100);
+    assert_int_equal(fob_publisher_send_many(b->publisher, NULL, 0, &taken), FOB_OK);
+    assert_int_equal(taken, 0);
+    assert_int_equal(fob_publisher_flush(b->publisher, 60000), FOB_OK);
+    assert_int_equal(b->receipts, MANY + 100);
+    assert_int_equal(b->failures, 0);
+    assert_true(b->in_order);
+    fake_bus_stop(b->bus);
+    assert_int_equal(b->model->head, MANY + 100);
+    for (uint64_t i = 0; i < MANY + 100; i++)
+        assert_int_equal(b->model->stored[i].serial, i % MANY + 1);
+    bench_free(b);
+}
+
+static void where_the_window_is_full_some_of_many_are_taken(void **state) {
+    (void)state;
+    enum { WINDOW = 100 };
+    bench_t *b = bench_new(NULL);
+    b->silent = true;
+    publisher_start(b, (fob_publisher_options_t){.window = WINDOW, .deadline_ms = -1});
+    uint64_t serial = 1;
+    const fob_publish_options_t brief = {.version = 1, .deadline_ms = 1};
+    fob_publish_t events[WINDOW + 10];
+    for (size_t i = 0; i < WINDOW + 10; i++)
+        events[i] = (fob_publish_t){.topic = "t0", .data = &serial, .size = sizeof serial};
+    size_t taken = 0;
+    assert_int_equal(fob_publisher_try_send_many(b->publisher, events, WINDOW + 10, &taken),
+                     FOB_AGAIN);
+    assert_int_equal(taken, WINDOW);
+    assert_int_equal(fob_publisher_try_send_many(b->publisher, events, 1, &taken), FOB_AGAIN);
+    assert_int_equal(taken, 0);
+    assert_int_equal(fob_publisher_wait_ready(b->publisher, 60000), FOB_OK);
+    events[0].options = &brief; /* which waits in vain, but not for long */
+    assert_int_equal(fob_publisher_send_many(b->publisher, events, 2, NULL), FOB_BUSY);
+    fake_bus_stop(b->bus); /* so that closing does not wait for what has no deadline */
+    bench_free(b);
+}
+
 static void *send_many(void *arg) {
     sender_t *self = arg;
     for (uint64_t n = 1; n <= 5000; n++)
@@ -384,6 +438,8 @@ FOB_MAIN(FOB_CASE(an_event_is_published_and_its_receipt_says_where_it_is),
          FOB_CASE(a_program_that_only_sends_and_flushes_gets_every_receipt),
          FOB_CASE(a_callback_may_send_while_receipts_pile_up),
          FOB_CASE(a_full_window_makes_send_wait_and_try_send_say_again),
+         FOB_CASE(many_are_taken_in_order_up_to_the_first_that_is_not),
+         FOB_CASE(where_the_window_is_full_some_of_many_are_taken),
          FOB_CASE(several_threads_send_each_in_its_own_order),
          FOB_CASE(a_receipt_may_send_the_next_event),
          FOB_CASE(without_a_callback_flush_still_tells_the_first_failure),

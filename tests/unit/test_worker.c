@@ -204,6 +204,64 @@ static void every_event_is_handled_and_settled_in_ranges(void **state) {
     end(&worker, &bus, g);
 }
 
+static void many_are_taken_and_settled_at_once(void **state) {
+    (void)state;
+    enum { JOBS = 100 };
+    group_t *g = group_new(EVENTS);
+    fake_bus_t *bus = bus_for(g);
+    fob_worker_options_t options = options_for(fake_bus_endpoint(bus));
+    options.jobs = JOBS;
+    options.prefetch = 1000;
+    fob_worker_t *worker = fob_worker_new(&options);
+    assert_non_null(worker);
+    fob_event_t *events[2 * JOBS], *one;
+    size_t count, settled;
+    for (uint64_t n = 0; n < EVENTS; n += count) {
+        assert_int_equal(fob_worker_next_many(worker, events, 2 * JOBS, &count, 60000), FOB_OK);
+        assert_in_range(count, 1, JOBS); /* never more than the jobs */
+        for (size_t i = 0; i < count; i++)
+            assert_int_equal(fob_event_offset(events[i]), n + i + 1);
+        if (count == JOBS)
+            assert_int_equal(fob_worker_next(worker, &one, 0), FOB_AGAIN);
+        assert_int_equal(fob_worker_settle_many(worker, events, count, FOB_ACK, &settled), FOB_OK);
+        assert_int_equal(settled, count);
+        for (size_t i = 0; i < count; i++)
+            assert_null(events[i]);
+    }
+    assert_int_equal(fob_worker_next_many(worker, events, JOBS, &count, 0), FOB_AGAIN);
+    assert_int_equal(count, 0);
+    assert_int_equal(fob_worker_next_many(worker, events, 0, &count, 0), FOB_INVALID);
+    assert_int_equal(fob_worker_flush(worker, 60000), FOB_OK);
+    assert_int_equal(atomic_load(&g->acked), EVENTS);
+    assert_int_equal(atomic_load(&g->twice), 0);
+    end(&worker, &bus, g);
+}
+
+static void of_many_the_lost_one_is_told_and_the_others_are_settled(void **state) {
+    (void)state;
+    enum { JOBS = 10 };
+    group_t *g = group_new(JOBS);
+    g->lose = 5; /* with the first settle */
+    fake_bus_t *bus = bus_for(g);
+    fob_worker_options_t options = options_for(fake_bus_endpoint(bus));
+    options.jobs = JOBS;
+    fob_worker_t *worker = fob_worker_new(&options);
+    assert_non_null(worker);
+    fob_event_t *events[JOBS];
+    for (size_t got = 0, count; got < JOBS; got += count)
+        assert_int_equal(fob_worker_next_many(worker, events + got, JOBS - got, &count, 60000),
+                         FOB_OK);
+    assert_int_equal(fob_worker_settle(worker, &events[0], FOB_ACK), FOB_OK);
+    WAIT_FOR((fob_worker_flush(worker, 100), fob_worker_lost(worker, events[4], NULL, 0)));
+    size_t settled;
+    assert_int_equal(fob_worker_settle_many(worker, events, JOBS, FOB_ACK, &settled), FOB_STALE);
+    assert_int_equal(settled, JOBS - 2); /* the first was settled before, and is passed over */
+    for (size_t i = 0; i < JOBS; i++)
+        assert_null(events[i]);
+    assert_int_equal(fob_worker_flush(worker, 60000), FOB_OK);
+    end(&worker, &bus, g);
+}
+
 static void a_count_ends_with_closed_and_no_credit_beyond_it(void **state) {
     (void)state;
     group_t *g = group_new(1000);
@@ -456,6 +514,8 @@ static void threads_share_one_worker(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(every_event_is_handled_and_settled_in_ranges),
+         FOB_CASE(many_are_taken_and_settled_at_once),
+         FOB_CASE(of_many_the_lost_one_is_told_and_the_others_are_settled),
          FOB_CASE(a_count_ends_with_closed_and_no_credit_beyond_it),
          FOB_CASE(no_more_than_jobs_are_out_at_once),
          FOB_CASE(a_restart_of_the_bus_is_only_a_pause),
