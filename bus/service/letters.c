@@ -5,6 +5,9 @@
 
 #define SPANS_MAX  1000      /* in one DELIVER: its header stays well below FOB_WIRE_HEADER_MAX */
 #define GATHER_MAX (1 << 20) /* bytes copied together at the most; one span may be larger */
+/* So much is worth a message of its own, which costs less than to copy it, here and into fresh
+ * memory at the worker. */
+#define ENOUGH (16 << 10)
 
 static fob_status_t write_header(fob_buf_t *header, const fob_wire_t *msg) {
     fob_buf_clear(header);
@@ -24,14 +27,20 @@ static void pack_runs(fob_buf_t *runs, const fob_span_t *spans, size_t count) {
     }
 }
 
+static bool joined_on(const fob_span_t *before, const fob_span_t *span) {
+    return span->blob == before->blob && span->at == before->at + before->size;
+}
+
 /* How many of the spans go into one message, and their bytes. */
 static size_t portion(const fob_span_t *spans, size_t count, size_t *bytes) {
-    size_t taken = 0;
-    *bytes = 0;
-    while (taken < count && taken < SPANS_MAX) {
-        if (taken > 0 && *bytes + spans[taken].size > GATHER_MAX)
+    size_t taken = 1;
+    *bytes = spans[0].size;
+    for (; taken < count && taken < SPANS_MAX; taken++) {
+        if (*bytes + spans[taken].size > GATHER_MAX)
             break;
-        *bytes += spans[taken++].size;
+        if (*bytes >= ENOUGH && !joined_on(&spans[taken - 1], &spans[taken]))
+            break;
+        *bytes += spans[taken].size;
     }
     return taken;
 }
@@ -39,7 +48,7 @@ static size_t portion(const fob_span_t *spans, size_t count, size_t *bytes) {
 /* Whether the spans lie one behind the other in one blob. */
 static bool in_one_piece(const fob_span_t *spans, size_t count) {
     for (size_t i = 1; i < count; i++)
-        if (spans[i].blob != spans[0].blob || spans[i].at != spans[i - 1].at + spans[i - 1].size)
+        if (!joined_on(&spans[i - 1], &spans[i]))
             return false;
     return true;
 }

@@ -88,6 +88,36 @@ static void pieces_of_several_blobs_are_gathered_in_order(void **state) {
     fob_buf_free(&scratch);
 }
 
+static void a_large_piece_is_a_message_of_its_own_and_not_copied(void **state) {
+    (void)state;
+    fob_blob_t *one = fob_blob_new(40000), *two = fob_blob_new(30000);
+    memset(fob_blob_writable(one), 1, 40000);
+    memset(fob_blob_writable(two), 2, 30000);
+    fob_span_t spans[] = {span_of(one, 1, 0, 20000), span_of(one, 2, 20000, 20000),
+                          span_of(two, 3, 0, 30000), span_of(one, 4, 0, 10),
+                          span_of(two, 5, 0, 10)};
+    fob_effect_t effect = {
+        .kind = FOB_EFF_DELIVER, .group = fob_slice_str("g"), .spans = spans, .span_count = 5};
+    const struct {
+        size_t from, size;
+        fob_blob_t *blob; /* NULL: a copy */
+    } wanted[] = {{2, 40000, one}, {3, 30000, two}, {5, 20, NULL}};
+    fob_body_t body;
+    size_t from = 0;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(fob_letter_effect(&header, &scratch, 0, &effect, &from, &body), FOB_OK);
+        assert_int_equal(from, wanted[i].from);
+        assert_int_equal(body.size, wanted[i].size);
+        if (wanted[i].blob)
+            assert_ptr_equal(body.blob, wanted[i].blob);
+        fob_blob_unref(&body.blob);
+    }
+    fob_blob_unref(&one);
+    fob_blob_unref(&two);
+    fob_buf_free(&header);
+    fob_buf_free(&scratch);
+}
+
 static void a_delivery_of_very_many_pieces_is_several_messages(void **state) {
     (void)state;
     enum { MANY = 5000 };
@@ -231,6 +261,7 @@ static void what_was_lost_says_why(void **state) {
 FOB_MAIN(FOB_CASE(a_delivery_of_one_piece_is_not_copied),
          FOB_CASE(neighbours_in_one_blob_are_one_piece),
          FOB_CASE(pieces_of_several_blobs_are_gathered_in_order),
+         FOB_CASE(a_large_piece_is_a_message_of_its_own_and_not_copied),
          FOB_CASE(a_delivery_of_very_many_pieces_is_several_messages),
          FOB_CASE(a_welcome_says_all_that_a_client_must_know),
          FOB_CASE(a_stored_run_becomes_a_broadcast_frame),
