@@ -1,6 +1,5 @@
-/* fob_bench [BENCH] [--events N] [--size BYTES] [--window N] [--workers N] [--subscribers N]
- * [--sync HOW]: figures of
- * this machine.
+/* fob_bench [BENCH] [--events N] [--size BYTES] [--window N] [--workers N] [--sync HOW]:
+ * figures of fob by itself, on this machine.
  *
  * The bus, the publisher and each worker or subscriber are processes of their own on this one
  * machine, so they share its processors: what is measured is all of it together, not the bus alone.
@@ -16,17 +15,16 @@ static const struct {
     bench_fn *run;
     uint64_t events, size; /* unless told */
 } benches[] = {
-    {"queue", bench_queue, 2000000, 256},   {"fire", bench_fire, 2000000, 128},
-    {"stored", bench_stored, 1000000, 128}, {"memory", bench_memory, 1000000, 256},
-    {"topics", bench_topics, 2000000, 128}, {"backlog", bench_backlog, 1000000, 256},
+    {"queue", bench_queue, 2000000, 256},
+    {"memory", bench_memory, 1000000, 256},
+    {"topics", bench_topics, 2000000, 128},
+    {"backlog", bench_backlog, 1000000, 256},
 };
 
 static void usage(void) {
-    rig_die(
-        "usage: fob_bench [queue|fire|stored|memory|topics|backlog] [--events N] [--size BYTES] "
-        "[--window N] "
-        "[--workers N] [--subscribers N] [--topics N] [--rate N] [--sync "
-        "always|os|interval=D|memory]");
+    rig_die("usage: fob_bench [queue|memory|topics|backlog] [--events N] [--size BYTES] "
+            "[--window N] [--workers N] [--topics N] [--rate N] "
+            "[--sync always|os|interval=D|memory]");
 }
 
 static uint64_t number(const char *text) {
@@ -48,8 +46,6 @@ static void read_option(bench_options_t *options, const char *name, const char *
         options->rate = number(value);
     else if (strcmp(name, "--window") == 0)
         options->window = (uint32_t)number(value);
-    else if (strcmp(name, "--subscribers") == 0)
-        options->subscribers = (uint32_t)number(value);
     else if (strcmp(name, "--workers") == 0)
         options->workers = (uint32_t)number(value);
     else if (strcmp(name, "--sync") == 0 && value)
@@ -59,8 +55,7 @@ static void read_option(bench_options_t *options, const char *name, const char *
 }
 
 int main(int argc, char **argv) {
-    bench_options_t given = {
-        .window = 16384, .workers = 2, .subscribers = 1, .topics = 100000, .sync = "always"};
+    bench_options_t given = {.window = 16384, .workers = 2, .topics = 100000, .sync = "always"};
     const char *only = NULL;
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-')

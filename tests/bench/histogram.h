@@ -1,6 +1,6 @@
-/* histogram: how long things took, in nanoseconds, in buckets that are at most 1% wide. It holds no
- * pointer, so it may lie in memory that processes share; one process writes, others read when that
- * has ended. All zeros is an empty one. */
+/* histogram: how long things took, in nanoseconds, in buckets that are at most 1.6% wide. It holds
+ * no pointer, so it may lie in memory that processes share; one process writes, others read when
+ * that has ended. All zeros is an empty one. */
 #ifndef FOB_BENCH_HISTOGRAM_H
 #define FOB_BENCH_HISTOGRAM_H
 

@@ -13,13 +13,13 @@
 typedef struct {
     uint64_t events, size, topics;
     uint64_t rate; /* events a second; 0: as fast as can be */
-    uint32_t window, workers, subscribers;
+    uint32_t window, workers;
     const char *sync; /* as for `fob serve --sync`; "memory": --memory */
 } bench_options_t;
 
 /* A bench: prints its rows; false: what it counted is wrong. */
 typedef bool(bench_fn)(const bench_options_t *options);
-bench_fn bench_queue, bench_fire, bench_stored, bench_memory, bench_topics, bench_backlog;
+bench_fn bench_queue, bench_memory, bench_topics, bench_backlog;
 
 /* Prints one row of the table. */
 void bench_row(const char *name, double value, const char *unit);
