@@ -27,7 +27,7 @@ typedef enum {
 /* Runs the plan, with a process for each client. *board is the caller's to destroy, and has what
  * they counted; *end is how it ended. Returns the exit code; where it is not FOB_EXIT_OK, the run
  * never began, and it was said why. In every case nothing of it is left running. */
-int fob_bench_run(fob_bench_t *self, const fob_bench_parts_t *parts, fob_board_t **board,
+int fob_bench_run(fob_bench_t *bench, const fob_bench_parts_t *parts, fob_board_t **board,
                   fob_bench_end_t *end);
 
 /* --- asking the bus --- */

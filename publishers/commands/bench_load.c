@@ -9,14 +9,14 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 
-#define BURST      64   /* events between two looks at the clock and at the receipts */
-#define TOPIC_SIZE 64   /* bytes of a topic's name */
-#define WINDOW     1024 /* the library's default */
-#define TIMES_EACH 8    /* windows of events without a receipt that was looked at, at the most */
-#define STALE      16   /* receipts of one dispatch that share a look at the clock */
-#define PAUSE_MS   10   /* how soon it is seen that nothing more shall be sent */
-#define GRACE_MS   1000 /* behind the end of the schedule, for what was due before it */
-#define GOODBYE_MS 2000 /* for the last receipts, where the run has ended without them */
+#define BURST      64          /* events sent at once, between two looks at the clock */
+#define BURST_SIZE (256 << 10) /* bytes of their data, unless one is larger */
+#define TOPIC_SIZE 64          /* bytes of a topic's name */
+#define WINDOW     1024        /* the library's default */
+#define STALE      16          /* receipts of one dispatch that share a look at the clock */
+#define PAUSE_MS   10          /* how soon it is seen that nothing more shall be sent */
+#define GRACE_MS   1000        /* behind the end of the schedule, for what was due before it */
+#define GOODBYE_MS 2000        /* for the last receipts, where the run has ended without them */
 
 typedef struct {
     fob_client_t *client;
@@ -24,10 +24,11 @@ typedef struct {
     fob_bench_slot_t *slot;
     fob_publisher_t *publisher;
     fob_tally_t stored;
-    char *topics; /* TOPIC_SIZE bytes each */
-    uint8_t *data;
+    char *topics;  /* TOPIC_SIZE bytes each */
+    uint8_t *data; /* of `burst` events, one behind the other */
+    uint32_t burst;
     int64_t *due; /* of each event without receipt, by its number & mask */
-    uint64_t mask;
+    uint64_t mask, window;
     uint64_t next, end; /* its own numbers */
     int64_t begin_ns, end_ns;
     int64_t now_ns;  /* as the receipts see it */
@@ -77,18 +78,23 @@ static uint64_t share_of(const load_t *self) {
 }
 
 static bool make_room(load_t *self) {
-    uint64_t window = self->plan->window ? self->plan->window : WINDOW, room = 1;
-    while (room < window * TIMES_EACH)
+    const fob_bench_plan_t *plan = self->plan;
+    uint64_t room = 1;
+    self->window = plan->window ? plan->window : WINDOW;
+    while (room < self->window)
         room *= 2;
     self->mask = room - 1;
+    self->burst = plan->size < BURST_SIZE / BURST ? BURST : BURST_SIZE / plan->size;
+    self->burst = self->burst ? self->burst : 1;
     self->due = calloc(room, sizeof *self->due);
-    self->data = malloc(self->plan->size);
-    self->topics = malloc((size_t)self->plan->topics * TOPIC_SIZE);
+    self->data = malloc((size_t)self->burst * plan->size);
+    self->topics = malloc((size_t)plan->topics * TOPIC_SIZE);
     if (!self->due || !self->data || !self->topics)
         return false;
-    fob_stamp_begin(self->data, self->plan->size);
-    for (uint32_t i = 0; i < self->plan->topics; i++)
-        snprintf(self->topics + (size_t)i * TOPIC_SIZE, TOPIC_SIZE, "%s.%u", self->plan->prefix, i);
+    for (uint32_t i = 0; i < self->burst; i++)
+        fob_stamp_begin(self->data + (size_t)i * plan->size, plan->size);
+    for (uint32_t i = 0; i < plan->topics; i++)
+        snprintf(self->topics + (size_t)i * TOPIC_SIZE, TOPIC_SIZE, "%s.%u", plan->prefix, i);
     return true;
 }
 
@@ -125,28 +131,49 @@ static int64_t due_at(const load_t *self, uint64_t number) {
            (int64_t)(turn / rate * FOB_SEC + turn % rate * (uint64_t)FOB_SEC / rate);
 }
 
-/* False: it was not taken: there is no room now, or this client has failed. */
-static bool send_one(load_t *self, int64_t due_ns, int64_t now_ns) {
-    uint64_t number = self->next;
-    fob_publish_options_t options = FOB_PUBLISH_OPTIONS;
-    options.fire = self->plan->fire;
-    options.tag = (void *)(uintptr_t)number;
+/* What is sent at once. */
+typedef struct {
+    fob_publish_t events[BURST];
+    fob_publish_options_t options[BURST];
+    uint32_t count;
+} burst_t;
+
+static void add(const load_t *self, burst_t *burst, uint64_t number, int64_t due_ns) {
+    uint32_t at = burst->count++;
+    uint8_t *data = self->data + (size_t)at * self->plan->size;
     const fob_stamp_t stamp = {self->plan->run, self->client->index, number, due_ns};
-    fob_stamp_put(self->data, &stamp);
+    fob_stamp_put(data, &stamp);
     self->due[number & self->mask] = due_ns;
-    fob_status_t status = fob_publisher_try_send(
-        self->publisher, self->topics + (size_t)(number % self->plan->topics) * TOPIC_SIZE,
-        self->data, self->plan->size, &options, NULL);
+    burst->options[at] = (fob_publish_options_t)FOB_PUBLISH_OPTIONS;
+    burst->options[at].fire = self->plan->fire;
+    burst->options[at].tag = (void *)(uintptr_t)number;
+    burst->events[at] =
+        (fob_publish_t){.topic = self->topics + (size_t)(number % self->plan->topics) * TOPIC_SIZE,
+                        .data = data,
+                        .size = self->plan->size,
+                        .options = &burst->options[at]};
+}
+
+/* False: not all were taken: there is no room now, or this client has failed. */
+static bool send_all(load_t *self, const burst_t *burst, int64_t now_ns) {
+    size_t taken = 0;
+    if (burst->count == 0)
+        return true;
+    fob_status_t status =
+        fob_publisher_try_send_many(self->publisher, burst->events, burst->count, &taken);
     if (status != FOB_OK && status != FOB_AGAIN)
         fail(self, status);
-    if (status != FOB_OK)
-        return false;
-    if (self->plan->rate)
-        fob_histogram_add(&self->slot->late, now_ns - due_ns);
-    self->next++;
-    fob_client_count(&self->slot->sent, 1);
-    atomic_store_explicit(&self->slot->sent_ns, now_ns, memory_order_relaxed);
-    return true;
+    for (size_t i = 0; i < taken && self->plan->rate; i++)
+        fob_histogram_add(&self->slot->late, now_ns - due_at(self, self->next + i));
+    self->next += taken;
+    fob_client_count(&self->slot->sent, taken);
+    if (taken > 0)
+        atomic_store_explicit(&self->slot->sent_ns, now_ns, memory_order_relaxed);
+    return status == FOB_OK;
+}
+
+static uint64_t unanswered(const load_t *self) {
+    return self->next - atomic_load(&self->slot->settled) - atomic_load(&self->slot->refused);
 }
 
 /* Runs on_receipt for what came. */
@@ -172,17 +199,23 @@ static bool goes_on(const load_t *self, int64_t now_ns) {
            fob_board_phase(board) != FOB_BENCH_END && !fob_client_failed(self->client);
 }
 
-/* Sends what is due, a burst at the most. True: there was room for all of it. */
-static bool burst(load_t *self, int64_t now_ns) {
-    uint64_t left = self->end - self->next, most = left < BURST ? left : BURST;
-    for (uint64_t i = 0; i < most; i++) {
-        int64_t due_ns = self->plan->rate ? due_at(self, self->next) : now_ns;
+/* Sends what is due, as much as has room in the window, a burst at the most. True: there was room
+ * for all of it. */
+static bool send_due(load_t *self, int64_t now_ns) {
+    uint64_t open = unanswered(self), room = open < self->window ? self->window - open : 0;
+    uint64_t left = self->end - self->next, most = left < self->burst ? left : self->burst;
+    bool full = false;
+    burst_t burst;
+    burst.count = 0;
+    for (uint64_t i = 0; i < most && !full; i++) {
+        int64_t due_ns = self->plan->rate ? due_at(self, self->next + i) : now_ns;
         if (due_ns > now_ns || (self->end_ns && due_ns >= self->end_ns))
-            return true;
-        if (!send_one(self, due_ns, now_ns))
-            return false;
+            break;
+        full = i == room;
+        if (!full)
+            add(self, &burst, self->next + i, due_ns);
     }
-    return true;
+    return send_all(self, &burst, now_ns) && !full;
 }
 
 /* Until the next event is due, or a receipt has come. */
@@ -207,15 +240,11 @@ static bool alive(load_t *self, int64_t now_ns) {
 static void publish(load_t *self) {
     int64_t now = fob_board_clock();
     for (; goes_on(self, now) && alive(self, now); now = fob_board_clock()) {
-        bool room = burst(self, now);
+        bool room = send_due(self, now);
         if (room && self->plan->rate)
             await_due(self);
         dispatch(self, room ? 0 : PAUSE_MS);
     }
-}
-
-static uint64_t unanswered(const load_t *self) {
-    return self->next - atomic_load(&self->slot->settled) - atomic_load(&self->slot->refused);
 }
 
 /* True: every event has its receipt. */

@@ -5,6 +5,7 @@
 #include <fob/fob_subscriber.h>
 #include <stdio.h>
 
+#define BATCH   64 /* events taken at once, and a look at the clock */
 #define WAIT_MS 20 /* how soon it is seen that the run has ended */
 #define QUEUE                                                                                      \
     1000000 /* events held: fire-and-forget ones wait here when the process does not run */
@@ -53,17 +54,20 @@ static bool alive(gauge_t *self, int64_t now_ns) {
 }
 
 static void run(gauge_t *self) {
-    fob_event_t *event;
+    fob_event_t *events[BATCH];
     int64_t now = fob_board_clock();
     while (fob_board_phase(self->client->board) != FOB_BENCH_END && alive(self, now)) {
-        fob_status_t status = fob_subscriber_next(self->subscriber, &event, WAIT_MS);
+        size_t count;
+        fob_status_t status =
+            fob_subscriber_next_many(self->subscriber, events, BATCH, &count, WAIT_MS);
         now = fob_board_clock();
-        if (status == FOB_OK) {
-            fob_seen_note(&self->seen, event, now);
-            fob_event_destroy(&event);
-        } else if (status == FOB_GAP) {
+        for (size_t i = 0; i < count; i++) {
+            fob_seen_note(&self->seen, events[i], now);
+            fob_event_destroy(&events[i]);
+        }
+        if (status == FOB_GAP) {
             self->gaps++;
-        } else if (status != FOB_AGAIN) {
+        } else if (status != FOB_OK && status != FOB_AGAIN) {
             fob_client_fail(self->client, status, NULL);
             return;
         }

@@ -4,6 +4,7 @@
 #include <fob/fob_worker.h>
 #include <stdio.h>
 
+#define BATCH      64   /* events handled at once, and a look at the clock */
 #define WAIT_MS    20   /* how soon it is seen that the run has ended */
 #define GOODBYE_MS 2000 /* for the last settles to be confirmed */
 
@@ -30,6 +31,7 @@ static bool join(take_t *self) {
     options.group = group;
     options.pattern = pattern;
     options.prefetch = plan->prefetch;
+    options.jobs = plan->prefetch < BATCH ? plan->prefetch : BATCH;
     options.temporary = 1;
     options.connect_timeout_ms = plan->connect_ms;
     self->worker = fob_worker_new(&options);
@@ -49,15 +51,18 @@ static bool alive(take_t *self, int64_t now_ns) {
 }
 
 static void run(take_t *self) {
-    fob_event_t *event;
+    fob_event_t *events[BATCH];
     int64_t now = fob_board_clock();
     while (fob_board_phase(self->client->board) != FOB_BENCH_END && alive(self, now)) {
-        fob_status_t status = fob_worker_next(self->worker, &event, WAIT_MS);
+        size_t count;
+        fob_status_t status = fob_worker_next_many(self->worker, events, BATCH, &count, WAIT_MS);
         now = fob_board_clock();
-        if (status == FOB_OK) {
-            fob_seen_note(&self->seen, event, now);
-            fob_worker_settle(self->worker, &event, FOB_ACK); /* one that is stale comes again */
-        } else if (status != FOB_AGAIN) {
+        for (size_t i = 0; i < count; i++)
+            fob_seen_note(&self->seen, events[i], now);
+        if (count > 0)
+            fob_worker_settle_many(self->worker, events, count, FOB_ACK,
+                                   NULL); /* a stale one comes again */
+        if (status != FOB_OK && status != FOB_AGAIN) {
             fail(self, status);
             return;
         }

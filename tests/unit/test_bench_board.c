@@ -117,6 +117,25 @@ static void the_first_failure_stays(void **state) {
     fob_board_destroy(&board);
 }
 
+static void a_client_whose_run_ended_waits_for_nothing(void **state) {
+    fob_bench_plan_t plan = plan_of(128, 0, 0);
+    fob_board_t *board = fob_board_new(&plan);
+    fob_client_t client = {.board = board, .plan = &plan, .slot = fob_board_slot(board, 0)};
+    (void)state;
+    assert_int_equal(atomic_load(&client.slot->state), FOB_CLIENT_STARTING);
+    fob_board_set(board, FOB_BENCH_RUN);
+    assert_true(fob_client_await(&client, FOB_BENCH_CONNECT));
+    assert_true(fob_client_await(&client, FOB_BENCH_RUN));
+    fob_client_ready(&client);
+    assert_int_equal(atomic_load(&client.slot->state), FOB_CLIENT_READY);
+    fob_board_set(board, FOB_BENCH_END);
+    assert_false(fob_client_await(&client, FOB_BENCH_DRAIN));
+    fob_client_done(&client);
+    assert_int_equal(atomic_load(&client.slot->state), FOB_CLIENT_DONE);
+    assert_false(fob_client_failed(&client));
+    fob_board_destroy(&board);
+}
+
 static void a_bus_that_stays_away_ends_a_client_and_one_that_comes_back_does_not(void **state) {
     fob_bench_plan_t plan = plan_of(128, 0, 0);
     fob_board_t *board = fob_board_new(&plan);
@@ -138,5 +157,5 @@ static void a_bus_that_stays_away_ends_a_client_and_one_that_comes_back_does_not
 FOB_MAIN(FOB_CASE(there_is_room_to_count_all_that_can_be_sent),
          FOB_CASE(each_publisher_has_a_set_of_its_own_for_each_receiver),
          FOB_CASE(a_child_follows_the_phase_and_its_figures_stay),
-         FOB_CASE(the_first_failure_stays),
+         FOB_CASE(the_first_failure_stays), FOB_CASE(a_client_whose_run_ended_waits_for_nothing),
          FOB_CASE(a_bus_that_stays_away_ends_a_client_and_one_that_comes_back_does_not))
