@@ -9,6 +9,7 @@ struct fob_blob {
     atomic_size_t holders;
     uint8_t *data; /* `own`, or what was wrapped */
     size_t size;
+    size_t made;               /* bytes of `own` */
     fob_blob_free_fn *free_fn; /* NULL: the bytes are `own` */
     void *hint;
     uint8_t own[];
@@ -22,7 +23,7 @@ static fob_blob_t *blob_alloc(size_t own) {
         return NULL;
     atomic_init(&self->holders, 1);
     self->data = self->own;
-    self->size = own;
+    self->size = self->made = own;
     self->free_fn = NULL;
     self->hint = NULL;
     return self;
@@ -88,6 +89,11 @@ void fob_blob_trim(fob_blob_t *self, size_t size) {
     assert(size <= self->size);
     if (size < self->size)
         self->size = size;
+}
+
+void fob_blob_renew(fob_blob_t *self) {
+    assert(fob_blob_alone(self) && !self->free_fn);
+    self->size = self->made;
 }
 
 fob_slice_t fob_blob_slice(const fob_blob_t *self) {

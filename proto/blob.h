@@ -40,6 +40,10 @@ uint8_t *fob_blob_writable(fob_blob_t *self);
 /* Shortens the blob (only while the caller is the one holder, and never longer than it was). */
 void fob_blob_trim(fob_blob_t *self, size_t size);
 
+/* As long again as it was made, with whatever bytes (only while the caller is the one holder of a
+ * blob of its own bytes): to be used once more. */
+void fob_blob_renew(fob_blob_t *self);
+
 /* The bytes, good while the caller holds it. */
 fob_slice_t fob_blob_slice(const fob_blob_t *self);
 

@@ -6,12 +6,64 @@
 
 #define BATCH_OVERHEAD 512 /* more than all names, heads and integers of an event's encoding */
 
+/* --- blobs that are kept --- */
+
+static fob_batch_kept_t *oldest(fob_batches_t *pool) {
+    return &pool->kept[pool->first_kept];
+}
+
+static fob_blob_t *kept_take(fob_batches_t *pool) {
+    fob_blob_t *blob = oldest(pool)->blob;
+    pool->first_kept = (pool->first_kept + 1) % FOB_BATCH_KEPT;
+    pool->kept_count--;
+    return blob;
+}
+
+static void kept_drop(fob_batches_t *pool) {
+    fob_blob_t *blob = kept_take(pool);
+    fob_blob_unref(&blob);
+}
+
+/* Takes the hold over. */
+static void keep(fob_batches_t *pool, fob_blob_t *blob, size_t size) {
+    if (size < FOB_BATCH_KEEP || pool->kept_count == FOB_BATCH_KEPT) {
+        fob_blob_unref(&blob);
+        return;
+    }
+    unsigned at = (pool->first_kept + pool->kept_count++) % FOB_BATCH_KEPT;
+    pool->kept[at] = (fob_batch_kept_t){blob, size};
+}
+
+bool fob_batches_under_way(const fob_batches_t *self) {
+    return self->kept_count == FOB_BATCH_KEPT && !fob_blob_alone(self->kept[self->first_kept].blob);
+}
+
+/* A blob of at least *size bytes, which becomes its size: the oldest that is kept, if nobody else
+ * holds it any more. One that does not fit is given up, so that after a flood all of them are. */
+static fob_blob_t *blob_of(fob_batches_t *pool, size_t *size) {
+    if (pool->kept_count && fob_blob_alone(oldest(pool)->blob)) {
+        size_t kept = oldest(pool)->size;
+        fob_blob_t *blob = kept_take(pool);
+        if (kept >= *size && kept / 4 <= *size) {
+            fob_blob_renew(blob);
+            *size = kept;
+            return blob;
+        }
+        fob_blob_unref(&blob);
+    }
+    return fob_blob_new(*size);
+}
+
+/* --- batches --- */
+
 void fob_batches_free(fob_batches_t *self) {
     while (self->spare) {
         fob_batch_t *next = self->spare->next;
         free(self->spare);
         self->spare = next;
     }
+    while (self->kept_count)
+        kept_drop(self);
 }
 
 size_t fob_batch_bound(const fob_envelope_t *event) {
@@ -30,7 +82,8 @@ fob_batch_t *fob_batch_new(fob_batches_t *pool, size_t need) {
         self = malloc(sizeof *self);
     if (!self)
         return NULL;
-    *self = (fob_batch_t){.blob = fob_blob_new(size), .capacity = size};
+    fob_blob_t *blob = blob_of(pool, &size);
+    *self = (fob_batch_t){.blob = blob, .capacity = size};
     if (self->blob)
         return self;
     self->next = pool->spare;
@@ -82,7 +135,8 @@ fob_blob_t *fob_batch_body(const fob_batch_t *self, size_t at, size_t size) {
 }
 
 void fob_batch_recycle(fob_batches_t *pool, fob_batch_t *self) {
-    fob_blob_unref(&self->blob);
+    keep(pool, self->blob, self->capacity);
+    self->blob = NULL;
     self->next = pool->spare;
     pool->spare = self;
 }

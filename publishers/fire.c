@@ -13,6 +13,7 @@
 #define FIRE_LOOK      8      /* open loads looked at for a topic, from the last one back */
 #define FIRE_FULL      262144 /* bytes of a load; one larger event has a larger one */
 #define FIRE_EVENTS    2048   /* in one load */
+#define FIRE_RETRY     FOB_MS /* libzmq does not tell when there is room */
 #define FIRE_SHOTS     16     /* room for so many, to begin with */
 
 typedef struct {
@@ -45,7 +46,8 @@ struct fob_fire {
     /* What came since `since_ns`, no longer than FOB_FIRE_GATHER ago. In a flood `tick_ns` is when
      * that ends; else 0. */
     int64_t since_ns, tick_ns;
-    unsigned calm; /* ticks in a row */
+    unsigned calm;    /* ticks in a row */
+    int64_t retry_ns; /* enough is under way: until then nothing goes; else 0 */
     uint64_t came_bytes, came_events;
     uint64_t next_mark;
     int64_t next_deadline; /* no event's is earlier */
@@ -260,8 +262,12 @@ static bool gathers(const fob_fire_t *self) {
     return self->tick_ns && self->queued < self->window - self->window / 2;
 }
 
-bool fob_fire_eager(const fob_fire_t *self) {
+static bool goes(const fob_fire_t *self) {
     return self->closed > 0 || (self->first && !gathers(self));
+}
+
+bool fob_fire_eager(const fob_fire_t *self) {
+    return !self->retry_ns && goes(self);
 }
 
 void fob_fire_hurry(fob_fire_t *self) {
@@ -272,7 +278,7 @@ void fob_fire_hurry(fob_fire_t *self) {
 /* The load to go next; NULL: none now. Of a topic all but the last are closed, so its order is
  * kept. */
 static load_t *load_next(const fob_fire_t *self) {
-    if (!fob_fire_eager(self))
+    if (!goes(self))
         return NULL;
     load_t *load = self->first;
     if (gathers(self))
@@ -283,9 +289,14 @@ static load_t *load_next(const fob_fire_t *self) {
 
 bool fob_fire_next(fob_fire_t *self, fob_now_t now, fob_slice_t *head, fob_blob_t **body) {
     flood_tick(self, now.mono_ns);
+    self->retry_ns = 0;
     load_t *load = self->going ? self->going : load_next(self);
     if (!load)
         return false;
+    if (fob_batches_under_way(&self->batches)) {
+        self->retry_ns = now.mono_ns + FIRE_RETRY;
+        return false;
+    }
     const fob_number_t *number = fob_numbers_of(&self->numbers, load_topic(load));
     fob_cast_t cast = {.topic = load_topic(load),
                        .kind = FOB_CAST_FIRE,
@@ -341,6 +352,8 @@ void fob_fire_sent(fob_fire_t *self) {
 
 void fob_fire_expire(fob_fire_t *self, fob_now_t now, fob_status_t status, fob_slice_t text) {
     flood_tick(self, now.mono_ns);
+    if (now.mono_ns >= self->retry_ns)
+        self->retry_ns = 0;
     if (now.mono_ns < self->next_deadline)
         return;
     self->next_deadline = FOB_NEVER;
@@ -366,6 +379,8 @@ bool fob_fire_empty(const fob_fire_t *self) {
 
 int64_t fob_fire_deadline(const fob_fire_t *self) {
     int64_t deadline = self->first ? self->next_deadline : FOB_NEVER;
+    if (self->retry_ns && self->retry_ns < deadline)
+        deadline = self->retry_ns;
     /* Also where none waits: nobody need be woken for the first that does. */
     return self->tick_ns && self->tick_ns < deadline ? self->tick_ns : deadline;
 }

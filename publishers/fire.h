@@ -35,7 +35,8 @@ bool fob_fire_eager(const fob_fire_t *self);
 void fob_fire_hurry(fob_fire_t *self);
 
 /* The message to send next: *head is borrowed until the next call, *body gets a reference of the
- * caller's. Given again until fob_fire_sent. False: none that is to go now, or no memory for it. */
+ * caller's. Given again until fob_fire_sent. False: none that is to go now, so much is with libzmq
+ * already that it had better wait here (8 MiB), or no memory for it. */
 bool fob_fire_next(fob_fire_t *self, fob_now_t now, fob_slice_t *head, fob_blob_t **body);
 /* The message was handed to the socket: its events get their receipts, level none. */
 void fob_fire_sent(fob_fire_t *self);

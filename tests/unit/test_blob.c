@@ -50,6 +50,16 @@ static void a_new_blob_is_written_and_shortened_by_its_one_holder(void **state) 
     fob_blob_unref(&blob);
 }
 
+static void a_shortened_blob_is_as_long_again_when_it_is_used_once_more(void **state) {
+    (void)state;
+    fob_blob_t *blob = fob_blob_new(100);
+    fob_blob_trim(blob, 10);
+    fob_blob_renew(blob);
+    assert_int_equal(fob_blob_slice(blob).size, 100);
+    memset(fob_blob_writable(blob), 7, 100);
+    fob_blob_unref(&blob);
+}
+
 static void an_empty_blob_is_a_blob(void **state) {
     (void)state;
     fob_blob_t *none = fob_blob_new(0);
@@ -96,5 +106,6 @@ static void holders_on_many_threads_free_it_once(void **state) {
 FOB_MAIN(FOB_CASE(a_copy_keeps_the_bytes_after_the_source_changed),
          FOB_CASE(the_last_holder_frees_what_was_wrapped_once),
          FOB_CASE(a_new_blob_is_written_and_shortened_by_its_one_holder),
+         FOB_CASE(a_shortened_blob_is_as_long_again_when_it_is_used_once_more),
          FOB_CASE(an_empty_blob_is_a_blob), FOB_CASE(a_size_that_memory_cannot_have_is_refused),
          FOB_CASE(holders_on_many_threads_free_it_once))

@@ -257,6 +257,47 @@ static void in_a_flood_of_topics_each_keeps_its_order(void **state) {
     bench_end(&b);
 }
 
+static void what_is_with_libzmq_is_bounded_and_its_bytes_are_used_again(void **state) {
+    (void)state;
+    bench_t b;
+    fob_slice_t head;
+    fob_blob_t *out[200], *again;
+    size_t count = 0;
+    bench_start(&b, 100000);
+    /* A socket that takes all and sends nothing. */
+    for (int i = 0; i < 60000; i++) {
+        assert_int_equal(fire(&b, "a", 1000, FOB_NEVER), FOB_OK);
+        for (; fob_fire_eager(b.fire) && fob_fire_next(b.fire, b.now, &head, &out[count]); count++)
+            fob_fire_sent(b.fire);
+        assert_true(count < 150);
+    }
+    /* Nobody is woken in vain for what comes, but it is tried again, soon. */
+    assert_false(fob_fire_empty(b.fire));
+    assert_false(fob_fire_eager(b.fire));
+    assert_true(fob_fire_deadline(b.fire) <= b.now.mono_ns + FOB_MS);
+    b.now.mono_ns += FOB_MS;
+    assert_false(fob_fire_next(b.fire, b.now, &head, &again));
+    /* It sends the oldest ones: more goes, and another batch lies where the first large one was. */
+    size_t large = 0;
+    while (fob_blob_slice(out[large]).size < FOB_FIRE_FLOOD_BYTES * 2)
+        large++;
+    const uint8_t *place = fob_blob_slice(out[large]).data;
+    for (size_t i = 0; i < count; i++)
+        fob_blob_unref(&out[i]);
+    for (int i = 0; i < 3000; i++)
+        assert_int_equal(fire(&b, "a", 1000, FOB_NEVER), FOB_OK);
+    b.now.mono_ns += FOB_MS;
+    bool again_there = false;
+    while (fob_fire_next(b.fire, b.now, &head, &again)) {
+        again_there |= fob_blob_slice(again).data == place;
+        fob_blob_unref(&again);
+        fob_fire_sent(b.fire);
+    }
+    assert_true(fob_fire_empty(b.fire));
+    assert_true(again_there);
+    bench_end(&b);
+}
+
 static void the_queue_is_bounded_by_the_window(void **state) {
     (void)state;
     bench_t b;
@@ -377,6 +418,7 @@ FOB_MAIN(FOB_CASE(events_of_one_topic_ride_together_and_are_numbered), FOB_CASE(
          FOB_CASE(a_flood_ends_when_it_was_calm_for_a_while),
          FOB_CASE(in_a_flood_who_waits_for_it_gets_it_sent),
          FOB_CASE(in_a_flood_of_topics_each_keeps_its_order),
+         FOB_CASE(what_is_with_libzmq_is_bounded_and_its_bytes_are_used_again),
          FOB_CASE(the_queue_is_bounded_by_the_window),
          FOB_CASE(what_is_past_its_deadline_is_taken_out_and_leaves_no_hole),
          FOB_CASE(too_many_topics_begin_anew_under_another_source),
