@@ -71,7 +71,7 @@ static bool play(void *arg) {
 
 static void add_child(run_t *self, bool consumes, unsigned index) {
     part_t part = {self, consumes, index};
-    self->child[self->children++] = rig_child(play, &part);
+    self->child[consumes ? index : self->round->consumers + index] = rig_child(play, &part);
 }
 
 /* Takes note of children that ended. False: one of them has failed. */
@@ -125,8 +125,13 @@ static uint64_t group_distinct(const run_t *self, unsigned group) {
     return tally_together(tallies, count, self->work.events);
 }
 
+/* Groups that have workers in this round. */
+static unsigned manned(const run_t *self) {
+    return self->work.groups - self->work.unmanned;
+}
+
 static bool all_arrived(const run_t *self) {
-    for (unsigned group = 0; group < self->work.groups; group++) {
+    for (unsigned group = 0; group < manned(self); group++) {
         const tally_t *tallies[WORK_CONSUMERS];
         uint64_t sum = 0;
         for (unsigned i = tallies_of(self, group, tallies); i-- > 0;)
@@ -148,9 +153,11 @@ static uint64_t progress(const run_t *self) {
     return sum;
 }
 
-static bool await_all(run_t *self) {
+/* Until the publishers have ended and, where `arrive`, all has arrived. */
+static bool await_all(run_t *self, bool arrive) {
     uint64_t before = UINT64_MAX;
-    for (double moved = rig_now(); self->publishing > 0 || !all_arrived(self); pause_ms(2)) {
+    for (double moved = rig_now(); self->publishing > 0 || (arrive && !all_arrived(self));
+         pause_ms(2)) {
         uint64_t now = progress(self);
         if (!look_after(self))
             return false;
@@ -209,7 +216,7 @@ static void figures_of_consumers(run_t *self, uint64_t first) {
     uint64_t last = 0, distinct = 0, twice = 0, disordered = 0, arrived_first = UINT64_MAX;
     if (!delay)
         rig_die("no memory");
-    for (unsigned group = 0; group < self->work.groups; group++)
+    for (unsigned group = 0; group < manned(self); group++)
         distinct += group_distinct(self, group);
     for (unsigned i = 0; i < self->round->consumers; i++) {
         const tally_t *tally = round_tally(self->round, i);
@@ -225,11 +232,11 @@ static void figures_of_consumers(run_t *self, uint64_t first) {
             fails(self, "%llu that nobody sent", (unsigned long long)tally->strange);
         histogram_merge(delay, &tally->delay);
     }
-    figures[FIGURE_LOST] = (double)(self->work.events * self->work.groups - distinct);
+    figures[FIGURE_LOST] = (double)(self->work.events * manned(self) - distinct);
     figures[FIGURE_TWICE] = (double)(twice - distinct);
     figures[FIGURE_DISORDERED] = (double)disordered;
     if (last > first && distinct) {
-        double each = (double)distinct / self->work.groups;
+        double each = (double)distinct / manned(self);
         figures[FIGURE_RATE] = each / ((double)(last - first) / 1e9);
         figures[FIGURE_DRAINED] = each / ((double)(last - arrived_first + 1) / 1e9);
         figures[FIGURE_P50] = (double)histogram_at(delay, 50) / 1e3;
@@ -239,17 +246,18 @@ static void figures_of_consumers(run_t *self, uint64_t first) {
     free(delay);
 }
 
-/* --- the round --- */
+/* --- a flow --- */
 
 static void map_round(run_t *self) {
     const work_t *work = &self->work;
-    unsigned consumers = work->groups * work->workers;
+    unsigned consumers = manned(self) * work->workers;
     size_t tally = tally_size(work->events), senders = work->publishers * sizeof(round_sender_t);
     size_t mapped = sizeof(round_t) + 64 + senders + 64 + consumers * tally;
     uint8_t *memory = rig_shared(mapped);
     self->round = (round_t *)(void *)memory;
     self->round->peer = self->peer;
     self->round->consumers = consumers;
+    self->children = consumers + work->publishers;
     self->round->each = work->events / work->publishers;
     self->round->mapped = mapped;
     self->round->tally_size = tally;
@@ -258,28 +266,39 @@ static void map_round(run_t *self) {
 }
 
 static bool start(run_t *self) {
-    if (!self->peer->start(self->site, &self->work, false))
-        return fails(self, "its server does not start");
+    return self->peer->start(self->site, &self->work, false) ||
+           fails(self, "its server does not start");
+}
+
+static bool add_consumers(run_t *self) {
+    unsigned ready = atomic_load(&self->round->ready);
     for (unsigned i = 0; i < self->round->consumers; i++)
         add_child(self, true, i);
-    if (!await_ready(self, self->round->consumers))
-        return false;
+    return await_ready(self, ready + self->round->consumers);
+}
+
+static bool add_publishers(run_t *self) {
+    unsigned ready = atomic_load(&self->round->ready);
     self->publishing = self->work.publishers;
     for (unsigned i = 0; i < self->work.publishers; i++)
         add_child(self, false, i);
-    return await_ready(self, self->round->consumers + self->work.publishers);
+    return await_ready(self, ready + self->work.publishers);
+}
+
+static void begin(run_t *self) {
+    atomic_store(&self->round->start, role_clock());
+    atomic_store(&self->round->began, true);
 }
 
 /* All at once: publishers send, consumers take. */
 static bool flow(run_t *self) {
     double cpu;
     uint64_t first;
-    if (!start(self))
+    if (!add_consumers(self) || !add_publishers(self))
         return false;
     cpu = site_cpu(self->site);
-    atomic_store(&self->round->start, role_clock());
-    atomic_store(&self->round->began, true);
-    bool good = await_all(self);
+    begin(self);
+    bool good = await_all(self, true);
     cpu = site_cpu(self->site) - cpu;
     good = good && await_end(self);
     if (!good)
@@ -292,6 +311,75 @@ static bool flow(run_t *self) {
     return !self->result->why[0];
 }
 
+/* The same for others' backlog: what groups without workers get to keep before it begins. */
+static bool preload(run_t *self) {
+    round_result_t result = {.good = false};
+    run_t before = {.peer = self->peer, .work = self->work, .site = self->site, .result = &result};
+    before.work.events = (self->work.backlog / self->work.publishers + 1) * self->work.publishers;
+    before.work.rate = 0;
+    map_round(&before);
+    bool good = flow(&before);
+    kill_children(&before);
+    munmap(before.round, before.round->mapped);
+    return good || fails(self, "the backlog: %s", result.why);
+}
+
+/* --- a backlog: stored first, then drained --- */
+
+/* How long its start takes, from `from` on. */
+static bool restart(run_t *self, uint64_t *from) {
+    if (!self->work.killed && self->peer->stop)
+        self->peer->stop(self->site);
+    site_stop(self->site, self->work.killed ? 0 : 60);
+    *from = role_clock();
+    return self->peer->start(self->site, &self->work, true) ||
+           fails(self, "its server does not start again");
+}
+
+static void figure_of_restart(run_t *self, uint64_t from) {
+    uint64_t first = UINT64_MAX;
+    for (unsigned i = 0; i < self->round->consumers; i++) {
+        const tally_t *tally = round_tally(self->round, i);
+        first = tally->first && tally->first < first ? tally->first : first;
+    }
+    if (first != UINT64_MAX)
+        self->result->figures[FIGURE_RESTART] = (double)(first - from) / 1e6;
+}
+
+static bool backlog(run_t *self) {
+    double *figures = self->result->figures, bytes = (double)self->work.events * self->work.size;
+    uint64_t first, from = 0, idle = site_memory(self->site);
+    if (!add_publishers(self))
+        return false;
+    begin(self);
+    if (!await_all(self, false))
+        return false;
+    figures_of_senders(self, &first);
+    figures[FIGURE_IDLE] = (double)idle / 1048576;
+    figures[FIGURE_MEMORY] = ((double)site_memory(self->site) - (double)idle) / 1048576;
+    figures[FIGURE_DISK] = (double)site_disk(self->site) / bytes;
+    if ((self->work.restart && !restart(self, &from)) || !add_consumers(self) ||
+        !await_all(self, true) || !await_end(self))
+        return false;
+    figures_of_consumers(self, first);
+    figures[FIGURE_RATE] = NAN; /* there was a pause */
+    figures[FIGURE_P50] = figures[FIGURE_P99] = figures[FIGURE_MOST] = NAN;
+    if (self->work.restart)
+        figure_of_restart(self, from);
+    return !self->result->why[0];
+}
+
+/* --- the round --- */
+
+static bool run(run_t *self) {
+    if (self->work.kind == WORK_FLOOR)
+        return self->peer->measure(self->site, &self->work, self->result->figures) ||
+               fails(self, "it could not be measured");
+    if (!start(self) || (self->work.backlog && !preload(self)))
+        return false;
+    return self->work.kind == WORK_BACKLOG ? backlog(self) : flow(self);
+}
+
 void round_run(const peer_t *peer, const work_t *work, uint64_t events, round_result_t *result) {
     run_t self = {.peer = peer, .work = *work, .result = result};
     memset(result, 0, sizeof *result);
@@ -300,13 +388,11 @@ void round_run(const peer_t *peer, const work_t *work, uint64_t events, round_re
     self.work.events = events / work->publishers * work->publishers;
     if (self.work.events == 0)
         self.work.events = work->publishers;
+    self.work.backlog =
+        (uint64_t)((double)work->backlog * (double)self.work.events / (double)work->events);
     self.site = site_new(peer->name);
     map_round(&self);
-    if (work->kind == WORK_FLOOR)
-        result->good = peer->measure(self.site, &self.work, result->figures) ||
-                       fails(&self, "it could not be measured");
-    else
-        result->good = flow(&self);
+    result->good = run(&self);
     kill_children(&self);
     if (peer->stop)
         peer->stop(self.site);

@@ -317,21 +317,23 @@ bool site_version(const char *program, const char *argument, char *text, size_t 
 
 /* --- what it uses --- */
 
-/* Of one process: its session, ticks, pages. False: it is gone. */
+/* Of one process: its session, ticks, pages. False: it is gone; one that has exited, but for
+ * threads that still wait for the disk, is not: it has its port and its files yet. */
 static bool look(const char *pid, int *session, unsigned long *ticks, long *pages) {
     char path[64], *text, *at, state = 'Z';
     unsigned long user = 0, kernel = 0, child_user = 0, child_kernel = 0;
+    int threads = 1;
     snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
     text = read_file(path);
     at = text ? strrchr(text, ')') : NULL;
-    bool good =
-        at && sscanf(at + 1,
-                     " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu %*d %*d "
-                     "%*d %*d %*u %*u %ld",
-                     &state, session, &user, &kernel, &child_user, &child_kernel, pages) == 7;
+    bool good = at && sscanf(at + 1,
+                             " %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %lu %lu %lu %lu %*d %*d "
+                             "%d %*d %*u %*u %ld",
+                             &state, session, &user, &kernel, &child_user, &child_kernel, &threads,
+                             pages) == 8;
     *ticks = user + kernel + child_user + child_kernel;
     free(text);
-    return good && state != 'Z';
+    return good && (state != 'Z' || threads > 1);
 }
 
 static void sum_up(const site_t *self, unsigned long *ticks, long *pages) {
@@ -420,6 +422,7 @@ void site_stop(site_t *self, double patience) {
             waitpid(leader, NULL, WNOHANG);
             shortly();
         }
+        waitpid(leader, NULL, WNOHANG);
         self->process[i] = 0;
     }
 }

@@ -83,6 +83,65 @@ static void what_is_lost_doubled_and_swapped_is_counted(void **state) {
     assert_int_equal(result.figures[FIGURE_DISORDERED], 1);
 }
 
+static unsigned starts, starts_again;
+
+static bool count_starts(site_t *site, const work_t *what, bool again) {
+    (void)site, (void)what;
+    starts++;
+    starts_again += again;
+    return true;
+}
+
+/* All but one: the backlog is what its publishers sent before. */
+static bool bring_what_was_kept(role_t *role) {
+    role_ready(role);
+    for (uint64_t i = 0; i < role->work->events; i++)
+        if (i != 9)
+            bring(role, i);
+    while (!role_over(role))
+        usleep(1000);
+    return true;
+}
+
+static const peer_t keeper = {.name = "keeper",
+                              .can = anything,
+                              .installed = always,
+                              .start = count_starts,
+                              .publish = stamp_all,
+                              .consume = bring_what_was_kept};
+
+static void a_backlog_is_drained_after_a_restart_and_what_it_lacks_is_lost(void **state) {
+    (void)state;
+    work_t backlog = work;
+    backlog.kind = WORK_BACKLOG;
+    backlog.restart = true;
+    round_result_t result;
+    starts = starts_again = 0;
+    round_run(&keeper, &backlog, 100, &result);
+    assert_string_equal(result.why, "");
+    assert_true(result.good);
+    assert_int_equal(starts, 2);
+    assert_int_equal(starts_again, 1);
+    assert_true(result.figures[FIGURE_RESTART] > 0);
+    assert_true(isnan(result.figures[FIGURE_RATE])); /* there was a pause */
+    assert_int_equal(result.figures[FIGURE_LOST], 1);
+}
+
+static void a_group_without_workers_is_not_waited_for(void **state) {
+    (void)state;
+    work_t beside = work;
+    beside.kind = WORK_QUEUE;
+    beside.groups = 2;
+    beside.unmanned = 1;
+    beside.backlog = 50;
+    round_result_t result;
+    starts = 0;
+    round_run(&keeper, &beside, 100, &result);
+    assert_true(result.good);
+    assert_int_equal(starts, 1); /* for the backlog and what is measured beside it */
+    assert_int_equal(result.figures[FIGURE_LOST], 1);
+}
+
 static bool bring_a_stranger(role_t *role) {
     role_ready(role);
     bring(role, 1000);
@@ -200,6 +259,8 @@ static void a_target_is_held_against_the_median_of_the_best(void **state) {
 }
 
 FOB_MAIN(FOB_CASE(what_is_lost_doubled_and_swapped_is_counted),
+         FOB_CASE(a_backlog_is_drained_after_a_restart_and_what_it_lacks_is_lost),
+         FOB_CASE(a_group_without_workers_is_not_waited_for),
          FOB_CASE(what_nobody_sent_spoils_the_round),
          FOB_CASE(a_publisher_that_dies_fails_the_round),
          FOB_CASE(a_site_ends_its_processes_and_leaves_no_folder),

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const work_list_t *const lists[] = {&works_cast, &works_latency, &works_floor};
+static const work_list_t *const lists[] = {&works_cast, &works_queue, &works_latency, &works_floor};
 #define LISTS (sizeof lists / sizeof lists[0])
 
 const figure_name_t figure_names[FIGURES] = {
@@ -17,6 +17,7 @@ const figure_name_t figure_names[FIGURES] = {
     [FIGURE_CONFIRM_P50] = {"confirm p50", "us", false},
     [FIGURE_CONFIRM_P99] = {"confirm p99", "us", false},
     [FIGURE_MEMORY] = {"memory", "MiB", false},
+    [FIGURE_IDLE] = {"idle", "MiB", false},
     [FIGURE_DISK] = {"disk", "B/B", false},
     [FIGURE_RESTART] = {"restart", "ms", false},
     [FIGURE_LOST] = {"lost", "events", false},

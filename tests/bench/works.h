@@ -27,7 +27,8 @@ typedef enum {
     FIGURE_MOST,        /* us, the longest */
     FIGURE_CONFIRM_P50, /* us, from send to confirm */
     FIGURE_CONFIRM_P99, /* us */
-    FIGURE_MEMORY,      /* MiB, by which the broker grew */
+    FIGURE_MEMORY,      /* MiB, by which the broker grew with the backlog */
+    FIGURE_IDLE,        /* MiB that it held before */
     FIGURE_DISK,        /* bytes of disk a byte of payload */
     FIGURE_RESTART,     /* ms, from the start of the broker to the first delivery */
     FIGURE_LOST,        /* events, over all groups */
@@ -48,14 +49,18 @@ typedef struct {
     const char *name;  /* "fire-128-1-4" */
     const char *title; /* one line for a table */
     work_kind_t kind;
-    uint32_t size;    /* bytes of an event, at least 24 */
-    uint64_t events;  /* in one round, over all publishers */
-    uint32_t rate;    /* events a second of all publishers together; 0: as fast as can be */
-    bool sync;        /* confirmed when it is synced to disk */
-    bool restart;     /* BACKLOG: the broker is killed with it, and started again */
-    uint32_t batch;   /* CEILING: events in a frame */
-    uint32_t groups;  /* a subscriber is a group of one */
-    uint32_t workers; /* in each group */
+    uint32_t size;     /* bytes of an event, at least 24 */
+    uint64_t events;   /* in one round, over all publishers */
+    uint32_t rate;     /* events a second of all publishers together; 0: as fast as can be */
+    bool sync;         /* confirmed when it is synced to disk */
+    bool restart;      /* BACKLOG: the broker is ended with it, and started again */
+    bool killed;       /* restart: by SIGKILL, else by SIGTERM */
+    uint64_t backlog;  /* QUEUE: events that all groups got, and manned ones have done, before;
+                          in a smaller round fewer, as of its events */
+    uint32_t unmanned; /* of the groups, the last, have no workers */
+    uint32_t batch;    /* CEILING: events in a frame */
+    uint32_t groups;   /* a subscriber is a group of one */
+    uint32_t workers;  /* in each group */
     uint32_t publishers;
     figure_t shown[5]; /* what its table shows, the first is what peers are compared by */
     unsigned shows;
@@ -82,7 +87,7 @@ typedef struct {
     const target_t *targets;
     size_t targets_count;
 } work_list_t;
-extern const work_list_t works_cast, works_latency, works_floor;
+extern const work_list_t works_cast, works_queue, works_latency, works_floor;
 
 /* Of all lists: the n-th, from 0; NULL: there are no more. */
 const work_t *works_at(size_t n);

@@ -44,6 +44,7 @@ typedef struct {
     const char *title;    /* "NATS core" */
     const char *settings; /* how its server is set and its client is used: one or two sentences for
                              the table */
+    uint64_t flood; /* events of a flood that are enough to measure it, as it is slow; 0: all */
     /* What it can do. */
     bool (*can)(const work_t *work);
     /* Whether it is installed here; the version(s) go to `text`. */
