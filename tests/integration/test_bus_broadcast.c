@@ -141,6 +141,8 @@ static void who_comes_after_all_had_gone_hears_what_is_stored_from_then_on(void 
         void *sub = subscribe(&scene, "order_placed", 1000, frames);
         publish(&scene, ++stored, "order_placed", 1);
         fob_cast_t cast = next_cast(sub, frames);
+        if (cast.offset == stored - 1) /* it was confirmed, and still on its way to XPUB */
+            cast = next_cast(sub, frames);
         assert_int_equal(cast.offset, stored);
         assert_int_equal(cast.seq, stored);
         assert_int_equal(cast.prev, stored - 1);
