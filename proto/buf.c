@@ -16,7 +16,9 @@ void fob_buf_free(fob_buf_t *self) {
     *self = (fob_buf_t){0};
 }
 
-static bool buf_grow(fob_buf_t *self, size_t more) {
+bool fob_buf_grow(fob_buf_t *self, size_t more) {
+    if (self->failed)
+        return false;
     if (more > SIZE_MAX / 2 - self->size) {
         self->failed = true;
         return false;
@@ -33,12 +35,6 @@ static bool buf_grow(fob_buf_t *self, size_t more) {
     self->data = data;
     self->capacity = capacity;
     return true;
-}
-
-bool fob_buf_room(fob_buf_t *self, size_t more) {
-    if (self->failed)
-        return false;
-    return more <= self->capacity - self->size || buf_grow(self, more);
 }
 
 void fob_buf_put(fob_buf_t *self, const void *data, size_t size) {

@@ -15,9 +15,14 @@ typedef struct {
 } fob_buf_t;
 
 /* An empty buffer is all zeros: fob_buf_t b = {0}. */
-void fob_buf_clear(fob_buf_t *self);             /* keeps the memory, clears `failed` */
-void fob_buf_free(fob_buf_t *self);              /* gives the memory back; usable again */
-bool fob_buf_room(fob_buf_t *self, size_t more); /* false (and failed): no memory */
+void fob_buf_clear(fob_buf_t *self); /* keeps the memory, clears `failed` */
+void fob_buf_free(fob_buf_t *self);  /* gives the memory back; usable again */
+/* Room for so many bytes more than there is room for. False (and failed): no memory. */
+bool fob_buf_grow(fob_buf_t *self, size_t more);
+/* The same where there may be room already. */
+static inline bool fob_buf_room(fob_buf_t *self, size_t more) {
+    return (!self->failed && more <= self->capacity - self->size) || fob_buf_grow(self, more);
+}
 void fob_buf_put(fob_buf_t *self, const void *data, size_t size);
 fob_slice_t fob_buf_slice(const fob_buf_t *self);
 

@@ -149,7 +149,7 @@ bool fob_cursor_bool(fob_cursor_t *self, bool *out) {
     return true;
 }
 
-bool fob_cursor_uint(fob_cursor_t *self, uint64_t *out) {
+bool fob_cursor_uint_any(fob_cursor_t *self, uint64_t *out) {
     head_t head = head_at(self);
     bool good = head.type == FOB_MP_UINT || (head.type == FOB_MP_INT && head.number <= INT64_MAX);
     if (!good)

@@ -40,10 +40,10 @@ static inline bool fob_cursor_end(const fob_cursor_t *self) {
 fob_mp_type_t fob_cursor_peek(const fob_cursor_t *self);
 bool fob_cursor_nil(fob_cursor_t *self);
 bool fob_cursor_bool(fob_cursor_t *self, bool *out);
-bool fob_cursor_uint(fob_cursor_t *self, uint64_t *out); /* any encoding of a value >= 0 */
 bool fob_cursor_int(fob_cursor_t *self, int64_t *out);   /* any encoding that fits int64 */
 bool fob_cursor_double(fob_cursor_t *self, double *out); /* float32 or float64 */
-/* The next four take a short form here, as most values have one, and any other form in cursor.c. */
+/* The next five take a short form here, as most values have one, and any other form in cursor.c. */
+bool fob_cursor_uint_any(fob_cursor_t *self, uint64_t *out);
 bool fob_cursor_str_any(fob_cursor_t *self, fob_slice_t *out);
 bool fob_cursor_bin_any(fob_cursor_t *self, fob_slice_t *out);
 bool fob_cursor_array_any(fob_cursor_t *self, uint32_t *count);
@@ -52,6 +52,14 @@ bool fob_cursor_map_any(fob_cursor_t *self, uint32_t *count);
 /* The bytes from the cursor on; 0: none, or it failed. */
 static inline size_t fob_cursor_left(const fob_cursor_t *self) {
     return self->failed ? 0 : (size_t)(self->end - self->at);
+}
+
+/* Any encoding of a value >= 0; up to 127. */
+static inline bool fob_cursor_uint(fob_cursor_t *self, uint64_t *out) {
+    if (fob_cursor_left(self) == 0 || *self->at > 0x7f)
+        return fob_cursor_uint_any(self, out);
+    *out = *self->at++;
+    return true;
 }
 
 /* Up to 31 bytes: nearly all names and topics. */

@@ -14,6 +14,13 @@ static fob_status_t write_header(fob_buf_t *header, const fob_wire_t *msg) {
     return fob_wire_write(header, msg);
 }
 
+/* A letter without fields yet: what is not present is not looked at, and it is large. */
+static void begin(fob_wire_t *msg, fob_verb_t verb, uint32_t shard) {
+    msg->verb = verb;
+    msg->shard = shard;
+    msg->present = 0;
+}
+
 /* --- deliveries --- */
 
 static void pack_runs(fob_buf_t *runs, const fob_span_t *spans, size_t count) {
@@ -78,7 +85,8 @@ static fob_status_t deliver(fob_buf_t *header, fob_buf_t *runs, uint32_t shard,
     pack_runs(runs, spans, count);
     fob_status_t status = runs->failed ? FOB_NO_MEMORY : FOB_OK;
     if (status == FOB_OK) {
-        fob_wire_t msg = {.verb = FOB_VERB_DELIVER, .shard = shard};
+        fob_wire_t msg;
+        begin(&msg, FOB_VERB_DELIVER, shard);
         FOB_SET(&msg, group, effect->group);
         FOB_SET(&msg, runs, fob_buf_slice(runs));
         status = write_header(header, &msg);
@@ -135,8 +143,9 @@ fob_status_t fob_letter_effect(fob_buf_t *header, fob_buf_t *runs, uint32_t shar
     if (effect->kind == FOB_EFF_DELIVER)
         return deliver(header, runs, shard, effect, from, body);
     *from = effect->span_count;
-    fob_wire_t msg = {.shard = shard};
+    fob_wire_t msg;
     fob_status_t status = FOB_OK;
+    begin(&msg, FOB_VERB_ERROR, shard);
     switch (effect->kind) {
     case FOB_EFF_RECEIPT:
         msg.verb = FOB_VERB_RECEIPT;

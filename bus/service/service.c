@@ -462,7 +462,7 @@ static void act_on(fob_service_t *self, const fob_mail_t *mail,
 }
 
 void fob_service_message(fob_service_t *self, const fob_mail_t *mail) {
-    fob_wire_t msg = {0};
+    fob_wire_t msg; /* all of it is set, whatever the bytes are */
     fob_peers_verdict_t verdict;
     fob_status_t read = fob_wire_read(mail->header, &msg);
     size_t frames = msg.verb == FOB_VERB_PUBLISH ? 2 : 1;

@@ -2,21 +2,27 @@
 #ifndef FOB_CORE_LITTLE_H
 #define FOB_CORE_LITTLE_H
 
+#include <endian.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline void fob_put32(uint8_t *at, uint32_t value) {
-    for (int i = 0; i < 4; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
+    value = htole32(value);
+    memcpy(at, &value, sizeof value);
 }
 static inline void fob_put64(uint8_t *at, uint64_t value) {
-    for (int i = 0; i < 8; i++)
-        at[i] = (uint8_t)(value >> (8 * i));
+    value = htole64(value);
+    memcpy(at, &value, sizeof value);
 }
 static inline uint32_t fob_get32(const uint8_t *at) {
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+    uint32_t value;
+    memcpy(&value, at, sizeof value);
+    return le32toh(value);
 }
 static inline uint64_t fob_get64(const uint8_t *at) {
-    return (uint64_t)fob_get32(at) | (uint64_t)fob_get32(at + 4) << 32;
+    uint64_t value;
+    memcpy(&value, at, sizeof value);
+    return le64toh(value);
 }
 
 #endif

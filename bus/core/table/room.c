@@ -5,10 +5,8 @@
 #include <string.h>
 
 /* The pointer's bytes are copied in and out, as its type is not known. */
-bool fob_room(void *items_p, size_t *capacity, size_t want, size_t size) {
+bool fob_room_grow(void *items_p, size_t *capacity, size_t want, size_t size) {
     void *items;
-    if (want <= *capacity)
-        return true;
     size_t bigger = *capacity ? *capacity : 16;
     while (bigger < want)
         bigger *= 2;
