@@ -1,13 +1,14 @@
 #include "bus/broadcast.h"
 
 #include "bus/host/clock.h"
+#include "bus/sockets/ears.h"
 #include "proto/handover.h"
 
 #include <sys/random.h>
 #include <zmq.h>
 
 /* What one turn takes from each input at the most, so that none starves the others. */
-#define IDLE_MS            1000 /* between looks where nobody seems to be there */
+#define IDLE_NS            FOB_SEC /* between looks where nobody seems to be there */
 #define TURN_MESSAGES      256
 #define TURN_BYTES         (4u << 20)
 #define TURN_SUBSCRIPTIONS 256
@@ -180,11 +181,11 @@ static bool subscriptions(fob_broadcast_t *self) {
 
 /* --- the actor --- */
 
-static bool told_to_stop(zsock_t *pipe) {
-    char *command = zstr_recv(pipe);
-    bool stop = !command || strcmp(command, "$TERM") == 0;
-    zstr_free(&command);
-    return stop;
+static bool told_to_stop(zsock_t *pipe, int flags) {
+    char text[8] = "";
+    int size = zmq_recv(zsock_resolve(pipe), text, sizeof text, flags);
+    return size < 0 ? errno != EAGAIN && errno != EINTR
+                    : (size_t)size == strlen("$TERM") && memcmp(text, "$TERM", (size_t)size) == 0;
 }
 
 static void close_all(fob_broadcast_t *self) {
@@ -211,13 +212,14 @@ static void fail(fob_broadcast_t *self, int problem) {
         self->failed(self->failed_arg, FOB_INTERNAL, text);
 }
 
-/* For zmq_poll, in ms. Nothing tells of who comes to XPUB and says nothing whole; but only here it
+/* Until when to sleep. Nothing tells of who comes to XPUB and says nothing whole; but only here it
  * is known that nothing was left to read, without which nobody is judged. */
-static long patience(const fob_broadcast_t *self) {
+static int64_t patience(const fob_broadcast_t *self) {
     int64_t at = fob_traffic_deadline(self->xsub_traffic);
     int64_t other = fob_traffic_deadline(self->xpub_traffic);
-    long wait = fob_patience(at < other ? at : other);
-    return wait < 0 || wait > IDLE_MS ? IDLE_MS : wait;
+    int64_t idle = fob_clock_now().mono_ns + IDLE_NS;
+    at = at < other ? at : other;
+    return at < idle ? at : idle;
 }
 
 /* A connection is told of before what it says (`subscriptions`), so who is subscribed is counted.
@@ -234,32 +236,40 @@ static void look(fob_broadcast_t *self, size_t fires, bool subscriptions_drained
     count_heads(self);
 }
 
+/* What it waits for. */
+enum { EAR_STOP, EAR_FIRES, EAR_TALK, EAR_STORED, EAR_LINES, EARS };
+
+/* One round. Only XPUB is both read and sent on. */
+static void round_of(fob_broadcast_t *self, fob_ear_t ears[EARS]) {
+    bool drained = ears[EAR_TALK].news ? subscriptions(self) : true;
+    ears[EAR_TALK].news = !drained;
+    ears[EAR_TALK].used |= ears[EAR_FIRES].news || ears[EAR_STORED].news;
+    size_t fires = ears[EAR_FIRES].news ? take(self, fired) : 0;
+    ears[EAR_FIRES].news = fires == TURN_MESSAGES;
+    if (ears[EAR_STORED].news)
+        ears[EAR_STORED].news = take(self, stored) == TURN_MESSAGES;
+    if (ears[EAR_LINES].news)
+        fob_traffic_read(self->xsub_traffic);
+    look(self, fires, drained);
+}
+
 static void run(fob_broadcast_t *self, zsock_t *pipe) {
-    size_t fires;
-    bool drained;
-    zmq_pollitem_t items[] = {{zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
-                              {self->xsub, 0, ZMQ_POLLIN, 0},
-                              {self->xpub, 0, ZMQ_POLLIN, 0},
-                              {self->stored, 0, ZMQ_POLLIN, 0},
-                              {NULL, fob_traffic_fd(self->xsub_traffic), ZMQ_POLLIN, 0}};
+    fob_ear_t ears[EARS] = {[EAR_STOP] = fob_ear_of(zsock_resolve(pipe)),
+                            [EAR_FIRES] = fob_ear_of(self->xsub),
+                            [EAR_TALK] = fob_ear_of(self->xpub),
+                            [EAR_STORED] = fob_ear_of(self->stored),
+                            [EAR_LINES] = fob_ear_fd(fob_traffic_fd(self->xsub_traffic))};
     for (;;) {
-        if (zmq_poll(items, 5, patience(self)) < 0) {
-            if (errno == EINTR)
-                continue;
+        if (!fob_ears_wait(ears, EARS, patience(self))) {
             fail(self, errno);
-            while (!told_to_stop(pipe)) /* the broker still looks at our connections */
+            while (!told_to_stop(pipe, 0)) /* the broker still looks at our connections */
                 ;
             return;
         }
-        if (items[0].revents && told_to_stop(pipe))
+        if (ears[EAR_STOP].news && told_to_stop(pipe, ZMQ_DONTWAIT))
             return;
-        drained = items[2].revents ? subscriptions(self) : true;
-        fires = items[1].revents ? take(self, fired) : 0;
-        if (items[3].revents)
-            take(self, stored);
-        if (items[4].revents)
-            fob_traffic_read(self->xsub_traffic);
-        look(self, fires, drained);
+        ears[EAR_STOP].news = false; /* there is one message ever */
+        round_of(self, ears);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "bus/report/pace.h"
 #include "bus/report/warnings.h"
 #include "bus/service/service.h"
+#include "bus/sockets/ears.h"
 #include "bus/sockets/router.h"
 #include "proto/handover.h"
 
@@ -18,8 +19,12 @@
 #define STOP_WITHIN     (5 * FOB_SEC) /* for the journal, at the end */
 #define COME_BACK_AFTER 500           /* ms, told to clients in GOODBYE */
 
+/* What the broker waits for. */
+enum { EAR_STOP, EAR_MAIL, EAR_JOURNAL, EAR_LINES, EAR_LISTENERS, EARS };
+
 struct fob_broker {
     fob_broker_options_t options;
+    fob_ear_t ears[EARS];
     fob_ledger_t *ledger;
     fob_router_t *router;
     fob_service_t *service;
@@ -49,6 +54,7 @@ static void on_failed(void *arg, fob_status_t status, const char *text) {
 static fob_send_t on_send(void *arg, uint64_t conn, fob_slice_t route, fob_slice_t header,
                           fob_body_t body) {
     fob_broker_t *self = arg;
+    self->ears[EAR_MAIL].used = true;
     return fob_router_send(self->router, conn, route, header, body);
 }
 
@@ -225,11 +231,12 @@ static void retry(fob_broker_t *self) {
     if (!fob_router_waits(self->router) || self->now.mono_ns < self->retry_ns)
         return;
     self->retry_ns = self->now.mono_ns + RETRY_EVERY;
+    self->ears[EAR_MAIL].used = true;
     fob_router_retry(self->router, on_gone, self->service);
 }
 
-/* How long to sleep, in ms for zmq_poll. */
-static long patience(fob_broker_t *self) {
+/* Until when to sleep. */
+static int64_t patience(fob_broker_t *self) {
     int64_t at = fob_service_deadline(self->service);
     int64_t look = fob_traffic_deadline(self->options.traffic);
     int64_t other = fob_traffic_deadline(self->options.broadcast->xpub_traffic);
@@ -239,7 +246,7 @@ static long patience(fob_broker_t *self) {
         at = other;
     if (fob_router_waits(self->router) && self->retry_ns < at)
         at = self->retry_ns;
-    return fob_patience(at);
+    return at;
 }
 
 static uint64_t pinned(const void *arg, uint64_t from) {
@@ -269,16 +276,17 @@ static void look(fob_broker_t *self, bool drained) {
 }
 
 /* One round: what came, what follows from it, what may go out. */
-static void round_of(fob_broker_t *self, bool mail, bool journal) {
+static void round_of(fob_broker_t *self) {
     char line[160];
     self->now = fob_clock_now();
     if (fob_jump_look(&self->jump, self->now, line, sizeof line))
         say(self, line);
     fob_service_round(self->service, self->now);
-    if (journal)
+    if (self->ears[EAR_JOURNAL].news)
         fob_service_news(self->service);
     self->read = 0;
-    bool drained = mail ? receive(self) : true;
+    bool drained = self->ears[EAR_MAIL].news ? receive(self) : true;
+    self->ears[EAR_MAIL].news = !drained;
     look(self, drained);
     fob_service_turn(self->service, drained);
     if (fob_service_failed(self->service))
@@ -290,33 +298,38 @@ static void round_of(fob_broker_t *self, bool mail, bool journal) {
 
 /* --- the actor --- */
 
-static bool told_to_stop(zsock_t *pipe) {
-    char *text = zstr_recv(pipe);
-    bool stop = !text || strcmp(text, "$TERM") == 0;
-    zstr_free(&text);
-    return stop;
+static bool told_to_stop(zsock_t *pipe, int flags) {
+    char text[8] = "";
+    int size = zmq_recv(zsock_resolve(pipe), text, sizeof text, flags);
+    return size < 0 ? errno != EAGAIN && errno != EINTR
+                    : (size_t)size == strlen("$TERM") && memcmp(text, "$TERM", (size_t)size) == 0;
+}
+
+static void listen_to(fob_broker_t *self, zsock_t *pipe) {
+    self->ears[EAR_STOP] = fob_ear_of(zsock_resolve(pipe));
+    self->ears[EAR_MAIL] = fob_ear_of(fob_router_socket(self->router));
+    self->ears[EAR_JOURNAL] = fob_ear_fd(fob_ledger_fd(self->ledger));
+    self->ears[EAR_LINES] = fob_ear_fd(fob_traffic_fd(self->options.traffic));
+    self->ears[EAR_LISTENERS] = fob_ear_fd(fob_traffic_fd(self->options.broadcast->xpub_traffic));
 }
 
 /* False: it ended by a failure. */
 static bool serve(fob_broker_t *self, zsock_t *pipe) {
-    fob_traffic_t *subscribers = self->options.broadcast->xpub_traffic;
-    zmq_pollitem_t items[] = {{zsock_resolve(pipe), 0, ZMQ_POLLIN, 0},
-                              {fob_router_socket(self->router), 0, ZMQ_POLLIN, 0},
-                              {NULL, fob_ledger_fd(self->ledger), ZMQ_POLLIN, 0},
-                              {NULL, fob_traffic_fd(self->options.traffic), ZMQ_POLLIN, 0},
-                              {NULL, fob_traffic_fd(subscribers), ZMQ_POLLIN, 0}};
+    fob_ear_t *ears = self->ears;
+    listen_to(self, pipe);
     while (!fob_service_failed(self->service)) {
-        if (zmq_poll(items, 5, patience(self)) < 0 && errno != EINTR) {
+        if (!fob_ears_wait(ears, EARS, patience(self))) {
             on_failed(self, FOB_INTERNAL, "polling failed: this is a bug in fob");
             return false;
         }
-        if (items[0].revents && told_to_stop(pipe))
+        if (ears[EAR_STOP].news && told_to_stop(pipe, ZMQ_DONTWAIT))
             return true;
-        if (items[3].revents)
+        ears[EAR_STOP].news = false; /* there is one message ever */
+        if (ears[EAR_LINES].news)
             fob_traffic_read(self->options.traffic);
-        if (items[4].revents)
-            fob_traffic_read(subscribers);
-        round_of(self, items[1].revents, items[2].revents);
+        if (ears[EAR_LISTENERS].news)
+            fob_traffic_read(self->options.broadcast->xpub_traffic);
+        round_of(self);
     }
     return false;
 }
@@ -324,7 +337,7 @@ static bool serve(fob_broker_t *self, zsock_t *pipe) {
 /* After a failure: nothing more is served, only the end is waited for. */
 static void wait_for_the_end(fob_broker_t *self, zsock_t *pipe) {
     (void)self;
-    while (!told_to_stop(pipe))
+    while (!told_to_stop(pipe, 0))
         ;
 }
 

@@ -107,9 +107,12 @@ void fob_committer_put(fob_committer_t *self, fob_pending_t *pending, bool sync)
         self->lazy_at = fob_mono_ms(self->store->runtime) + self->store->lazy_ms;
         news = true;
     }
-    if (news && self->idle)
-        fob_cond_signal(&self->thread.work);
+    bool wake = news && self->idle;
     fob_lock_drop(&self->thread.lock);
+    /* Not before: who is woken would wait for the lock. The owner of it all calls this, so the
+     * thread is there still. */
+    if (wake)
+        fob_cond_signal(&self->thread.work);
 }
 
 void fob_committer_sync(fob_committer_t *self) {

@@ -1,5 +1,5 @@
 # What the bus is made of, without sockets.
-foreach(noun gate peers reading outbox letters joins flights router pace jump needs ledger traffic conduct subscriptions terms clerk warnings figures settings config service service_past)
+foreach(noun gate ears peers reading outbox letters joins flights router pace jump needs ledger traffic conduct subscriptions terms clerk warnings figures settings config service service_past)
     fob_test(NAME ${noun} LABEL unit SOURCES ${CMAKE_CURRENT_LIST_DIR}/test_${noun}.c LIBRARIES fob_bus fob_cli)
 endforeach()
 # The reader of the configuration file is part of the program, not of the library.
