@@ -63,13 +63,29 @@ static void topic_keep(fob_publisher_t *self, const fob_envelope_t *event) {
     memcpy(self->topic, event->topic.data, event->topic.size);
 }
 
+/* Whether what was taken can go now. */
+static bool eager(const fob_publisher_t *self) {
+    return (self->took_stored && fob_session_eager(self->session)) ||
+           (self->took_fired && fob_fire_eager(self->fire));
+}
+
 /* Wakes the conduit's thread where there is something to do for what was taken. */
 static void wake_for_more(fob_publisher_t *self) {
-    if ((self->took_stored && fob_session_eager(self->session)) ||
-        (self->took_fired && fob_fire_eager(self->fire)) ||
-        fob_publisher_due(self) < self->announced)
+    if (eager(self) || fob_publisher_due(self) < self->announced)
         fob_conduit_wake(self->conduit);
     self->took_stored = self->took_fired = false;
+}
+
+/* The same for a single event, which this thread may send itself. Last before the lock is given
+ * up: what comes meanwhile is read too. */
+static void send_or_wake(fob_publisher_t *self) {
+    if (!eager(self)) {
+        wake_for_more(self);
+        return;
+    }
+    bool lone = !self->took_stored || fob_session_light(self->session);
+    self->took_stored = self->took_fired = false;
+    fob_conduit_push(self->conduit, lone);
 }
 
 static int64_t deadline_of(const fob_publisher_t *self, const fob_publish_t *event, int64_t now) {
@@ -135,7 +151,7 @@ static fob_status_t send_one(fob_publisher_t *self, const fob_publish_t *event, 
     fob_conduit_lock(self->conduit);
     fob_status_t status = wait ? take(self, event, now, number) : offer(self, event, now, number);
     if (status == FOB_OK)
-        wake_for_more(self);
+        send_or_wake(self);
     fob_conduit_unlock(self->conduit);
     return status;
 }

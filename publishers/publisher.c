@@ -225,7 +225,10 @@ fob_publisher_t *fob_publisher_new(const fob_publisher_options_t *options) {
 }
 
 int fob_publisher_fd(fob_publisher_t *self) {
-    return fob_conduit_fd(self->conduit);
+    fob_conduit_lock(self->conduit);
+    int fd = fob_conduit_fd(self->conduit);
+    fob_conduit_unlock(self->conduit);
+    return fd;
 }
 
 /* --- the rest --- */

@@ -5,6 +5,7 @@
 
 #define SENDING_LARGE (FOB_BATCH_FULL / 2) /* bytes: a batch so large goes in any case */
 #define SENDING_PART  8                    /* so does one with this part of the window */
+#define SENDING_LIGHT 16                   /* events */
 #define SENDING_RETRY (10 * FOB_MS)        /* after a want of memory */
 #define SENDING_VOIDS 256                  /* void events in one message */
 
@@ -28,6 +29,10 @@ static bool let_grow(const fob_session_t *self) {
 
 bool fob_session_eager(const fob_session_t *self) {
     return self->up && !self->renew && !self->holds.all.closed && !let_grow(self);
+}
+
+bool fob_session_light(const fob_session_t *self) {
+    return self->sent < SENDING_LIGHT;
 }
 
 static bool side_by_side(const fob_slot_t *a, const fob_slot_t *b) {

@@ -38,6 +38,8 @@ fob_status_t fob_session_offer(fob_session_t *self, const fob_envelope_t *event,
 
 /* Whether an event offered now can be sent at once: the shell wakes its thread for it. */
 bool fob_session_eager(const fob_session_t *self);
+/* Whether so few are under way that a message for a single event is no waste. */
+bool fob_session_light(const fob_session_t *self);
 
 /* From the link. */
 void fob_session_up(fob_session_t *self, fob_now_t now, const fob_wire_t *welcome);

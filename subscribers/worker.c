@@ -189,7 +189,15 @@ static void wake(fob_worker_t *self) {
     if (wanted >= self->armed)
         return;
     self->armed = wanted;
-    fob_conduit_wake(self->conduit);
+    fob_conduit_wake_by(self->conduit, wanted);
+}
+
+/* The same for what is to be said at once: by this thread, if it can. */
+static void push(fob_worker_t *self) {
+    if (fob_leases_deadline(self->leases) == INT64_MIN)
+        fob_conduit_push(self->conduit, true);
+    else
+        wake(self);
 }
 
 /* Takes what there is, with the lock held. OK: one at least. */
@@ -239,7 +247,7 @@ static fob_status_t settle(fob_worker_t *self, fob_event_t **event, const fob_se
     fob_conduit_lock(self->conduit);
     fob_now_t now = now_mono();
     fob_status_t status = fob_leases_settle(self->leases, now, *event, how);
-    wake(self);
+    push(self);
     tell(self, now);
     fob_conduit_unlock(self->conduit);
     fob_event_destroy(event);

@@ -1,7 +1,8 @@
 /* conduit: the thin shell around a link and a client's state machine: one thread of its own, one
- * DEALER, one lock. All of the client's functions below run on that thread with the lock held; an
- * application's thread takes the lock (fob_conduit_lock), changes the client's state machine, and
- * wakes the thread.
+ * DEALER, one lock. All of the client's functions below run in a round, with the lock held: mostly
+ * on that thread, and where a caller waits (fob_conduit_wait) or sends (fob_conduit_push) on the
+ * caller's, as each thread more that is woken costs an event its latency. An application's thread
+ * takes the lock (fob_conduit_lock), changes the client's state machine, and asks for a round.
  *
  * A fresh socket is opened for every try, so nothing stale is ever sent on a new connection; a
  * monitor on it tells of a refused or lost connection at once. */
@@ -47,21 +48,28 @@ bool fob_conduit_start(fob_conduit_t *self) FOB_MUST_USE;
 
 void fob_conduit_lock(fob_conduit_t *self);
 void fob_conduit_unlock(fob_conduit_t *self);
-/* Makes the thread run a round; cheap when it is awake. With the lock held. */
+/* Has a round run, soon and by another thread; cheap when that is awake. With the lock held. */
 void fob_conduit_wake(fob_conduit_t *self);
+/* The same by mono_ns `due`, give or take two milliseconds where a caller watched just before. */
+void fob_conduit_wake_by(fob_conduit_t *self, int64_t due);
+/* As fob_conduit_wake for what is to be sent. Where it is `lone` (few of its kind are under way)
+ * and nothing was pushed just before, the round is run here and now. With the lock held; not inside
+ * a round. */
+void fob_conduit_push(fob_conduit_t *self, bool lone);
 /* Waits (the lock is given up meanwhile) until fob_conduit_notify or mono_ns `until`; false: time
- * is up. */
+ * is up. May run rounds. */
 bool fob_conduit_wait(fob_conduit_t *self, int64_t until);
-/* Wakes all that wait, and makes the public descriptor readable. With the lock held. */
+/* Wakes all that wait (once the lock is given up), and makes the public descriptor readable. With
+ * the lock held. */
 void fob_conduit_notify(fob_conduit_t *self);
 /* Only wakes all that wait. With the lock held. */
 void fob_conduit_signal(fob_conduit_t *self);
 /* The level-triggered descriptor for event loops; `quiet` makes it not readable. With the lock
- * held. */
+ * held. Whoever asks for it wants it used: until then it costs no system call. */
 int fob_conduit_fd(fob_conduit_t *self);
 void fob_conduit_quiet(fob_conduit_t *self);
 
-/* On the conduit's thread only (inside up, down, ...): a further libzmq socket to poll for reading,
+/* In a round only (inside up, down, ...): a further libzmq socket to poll for reading,
  * made with fob_conduit_zmq (the context), detached before it is closed. At most two. */
 void *fob_conduit_zmq(fob_conduit_t *self);
 void fob_conduit_attach(fob_conduit_t *self, void *zmq_socket);
@@ -71,7 +79,7 @@ void fob_conduit_detach(fob_conduit_t *self, void *zmq_socket);
 void fob_conduit_endpoint(fob_conduit_t *self, const fob_shard_t *shard, uint16_t port, char *out,
                           size_t size);
 
-/* On the conduit's thread only: ends this connection; `down` follows with status and text, then a
+/* In a round only: ends this connection; `down` follows with status and text, then a
  * new try. */
 void fob_conduit_restart(fob_conduit_t *self, fob_now_t now, fob_status_t status, const char *why);
 /* With the lock held: another session's secret, from the next connection on. */
