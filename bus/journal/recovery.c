@@ -5,6 +5,7 @@
 #include "bus/journal/scan.h"
 #include "proto/planted.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -377,6 +378,7 @@ static fob_journal_code_t settle_end(recovery_t *self) {
     fob_segments_t *table = &self->store->segments;
     fob_journal_code_t code = FOB_JOURNAL_OK;
     size_t count = table->count - self->last;
+    assert(count > 0);
     fob_rest_t *rests = calloc(count, sizeof *rests);
     if (rests == NULL) {
         fob_error_set(self->error, FOB_JOURNAL_MEMORY, "No memory to open the journal.");

@@ -15,14 +15,12 @@ static const struct {
     bench_fn *run;
     uint64_t events, size; /* unless told */
 } benches[] = {
-    {"queue", bench_queue, 2000000, 256},
-    {"memory", bench_memory, 1000000, 256},
     {"topics", bench_topics, 2000000, 128},
     {"backlog", bench_backlog, 1000000, 256},
 };
 
 static void usage(void) {
-    rig_die("usage: fob_bench [queue|memory|topics|backlog] [--events N] [--size BYTES] "
+    rig_die("usage: fob_bench [topics|backlog] [--events N] [--size BYTES] "
             "[--window N] [--workers N] [--topics N] [--rate N] "
             "[--sync always|os|interval=D|memory]");
 }

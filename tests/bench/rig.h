@@ -19,7 +19,7 @@ typedef struct {
 
 /* A bench: prints its rows; false: what it counted is wrong. */
 typedef bool(bench_fn)(const bench_options_t *options);
-bench_fn bench_queue, bench_memory, bench_topics, bench_backlog;
+bench_fn bench_topics, bench_backlog;
 
 /* Prints one row of the table. */
 void bench_row(const char *name, double value, const char *unit);

@@ -95,7 +95,7 @@ void role_confirmed(role_t *role, uint64_t count) {
     uint64_t before = own->confirmed, now = role_clock();
     for (uint64_t number = before; number < before + count; number++)
         if (round_timed(role->work, number))
-            histogram_add(&own->delay, now - own->sent_at[number % ROUND_SENT]);
+            fob_histogram_add(&own->delay, (int64_t)(now - own->sent_at[number % ROUND_SENT]));
     own->last_confirmed = now;
     atomic_store(&own->confirmed, before + count);
 }

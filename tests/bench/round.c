@@ -189,7 +189,7 @@ static bool await_end(run_t *self) {
 /* --- figures --- */
 
 static void figures_of_senders(run_t *self, uint64_t *first) {
-    histogram_t *delay = calloc(1, sizeof *delay);
+    fob_histogram_t *delay = calloc(1, sizeof *delay);
     double *figures = self->result->figures;
     uint64_t last = 0, confirmed = 0;
     if (!delay)
@@ -200,18 +200,18 @@ static void figures_of_senders(run_t *self, uint64_t *first) {
         *first = sender->first < *first ? sender->first : *first;
         last = sender->last_confirmed > last ? sender->last_confirmed : last;
         confirmed += sender->confirmed;
-        histogram_merge(delay, &sender->delay);
+        fob_histogram_join(delay, &sender->delay);
     }
     if (confirmed) {
         figures[FIGURE_CONFIRMED] = (double)confirmed / ((double)(last - *first) / 1e9);
-        figures[FIGURE_CONFIRM_P50] = (double)histogram_at(delay, 50) / 1e3;
-        figures[FIGURE_CONFIRM_P99] = (double)histogram_at(delay, 99) / 1e3;
+        figures[FIGURE_CONFIRM_P50] = (double)fob_histogram_at(delay, 0.5) / 1e3;
+        figures[FIGURE_CONFIRM_P99] = (double)fob_histogram_at(delay, 0.99) / 1e3;
     }
     free(delay);
 }
 
 static void figures_of_consumers(run_t *self, uint64_t first) {
-    histogram_t *delay = calloc(1, sizeof *delay);
+    fob_histogram_t *delay = calloc(1, sizeof *delay);
     double *figures = self->result->figures;
     uint64_t last = 0, distinct = 0, twice = 0, disordered = 0, arrived_first = UINT64_MAX;
     if (!delay)
@@ -230,7 +230,7 @@ static void figures_of_consumers(run_t *self, uint64_t first) {
         disordered += tally->disordered;
         if (tally->strange)
             fails(self, "%llu that nobody sent", (unsigned long long)tally->strange);
-        histogram_merge(delay, &tally->delay);
+        fob_histogram_join(delay, &tally->delay);
     }
     figures[FIGURE_LOST] = (double)(self->work.events * manned(self) - distinct);
     figures[FIGURE_TWICE] = (double)(twice - distinct);
@@ -239,9 +239,9 @@ static void figures_of_consumers(run_t *self, uint64_t first) {
         double each = (double)distinct / manned(self);
         figures[FIGURE_RATE] = each / ((double)(last - first) / 1e9);
         figures[FIGURE_DRAINED] = each / ((double)(last - arrived_first + 1) / 1e9);
-        figures[FIGURE_P50] = (double)histogram_at(delay, 50) / 1e3;
-        figures[FIGURE_P99] = (double)histogram_at(delay, 99) / 1e3;
-        figures[FIGURE_MOST] = (double)histogram_at(delay, 100) / 1e3;
+        figures[FIGURE_P50] = (double)fob_histogram_at(delay, 0.5) / 1e3;
+        figures[FIGURE_P99] = (double)fob_histogram_at(delay, 0.99) / 1e3;
+        figures[FIGURE_MOST] = (double)fob_histogram_at(delay, 1) / 1e3;
     }
     free(delay);
 }

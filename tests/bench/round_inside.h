@@ -15,7 +15,7 @@ typedef struct {
     atomic_uint_fast64_t sent, confirmed;
     uint64_t first, last, last_confirmed; /* ns */
     uint64_t sent_at[ROUND_SENT];
-    histogram_t delay; /* from send to confirm */
+    fob_histogram_t delay; /* from send to confirm */
 } round_sender_t;
 
 struct round {

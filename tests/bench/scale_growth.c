@@ -142,9 +142,11 @@ static double drain(const rig_t *rig, const scale_options_t *options, uint64_t d
     uint64_t none, first, last;
     double since = rig_now(), now = since;
     flow_look(flow, &none, &first);
-    for (last = first; now - since < options->seconds && last < depth / 2; now = rig_now()) {
+    last = first;
+    while (now - since < options->seconds && last < depth / 2) {
         scale_rest(0.01);
         flow_look(flow, &none, &last);
+        now = rig_now();
     }
     (void)flow_destroy(&flow);
     return (double)(last - first) / (now - since);

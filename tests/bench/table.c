@@ -110,7 +110,7 @@ static void cell(pen_t *pen, int width, const char *text) {
     if (pen->markdown)
         printf("%s%s", pen->column ? " | " : "| ", text);
     else
-        printf("%s%*s", pen->column ? "  " : "  ", pen->column ? width : -width, text);
+        printf("  %*s", pen->column ? width : -width, text);
     pen->column++;
 }
 
@@ -176,7 +176,7 @@ static bool notes(const table_t *self, pen_t *pen, size_t w) {
             cell_median(its, wrong[i], NULL, &high);
             if (high > 0)
                 printf("%s%s: up to %.0f of %llu %s in a round\n", begin, its->peer->name, high,
-                       (unsigned long long)(self->events[w] * self->works[w]->groups),
+                       (unsigned long long)self->events[w] * self->works[w]->groups,
                        figure_names[wrong[i]].name);
         }
     }

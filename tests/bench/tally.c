@@ -26,7 +26,7 @@ void tally_take(tally_t *self, const tally_body_t *body, uint64_t each, uint32_t
     if (!self->first)
         self->first = now;
     self->last = now;
-    histogram_add(&self->delay, now > body->sent ? now - body->sent : 0);
+    fob_histogram_add(&self->delay, (int64_t)(now - body->sent));
 }
 
 uint64_t tally_together(const tally_t *const *tallies, unsigned count, uint64_t events) {

@@ -4,7 +4,7 @@
 #ifndef FOB_BENCH_TALLY_H
 #define FOB_BENCH_TALLY_H
 
-#include "tests/bench/histogram.h"
+#include "proto/cli/bench/histogram.h"
 #include "tests/bench/works.h"
 
 #include <stdatomic.h>
@@ -26,7 +26,7 @@ typedef struct {
     uint64_t first, last;                /* ns, when they came */
     uint64_t settled;                    /* ns; 0: nothing is settled in this work */
     uint64_t next[WORK_PUBLISHERS];
-    histogram_t delay;
+    fob_histogram_t delay;
     uint64_t seen[]; /* a bit an event, publisher after publisher */
 } tally_t;
 

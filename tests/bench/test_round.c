@@ -211,16 +211,6 @@ static void a_site_ends_its_processes_and_leaves_no_folder(void **state) {
     assert_int_equal(access(folder, F_OK), -1);
 }
 
-static void times_are_told_within_two_percent(void **state) {
-    (void)state;
-    static histogram_t times;
-    for (uint64_t ns = 1; ns <= 1000000; ns++)
-        histogram_add(&times, ns);
-    assert_in_range(histogram_at(&times, 50), 490000, 510000);
-    assert_in_range(histogram_at(&times, 99), 980000, 1000000);
-    assert_int_equal(histogram_at(&times, 100), 1000000);
-}
-
 /* --- the table --- */
 
 static void fill(cell_t *cell, const peer_t *peer, const double *values, unsigned count) {
@@ -264,5 +254,4 @@ FOB_MAIN(FOB_CASE(what_is_lost_doubled_and_swapped_is_counted),
          FOB_CASE(what_nobody_sent_spoils_the_round),
          FOB_CASE(a_publisher_that_dies_fails_the_round),
          FOB_CASE(a_site_ends_its_processes_and_leaves_no_folder),
-         FOB_CASE(times_are_told_within_two_percent),
          FOB_CASE(a_target_is_held_against_the_median_of_the_best))

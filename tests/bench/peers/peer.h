@@ -90,7 +90,7 @@ void role_confirmed(role_t *role, uint64_t count);
 /* Subscribed: what is published from now on will arrive. */
 void role_ready(role_t *role);
 /* An event or a probe has come. */
-void role_arrived(role_t *role, const void *body, size_t size);
+void role_arrived(role_t *role, const void *data, size_t size);
 /* Whether the round is over: all has arrived, or nothing comes any more. Cheap: ask it after each
  * receive; wait for 50 ms at the most in between. */
 bool role_over(const role_t *role);
