@@ -18,4 +18,10 @@ static inline uint64_t fob_cadence(uint64_t slices, uint64_t max_bytes) {
     return every < max_bytes / 8 ? every : max_bytes / 8;
 }
 
+/* The least where there is no room, and one is wanted as soon as it is worth it. */
+static inline uint64_t fob_cadence_short(uint64_t slices) {
+    uint64_t least = slices / FOB_CADENCE_SHARE;
+    return least < FOB_CADENCE_LEAST ? least : FOB_CADENCE_LEAST;
+}
+
 #endif

@@ -86,9 +86,9 @@ static bool take_room(file_t *self, uint64_t need) {
     uint64_t tail, behind, free_bytes;
     room_made(self, &tail, &behind);
     bool fits = need <= tail;
-    bool large = need > store->segment_bytes - FOB_SEGMENT_HEADER_BYTES && !fits;
+    bool large = need > store->segment_bytes - FOB_SEGMENT_HEADER_BYTES - store->margin && !fits;
     if (large)
-        /* Larger than a segment: one is made for it, so what is made already does not count. */
+        /* Too large for one that is made: it gets its own. */
         free_bytes = room_to_make(self);
     else
         free_bytes = (fits ? tail : 0) + behind;
@@ -335,6 +335,8 @@ static bool file_checkpoint_due(fob_journal_t *journal) {
         return true;
     /* No room: what the older checkpoint pins goes with the next one. Where no segment can be made
      * settles have only what is left, and what they free by that. */
+    if (self->appended < fob_cadence_short(self->slices))
+        return false;
     return (self->refused && self->appended >= self->store.segment_bytes / 2) ||
            (self->appended >= self->store.segment_bytes / 4 && at_limit(self));
 }

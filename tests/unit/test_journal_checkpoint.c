@@ -352,6 +352,9 @@ static void however_large_a_checkpoint_is_the_next_one_comes(void **state) {
                      FOB_CADENCE_SHARE * FOB_CADENCE_LEAST);
     assert_int_equal(fob_cadence(UINT64_C(1) << 40, UINT64_MAX), FOB_CADENCE_MOST);
     assert_int_equal(fob_cadence(UINT64_C(1) << 40, 8000), 1000); /* or the disk is full before */
+    assert_int_equal(fob_cadence_short(0), 0);
+    assert_int_equal(fob_cadence_short(UINT64_C(4) << 20), UINT64_C(1) << 20);
+    assert_int_equal(fob_cadence_short(UINT64_C(1) << 40), FOB_CADENCE_LEAST);
 }
 
 FOB_MAIN(FOB_CASE(a_start_shows_the_newest_checkpoint_and_what_came_after),

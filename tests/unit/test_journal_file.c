@@ -84,6 +84,28 @@ static void a_page_holds_records_from_the_offset_asked_for_across_segments(void 
     folder_remove(&folder);
 }
 
+/* With the segments of a user: the rest of the last one is small, and the next alone would leave
+ * too little of itself. */
+static void a_commit_of_most_of_a_segment_finds_room_on_an_empty_disk(void **state) {
+    (void)state;
+    const size_t most = 9u << 20;
+    char *folder = folder_new();
+    fob_file_options_t options = small_options(folder);
+    options.segment_bytes = options.max_bytes = options.retain_bytes = 0; /* the defaults */
+    fob_journal_t *journal = open_ok(&options);
+    uint64_t last = 0, offset = 1;
+    for (int i = 0; i < 4; i++)
+        last = put_reserved(journal, offset++, 1, 1u << 20);
+    assert_true(wait_durable(journal, last));
+    for (int i = 0; i < 3; i++) { /* one behind the other */
+        last = put_reserved(journal, offset++, 1, most);
+        assert_true(wait_durable(journal, last));
+    }
+    journal->ops->close(&journal);
+    forget_events();
+    folder_remove(&folder);
+}
+
 static void reads_go_on_while_commits_are_appended_and_see_only_what_is_durable(void **state) {
     (void)state;
     char *folder = folder_new();
@@ -313,6 +335,7 @@ static void a_commit_of_many_records_goes_in_calls_of_a_bounded_size(void **stat
 FOB_MAIN(FOB_CASE(what_was_appended_is_replayed_after_a_clean_end),
          FOB_CASE(numbers_go_on_after_a_restart),
          FOB_CASE(a_page_holds_records_from_the_offset_asked_for_across_segments),
+         FOB_CASE(a_commit_of_most_of_a_segment_finds_room_on_an_empty_disk),
          FOB_CASE(reads_go_on_while_commits_are_appended_and_see_only_what_is_durable),
          FOB_CASE(old_segments_are_read_after_a_restart_without_having_been_walked),
          FOB_CASE(damage_in_an_old_segment_is_found_by_the_read_that_meets_it),
