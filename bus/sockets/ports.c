@@ -7,7 +7,8 @@
 #include <sys/resource.h>
 #include <zmq.h>
 
-#define CLIENT_HWM 256 /* messages in a client's pipe, each way: at 64 KiB a batch 16 MiB */
+#define CLIENT_HWM                                                                                 \
+    256 /* messages in a client's pipe, each way: 4 to 16 MiB, at 16 to 64 KiB each */
 /* Subscriptions in a client's pipe. In manual mode libzmq moves all there is to a queue without a
  * bound, in one call, as long as more comes: so little that its own thread cannot keep up. */
 #define SUBSCRIPTIONS_HWM 8

@@ -9,7 +9,7 @@
 #include <zmq.h>
 
 #define QUEUE_MESSAGES 4096        /* that wait for one client at the most */
-#define QUEUE_BYTES    (32u << 20) /* and their bytes */
+#define QUEUE_BYTES    (48u << 20) /* and their bytes */
 #define FRAMES_MAX     16 /* of a message: no verb has more than two; a stranger may do it wrong */
 
 /* Smaller bodies are copied: libzmq would keep its whole 8 KiB receive buffer alive for each. */
