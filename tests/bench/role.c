@@ -121,15 +121,11 @@ void role_arrived(role_t *role, const void *data, size_t size) {
         return;
     }
     uint64_t seen = own->distinct + 1;
-    /* The last one tells when all was there. */
+    /* The last one tells when all was there; where several share them, the last that is timed. */
     bool timed = round_timed(role->work, body.number) || seen == role->work->events;
     tally_take(own, &body, round->each, role->work->publishers, timed ? role_clock() : 0);
 }
 
 bool role_over(const role_t *role) {
     return atomic_load_explicit(&role->round->over, memory_order_relaxed);
-}
-
-void role_settled(role_t *role) {
-    round_tally(role->round, role->index)->settled = role_clock();
 }

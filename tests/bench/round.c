@@ -220,7 +220,7 @@ static void figures_of_consumers(run_t *self, uint64_t first) {
         distinct += group_distinct(self, group);
     for (unsigned i = 0; i < self->round->consumers; i++) {
         const tally_t *tally = round_tally(self->round, i);
-        uint64_t end = tally->settled > tally->last ? tally->settled : tally->last;
+        uint64_t end = tally->last;
         /* That one learnt late that it was over is no time of the work's. */
         if (self->work.kind == WORK_FIRE || self->work.kind == WORK_STORED)
             end = tally->last;

@@ -38,11 +38,18 @@ const char *cell_trouble(const cell_t *self) {
     return NULL;
 }
 
+/* What counts of a cell: the median of its rounds, but of what must not be the worst. */
+static double judged(const cell_t *cell, figure_t figure) {
+    double high, median = cell_median(cell, figure, NULL, &high);
+    bool wrong = figure == FIGURE_LOST || figure == FIGURE_TWICE || figure == FIGURE_DISORDERED;
+    return wrong ? high : median;
+}
+
 static double figure_of(const table_t *self, const char *work, const char *peer, figure_t figure) {
     for (size_t w = 0; w < self->works_count; w++)
         for (size_t p = 0; p < self->peers_count; p++)
             if (strcmp(self->works[w]->name, work) == 0 && strcmp(self->peers[p]->name, peer) == 0)
-                return cell_median(table_cell(self, w, p), figure, NULL, NULL);
+                return judged(table_cell(self, w, p), figure);
     return NAN;
 }
 

@@ -13,14 +13,12 @@ void tally_take(tally_t *self, const tally_body_t *body, uint64_t each, uint32_t
     }
     uint64_t place = body->publisher * each + body->number, bit = UINT64_C(1) << (place % 64);
     atomic_store_explicit(&self->arrived, self->arrived + 1, memory_order_relaxed);
-    if (self->seen[place / 64] & bit) {
-        self->twice++;
-    } else {
-        self->seen[place / 64] |= bit;
-        self->disordered += body->number < self->next[body->publisher];
-        self->next[body->publisher] = body->number + 1;
-        atomic_store_explicit(&self->distinct, self->distinct + 1, memory_order_relaxed);
-    }
+    if (self->seen[place / 64] & bit)
+        return; /* it came twice */
+    self->seen[place / 64] |= bit;
+    self->disordered += body->number < self->next[body->publisher];
+    self->next[body->publisher] = body->number + 1;
+    atomic_store_explicit(&self->distinct, self->distinct + 1, memory_order_relaxed);
     if (!now)
         return;
     if (!self->first)

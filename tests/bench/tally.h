@@ -1,8 +1,8 @@
 /* tally: what one consumer of a round has seen, in memory that it shares with the harness: each
  * event once, in order of its publisher, and how long it took. One process writes; the counters may
  * be read meanwhile. */
-#ifndef FOB_BENCH_TALLY_H
-#define FOB_BENCH_TALLY_H
+#ifndef FOB_BENCH_CONSUMER_TALLY_H
+#define FOB_BENCH_CONSUMER_TALLY_H
 
 #include "proto/cli/bench/histogram.h"
 #include "tests/bench/works.h"
@@ -20,11 +20,10 @@ typedef struct {
 #define TALLY_MARK  0x666f6221u
 
 typedef struct {
-    atomic_uint_fast64_t distinct;       /* events that this one has seen */
-    atomic_uint_fast64_t arrived;        /* and how many came, with those that came twice */
-    uint64_t twice, disordered, strange; /* strange: nothing that was sent in this round */
-    uint64_t first, last;                /* ns, when they came */
-    uint64_t settled;                    /* ns; 0: nothing is settled in this work */
+    atomic_uint_fast64_t distinct; /* events that this one has seen */
+    atomic_uint_fast64_t arrived;  /* and how many came, with those that came twice */
+    uint64_t disordered, strange;  /* strange: nothing that was sent in this round */
+    uint64_t first, last;          /* ns, when they came */
     uint64_t next[WORK_PUBLISHERS];
     fob_histogram_t delay;
     uint64_t seen[]; /* a bit an event, publisher after publisher */

@@ -11,9 +11,9 @@
  *             for what came within 50 ms:            role_begin(role);
  *                 role_arrived(role, data, n);       for (i = 0; i < role_events(role); i++) {
  *                 ack;                                   role_pace(role, i, -1);
- *         role_settled(role);                            role_stamp(role, body, i); send; }
- *         disconnect;                                flush, disconnect;
- *         return true;                               return true;
+ *         disconnect;                                    role_stamp(role, body, i); send; }
+ *         return true;                               flush, disconnect;
+ *                                                    return true;
  *     }                                          }
  *
  * Loss, what came twice, and order are counted by the harness from what role_arrived is told. */
@@ -94,8 +94,6 @@ void role_arrived(role_t *role, const void *data, size_t size);
 /* Whether the round is over: all has arrived, or nothing comes any more. Cheap: ask it after each
  * receive; wait for 50 ms at the most in between. */
 bool role_over(const role_t *role);
-/* The broker has confirmed all acks so far. (Once, at the end, is enough.) */
-void role_settled(role_t *role);
 
 /* Nanoseconds, monotonic, the same in all processes. */
 uint64_t role_clock(void);
