@@ -26,6 +26,8 @@ static void kept_drop(fob_batches_t *pool) {
 
 /* Takes the hold over. */
 static void keep(fob_batches_t *pool, fob_blob_t *blob, size_t size) {
+    if (pool->kept_count == FOB_BATCH_KEPT && fob_blob_alone(oldest(pool)->blob))
+        kept_drop(pool); /* so that what is under way is counted */
     if (size < FOB_BATCH_KEEP || pool->kept_count == FOB_BATCH_KEPT) {
         fob_blob_unref(&blob);
         return;
@@ -54,6 +56,11 @@ static fob_blob_t *blob_of(fob_batches_t *pool, size_t *size) {
     return fob_blob_new(*size);
 }
 
+void fob_batches_forget(fob_batches_t *self) {
+    while (self->kept_count)
+        kept_drop(self);
+}
+
 /* --- batches --- */
 
 void fob_batches_free(fob_batches_t *self) {
@@ -62,8 +69,7 @@ void fob_batches_free(fob_batches_t *self) {
         free(self->spare);
         self->spare = next;
     }
-    while (self->kept_count)
-        kept_drop(self);
+    fob_batches_forget(self);
 }
 
 size_t fob_batch_bound(const fob_envelope_t *event) {

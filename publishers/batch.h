@@ -43,6 +43,9 @@ void fob_batches_free(fob_batches_t *self);
  * all of them. */
 bool fob_batches_under_way(const fob_batches_t *self);
 
+/* What is with libzmq is with a socket that was closed: it is in nobody's way. */
+void fob_batches_forget(fob_batches_t *self);
+
 /* An open batch with room for `need` bytes. NULL: no memory. */
 fob_batch_t *fob_batch_new(fob_batches_t *pool, size_t need);
 

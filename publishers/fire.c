@@ -131,8 +131,8 @@ static load_t *load_new(fob_fire_t *self, fob_slice_t topic, size_t need) {
 static bool load_takes(const load_t *load, size_t bound, int64_t deadline) {
     const fob_batch_t *batch = load->batch;
     uint32_t end = load->first + load->count;
-    return !batch->sealed && batch->capacity - batch->used >= bound && end < FIRE_EVENTS &&
-           (!load->count || load->shots[end - 1].deadline <= deadline);
+    return !load->closed && !batch->sealed && batch->capacity - batch->used >= bound &&
+           end < FIRE_EVENTS && (!load->count || load->shots[end - 1].deadline <= deadline);
 }
 
 /* Room for one more shot. False: no memory. */
@@ -315,6 +315,11 @@ bool fob_fire_next(fob_fire_t *self, fob_now_t now, fob_slice_t *head, fob_blob_
     *body = fob_batch_body(load->batch, at, load->batch->used - at);
     *head = fob_buf_slice(&self->head);
     return *body != NULL;
+}
+
+void fob_fire_socket_gone(fob_fire_t *self) {
+    fob_batches_forget(&self->batches);
+    self->retry_ns = 0;
 }
 
 /* Ends the first event of a load; its bytes stay in the batch. */

@@ -36,10 +36,14 @@ void fob_fire_hurry(fob_fire_t *self);
 
 /* The message to send next: *head is borrowed until the next call, *body gets a reference of the
  * caller's. Given again until fob_fire_sent. False: none that is to go now, so much is with libzmq
- * already that it had better wait here (8 MiB), or no memory for it. */
+ * already that it had better wait here (32 large batches: 8 MiB, or more where single events are
+ * larger than 256 KiB), or no memory for it. */
 bool fob_fire_next(fob_fire_t *self, fob_now_t now, fob_slice_t *head, fob_blob_t **body);
 /* The message was handed to the socket: its events get their receipts, level none. */
 void fob_fire_sent(fob_fire_t *self);
+
+/* The socket was closed: what it has still is in nobody's way. */
+void fob_fire_socket_gone(fob_fire_t *self);
 
 /* Time passed. Events past their deadline end with this status. */
 void fob_fire_expire(fob_fire_t *self, fob_now_t now, fob_status_t status, fob_slice_t text);

@@ -52,7 +52,8 @@ static fob_status_t envelope_make(fob_publisher_t *self, const fob_publish_t *ev
                             .data = fob_slice(event->data, event->size)};
     if (out->topic.size > FOB_TOPIC_MAX)
         return FOB_BAD_TOPIC;
-    out->topic_known = fob_slice_eq(out->topic, fob_slice(self->topic, self->topic_size));
+    out->topic_known =
+        self->topic_size > 0 && fob_slice_eq(out->topic, fob_slice(self->topic, self->topic_size));
     return attributes_set(self, event->options, out);
 }
 
@@ -126,20 +127,26 @@ static fob_status_t no_room(const fob_publisher_t *self) {
     return why == FOB_DEADLINE ? FOB_BUSY : why;
 }
 
-/* Takes one event, waiting for room. */
-static fob_status_t take(fob_publisher_t *self, const fob_publish_t *event, int64_t now,
+/* Takes one event, waiting for room. Its deadline runs from *now, which is moved on where it had
+ * to wait. */
+static fob_status_t take(fob_publisher_t *self, const fob_publish_t *event, int64_t *now,
                          uint64_t *number) {
+    const int64_t begun = *now;
     for (;;) {
-        if (fob_publisher_pile(self))
+        if (fob_publisher_pile(self)) {
+            wake_for_more(self); /* what was taken before goes meanwhile */
             fob_publisher_drain(self);
-        fob_status_t status = offer(self, event, now, number);
+            *now = fob_publisher_now();
+        }
+        fob_status_t status = offer(self, event, begun, number);
         if (status != FOB_AGAIN)
             return status;
         if (fob_publisher_pile(self) && !fob_publisher_elsewhere(self))
             continue;
-        wake_for_more(self); /* what was taken before goes meanwhile */
-        if (!fob_conduit_wait(self->conduit, deadline_of(self, event, now)))
+        wake_for_more(self);
+        if (!fob_conduit_wait(self->conduit, deadline_of(self, event, begun)))
             return no_room(self);
+        *now = fob_publisher_now();
     }
 }
 
@@ -149,7 +156,7 @@ static fob_status_t send_one(fob_publisher_t *self, const fob_publish_t *event, 
     number = number ? number : &unused;
     int64_t now = fob_publisher_now();
     fob_conduit_lock(self->conduit);
-    fob_status_t status = wait ? take(self, event, now, number) : offer(self, event, now, number);
+    fob_status_t status = wait ? take(self, event, &now, number) : offer(self, event, now, number);
     if (status == FOB_OK)
         send_or_wake(self);
     fob_conduit_unlock(self->conduit);
@@ -166,7 +173,7 @@ static fob_status_t send_many(fob_publisher_t *self, const fob_publish_t *events
         int64_t now = fob_publisher_now();
         fob_conduit_lock(self->conduit);
         while (done < end && status == FOB_OK) {
-            status = wait ? take(self, &events[done], now, &unused)
+            status = wait ? take(self, &events[done], &now, &unused)
                           : offer(self, &events[done], now, &unused);
             done += status == FOB_OK;
         }

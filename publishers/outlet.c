@@ -31,10 +31,12 @@ void fob_outlet_close(fob_outlet_t *self, int linger_ms) {
 }
 
 void fob_outlet_read(fob_outlet_t *self) {
-    uint8_t first;
-    while (zmq_recv(self->socket, &first, 1, ZMQ_DONTWAIT) >= 1)
-        if (first == 1)
+    zmq_msg_t said;
+    zmq_msg_init(&said);
+    while (fob_frame_receive(&said, self->socket))
+        if (zmq_msg_size(&said) > 0 && *(const uint8_t *)zmq_msg_data(&said) == 1)
             self->live = true; /* and it stays so: the bus takes every topic */
+    zmq_msg_close(&said);
 }
 
 fob_outlet_sent_t fob_outlet_send(fob_outlet_t *self, fob_slice_t head, fob_blob_t *body) {

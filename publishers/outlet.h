@@ -1,5 +1,5 @@
 /* outlet: the XPUB socket that fire-and-forget events leave by. It is live once the bus's
- * subscription has arrived: what is sent before would be lost. On the conduit's thread only. */
+ * subscription has arrived: what is sent before would be lost. In the conduit's rounds only. */
 #ifndef FOB_OUTLET_H
 #define FOB_OUTLET_H
 

@@ -1,5 +1,6 @@
-/* publisher: the thin shell: the public functions on one side, the conduit's thread on the other,
- * the state machines (session, fire) between, under the conduit's lock. */
+/* publisher: the thin shell: the public functions on one side, the conduit's rounds on the other
+ * (on its thread, or on that of a caller who waits or sends), the state machines (session, fire)
+ * between, under the conduit's lock. */
 #include "publishers/publisher_inside.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 #define PUBLISHER_LINGER     2000   /* ms for what was fired last to get out */
 #define PUBLISHER_BACKLOG    4      /* windows of receipts that may wait for dispatch */
 
-/* --- on the conduit's thread --- */
+/* --- in the conduit's rounds --- */
 
 int64_t fob_publisher_due(const fob_publisher_t *self) {
     int64_t due = fob_session_deadline(self->session);
@@ -39,6 +40,7 @@ static void outlet_close(fob_publisher_t *self, int linger_ms) {
     if (self->outlet.socket)
         fob_conduit_detach(self->conduit, self->outlet.socket);
     fob_outlet_close(&self->outlet, linger_ms);
+    fob_fire_socket_gone(self->fire);
     self->outlet_endpoint[0] = 0;
     self->fire_retry = FOB_NEVER;
 }

@@ -134,7 +134,7 @@ bool fob_listener_gone(fob_listener_t *self) {
     zmq_msg_t msg;
     zmq_msg_init(&msg);
     /* Any other event that is watched means the end; all are read so that none is left. */
-    while (zmq_msg_recv(&msg, self->monitor, ZMQ_DONTWAIT) >= 0) {
+    while (fob_frame_receive(&msg, self->monitor)) {
         unsigned event = event_of(&msg);
         self->reached |= event == ZMQ_EVENT_CONNECTED;
         gone |= event && event != ZMQ_EVENT_CONNECTED;
@@ -184,14 +184,14 @@ static fob_blob_t *body_of(zmq_msg_t *msg) {
 fob_status_t fob_listener_read(fob_listener_t *self, zmq_msg_t *head, fob_cast_t *cast,
                                fob_blob_t **body) {
     *body = NULL;
-    if (zmq_msg_recv(head, self->sub, ZMQ_DONTWAIT) < 0)
+    if (!fob_frame_receive(head, self->sub))
         return FOB_AGAIN;
     fob_status_t status = fob_cast_read(fob_slice(zmq_msg_data(head), zmq_msg_size(head)), cast);
     unsigned frames = 1;
     zmq_msg_t next;
     zmq_msg_init(&next);
     for (bool more = zmq_msg_more(head); more; more = zmq_msg_more(&next)) {
-        if (zmq_msg_recv(&next, self->sub, ZMQ_DONTWAIT) < 0)
+        if (!fob_frame_receive(&next, self->sub))
             break;
         if (++frames == 2 && !zmq_msg_more(&next) && status == FOB_OK) {
             *body = body_of(&next);

@@ -1,8 +1,8 @@
-/* subscriber: the thin shell around a sequencer, a listener and a conduit. The conduit's thread
- * reads the SUB socket and fills the queue under the conduit's lock; a reader takes over a batch of
- * messages at a time, and empties it under a lock of its own, so that a flood does not make the two
- * wait for each other at every event. A reader that made room for a sequencer that waits for it
- * wakes the thread. */
+/* subscriber: the thin shell around a sequencer, a listener and a conduit. Its rounds (on the
+ * conduit's thread, or on a reader's who waits) read the SUB socket and fill the queue under the
+ * conduit's lock; a reader takes over a batch of messages at a time, and empties it under a lock of
+ * its own, so that a flood does not make the two wait for each other at every event. A reader that
+ * made room for a sequencer that waits for it wakes the thread. */
 #include "proto/topic.h"
 #include "subscribers/listener.h"
 #include "subscribers/sequence/sequencer.h"
@@ -45,7 +45,7 @@ struct fob_subscriber {
     atomic_bool closed;
 };
 
-/* --- on the conduit's thread --- */
+/* --- in the conduit's rounds --- */
 
 /* What was live is not any more. */
 static void drop(fob_subscriber_t *self) {

@@ -1,6 +1,6 @@
-/* worker: the thin shell around a lease table and a conduit. The conduit's thread talks to the bus
- * and sends its beats; handlers run on the application's threads, which take the conduit's lock for
- * each step.
+/* worker: the thin shell around a lease table and a conduit. The conduit's rounds talk to the
+ * bus and send its beats, on its thread or on that of a caller who waits; handlers run on the
+ * application's threads, which take the conduit's lock for each step.
  *
  * The conduit's thread is woken only where it would otherwise sleep past what the table wants
  * (`armed`). */
@@ -27,7 +27,7 @@ struct fob_worker {
     bool news;        /* an event that is out was lost, and nobody has looked since */
 };
 
-/* --- on the conduit's thread --- */
+/* --- in the conduit's rounds --- */
 
 static void on_up(void *arg, fob_now_t now, const fob_wire_t *welcome) {
     fob_worker_t *self = arg;

@@ -138,13 +138,13 @@ static void message_handle(fob_conduit_t *self, fob_now_t now, fob_slice_t heade
 
 /* The second frame and all beyond it. False: no memory, or more than two frames. */
 static bool body_read(fob_conduit_t *self, zmq_msg_t *msg, fob_blob_t **body) {
-    if (zmq_msg_recv(msg, self->pipe.dealer, ZMQ_DONTWAIT) < 0)
+    if (!fob_frame_receive(msg, self->pipe.dealer))
         return false;
     if (!zmq_msg_more(msg)) {
         *body = fob_frame_take(msg);
         return *body != NULL;
     }
-    while (zmq_msg_more(msg) && zmq_msg_recv(msg, self->pipe.dealer, ZMQ_DONTWAIT) >= 0)
+    while (zmq_msg_more(msg) && fob_frame_receive(msg, self->pipe.dealer))
         ;
     return false;
 }
@@ -153,7 +153,7 @@ static bool body_read(fob_conduit_t *self, zmq_msg_t *msg, fob_blob_t **body) {
 static bool message_read(fob_conduit_t *self, fob_now_t now) {
     zmq_msg_t head;
     zmq_msg_init(&head);
-    if (zmq_msg_recv(&head, self->pipe.dealer, ZMQ_DONTWAIT) < 0) {
+    if (!fob_frame_receive(&head, self->pipe.dealer)) {
         zmq_msg_close(&head);
         return false;
     }

@@ -100,8 +100,9 @@ static void ask_used(fob_conduit_t *self) {
         ear->used = false;
         if (i == CONDUIT_DEALER && self->pipe.pending)
             wanted |= ZMQ_POLLOUT;
-        if (zmq_getsockopt(ear->socket, ZMQ_EVENTS, &events, &size) == 0)
-            ear->news = events & wanted;
+        /* Where it cannot say (a signal of the application's came), it may have something. */
+        bool said = zmq_getsockopt(ear->socket, ZMQ_EVENTS, &events, &size) == 0;
+        ear->news = !said || (events & wanted);
     }
 }
 
@@ -206,6 +207,8 @@ void fob_conduit_push(fob_conduit_t *self, bool lone) {
 void fob_conduit_signal(fob_conduit_t *self) {
     self->signals++;
     self->tell_changed |= self->waiting > 0;
+    if (self->leading) /* nothing to it where this is its own round */
+        wake(&self->caller);
 }
 
 void fob_conduit_notify(fob_conduit_t *self) {

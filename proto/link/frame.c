@@ -3,6 +3,7 @@
 
 #include "proto/handover.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 static void message_free(void *data, void *hint) {
@@ -42,6 +43,14 @@ bool fob_frame_make(zmq_msg_t *msg, fob_blob_t *blob) {
         return true;
     fob_blob_unref(&blob);
     return false;
+}
+
+bool fob_frame_receive(zmq_msg_t *msg, void *socket) {
+    int size;
+    do
+        size = zmq_msg_recv(msg, socket, ZMQ_DONTWAIT);
+    while (size < 0 && errno == EINTR);
+    return size >= 0;
 }
 
 bool fob_frame_copy(zmq_msg_t *msg, fob_slice_t bytes) {

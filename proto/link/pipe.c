@@ -136,13 +136,13 @@ static unsigned event_next(void *monitor, uint32_t *value) {
     zmq_msg_t msg;
     zmq_msg_init(&msg);
     unsigned event = 0;
-    if (zmq_msg_recv(&msg, monitor, ZMQ_DONTWAIT) >= 6) {
+    if (fob_frame_receive(&msg, monitor) && zmq_msg_size(&msg) >= 6) {
         uint16_t number;
         const uint8_t *data = zmq_msg_data(&msg);
         memcpy(&number, data, sizeof number);
         memcpy(value, data + sizeof number, sizeof *value);
         event = number;
-        while (zmq_msg_more(&msg) && zmq_msg_recv(&msg, monitor, ZMQ_DONTWAIT) >= 0)
+        while (zmq_msg_more(&msg) && fob_frame_receive(&msg, monitor))
             ;
     }
     zmq_msg_close(&msg);

@@ -5,6 +5,7 @@
 #include "fake_bus.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define WAITERS 4
 
@@ -76,9 +77,8 @@ static void echo(void *arg, fake_bus_t *bus, fob_slice_t peer, const fob_wire_t 
     fake_bus_send(bus, peer, &reply, fob_slice(nil, 1));
 }
 
-static fake_bus_t *start(client_t *self, uint64_t heartbeat_ms) {
-    fake_bus_t *bus =
-        fake_bus_new(&(fake_bus_options_t){.heartbeat_ms = heartbeat_ms, .handle = echo});
+static fake_bus_t *start_with(client_t *self, const fake_bus_options_t *of_bus) {
+    fake_bus_t *bus = fake_bus_new(of_bus);
     *self = (client_t){.next = 1};
     fob_link_options_t options = {
         .endpoints = fob_slice_str(fake_bus_endpoint(bus)), .role = "admin", .client = "test"};
@@ -87,6 +87,10 @@ static fake_bus_t *start(client_t *self, uint64_t heartbeat_ms) {
     assert_true(fob_conduit_start(self->conduit));
     UNTIL(self, self->ups >= 1);
     return bus;
+}
+
+static fake_bus_t *start(client_t *self, uint64_t heartbeat_ms) {
+    return start_with(self, &(fake_bus_options_t){.heartbeat_ms = heartbeat_ms, .handle = echo});
 }
 
 static void stop(client_t *self, fake_bus_t *bus) {
@@ -181,6 +185,49 @@ static void all_that_wait_are_told(void **state) {
     stop(&client, bus);
 }
 
+typedef struct {
+    fob_conduit_t *conduit;
+    bool waits, told;
+    atomic_bool ended;
+} guest_t;
+
+static void *wait_to_be_told(void *arg) {
+    guest_t *guest = arg;
+    fob_conduit_lock(guest->conduit);
+    while (fob_conduit_wait(guest->conduit, fob_conduit_now().mono_ns + 20 * FOB_MS))
+        ; /* what came before */
+    guest->waits = true;
+    while (!guest->told)
+        (void)fob_conduit_wait(guest->conduit, FOB_NEVER);
+    fob_conduit_unlock(guest->conduit);
+    atomic_store(&guest->ended, true);
+    return NULL;
+}
+
+/* Neither the bus nor a beat wakes it: whoever ends what it waits for does. */
+static void a_caller_that_watches_is_told_by_a_signal_from_beside(void **state) {
+    (void)state;
+    client_t client;
+    pthread_t thread;
+    fake_bus_t *bus = start_with(
+        &client, &(fake_bus_options_t){.heartbeat_ms = 60000, .no_beats = true, .handle = echo});
+    exchange(&client);
+    guest_t guest = {.conduit = client.conduit};
+    assert_int_equal(pthread_create(&thread, NULL, wait_to_be_told, &guest), 0);
+    for (bool waits = false; !waits;) { /* then it holds the lock no more, but where it sleeps */
+        fob_conduit_lock(client.conduit);
+        waits = guest.waits;
+        fob_conduit_unlock(client.conduit);
+    }
+    fob_conduit_lock(client.conduit);
+    guest.told = true;
+    fob_conduit_signal(client.conduit);
+    fob_conduit_unlock(client.conduit);
+    WAIT_FOR(atomic_load(&guest.ended));
+    pthread_join(thread, NULL);
+    stop(&client, bus);
+}
+
 static void who_comes_when_its_time_is_up_is_not_told(void **state) {
     (void)state;
     client_t client;
@@ -211,5 +258,7 @@ static void a_connection_that_breaks_while_a_caller_watches_comes_back(void **st
 FOB_MAIN(FOB_CASE(who_waits_alone_reads_the_answer_and_sends_the_next_message_itself),
          FOB_CASE(what_is_not_lone_is_the_threads_to_send),
          FOB_CASE(beats_go_on_once_a_caller_has_left), FOB_CASE(beats_go_on_while_a_caller_watches),
-         FOB_CASE(all_that_wait_are_told), FOB_CASE(who_comes_when_its_time_is_up_is_not_told),
+         FOB_CASE(all_that_wait_are_told),
+         FOB_CASE(a_caller_that_watches_is_told_by_a_signal_from_beside),
+         FOB_CASE(who_comes_when_its_time_is_up_is_not_told),
          FOB_CASE(a_connection_that_breaks_while_a_caller_watches_comes_back))

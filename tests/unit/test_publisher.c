@@ -419,6 +419,7 @@ static void bad_arguments_are_refused_without_a_receipt(void **state) {
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(fob_publisher_send(b->publisher, "t0", "x", 1, &options[i], NULL),
                          FOB_INVALID);
+    assert_int_equal(fob_publisher_send(b->publisher, "", "x", 1, NULL, NULL), FOB_BAD_TOPIC);
     assert_int_equal(fob_publisher_send(b->publisher, "a..b", "x", 1, NULL, NULL), FOB_BAD_TOPIC);
     assert_int_equal(fob_publisher_send(b->publisher, "$sys.x", "x", 1, NULL, NULL), FOB_BAD_TOPIC);
     assert_int_equal(fob_publisher_send(b->publisher, long_id, "x", 1, NULL, NULL), FOB_BAD_TOPIC);
