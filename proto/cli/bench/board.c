@@ -50,8 +50,8 @@ fob_board_t *fob_board_new(const fob_bench_plan_t *plan) {
     self->bytes = bytes;
     self->capacity = capacity;
     self->clients = clients;
-    self->slots = (fob_bench_slot_t *)((char *)memory + head);
-    self->words = (_Atomic uint64_t *)((char *)memory + head + slots);
+    self->slots = (fob_bench_slot_t *)(void *)((char *)memory + head);
+    self->words = (_Atomic uint64_t *)(void *)((char *)memory + head + slots);
     return self;
 }
 
